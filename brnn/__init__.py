@@ -1,0 +1,1 @@
+"""Experiments on discretized neural networks: configure, train, discretize, attack, track."""

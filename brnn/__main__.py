@@ -1,0 +1,118 @@
+"""The command line: Hydra composes a configuration, which is checked before TensorFlow is imported."""
+
+import os
+import sys
+import tempfile
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises, and `main` says it in one line
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.append(str(Path(__file__).resolve().parent / "_ext"))
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from brnn import config, sweep, terminal
+
+TRACEBACK = "BRNN_TRACEBACK"
+SEPARATE = ("seed", "experiment", "tracking", *config.MODULES)  # overrides that a run's name tells already
+
+
+def main() -> None:
+    """Runs the command line; errors are one line, with a traceback where BRNN_TRACEBACK is set."""
+    sys.argv[1:] = sorted(sys.argv[1:], key=_is_override)
+    warnings.showwarning = lambda message, *_, **__: terminal.warning(str(message))
+    with _failing_in_one_line():
+        _hydra()
+
+
+@hydra.main(version_base="1.3", config_path=str(config.folder()), config_name="config")
+def _hydra(composed: DictConfig) -> float:
+    options = OmegaConf.to_container(composed, resolve=True)
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        return sweep.job(options, _job)
+    with _failing_in_one_line():  # here, since Hydra would add lines of its own
+        return _job(options, None)
+
+
+def _job(options: dict, parent: str | None) -> float:
+    """Checks a configuration and runs it; the tracking store opens while TensorFlow is imported."""
+    config.check(options)
+    with ThreadPoolExecutor(1) as executor:
+        store = executor.submit(_open_store, options["tracking"])
+        with _quiet():
+            from brnn import run
+        own = {key: options[key] for key in config.parameters("brnn.run", "run")}
+        return run.run(options, store, parent, _suffix(), **own)
+
+
+def _open_store(keys):
+    from brnn import tracking
+
+    return tracking.open_store(**keys)
+
+
+def _suffix() -> str:
+    """The overrides of the command line that the run's name would not tell otherwise."""
+    told = HydraConfig.get().overrides.task
+    return "".join(
+        f" {override}"
+        for override in told
+        if override.split("=")[0].split(".")[0].split("@")[0] not in SEPARATE
+        or ("." in override.split("=")[0]
+        and not override.startswith("tracking"))
+    )
+
+
+def _is_override(argument: str) -> bool:
+    """Whether a word of the command line is an override: Hydra's parser wants all flags on one side of them."""
+    return "=" in argument and not argument.startswith("-")
+
+
+def _told(error: Exception) -> str:
+    """An error in one line."""
+    if isinstance(error, MissingConfigException) and error.options:
+        option = error.missing_cfg_file.rpartition("/")[2]
+        return f"{error.missing_cfg_file.rpartition('/')[0]} must be one of {', '.join(error.options)}, got {option}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def _failing_in_one_line():
+    try:
+        yield
+    except KeyboardInterrupt:
+        terminal.error("stopped")
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        terminal.error(_told(error))
+        sys.exit(1)
+
+
+@contextmanager
+def _quiet():
+    """Keeps what TensorFlow writes to stderr as it starts, and shows it only where the import fails."""
+    with tempfile.TemporaryFile() as kept:
+        stderr = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(stderr, kept.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Checkpoints: the whole state of a run in one file, written so that a crash leaves the old one or the new one."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+
+def save(path: Path, arrays: dict[str, list[np.ndarray]], values: dict) -> None:
+    """Writes lists of arrays and JSON values to `path` (.npz), atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    numbered = {f"{name}.{i}": array for name, one in arrays.items() for i, array in enumerate(one)}
+    partial = path.with_suffix(".partial")
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, json=np.frombuffer(json.dumps(values).encode(), "uint8"), **numbered)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(path: Path) -> tuple[dict[str, list[np.ndarray]], dict]:
+    """The arrays and the values that `save` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        values = json.loads(file["json"].tobytes())
+        arrays = {}
+        for key in file.files:  # in the order in which they were written
+            if key != "json":
+                arrays.setdefault(key.rpartition(".")[0], []).append(file[key])
+    return arrays, values

@@ -1,0 +1,187 @@
+"""Configuration: checked before TensorFlow is imported, against the signatures of the functions that it names.
+
+Every option of a group has a `name`, a function in one of the group's modules (or, with dots, in a package
+that `plugins` lists), and its other keys are that function's keyword-only arguments. Their annotations say
+what a value may be; they are read from the source, so that nothing is imported to check a configuration.
+"""
+
+import ast
+import importlib
+import importlib.util
+import types
+import typing
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from brnn import ranges
+
+MODULES = {
+    "precision": ("brnn.precisions",),
+    "estimator": ("brnn.estimators",),
+    "topology": ("brnn.topologies",),
+    "dataset": ("brnn.datasets",),
+    "attack": ("brnn.attacks",),
+    "loss": ("brnn.losses",),
+    "schedule": ("brnn.schedules",),
+    "initializer": ("brnn.initializers",),
+    "bias_initializer": ("brnn.initializers",),
+}
+SHARED = {"attack": ("brnn.robustness", "attacked")}  # a function whose keys every option of the group has
+SECTIONS = {"": ("brnn.run", "run"), "tracking": ("brnn.tracking", "open_store")}
+UNCHECKED = {"optimizer"}  # Keras checks the arguments of its own classes
+TOKENS, REGRESSION = {"text", "copying"}, {"adding", "waveform"}
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot run; the message names the key, the value and what would be valid."""
+
+
+def check(config: dict) -> None:
+    """Raises `ConfigError` for a missing or unknown key, a bad value, an unknown name or an impossible combination."""
+    for section, (module, function) in SECTIONS.items():
+        keys = config if section == "" else config[section]
+        own = {k: v for k, v in keys.items() if section or k not in {*MODULES, *UNCHECKED, *SECTIONS, "experiment"}}
+        _check_keys(section, own, parameters(module, function))
+    for group in MODULES:
+        option = dict(config[group])
+        module, name = _located(group, option.pop("name", None), config["plugins"])
+        _check_keys(
+            group,
+            option,
+            parameters(module, name) | parameters(*SHARED[group]) if group in SHARED else parameters(module, name),
+        )
+    _check_combination(config)
+
+
+def function(group: str, option: dict, plugins: list[str]) -> Callable:
+    """The function that `option` of `group` names, with the option's keys as its arguments."""
+    option = dict(option)
+    module, name = _located(group, option.pop("name"), plugins)
+    own = parameters(module, name)
+    return partial(getattr(importlib.import_module(module), name), **{k: v for k, v in option.items() if k in own})
+
+
+def option(group: str, name: str) -> dict:
+    """The keys of an option as its YAML file gives them."""
+    return yaml.safe_load((folder() / group / f"{name}.yaml").read_text())
+
+
+def folder() -> Path:
+    """Where `conf` lies: inside the package in a wheel, beside it in a checkout."""
+    here = Path(__file__).resolve().parent
+    return next(path for path in (here / "conf", here.parent / "conf") if (path / "config.yaml").is_file())
+
+
+@cache
+def parameters(module: str, name: str) -> dict[str, Any]:
+    """The keyword-only arguments of a function and their annotations, read from its source."""
+    definition = _functions(module)[name]
+    names = {**vars(ranges), "Literal": Literal}
+    return {argument.arg: _evaluated(argument.annotation, names) for argument in definition.args.kwonlyargs}
+
+
+def flat(config: dict, prefix: str = "") -> dict[str, Any]:
+    """Nested keys joined by dots."""
+    result = {}
+    for key, value in config.items():
+        result |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return result
+
+
+def _located(group: str, name: Any, plugins: list[str]) -> tuple[str, str]:
+    """The module and the name of the function that an option names."""
+    module, _, last = str(name).rpartition(".")
+    if module:
+        if module.split(".")[0] not in plugins:
+            raise ConfigError(f"{group}.name={name}: add {module.split('.')[0]!r} to plugins, which lists {plugins}")
+        if importlib.util.find_spec(module.split(".")[0]) is None or importlib.util.find_spec(module) is None:
+            raise ConfigError(f"{group}.name={name}: there is no module {module!r}")
+        candidates = (module,)
+    else:
+        candidates = MODULES[group]
+    for candidate in candidates:
+        if last in _functions(candidate):
+            return candidate, last
+    valid = sorted(f for candidate in candidates for f in _functions(candidate))
+    raise ConfigError(f"{group}.name must be one of {', '.join(valid)}, got {name!r}")
+
+
+@cache
+def _functions(module: str) -> dict[str, ast.FunctionDef]:
+    source = Path(importlib.util.find_spec(module).origin).read_text()
+    nodes = ast.parse(source).body
+    return {node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and node.name[0] != "_"}
+
+
+def _evaluated(annotation: ast.expr | None, names: dict) -> Any:
+    try:
+        return eval(ast.unparse(annotation), names) if annotation else Any
+    except NameError:  # a plugin's own type
+        return Any
+
+
+def _check_keys(section: str, given: dict, valid: dict[str, Any]) -> None:
+    dotted = f"{section}." if section else ""
+    for key in given:
+        if key not in valid:
+            raise ConfigError(f"{dotted}{key} is not a key here; valid are: {', '.join(valid) or 'none'}")
+    for key, annotation in valid.items():
+        if key not in given:
+            raise ConfigError(f"{dotted}{key} is missing")
+        if not _fits(given[key], annotation):
+            raise ConfigError(f"{dotted}{key} must be {_words(annotation)}, got {given[key]!r}")
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    """Whether a value is of an annotated type, and passes its test."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if annotation is Any:
+        return True
+    if annotation is None or annotation is types.NoneType:
+        return value is None
+    if origin is typing.Annotated:
+        return _fits(value, arguments[0]) and annotation.__metadata__[1](value)
+    if origin in (types.UnionType, typing.Union):
+        return any(_fits(value, one) for one in arguments)
+    if origin is Literal:
+        return value in arguments
+    if origin is list:
+        return isinstance(value, list) and all(_fits(one, arguments[0]) for one in value)
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, annotation) and (annotation is bool or not isinstance(value, bool))
+
+
+def _words(annotation: Any) -> str:
+    """What an annotation allows, in words."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    plain = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", types.NoneType: "null"}
+    if origin is typing.Annotated:
+        return annotation.__metadata__[0]
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(map(_words, arguments))
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    if origin is list:
+        return f"a list, each {_words(arguments[0])}"
+    return plain.get(annotation, str(annotation))
+
+
+def _check_combination(config: dict) -> None:
+    """Refuses what each key allows but the whole does not."""
+    dataset, attack, loss = (config[group]["name"] for group in ("dataset", "attack", "loss"))
+    if attack != "none" and dataset in TOKENS | REGRESSION:
+        raise ConfigError(
+            f"attack={attack} needs a dataset of pixels and classes, got dataset={dataset}; use attack=none"
+        )
+    if (loss == "mean_squared_error") != (dataset in REGRESSION):
+        valid = "mean_squared_error" if dataset in REGRESSION else "cross_entropy or squared_hinge"
+        raise ConfigError(f"loss must be {valid} for dataset={dataset}, got {loss}")
+    if config["keep"] == "best" and config["dataset"].get("validation") == 0:
+        raise ConfigError("keep=best needs validation data, got dataset.validation=0; use keep=last")
+    if attack == "none" and str(config["objective"]).startswith("attack"):
+        raise ConfigError(f"objective={config['objective']} needs an attack, got attack=none")

@@ -1,0 +1,37 @@
+"""The one special layer: an activation whose backward pass is an estimator."""
+
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+
+class QuantActivation(keras.layers.Layer):
+    """`quantizer(x, seed)` forward, `estimator(x, upstream, fan_in)` backward.
+
+    `fan_in` is that of the layer that produced `x`. Stochastic quantizers draw in training only.
+    """
+
+    def __init__(self, quantizer: Callable, estimator: Callable, fan_in: int, **kwargs):
+        super().__init__(**kwargs)
+        self.quantizer = quantizer
+        self.estimator = estimator
+        self.fan_in = fan_in
+        self.seed = keras.random.SeedGenerator()
+
+    def call(self, x, training=None):
+        """The levels of `x`, of the same shape."""
+        seed = self.seed if training else None
+
+        @ops.custom_gradient
+        def forward(x):
+            def backward(*args, upstream=None):
+                return self.estimator(x, args[0] if upstream is None else upstream, self.fan_in)
+
+            return self.quantizer(x, seed), backward
+
+        return forward(x)
+
+    def compute_output_shape(self, input_shape):
+        """The shape of the input."""
+        return input_shape

@@ -1,0 +1,102 @@
+"""Nets from a configuration: topology, precision and estimator put together, with their initial weights.
+
+`options` is a checked configuration, `shape` that of one input, `classes` the number of outputs.
+"""
+
+import json
+from functools import lru_cache
+
+import keras
+import numpy as np
+
+from brnn.config import ConfigError, function, option
+from brnn.layers import QuantActivation
+from brnn.manager import QuantManager
+from brnn.training import Program
+
+GRAPH = ("precision", "estimator", "topology", "loss", "optimizer", "compiled", "plugins")  # what shapes a program
+
+
+def program(options: dict, shape: tuple[int, ...], classes: int) -> Program:
+    """The compiled program of a net, with the initial values that its seed gives.
+
+    Nets of the same graph share one program, whatever their seeds, learning rates and schedules.
+    """
+    graph = {key: options[key] for key in GRAPH}
+    graph["optimizer"] = {key: value for key, value in options["optimizer"].items() if key != "learning_rate"}
+    shared = _shared(json.dumps([graph, shape, classes]))
+    shared.restore(_initial(options, shape, classes))
+    return shared
+
+
+def twin(options: dict, shape: tuple[int, ...], classes: int, estimator: str, weights: list) -> keras.Model:
+    """A net with given weights and another estimator in its backward pass.
+
+    `estimator` is the name of an option, which then also replaces the derivative of real hidden activations, or
+    `trained`, for the backward pass of training.
+    """
+    trained = estimator == "trained"
+    backward = options["estimator"] if trained else option("estimator", estimator)
+    model = _model(options, shape, classes, backward, replace_real=not trained)
+    model.set_weights(weights)
+    return model
+
+
+def _initial(options, shape, classes):
+    """The state of a new program: Keras' own initial values, and the initializers' for what is discretized."""
+    keras.utils.set_random_seed(options["seed"])
+    new = _program(options, shape, classes)
+    kernels, biases = (
+        function(group, options[group], options["plugins"]) for group in ("initializer", "bias_initializer")
+    )
+    manager = new.manager
+    for number, (variable, rule) in enumerate(zip(manager.model.trainable_variables, manager.rules, strict=True)):
+        if rule is not None:
+            initializer = biases if rule.role == "bias" else kernels
+            rng = np.random.default_rng([options["seed"], number])
+            variable.assign(initializer(variable.shape, rule.bound or 1.0, rng))
+    return new.state()
+
+
+@lru_cache(maxsize=4)
+def _shared(graph: str) -> Program:
+    options, shape, classes = json.loads(graph)
+    return _program(options | {"seed": 0}, tuple(shape), classes)
+
+
+def _program(options, shape, classes):
+    model = _model(options, shape, classes, options["estimator"], replace_real=False)
+    precision = function("precision", options["precision"], options["plugins"])()
+    manager = QuantManager(model, precision.rules, options["seed"])
+    loss = function("loss", options["loss"], options["plugins"])
+    return Program(manager, _optimizer(options["optimizer"]), loss, options["compiled"])
+
+
+def _model(options, shape, classes, estimator, replace_real):
+    plugins = options["plugins"]
+    quantizer = function("precision", options["precision"], plugins)().activation
+    backward = function("estimator", estimator, plugins)
+
+    def activate(name, fan_in):
+        if quantizer is None and not replace_real:
+            return keras.layers.Activation(name)
+        return QuantActivation(quantizer or _real(name), backward, fan_in)
+
+    return function("topology", options["topology"], plugins)(shape, classes, activate)
+
+
+def _real(name):
+    real = keras.activations.get(name)
+    return lambda x, seed: real(x)
+
+
+def _optimizer(keys):
+    keys = dict(keys)
+    name = keys.pop("name")
+    optimizer = getattr(keras.optimizers, name, None)
+    if not (isinstance(optimizer, type) and issubclass(optimizer, keras.optimizers.Optimizer)):
+        raise ConfigError(f"optimizer.name must be a class of keras.optimizers, such as Adam, got {name!r}")
+    try:
+        return optimizer(**keys)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"optimizer={name} does not take {keys}: {error}") from error

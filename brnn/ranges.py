@@ -1,0 +1,17 @@
+"""What the value of a configuration key may be, beyond its type.
+
+A configured function annotates its keyword-only parameters with these names, and `brnn.config` checks
+every value against them before TensorFlow is imported. Each is a type, what is allowed in words, and
+the test of it.
+"""
+
+import math
+from typing import Annotated
+
+Natural = Annotated[int, "a whole number, 0 or more", lambda n: n >= 0]
+Count = Annotated[int, "a whole number, 1 or more", lambda n: n >= 1]
+Positive = Annotated[float, "a finite number above 0", lambda v: 0 < v < math.inf]
+NonNegative = Annotated[float, "a finite number, 0 or more", lambda v: 0 <= v < math.inf]
+Share = Annotated[float, "between 0 and 1", lambda v: 0 <= v <= 1]
+ProperShare = Annotated[float, "at least 0 and below 1", lambda v: 0 <= v < 1]
+Epsilon = Annotated[float, "above 0 and at most 1, since pixels lie in [0, 1] (8/255 is 0.0314)", lambda v: 0 < v <= 1]

@@ -1,0 +1,222 @@
+"""The terminal: how a run goes on, tables of what came out of it, warnings and errors.
+
+Nothing else in brnn writes there. A terminal gets colours and a progress bar; a pipe, a file or CI gets plain
+whole lines that are never wrapped or cropped. Text is shown as it is: `[1, 2]` is no markup.
+"""
+
+import multiprocessing
+import os
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import pairwise
+from numbers import Integral
+from statistics import median_low
+from typing import Any, TextIO
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TextColumn
+from rich.progress import Progress as ProgressBar
+from rich.table import Column, Table
+from rich.text import Text
+
+_UNLIMITED = 10_000  # columns of what is no terminal
+_STATUS_WIDTH = 90  # columns of a progress bar and the longest text behind it
+_STATUS_STYLE = {"finished": "green", "failed": "bold red", "skipped": "yellow"}
+_CLOSING = ("test/accuracy", "test/loss", "validation/accuracy", "sparsity/all", "size/bits_per_weight")
+
+
+class Progress:
+    """Tells how a run fares after each epoch, and guesses the time left from how long the epochs took."""
+
+    def __init__(self, epochs: int, show: Callable[[int, str], None]):
+        self._epochs = epochs
+        self._show = show
+        self._ends = [time.monotonic()]
+
+    def update(self, metrics: dict[str, float], epoch: int) -> None:
+        """Shows the metrics of an epoch that is done; `epoch` counts from 1. Missing metrics are left out."""
+        self._ends.append(time.monotonic())
+        left = _seconds_left(self._ends, self._epochs - epoch)
+        self._show(epoch, "  ".join([f"epoch {epoch}/{self._epochs}", *_facts(metrics), f"left {_duration(left)}"]))
+
+
+@contextmanager
+def progress(epochs: int, name: str) -> Iterator[Progress]:
+    """A bar on a terminal that belongs to this process alone, else one plain line per epoch."""
+    console = _console(sys.stdout)
+    if not console.is_interactive or os.environ.get("CI") or multiprocessing.parent_process():
+        yield Progress(epochs, lambda _, status: _write(sys.stdout, f"{name}  {status}"))
+        return
+    fits = console.width >= len(name) + _STATUS_WIDTH
+    if not fits:
+        _write(sys.stdout, name)
+    with _bar(console) as bar:
+        task = bar.add_task(name if fits else "", total=epochs, status=f"epoch 0/{epochs}")
+        yield Progress(epochs, lambda epoch, status: bar.update(task, completed=epoch, status=status))
+
+
+def layers_table(rows: Iterable[Mapping[str, Any]]) -> None:
+    """One line per variable, and a last one with the size of them all.
+
+    A row has `path`, `shape`, `role`, `quantizer` (text; "real" where nothing is discretized), `parameters` and
+    `bits_per_weight`.
+    """
+    rows = list(rows)
+    parameters = sum(row["parameters"] for row in rows)
+    bits = sum(row["parameters"] * row["bits_per_weight"] for row in rows)
+    table = _table(
+        Column("variable", "total", overflow="fold"),
+        Column("shape", no_wrap=True),
+        Column("role"),
+        Column("quantizer", overflow="fold"),
+        Column("parameters", _number(parameters), justify="right", no_wrap=True),
+        Column("bits per\nweight", f"{bits / max(parameters, 1):.4g}", justify="right"),
+        show_footer=True,
+    )
+    for row in rows:
+        table.add_row(
+            row["path"],
+            str(tuple(row["shape"])),
+            row["role"],
+            row["quantizer"],
+            _number(row["parameters"]),
+            f"{row['bits_per_weight']:.4g}",
+            style="dim" if row["quantizer"] == "real" else None,
+        )
+    _write(sys.stdout, "", table, f"{_size(bits / 8)} packed, {_size(4 * parameters)} as float32")
+
+
+def results_table(name: str, metrics: Mapping[str, float], *, seconds: float, hint: str) -> None:
+    """What a run came to: its closing metrics, its attacks side by side, and where to look for more.
+
+    Closing are accuracy, loss, sparsity, size and whatever begins with `best/`; an attack is what stands before the
+    slash where that begins with `attack`. Metrics that are not there are left out.
+    """
+    closing = _table(Column(overflow="fold"), Column(justify="right", no_wrap=True), show_header=False)
+    for key, value in metrics.items():
+        if key in _CLOSING or key.startswith("best/"):
+            closing.add_row(key, _number(value))
+    keys = [key.split("/", 1) for key in metrics if key.startswith("attack") and "/" in key]
+    attacks = dict.fromkeys(attack for attack, _ in keys)
+    attacked = _table("", *(Column(attack, justify="right") for attack in attacks))
+    for measure in dict.fromkeys(measure for _, measure in keys):
+        attacked.add_row(measure, *(_number(metrics.get(f"{attack}/{measure}")) for attack in attacks))
+    title = Text.assemble((name, "bold"), f"  finished in {_duration(seconds)}")
+    tables = [part for table in (closing, attacked) if table.row_count for part in (table, "")]
+    _write(sys.stdout, "", title, "", *tables, hint)
+
+
+def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
+    """One line per job, what went wrong below, and the number of jobs that finished, failed or were skipped.
+
+    A row has `name` and `status` (`finished`, `failed` or `skipped`), may have `objective` and `error`, and whatever
+    else it has is a metric.
+    """
+    rows = list(rows)
+    numbers = list(dict.fromkeys(key for row in rows for key in row if key not in ("name", "status", "error")))
+    table = _table(
+        Column("job", overflow="fold"),
+        Column("status", no_wrap=True),
+        *(Column(re.sub("(?<=[/_])", "\n", key), justify="right", no_wrap=True) for key in numbers),
+    )
+    for row in rows:
+        status = Text(row["status"], _STATUS_STYLE[row["status"]])
+        table.add_row(row["name"], status, *(_number(row.get(key)) for key in numbers))
+    errors = [Text(f"{row['name']}: {_one_line(row['error'])}", "red") for row in rows if row.get("error")]
+    counts = Counter(row["status"] for row in rows)
+    _write(sys.stdout, "", table, *errors, ", ".join(f"{counts[status]} {status}" for status in _STATUS_STYLE))
+
+
+def warning(text: str) -> None:
+    """One line on stderr that begins with `warning:`."""
+    _write(sys.stderr, Text.assemble(("warning:", "bold yellow"), f" {_one_line(text)}"))
+
+
+def error(text: str) -> None:
+    """One line on stderr that begins with `error:`."""
+    _write(sys.stderr, Text.assemble(("error:", "bold red"), f" {_one_line(text)}"))
+
+
+def _console(stream: TextIO) -> Console:
+    terminal = stream.isatty()
+    width = None if terminal else _UNLIMITED
+    return Console(file=stream, force_terminal=terminal, width=width, markup=False, emoji=False, highlight=False)
+
+
+def _write(stream: TextIO, *parts: str | Text | Table) -> None:
+    """Writes all parts, each on lines of its own, in one go: what several processes write does not mix.
+
+    The stream does the writing, not its console: while there is a progress bar, that puts the text above it.
+    """
+    console = _console(stream)
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part, soft_wrap=not isinstance(part, Table))
+    stream.write(capture.get())
+    stream.flush()
+
+
+def _bar(console: Console) -> ProgressBar:
+    return ProgressBar(
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description}", style="bold", markup=False),
+        BarColumn(bar_width=14),
+        TextColumn("{task.fields[status]}", markup=False),
+        console=console,
+        refresh_per_second=4,
+        redirect_stderr=sys.stderr.isatty(),  # else a log of stderr would end up on the terminal
+    )
+
+
+def _table(*columns: str | Column, show_header: bool = True, show_footer: bool = False) -> Table:
+    return Table(
+        *columns,
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+        show_header=show_header,
+        show_footer=show_footer,
+    )
+
+
+def _facts(metrics: Mapping[str, float]) -> list[str]:
+    """The words of a status line about an epoch."""
+    facts = [
+        ("train/loss", lambda loss: f"loss {loss:.3f}"),
+        ("test/accuracy", lambda share: f"test {share:.3f}"),
+        ("train/images_per_second", lambda speed: f"{float(f'{speed:.3g}'):,.0f} images/s"),
+    ]
+    return [words(metrics[key]) for key, words in facts if key in metrics]
+
+
+def _seconds_left(ends: list[float], epochs: int) -> float:
+    """Time for so many more epochs; the median forgives the first epoch that it had to be compiled."""
+    return epochs * median_low(end - start for start, end in pairwise(ends))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _size(size: float) -> str:
+    return f"{size / 2**10:,.1f} KiB" if size < 2**20 else f"{size / 2**20:,.1f} MiB"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Integral):
+        return f"{value:,}"
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.4g}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())

@@ -1,0 +1,224 @@
+"""Figures: each shows the data that it was given, says what is on its axes, and stays out of Matplotlib's state."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from brnn import figures
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+HISTORY = [
+    {"train/loss": 2.0, "test/loss": 2.5, "train/accuracy": 0.4, "validation/accuracy": 0.3, "test/accuracy": 0.2},
+    {"train/loss": 1.0, "test/loss": 1.5, "train/accuracy": 0.8, "validation/accuracy": 0.7, "test/accuracy": 0.6},
+    {"train/loss": 0.5, "train/accuracy": 0.9, "validation/accuracy": 0.8, "test/accuracy": 0.71234},
+]
+
+
+def points(axes) -> dict[str, list[tuple[float, float]]]:
+    return {line.get_label(): [tuple(map(float, point)) for point in line.get_xydata()] for line in axes.lines}
+
+
+def legend(owner) -> list[str]:
+    return [text.get_text() for text in owner.get_texts()]
+
+
+def counts(axes) -> np.ndarray:
+    return axes.patches[0].get_data().values
+
+
+def test_matplotlib_is_imported_when_it_draws_and_pyplot_never():
+    code = """
+import sys
+from brnn import figures
+print("matplotlib" in sys.modules)
+figures.png(figures.learning_curves([]))
+print("matplotlib" in sys.modules, "matplotlib.pyplot" in sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["False", "True", "False"]
+
+
+def test_learning_curves_show_each_split_against_the_epoch():
+    loss, accuracy = figures.learning_curves(HISTORY).axes
+    assert (loss.get_xlabel(), loss.get_ylabel()) == ("epoch", "loss")
+    assert (accuracy.get_xlabel(), accuracy.get_ylabel()) == ("epoch", "accuracy")
+    assert points(loss) == {"train 0.5000": [(1, 2.0), (2, 1.0), (3, 0.5)], "test 1.5000": [(1, 2.5), (2, 1.5)]}
+    assert list(points(accuracy)) == ["train 0.9000", "validation 0.8000", "test 0.7123"]
+    assert points(accuracy)["validation 0.8000"] == [(1, 0.3), (2, 0.7), (3, 0.8)]
+    assert legend(accuracy.get_legend()) == list(points(accuracy))
+
+
+def test_a_split_has_the_same_color_in_both_panels():
+    loss, accuracy = ({line.get_label().split()[0]: line.get_color() for line in axes.lines}
+                      for axes in figures.learning_curves(HISTORY).axes)  # fmt: skip
+    assert loss["train"] == accuracy["train"]
+    assert loss["test"] == accuracy["test"]
+    assert len(set(accuracy.values())) == 3
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 7, 60])
+def test_epochs_are_whole_numbers(epochs):
+    for axes in figures.learning_curves([HISTORY[0]] * epochs).axes:
+        assert all(float(tick).is_integer() for tick in axes.get_xticks())
+
+
+def test_noise_of_a_net_that_learned_nothing_does_not_fill_the_panel():
+    _, accuracy = figures.learning_curves([{"test/accuracy": 0.100}, {"test/accuracy": 0.102}]).axes
+    low, high = accuracy.get_ylim()
+    assert high - low == pytest.approx(0.1)
+    assert (low + high) / 2 == pytest.approx(0.101)
+
+
+def test_a_diverged_run_can_be_drawn():
+    history = [HISTORY[0], {"train/loss": float("inf")}, {"train/loss": float("nan"), "test/accuracy": float("nan")}]
+    assert figures.png(figures.learning_curves(history))
+
+
+def test_latent_values_are_counted_between_marked_bounds():
+    weights = {"dense/kernel": np.float32([[-0.1, -0.1, 0.1], [0.0, 0.06, 0.1]])}
+    figure = figures.latent_histograms(weights, {"dense/kernel": 0.1})
+    (axes,) = figure.axes
+    assert axes.get_title() == "dense/kernel\n6 values, 0.667 at bound"
+    assert axes.get_yscale() == "log"
+    assert axes.get_xlim() == pytest.approx((-0.11, 0.11))
+    assert [line.get_xdata()[0] for line in axes.lines] == [-0.1, 0.1]
+    edges = axes.patches[0].get_data().edges
+    middles = (edges[:-1] + edges[1:]) / 2
+    filled = counts(axes) > 0
+    np.testing.assert_allclose(middles[filled], [-0.1, 0.0, 0.06, 0.1], atol=1e-6)
+    np.testing.assert_array_equal(counts(axes)[filled], [2, 1, 1, 2])
+    assert figure.get_supxlabel() == "latent value"
+
+
+def test_without_a_bound_the_values_set_the_range():
+    (axes,) = figures.latent_histograms({"w": np.float32([-3.0, 1.0])}, {"w": None}).axes
+    assert axes.get_xlim() == pytest.approx((-3.3, 3.3))
+    assert len(axes.lines) == 0
+    assert axes.get_title() == "w\n2 values"
+
+
+@settings(deadline=None, max_examples=20)
+@example(np.float32([np.nan, np.inf, -np.inf, 1.0, 0.0]), None)
+@example(np.float32([np.nan]), 1.0)
+@given(arrays.arrays("float32", st.integers(0, 30), elements=st.floats(width=32)), st.sampled_from([None, 0.125, 1.0]))
+def test_every_finite_value_is_counted(values, bound):
+    (axes,) = figures.latent_histograms({"w": values}, {"w": bound}).axes
+    assert counts(axes).sum() == np.isfinite(values).sum()
+
+
+@pytest.mark.parametrize(("variables", "panels"), [(0, 0), (1, 1), (5, 5), (12, 12), (13, 12), (30, 12)])
+def test_at_most_twelve_variables_are_shown_and_the_others_are_mentioned(variables, panels):
+    weights = {f"dense_{i}/kernel": np.linspace(-1, 1, 9) for i in range(variables)}
+    figure = figures.latent_histograms(weights, dict.fromkeys(weights, 1.0))
+    assert [axes.get_title().split("\n")[0] for axes in figure.axes] == list(weights)[:panels]
+    left_out = variables - panels
+    note = f"latent value  ({left_out} more variables are not shown)" if left_out else "latent value"
+    assert figure.get_supxlabel() == note
+
+
+def test_a_long_path_keeps_its_end():
+    path = "network/" * 8 + "recurrent_kernel"
+    (axes,) = figures.latent_histograms({path: np.zeros(3)}, {path: 1.0}).axes
+    title = axes.get_title().split("\n")[0]
+    assert len(title) == 36
+    assert title.startswith("…")
+    assert title.endswith("network/recurrent_kernel")
+
+
+@pytest.mark.parametrize(
+    ("shape", "drawn"),
+    [
+        ((28, 28), (28, 28)),
+        ((28, 28, 1), (28, 28)),
+        ((784,), (28, 28)),
+        ((32, 32, 3), (32, 32)),
+        ((100, 12), (100, 12)),
+        ((50,), (1, 50)),
+    ],
+)
+def test_examples_of_any_shape_become_pictures(shape, drawn):
+    images = np.random.default_rng(0).random((3, *shape))
+    figure = figures.adversarial_examples(images, images, [1, 2, 3], [1, 2, 3], None, 3)
+    assert [axes.images[0].get_array().shape for axes in figure.axes[:9]] == [drawn] * 9
+    channels = shape[2] if len(shape) == 3 else 1
+    assert figure.axes[0].images[0].get_array().sum() * channels == pytest.approx(images[0].sum())
+
+
+def test_examples_show_original_change_and_result():
+    images = np.uint8([[[0, 9], [5, 5]], [[1, 1], [1, 1]], [[0, 0], [0, 0]]])
+    perturbed = np.uint8([[[0, 6], [5, 7]], [[1, 1], [1, 1]], [[0, 0], [0, 0]]])
+    figure = figures.adversarial_examples(images, perturbed, [7, 1, 0], [3, 1, 0], [3, 2, 4], 2)
+    pictures = [axes.images[0] for axes in figure.axes[:6]]
+    np.testing.assert_array_equal(pictures[0].get_array(), images[0])
+    np.testing.assert_array_equal(pictures[2].get_array(), [[0, -3], [0, 2]])
+    np.testing.assert_array_equal(pictures[3].get_array(), 0)
+    np.testing.assert_array_equal(pictures[4].get_array(), perturbed[0])
+    assert [picture.get_clim() for picture in pictures] == [(0, 9), (0, 9), (-3, 3), (-3, 3), (0, 9), (0, 9)]
+    assert [figure.axes[i].get_ylabel() for i in (0, 2, 4)] == ["original", "perturbation", "result"]
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["7 → 3\n(target 3)", "1 → 1\n(target 2)"]
+    fooled, right = (axes.title.get_color() for axes in figure.axes[:2])
+    assert fooled != right == "black"
+    assert len(figure.axes) == 7  # six pictures and the color bar
+
+
+def test_fewer_examples_than_asked_for_are_all_shown():
+    images = np.zeros((2, 4, 4))
+    figure = figures.adversarial_examples(images, images, [0, 1], [0, 1], None, 10)
+    assert figure.axes[2].images[0].get_clim() == (-1, 1)  # no change at all
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["0 → 0", "1 → 1"]
+    assert len(figure.axes) == 7
+
+
+def test_examples_that_are_not_finite_can_be_drawn():
+    images = np.float32([np.eye(4), np.eye(4)])
+    figure = figures.adversarial_examples(images, images * np.nan, [0, 1], [0, 1], None, 2)
+    assert [axes.images[0].get_clim() for axes in figure.axes[:6:2]] == [(0, 1), (-1, 1), (0, 1)]
+    assert figures.png(figure)
+
+
+def test_curves_are_drawn_from_left_to_right_with_their_names():
+    series = {"attack": [(0.2, 0.5), (0.0, 0.9), (0.1, 0.7)], "attack_noise": [(0.0, 0.9), (0.2, 0.8)]}
+    figure = figures.curves(series, "epsilon", "accuracy", 0.1)
+    (axes,) = figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epsilon", "accuracy")
+    assert legend(figure.legends[0]) == ["attack", "attack_noise", "chance"]
+    drawn = points(axes)
+    assert drawn["attack"] == [(0.0, 0.9), (0.1, 0.7), (0.2, 0.5)]
+    assert drawn["attack_noise"] == [(0.0, 0.9), (0.2, 0.8)]
+    assert {y for _, y in drawn["chance"]} == {0.1}
+
+
+def test_without_chance_there_is_no_line_for_it():
+    figure = figures.curves({"run": [(1, 0.5), (10, 0.25)]}, "iterations", "loss", None)
+    assert legend(figure.legends[0]) == ["run"]
+    assert all(float(tick).is_integer() for tick in figure.axes[0].get_xticks())
+
+
+def test_many_curves_can_be_told_apart():
+    (axes,) = figures.curves({str(i): [(0, i), (1, i)] for i in range(35)}, "epoch", "loss", None).axes
+    assert len({(line.get_color(), line.get_marker()) for line in axes.lines}) == 35
+
+
+def test_a_legend_lies_outside_of_the_curves():
+    series = {"a-rather-long-name-of-a-run-" * 2 + str(i): [(0, i), (1, i)] for i in range(25)}
+    figure = figures.curves(series, "epoch", "loss", None)
+    figures.png(figure)
+    panel, names = figure.axes[0].get_window_extent(), figure.legends[0].get_window_extent()
+    assert names.x0 >= panel.x1
+    assert names.x1 <= figure.bbox.x1
+    assert names.y0 >= figure.bbox.y0
+    assert panel.width > 300
+
+
+def test_png_is_an_image_of_the_size_of_the_figure():
+    figure = figures.curves({"run": [(0, 1), (1, 0)]}, "x", "y", None)
+    data = figures.png(figure)
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = (int.from_bytes(data[i : i + 4]) for i in (16, 20))
+    assert (width, height) == tuple((figure.get_size_inches() * 110).astype(int))
