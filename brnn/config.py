@@ -32,7 +32,7 @@ MODULES = {
 }
 SHARED = {"attack": ("brnn.robustness", "attacked")}  # a function whose keys every option of the group has
 SECTIONS = {"": ("brnn.run", "run"), "tracking": ("brnn.tracking", "open_store")}
-UNCHECKED = {"optimizer"}  # Keras checks the arguments of its own classes
+OPTIMIZER = {"name": str, "learning_rate": ranges.Positive}  # Keras checks the other arguments of its classes
 TOKENS, REGRESSION = {"text", "copying"}, {"adding", "waveform"}
 
 
@@ -44,7 +44,7 @@ def check(config: dict) -> None:
     """Raises `ConfigError` for a missing or unknown key, a bad value, an unknown name or an impossible combination."""
     for section, (module, function) in SECTIONS.items():
         keys = config if section == "" else config[section]
-        own = {k: v for k, v in keys.items() if section or k not in {*MODULES, *UNCHECKED, *SECTIONS, "experiment"}}
+        own = {k: v for k, v in keys.items() if section or k not in {*MODULES, "optimizer", *SECTIONS, "experiment"}}
         _check_keys(section, own, parameters(module, function))
     for group in MODULES:
         option = dict(config[group])
@@ -54,6 +54,7 @@ def check(config: dict) -> None:
             option,
             parameters(module, name) | parameters(*SHARED[group]) if group in SHARED else parameters(module, name),
         )
+    _check_keys("optimizer", {k: config["optimizer"].get(k) for k in OPTIMIZER}, OPTIMIZER)
     _check_combination(config)
 
 

@@ -61,13 +61,13 @@ def _initial(options, shape, classes):
 @lru_cache(maxsize=4)
 def _shared(graph: str) -> Program:
     options, shape, classes = json.loads(graph)
-    return _program(options | {"seed": 0}, tuple(shape), classes)
+    return _program(options, tuple(shape), classes)
 
 
 def _program(options, shape, classes):
     model = _model(options, shape, classes, options["estimator"], replace_real=False)
     precision = function("precision", options["precision"], options["plugins"])()
-    manager = QuantManager(model, precision.rules, options["seed"])
+    manager = QuantManager(model, precision.rules)
     loss = function("loss", options["loss"], options["plugins"])
     return Program(manager, _optimizer(options["optimizer"]), loss, options["compiled"])
 
@@ -87,7 +87,7 @@ def _model(options, shape, classes, estimator, replace_real):
 
 def _real(name):
     real = keras.activations.get(name)
-    return lambda x, seed: real(x)
+    return lambda x, noise: real(x)
 
 
 def _optimizer(keys):

@@ -55,7 +55,8 @@ def run(
     path = Path(checkpoints) / f"{tags['fingerprint']}.npz"
     with store.result().run(name, tags, parent) as tracked:
         tracked.params(_parameters(options))
-        terminal.layers_table(measures.layers(program.manager))
+        if parent is None:
+            terminal.layers_table(measures.layers(program.manager))
         history, best = _train(program, data, options, tracked, path, name)
         if keep == "best":
             program.restore(best)
@@ -67,8 +68,9 @@ def run(
         if objective not in metrics:
             raise config.ConfigError(f"objective must be a metric of the run, got {objective!r}: {', '.join(metrics)}")
     path.unlink(missing_ok=True)
-    hint = f"mlflow ui --backend-store-uri {store.result().uri}"
-    terminal.results_table(name, metrics, seconds=final["time/seconds"], hint=hint)
+    if parent is None:
+        hint = f"mlflow ui --backend-store-uri {store.result().uri}"
+        terminal.results_table(name, metrics, seconds=final["time/seconds"], hint=hint)
     return metrics[objective]
 
 

@@ -5,6 +5,7 @@ returns to Python between the steps. What differs from run to run (values, order
 is an argument, so that runs of the same shape share one compiled program.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 
@@ -31,14 +32,15 @@ class Program:
         self.manager = manager
         self.optimizer = optimizer
         self.loss = loss
+        self.compiled = compiled
         optimizer.build(manager.model.trainable_variables)
         self.epoch = tf.function(self._epoch, jit_compile=compiled)
         self.evaluate = tf.function(self._evaluate, jit_compile=compiled)
 
     @property
     def variables(self) -> list:
-        """All that training changes: weights, statistics, the optimizer's state and the seeds."""
-        return [*self.manager.model.variables, *self.optimizer.variables, self.manager.seed.state]
+        """All that training changes: weights, statistics, the optimizer's state and the seeds of dropout."""
+        return [*self.manager.model.variables, *self.optimizer.variables]
 
     def state(self) -> list[np.ndarray]:
         """The values of `variables`."""
@@ -49,17 +51,17 @@ class Program:
         for variable, value in zip(self.variables, state, strict=True):
             variable.assign(value)
 
-    def _epoch(self, x, y, batches, rates):
+    def _epoch(self, x, y, batches, rates, seed):
         """Trains on the rows of `x` and `y` that `batches` (steps, batch) lists, at `rates` (steps,).
 
-        Returns the mean loss, the share of correct labels, and whether all values are finite.
+        `seed`, two integers, decides what the stochastic quantizers draw. Returns the mean loss, the share of correct labels, and whether all values are finite.
         """
         model = self.manager.model
         total, correct = tf.zeros(()), tf.zeros(())
         for step in tf.range(tf.shape(batches)[0]):
             self.optimizer.learning_rate.assign(rates[step])
             features, labels = tf.gather(x, batches[step]), tf.gather(y, batches[step])
-            levels = self.manager.levels(training=True)
+            levels = self.manager.levels(self._noise(seed, step))
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(levels)
                 outputs, state, penalties = model.stateless_call(
@@ -92,6 +94,16 @@ class Program:
             count += tf.reduce_sum(weight)
         return total / count, correct / count
 
+    def _noise(self, seed, step):
+        """Uniform values that depend on the seed, the step and how many were drawn before in the step."""
+        draws = itertools.count()
+
+        def noise(shape):
+            key = tf.random.fold_in(tf.random.fold_in(seed, step), next(draws))
+            return tf.random.stateless_uniform(shape, key, alg="threefry" if self.compiled else "auto_select")
+
+        return noise
+
     def _finite(self, loss):
         values = [*self.manager.model.variables, *self.optimizer.variables]
         floats = [v for v in map(tf.convert_to_tensor, values) if v.dtype.is_floating]
@@ -116,7 +128,9 @@ def fit(
         numbers = np.arange(epoch * steps, (epoch + 1) * steps)
         learning_rates = rates(numbers, epochs * steps).astype("float32")
         began = time.perf_counter()
-        loss, accuracy, finite = program.epoch(*on_device["train"], batches, tf.constant(learning_rates))
+        loss, accuracy, finite = program.epoch(
+            *on_device["train"], batches, tf.constant(learning_rates), tf.constant([seed, epoch])
+        )
         metrics = {"train/loss": float(loss), "train/accuracy": float(accuracy)}
         seconds = time.perf_counter() - began
         if not finite:
