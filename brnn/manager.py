@@ -83,10 +83,13 @@ class QuantManager:
         that it can be saved, and loaded where this package is not installed.
         """
         model = self.model
-        if isinstance(model, keras.Sequential) or not hasattr(model, "operations"):
-            copy = keras.models.clone_model(model)
+        if isinstance(model, keras.Sequential):  # a functional model of the same layers can replace some of them
+            model = keras.Model(model.inputs[0], model.outputs[0])
+        if hasattr(model, "operations"):
+            replaced = {"clone_function": _kept_or_cloned, "call_function": _called_plainly}
+            copy = keras.models.clone_model(model, recursive=True, **replaced)
         else:
-            copy = keras.models.clone_model(model, clone_function=_kept_or_cloned, call_function=_called_plainly)
+            copy = keras.models.clone_model(model)
         levels = {id(v): level for v, level in zip(model.trainable_variables, self.levels(), strict=True)}
         copy.set_weights([np.asarray(levels.get(id(weight), weight)) for weight in model.weights])
         return copy
