@@ -8,7 +8,7 @@ call. In evaluation they give their deterministic levels.
 import numpy as np
 from keras import ops, random
 
-from brnn.ranges import Positive, Share
+from brnn.ranges import Positive, PositiveShare
 
 EXPONENTS = range(-126, 128)  # of the normal float32 numbers
 
@@ -51,7 +51,7 @@ def exponential(x, seed):
     return ops.where(ops.abs(x) < 2.0 ** EXPONENTS[0], 0.0, power) * _sign(x)
 
 
-def low_rank(x, seed, *, ratio: Share):
+def low_rank(x, seed, *, ratio: PositiveShare):
     """The matrix rebuilt from its ceil(ratio rank) leading singular values; a vector stays as it is."""
     if len(x.shape) < 2:
         return x
