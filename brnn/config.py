@@ -32,7 +32,8 @@ MODULES = {
 }
 SHARED = {"attack": ("brnn.robustness", "attacked")}  # a function whose keys every option of the group has
 SECTIONS = {"": ("brnn.run", "run"), "tracking": ("brnn.tracking", "open_store")}
-UNCHECKED = {"optimizer"}  # Keras checks the arguments of its own classes
+UNCHECKED = {"optimizer"}  # Keras checks the arguments of its own classes, but for the one that training sets
+SET_BY_TRAINING = {"learning_rate": ranges.Positive}
 TOKENS, REGRESSION = {"text", "copying"}, {"adding", "waveform"}
 
 
@@ -42,6 +43,9 @@ class ConfigError(ValueError):
 
 def check(config: dict) -> None:
     """Raises `ConfigError` for a missing or unknown key, a bad value, an unknown name or an impossible combination."""
+    for section in (*MODULES, *UNCHECKED, "tracking"):
+        if not isinstance(config.get(section), dict):
+            raise ConfigError(f"{section} must be a group of keys, got {config.get(section)!r}")
     for section, (module, function) in SECTIONS.items():
         keys = config if section == "" else config[section]
         own = {k: v for k, v in keys.items() if section or k not in {*MODULES, *UNCHECKED, *SECTIONS, "experiment"}}
@@ -54,6 +58,8 @@ def check(config: dict) -> None:
             option,
             parameters(module, name) | parameters(*SHARED[group]) if group in SHARED else parameters(module, name),
         )
+    _check_keys("optimizer", {k: v for k, v in config["optimizer"].items() if k in SET_BY_TRAINING}, SET_BY_TRAINING)
+    _check_backward(config["attack"]["estimator"])
     _check_combination(config)
 
 
@@ -169,6 +175,13 @@ def _words(annotation: Any) -> str:
     if origin is list:
         return f"a list, each {_words(arguments[0])}"
     return plain.get(annotation, str(annotation))
+
+
+def _check_backward(estimator: str) -> None:
+    """Refuses an estimator of an attack that is no option."""
+    valid = sorted(path.stem for path in (folder() / "estimator").glob("*.yaml"))
+    if estimator not in {"trained", *valid}:
+        raise ConfigError(f"attack.estimator must be trained or one of {', '.join(valid)}, got {estimator!r}")
 
 
 def _check_combination(config: dict) -> None:
