@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).resolve().parent / "_ext"))
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import MissingConfigException
+from hydra.errors import MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -65,8 +65,7 @@ def _suffix() -> str:
         f" {override}"
         for override in told
         if override.split("=")[0].split(".")[0].split("@")[0] not in SEPARATE
-        or ("." in override.split("=")[0]
-        and not override.startswith("tracking"))
+        or ("." in override.split("=")[0] and not override.startswith("tracking"))
     )
 
 
@@ -80,6 +79,12 @@ def _told(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options:
         option = error.missing_cfg_file.rpartition("/")[2]
         return f"{error.missing_cfg_file.rpartition('/')[0]} must be one of {', '.join(error.options)}, got {option}"
+    if isinstance(error, OverrideParseException):
+        key, _, value = error.override.partition("=")
+        options = ", ".join(sorted(path.stem for path in (config.folder() / key).glob("*.yaml")))
+        if options:
+            return f"{key} must be one of {options}, got {value}"
+        return f"{error.override} cannot be read; put its value in quotes, as in \"{key}='a (b)'\""
     return " ".join(str(error).split()) or type(error).__name__
 
 
