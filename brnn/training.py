@@ -42,7 +42,7 @@ class Program:
 
     def state(self) -> list[np.ndarray]:
         """The values of `variables`."""
-        return [np.array(variable) for variable in self.variables]
+        return [np.array(variable.numpy()) for variable in self.variables]
 
     def restore(self, state: list[np.ndarray]) -> None:
         """Sets `variables` to values that `state` gave."""
