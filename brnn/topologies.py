@@ -79,7 +79,7 @@ def mlp(
 
 
 def _dense(input_shape, classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last):
-    """Dense layers of `widths` and the output layer; batch normalization comes after each, dropout after hidden ones."""
+    """Dense layers of `widths` and the output layer; batch normalization after each, dropout after hidden ones."""
     inputs = keras.Input(input_shape)
     x = keras.layers.Flatten()(inputs)
     fan_in = math.prod(input_shape)

@@ -1,4 +1,4 @@
-"""Hydra finds its plugins by looking into packages called `hydra_plugins`; `brnn.__main__` puts this one on the path."""
+"""Hydra finds plugins by looking into packages called `hydra_plugins`; `brnn.__main__` puts this one on the path."""
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_store import ConfigStore
