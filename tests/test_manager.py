@@ -1,4 +1,4 @@
-"""The manager: chooses variables by path and role, refuses rules that miss, trains any Keras model, gives it back plain."""
+"""The manager: chooses variables by path and role, refuses rules that miss, and hands any Keras model back plain."""
 
 from functools import partial
 
