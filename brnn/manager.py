@@ -5,6 +5,7 @@ through `model.stateless_call`, so that it needs no special layers; the gradient
 the levels and applied to the latent weights, which then are clipped to their bound.
 """
 
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,10 +42,13 @@ class Rule:
 class QuantManager:
     """Calls `model` with the levels of its latent weights.
 
-    Raises `ValueError` for a rule that matches no variable, or two that match the same.
+    Raises `ValueError` for a rule that matches no variable, two that match the same, and a model that is not
+    built or cannot be told whether it trains.
     """
 
     def __init__(self, model: keras.Model, rules: Sequence[Rule], seed: int = 0):
+        if not model.built or "training" not in inspect.signature(model.call).parameters:
+            raise ValueError(f"{model.name} must be built (call it on data), and its `call` take `training`")
         self.model = model
         self.seed = keras.random.SeedGenerator(seed)
         self.rules = [_the_rule(variable, rules) for variable in model.trainable_variables]

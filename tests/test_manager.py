@@ -80,6 +80,30 @@ def test_two_rules_for_one_variable_are_refused():
         QuantManager(layered(), [Rule("kernel", BINARY, 1.0), Rule("kernel", TERNARY, 0.5, layers="second")])
 
 
+class Untold(keras.Model):
+    """A model of one's own whose layers are not told whether they train."""
+
+    def __init__(self, **keys):
+        super().__init__(**keys)
+        self.dense = keras.layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+class Told(Untold):
+    def call(self, x, training=None):
+        return self.dense(x)
+
+
+def test_a_model_that_cannot_be_called_is_refused():
+    untold, unbuilt = Untold(), keras.Sequential([keras.layers.Dense(3)])
+    untold(X)
+    for model in (untold, unbuilt):
+        with pytest.raises(ValueError, match=r"must be built \(call it on data\), and its `call` take `training`"):
+            QuantManager(model, [Rule("kernel", BINARY, 1.0)])
+
+
 # Levels
 
 
@@ -194,6 +218,26 @@ def test_the_plain_model_needs_nothing_of_this_package(shape, tmp_path):
     loaded = keras.models.load_model(tmp_path / "plain.keras")
     assert not any(isinstance(layer, QuantActivation) for layer in loaded._flatten_layers())
     np.testing.assert_array_equal(loaded(X), manager(X))
+
+
+def test_a_subclass_is_handed_back_as_its_own_class():
+    model = Told()
+    model(X)
+    manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
+    plain = manager.discretized()
+    assert isinstance(plain, Told)
+    np.testing.assert_array_equal(plain(X), manager(X))
+    assert set(np.unique(plain.dense.kernel)) == {-1, 1}
+
+
+def test_a_shared_layer_and_two_outputs_stay_shared_and_two():
+    inputs, shared = keras.Input((6,)), keras.layers.Dense(6)
+    model = keras.Model(inputs, [shared(inputs), shared(shared(inputs))])
+    manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
+    plain = manager.discretized()
+    assert len(plain.weights) == 2
+    for output, expected in zip(plain(X), manager(X), strict=True):
+        np.testing.assert_array_equal(output, expected)
 
 
 def test_the_plain_model_is_a_copy():
