@@ -70,7 +70,7 @@ def test_chernoff_passes_between_the_published_bounds_and_nothing_beyond(fan_in,
 
 
 @given(st.integers(1, 10_000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_chernoff_bounds_are_those_of_a_sum_of_bernoulli_variables(fan_in):
     passed = lambda successes: gradient(estimators.chernoff, 2 * successes - fan_in, 1.0, fan_in)[0]  # noqa: E731
     lower = fan_in / 2 * (1 - np.sqrt(4 * np.log(4) / fan_in))
@@ -81,7 +81,7 @@ def test_chernoff_bounds_are_those_of_a_sum_of_bernoulli_variables(fan_in):
 
 
 @given(x=FLOATS, upstream=FLOATS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @pytest.mark.parametrize("estimator", [*LINEAR, BINARY])
 def test_gradient_is_finite_and_odd_in_the_upstream_gradient(estimator, x, upstream):
     forward, backward = (np.asarray(estimator(x, sign * upstream, 128)) for sign in (1, -1))
@@ -92,7 +92,7 @@ def test_gradient_is_finite_and_odd_in_the_upstream_gradient(estimator, x, upstr
 
 
 @given(x=FLOATS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @pytest.mark.parametrize("estimator", LINEAR)
 def test_gradient_is_a_slope_times_the_upstream_gradient(estimator, x):
     np.testing.assert_array_equal(gradient(estimator, x, 4.0), 4 * gradient(estimator, x, 1.0))

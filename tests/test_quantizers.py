@@ -38,7 +38,7 @@ def test_levels_at_points(quantizer, x, expected):
 
 
 @given(x=FLOATS, scale=SCALES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_levels_are_exactly_the_scale_and_keep_the_sign(x, scale):
     s = np.float32(scale)
     binary, ternary = levels(quantizers.binary, x, scale=scale), levels(quantizers.ternary, x, scale=scale)
@@ -49,7 +49,7 @@ def test_levels_are_exactly_the_scale_and_keep_the_sign(x, scale):
 
 
 @given(x=FLOATS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_exponential_levels_are_powers_of_two_within_half_an_octave(x):
     result = levels(quantizers.exponential, x)
     normal = np.abs(x) >= 2.0**-126
