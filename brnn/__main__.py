@@ -21,7 +21,6 @@ from omegaconf import DictConfig, OmegaConf
 from brnn import config, sweep, terminal
 
 
-
 def main() -> None:
     """Runs the command line; errors are one line, with a traceback where BRNN_TRACEBACK is set."""
     sys.argv[1:] = sorted(sys.argv[1:], key=_is_override)
@@ -64,13 +63,14 @@ def _is_override(argument: str) -> bool:
 def _told(error: Exception) -> str:
     """An error in one line."""
     if isinstance(error, MissingConfigException) and error.options:
-        group, _, given = error.missing_cfg_file.rpartition("/")
-        return f"{group} must be one of {', '.join(error.options)}, got {given}"
+        option = error.missing_cfg_file.rpartition("/")[2]
+        return f"{error.missing_cfg_file.rpartition('/')[0]} must be one of {', '.join(error.options)}, got {option}"
     if isinstance(error, OverrideParseException):
-        group, _, given = error.override.partition("=")
-        options = sorted(path.stem for path in (config.folder() / group).glob("*.yaml"))
-        valid = f"{group} must be one of {', '.join(options)}" if options else "this is no override"
-        return f"{valid}, got {given or error.override}"
+        key, _, value = error.override.partition("=")
+        options = ", ".join(sorted(path.stem for path in (config.folder() / key).glob("*.yaml")))
+        if options:
+            return f"{key} must be one of {options}, got {value}"
+        return f"{error.override} cannot be read; put its value in quotes, as in \"{key}='a (b)'\""
     return " ".join(str(error).split()) or type(error).__name__
 
 

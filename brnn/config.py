@@ -42,6 +42,9 @@ class ConfigError(ValueError):
 
 def check(config: dict) -> None:
     """Raises `ConfigError` for a missing or unknown key, a bad value, an unknown name or an impossible combination."""
+    for section in (*MODULES, "optimizer", "tracking"):
+        if not isinstance(config.get(section), dict):
+            raise ConfigError(f"{section} must be a group of keys, got {config.get(section)!r}")
     for section, (module, function) in SECTIONS.items():
         keys = config if section == "" else config[section]
         own = {k: v for k, v in keys.items() if section or k not in {*MODULES, "optimizer", *SECTIONS, "experiment"}}
@@ -55,6 +58,7 @@ def check(config: dict) -> None:
             parameters(module, name) | parameters(*SHARED[group]) if group in SHARED else parameters(module, name),
         )
     _check_keys("optimizer", {k: config["optimizer"].get(k) for k in OPTIMIZER}, OPTIMIZER)
+    _check_backward(config["attack"]["estimator"])
     _check_combination(config)
 
 
@@ -170,6 +174,13 @@ def _words(annotation: Any) -> str:
     if origin is list:
         return f"a list, each {_words(arguments[0])}"
     return plain.get(annotation, str(annotation))
+
+
+def _check_backward(estimator: str) -> None:
+    """Refuses an estimator of an attack that is no option."""
+    valid = sorted(path.stem for path in (folder() / "estimator").glob("*.yaml"))
+    if estimator not in {"trained", *valid}:
+        raise ConfigError(f"attack.estimator must be trained or one of {', '.join(valid)}, got {estimator!r}")
 
 
 def _check_combination(config: dict) -> None:

@@ -5,6 +5,7 @@ through `model.stateless_call`, so that it needs no special layers; the gradient
 the levels and applied to the latent weights, which then are clipped to their bound.
 """
 
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,10 +42,13 @@ class Rule:
 class QuantManager:
     """Calls `model` with the levels of its latent weights.
 
-    Raises `ValueError` for a rule that matches no variable, or two that match the same.
+    Raises `ValueError` for a rule that matches no variable, two that match the same, and a model that is not
+    built or cannot be told whether it trains.
     """
 
     def __init__(self, model: keras.Model, rules: Sequence[Rule]):
+        if not model.built or "training" not in inspect.signature(model.call).parameters:
+            raise ValueError(f"{model.name} must be built (call it on data), and its `call` take `training`")
         self.model = model
         self.rules = [_the_rule(variable, rules) for variable in model.trainable_variables]
         for rule in rules:
@@ -79,10 +83,13 @@ class QuantManager:
         that it can be saved, and loaded where this package is not installed.
         """
         model = self.model
-        if isinstance(model, keras.Sequential) or not hasattr(model, "operations"):
-            copy = keras.models.clone_model(model)
+        if isinstance(model, keras.Sequential):  # a functional model of the same layers can replace some of them
+            model = keras.Model(model.inputs[0], model.outputs[0])
+        if hasattr(model, "operations"):
+            replaced = {"clone_function": _kept_or_cloned, "call_function": _called_plainly}
+            copy = keras.models.clone_model(model, recursive=True, **replaced)
         else:
-            copy = keras.models.clone_model(model, clone_function=_kept_or_cloned, call_function=_called_plainly)
+            copy = keras.models.clone_model(model)
         levels = {id(v): level for v, level in zip(model.trainable_variables, self.levels(), strict=True)}
         copy.set_weights([np.asarray(levels.get(id(weight), weight)) for weight in model.weights])
         return copy

@@ -3,6 +3,7 @@
 `options` is a checked configuration, `shape` that of one input, `classes` the number of outputs.
 """
 
+import itertools
 import json
 from functools import lru_cache
 
@@ -76,11 +77,12 @@ def _model(options, shape, classes, estimator, replace_real):
     plugins = options["plugins"]
     quantizer = function("precision", options["precision"], plugins)().activation
     backward = function("estimator", estimator, plugins)
+    numbers = itertools.count()
 
     def activate(name, fan_in):
         if quantizer is None and not replace_real:
             return keras.layers.Activation(name)
-        return QuantActivation(quantizer or _real(name), backward, fan_in)
+        return QuantActivation(quantizer or _real(name), backward, fan_in, name=f"activation_{next(numbers)}")
 
     return function("topology", options["topology"], plugins)(shape, classes, activate)
 

@@ -44,7 +44,7 @@ class Program:
 
     def state(self) -> list[np.ndarray]:
         """The values of `variables`."""
-        return [np.array(variable) for variable in self.variables]
+        return [np.array(variable.numpy()) for variable in self.variables]
 
     def restore(self, state: list[np.ndarray]) -> None:
         """Sets `variables` to values that `state` gave."""
@@ -54,7 +54,8 @@ class Program:
     def _epoch(self, x, y, batches, rates, seed):
         """Trains on the rows of `x` and `y` that `batches` (steps, batch) lists, at `rates` (steps,).
 
-        `seed`, two integers, decides what the stochastic quantizers draw. Returns the mean loss, the share of correct labels, and whether all values are finite.
+        `seed`, two integers, decides what the stochastic quantizers draw. Returns the mean loss, the share of
+        correct labels, and whether all values are finite.
         """
         model = self.manager.model
         total, correct = tf.zeros(()), tf.zeros(())
