@@ -62,12 +62,9 @@ def predicted(net, x: np.ndarray) -> np.ndarray:
 def _perturbed(attack, net, labels, victims, seed):
     """All images under an attack through `net`, in compiled batches of one size."""
     compiled = tf.function(lambda x, labels, numbers: attack(net, x, labels, numbers))
-    result = np.empty_like(victims.images)
-    for number, rows in enumerate(chunks(len(result), ATTACK_BATCH)):
-        real = rows >= 0
-        perturbed = compiled(victims.images[rows], labels[rows], tf.constant([seed, number]))
-        result[rows[real]] = perturbed.numpy()[real]
-    return result
+    batches = enumerate(chunks(len(labels), ATTACK_BATCH))
+    perturbed = [compiled(victims.images[rows], labels[rows], tf.constant([seed, number])) for number, rows in batches]
+    return np.concatenate(perturbed)[: len(labels)]
 
 
 def _noise(victims: Attacked, perturbed: np.ndarray, clip: bool, seed: int) -> np.ndarray:

@@ -127,7 +127,7 @@ def test_the_order_depends_on_the_seed_and_the_epoch_alone():
 def state_after(options, **keys):
     program = nets.program(options, (FEATURES,), CLASSES)
     last = list(training.fit(program, data(), batch_size=3, **keys))[-1]
-    return program.state(), {name: v for name, v in last.items() if "second" not in name}
+    return program.state(), {name: v for name, v in last.items() if "second" not in name and not name.startswith("time/")}
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(options):
@@ -228,9 +228,9 @@ def test_the_score_of_no_rows_is_empty_and_then_no_epoch_reports_it(options):
 
 
 @pytest.mark.parametrize(
-    ("rows", "size", "expected"), [(5, 2, [[0, 1], [2, 3], [4, -1]]), (4, 2, [[0, 1], [2, 3]]), (2, 9, [[0, 1]])]
+    ("rows", "size", "expected"), [(5, 2, [[0, 1], [2, 3], [4, 0]]), (4, 2, [[0, 1], [2, 3]]), (2, 9, [[0, 1]])]
 )
-def test_chunks_hold_every_number_once(rows, size, expected):
+def test_chunks_hold_every_number_once_and_are_filled_up_with_zeros(rows, size, expected):
     np.testing.assert_array_equal(training.chunks(rows, size), expected)
 
 
