@@ -57,7 +57,7 @@ def check(config: dict) -> None:
             option,
             parameters(module, name) | parameters(*SHARED[group]) if group in SHARED else parameters(module, name),
         )
-    _check_keys("optimizer", {k: config["optimizer"].get(k) for k in OPTIMIZER}, OPTIMIZER)
+    _check_keys("optimizer", {k: v for k, v in config["optimizer"].items() if k in OPTIMIZER}, OPTIMIZER)
     _check_backward(config["attack"]["estimator"])
     _check_combination(config)
 
