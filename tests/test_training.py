@@ -127,7 +127,9 @@ def test_the_order_depends_on_the_seed_and_the_epoch_alone():
 def state_after(options, **keys):
     program = nets.program(options, (FEATURES,), CLASSES)
     last = list(training.fit(program, data(), batch_size=3, **keys))[-1]
-    return program.state(), {name: v for name, v in last.items() if "second" not in name and not name.startswith("time/")}
+    return program.state(), {
+        name: v for name, v in last.items() if "second" not in name and not name.startswith("time/")
+    }
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(options):
