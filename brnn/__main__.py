@@ -65,8 +65,7 @@ def _suffix() -> str:
         f" {override}"
         for override in told
         if override.split("=")[0].split(".")[0].split("@")[0] not in SEPARATE
-        or ("." in override.split("=")[0]
-        and not override.startswith("tracking"))
+        or ("." in override.split("=")[0] and not override.startswith("tracking"))
     )
 
 

@@ -24,13 +24,13 @@ MODULES = {
     "estimator": ("brnn.estimators",),
     "topology": ("brnn.topologies",),
     "dataset": ("brnn.datasets",),
-    "attack": ("brnn.attacks",),
+    "attack": ("brnn.attacks", "brnn.blackbox", "brnn.ensembles"),
     "loss": ("brnn.losses",),
     "schedule": ("brnn.schedules",),
     "initializer": ("brnn.initializers",),
     "bias_initializer": ("brnn.initializers",),
 }
-SHARED = {"attack": ("brnn.robustness", "attacked")}  # a function whose keys every option of the group has
+SHARED = {"attack": ("brnn.robustness", "evaluate")}  # a function whose keys every option of the group has
 SECTIONS = {"": ("brnn.run", "run"), "tracking": ("brnn.tracking", "open_store")}
 UNCHECKED = {"optimizer"}  # Keras checks the arguments of its own classes
 TOKENS, REGRESSION = {"text", "copying"}, {"adding", "waveform"}
@@ -47,14 +47,16 @@ def check(config: dict) -> None:
         own = {k: v for k, v in keys.items() if section or k not in {*MODULES, *UNCHECKED, *SECTIONS, "experiment"}}
         _check_keys(section, own, parameters(module, function))
     for group in MODULES:
-        option = dict(config[group])
-        module, name = _located(group, option.pop("name", None), config["plugins"])
-        _check_keys(
-            group,
-            option,
-            parameters(module, name) | parameters(*SHARED[group]) if group in SHARED else parameters(module, name),
-        )
+        shared = parameters(*SHARED[group]) if group in SHARED else {}
+        check_option(group, config[group], config["plugins"], shared)
     _check_combination(config)
+
+
+def check_option(group: str, option: dict, plugins: list[str], shared: dict[str, Any]) -> None:
+    """Raises `ConfigError` for an option that its function does not take; `shared` are further keys and their types."""
+    option = dict(option)
+    module, name = _located(group, option.pop("name", None), plugins)
+    _check_keys(group, option, parameters(module, name) | shared)
 
 
 def function(group: str, option: dict, plugins: list[str]) -> Callable:
@@ -183,5 +185,15 @@ def _check_combination(config: dict) -> None:
         raise ConfigError(f"loss must be {valid} for dataset={dataset}, got {loss}")
     if config["keep"] == "best" and config["dataset"].get("validation") == 0:
         raise ConfigError("keep=best needs validation data, got dataset.validation=0; use keep=last")
+    keys = config["attack"]
+    if keys.get("norm") == "linf" and keys["epsilon"] > 1:
+        raise ConfigError(
+            f"attack.epsilon must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314),"
+            f" got {keys['epsilon']}"
+        )
+    if keys["source"] is not None and keys.get("early_stop"):
+        raise ConfigError(
+            "attack.source needs attack.early_stop=false: what just breaks a surrogate breaks no other net"
+        )
     if attack == "none" and str(config["objective"]).startswith("attack"):
         raise ConfigError(f"objective={config['objective']} needs an attack, got attack=none")
