@@ -22,7 +22,8 @@ def noise(net, x, labels, seed, *, epsilon: Positive, norm: Literal["linf", "l2"
     """
     goal, ball, result, done = Goal(net, labels, targeted), Ball(x, epsilon, norm), x, tf.zeros_like(labels, tf.bool)
     for number in tf.range(draws):
-        way = ball.direction(tf.random.stateless_normal(tf.shape(x), fold(seed, number)))
+        draw = tf.random.stateless_uniform if norm == "linf" else tf.random.stateless_normal
+        way = ball.direction(draw(tf.shape(x), fold(seed, number)) - (0.5 if norm == "linf" else 0.0))
         result = tf.where(wide(done, x), result, ball.project(x + epsilon * way))
         done = goal.reached(net(result))
     return result

@@ -26,12 +26,14 @@ def adaptive(
 ):
     """One attack through every backward pass, and on logits divided by every temperature.
 
-    The adversary knows that the net's own backward pass may hide what moves it. Tramer et al. 2020, arXiv:2002.08347.
+    `attack` is the name of an attack, with the keys that differ from its option. Temperatures are left out where it
+    has none. After Tramer et al. 2020, arXiv:2002.08347: the adversary knows how the net hides its gradient.
     """
+    scaled = "temperature" in config.option("attack", attack.split()[0])
     members = {}
     for estimator in estimators:
-        for temperature in temperatures:
-            text = f"{attack} estimator={estimator} temperature={temperature}"
+        for temperature in temperatures if scaled else temperatures[:1]:
+            text = f"{attack} estimator={estimator}" + f" temperature={temperature}" * scaled
             members[f"{estimator}-{temperature:g}"] = _member(text, epsilon, norm, targeted)
     return members
 

@@ -19,6 +19,8 @@ from brnn.ranges import Count, Natural, Positive
 
 ATTACK_BATCH = 500
 EXAMPLES = 8  # adversarial images in the figure
+PLAIN = str.maketrans(" =", "-:")  # what a metric's name may hold
+SAVED = 1000  # adversarial images in the artifact
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ def evaluate(
     seed, net = all_nets.options["seed"], all_nets.through("trained")
     victims = choose(all_nets.data, seed, images, choice, target)
     report = _run(all_nets, option, victims)
+    identity = None
     if hasattr(attacks, option["name"]) and source is None:
         identity = _run(all_nets, option | {"estimator": "identity"}, victims)
         report.metrics |= {key.replace("attack/", "attack_identity/"): value for key, value in identity.metrics.items()}
@@ -160,24 +163,23 @@ def evaluate(
         report.curves[key] = [(value, run.metrics["attack/robust_accuracy"]) for value, run in runs.items()]
     if checks:
         rows = np.arange(min(trust.IMAGES, len(victims.images)))
-        subject = _subject(all_nets, option, report, rows)
-        found, report.reasons = trust.check(
-            net, all_nets.through(estimator), all_nets.through("identity"), subject, seed
-        )
+        subject = _subject(all_nets, option, report, identity, rows)
+        looked = all_nets.through("identity" if hasattr(ensembles, option["name"]) else estimator)
+        found, report.reasons = trust.check(net, looked, all_nets.through("identity"), subject, seed)
         report.metrics |= found
     return report
 
 
 def files(report: Report, name: str) -> dict[str, bytes]:
     """The artifacts of an attack by path: its images as arrays and as a figure, and its curves."""
-    victims, arrays = report.victims, io.BytesIO()
+    victims, arrays = report.victims.of(np.arange(min(SAVED, len(report.images)))), io.BytesIO()
     np.savez_compressed(
         arrays,
         original=victims.images,
-        adversarial=report.images,
+        adversarial=report.images[:SAVED],
         label=victims.labels,
         target=victims.targets,
-        prediction=report.predictions,
+        prediction=report.predictions[:SAVED],
     )
     examples = figures.adversarial_examples(
         victims.images[:EXAMPLES],
@@ -235,11 +237,13 @@ def perturbed(attack: Callable, net: Callable, images, labels, seed: int) -> np.
         tf.TensorSpec((None,), labels.dtype),
         tf.TensorSpec((2,), tf.int32),
     )
-    compiled = tf.function(lambda x, labels, numbers: attack(net, x, labels, numbers), input_signature=batch)
+    traced = tf.function(lambda x, labels, numbers: attack(net, x, labels, numbers), input_signature=batch)
+    compiled = traced.get_concrete_function()
     starts = range(0, len(images), ATTACK_BATCH)
     parts = [slice(start, start + ATTACK_BATCH) for start in starts]
     numbers = [tf.constant([seed, number]) for number in range(len(parts))]
-    return np.concatenate([compiled(images[p], labels[p], n).numpy() for p, n in zip(parts, numbers, strict=True)])
+    batches = [(tf.constant(images[p]), tf.constant(labels[p]), n) for p, n in zip(parts, numbers, strict=True)]
+    return np.concatenate([compiled(*one).numpy() for one in batches])
 
 
 def measure(prefix: str, net: Callable, victims: Attacked, images: np.ndarray, targeted: bool) -> dict[str, float]:
@@ -286,14 +290,14 @@ def _run(all_nets: Nets, option: dict, victims: Attacked) -> Report:
         asked += int(looked.asked.numpy()) - before
         classes = predicted(net.model, images[left])
         reached = classes == labels[left] if targeted else classes != labels[left]
-        metrics[f"{option['name']}/{name}/broke"] = reached.sum() / len(labels)
+        metrics[f"{option['name']}/{name.translate(PLAIN)}/broke"] = reached.sum() / len(labels)
         left = left[~reached]
     metrics = metrics if len(metrics) > 1 else {}
     metrics |= measure("attack", net.model, victims, images, targeted) | {"attack/queries": asked / len(labels)}
     return Report(victims, images, predicted(net.model, images), targeted, metrics)
 
 
-def _subject(all_nets, option, report, rows) -> trust.Subject:
+def _subject(all_nets, option, report, identity, rows) -> trust.Subject:
     """Some images of an attack for the checks, with what half of its iterations break and all do not."""
     victims, silent = report.victims.of(rows), np.zeros(len(rows), bool)
     broken = report.predictions[rows] != victims.labels
@@ -304,7 +308,8 @@ def _subject(all_nets, option, report, rows) -> trust.Subject:
             (classes == wish) == report.targeted for classes in (half.predictions, report.predictions[rows])
         )
         silent = halfway & ~end
-    return trust.Subject(option, victims.images, victims.labels, report.images[rows], broken, silent)
+    other = None if identity is None else identity.predictions[rows] != victims.labels
+    return trust.Subject(option, victims.images, victims.labels, report.images[rows], broken, silent, other)
 
 
 def _noise(victims: Attacked, images: np.ndarray, clip: bool, seed: int) -> np.ndarray:
