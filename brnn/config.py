@@ -24,7 +24,7 @@ MODULES = {
     "estimator": ("brnn.estimators",),
     "topology": ("brnn.topologies",),
     "dataset": ("brnn.datasets",),
-    "attack": ("brnn.attacks", "brnn.blackbox", "brnn.ensembles"),
+    "attack": ("brnn.attacks", "brnn.blackbox", "brnn.ensembles", "brnn.exact"),
     "loss": ("brnn.losses",),
     "schedule": ("brnn.schedules",),
     "initializer": ("brnn.initializers",),

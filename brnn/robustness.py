@@ -4,6 +4,7 @@ Every number of a run is of the same images. An attack that is an ensemble (`brn
 any other is its own only member.
 """
 
+import importlib.util
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from brnn import attacks, config, ensembles, figures, nets, training, trust
+from brnn import attacks, config, ensembles, exact, figures, nets, training, trust
 from brnn.config import ConfigError
 from brnn.ranges import Count, Natural, Positive
 
@@ -120,6 +121,8 @@ def prepare(options: dict, data, store) -> None:
     given = members(option, options["plugins"]).values()
     if data.classes < 3 and any(member.get("loss") == "dlr" for member in given):
         raise ConfigError(f"attack.loss=dlr needs at least 3 classes, got {data.classes}; use margin")
+    if option["name"] == "exact":
+        _check_exact(options)
     for key in ("iterations", "epsilon"):
         if option.get(f"curve_{'epsilons' if key == 'epsilon' else key}") and key not in option:
             raise ConfigError(f"attack={option['name']} has no {key} to draw a curve over")
@@ -150,6 +153,8 @@ def evaluate(
     """
     seed, net = all_nets.options["seed"], all_nets.through("trained")
     victims = choose(all_nets.data, seed, images, choice, target)
+    if option["name"] == "exact":
+        return _decide(all_nets, option, victims)
     report = _run(all_nets, option, victims)
     identity = None
     if hasattr(attacks, option["name"]) and source is None:
@@ -274,6 +279,21 @@ def measure(prefix: str, net: Callable, victims: Attacked, images: np.ndarray, t
     return {f"{prefix}/{name}": float(value) for name, value in metrics.items()}
 
 
+def _check_exact(options: dict) -> None:
+    """Raises `ConfigError` for a net or a solver that cannot be used."""
+    if config.function("precision", options["precision"], options["plugins"])().activation is None:
+        raise ConfigError(f"attack=exact needs binary activations, got precision={options['precision']['name']}")
+    if options["attack"]["solver"] != "cp_sat":
+        return
+    if importlib.util.find_spec("ortools") is None:
+        raise ConfigError("attack.solver=cp_sat needs the package ortools: pip install brnn[exact], or use highs")
+    keys = options["topology"]
+    if not keys.get("binary_input") or keys.get("batch_normalization"):
+        raise ConfigError(
+            "attack.solver=cp_sat needs topology.binary_input=true and topology.batch_normalization=false; use highs"
+        )
+
+
 def _run(all_nets: Nets, option: dict, victims: Attacked) -> Report:
     """All members of an attack, each on the images that those before it left, and how many it broke of them all."""
     net, seed = all_nets.through("trained"), all_nets.options["seed"]
@@ -310,6 +330,34 @@ def _subject(all_nets, option, report, identity, rows) -> trust.Subject:
         silent = halfway & ~end
     other = None if identity is None else identity.predictions[rows] != victims.labels
     return trust.Subject(option, victims.images, victims.labels, report.images[rows], broken, silent, other)
+
+
+def _decide(all_nets: Nets, option: dict, victims: Attacked) -> Report:
+    """The verdict of a solver on each image, after PGD through the identity estimator had its try."""
+    net, plugins, seed = all_nets.through("identity"), all_nets.options["plugins"], all_nets.options["seed"]
+    budget = {"epsilon": option["epsilon"]}
+    found = {}
+    for name in ("pgd", "noise"):
+        attack = config.function("attack", config.option("attack", name) | budget, plugins)
+        found[name] = perturbed(attack, net, victims.images, victims.labels, seed)
+    broken = {name: predicted(net, images) != victims.labels for name, images in found.items()}
+    decide = config.function("attack", option, plugins)
+    rows = zip(victims.images, victims.labels.tolist(), found["pgd"], strict=True)
+    verdicts = [decide(net.model, image, label, example) for image, label, example in rows]
+    images = np.stack([x if v.image is None else v.image for x, v in zip(victims.images, verdicts, strict=True)])
+    status = np.array([verdict.status for verdict in verdicts])
+    shares = {name: float(np.mean(status == name)) for name in (exact.CERTIFIED, exact.BROKEN, exact.UNKNOWN)}
+    metrics = measure("attack", net, victims, images, False) | {f"attack_exact/{name}": v for name, v in shares.items()}
+    metrics |= {
+        "attack_exact/robust_accuracy_low": shares[exact.CERTIFIED],
+        "attack_exact/robust_accuracy_high": shares[exact.CERTIFIED] + shares[exact.UNKNOWN],
+        "attack_exact/seconds": float(np.mean([verdict.seconds for verdict in verdicts])),
+        **{f"attack_exact/robust_accuracy_{name}": float(1 - wrong.mean()) for name, wrong in broken.items()},
+    }
+    wrong = int(np.sum((status == exact.CERTIFIED) & np.any(list(broken.values()), axis=0)))
+    reasons = [f"{shares[exact.UNKNOWN]:.3f} of the images are undecided"] if shares[exact.UNKNOWN] else []
+    reasons += [f"{wrong} certified images are broken by an attack, which is a bug of brnn"] if wrong else []
+    return Report(victims, images, predicted(net, images), False, metrics, reasons)
 
 
 def _noise(victims: Attacked, images: np.ndarray, clip: bool, seed: int) -> np.ndarray:
