@@ -24,7 +24,7 @@ MODULES = {
     "estimator": ("brnn.estimators",),
     "topology": ("brnn.topologies",),
     "dataset": ("brnn.datasets",),
-    "attack": ("brnn.attacks", "brnn.blackbox", "brnn.ensembles", "brnn.exact"),
+    "attack": ("brnn.attacks", "brnn.blackbox", "brnn.ensembles", "brnn.exact", "brnn.external"),
     "loss": ("brnn.losses",),
     "schedule": ("brnn.schedules",),
     "initializer": ("brnn.initializers",),

@@ -13,11 +13,12 @@ import keras
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from brnn import cp_sat
 from brnn.config import ConfigError
+from brnn.cp_sat import BROKEN, CERTIFIED, UNKNOWN
 from brnn.layers import QuantActivation
 from brnn.ranges import Epsilon, Positive
 
-CERTIFIED, BROKEN, UNKNOWN = "certified", "broken", "unknown"
 GAP = 1e-4  # by which a real pre-activation must be below 0 to count as negative; integer ones by 1
 BIT = 0.5  # pixels from here on are 1 to a net with one-bit inputs
 
@@ -177,20 +178,10 @@ def _highs(program: _Program, seconds: float):
 
 
 def _cp_sat(program: _Program, seconds: float):
-    from ortools.sat.python import cp_model
-
-    model = cp_model.CpModel()
-    bounds = zip(program.low, program.high, strict=True)
-    variables = [model.new_int_var(int(low), int(high), f"v{i}") for i, (low, high) in enumerate(bounds)]
-    for row, least in zip(program.rows, program.least, strict=True):
-        terms = [variables[i] for i in row], [round(value) for value in row.values()]
-        model.add(cp_model.LinearExpr.weighted_sum(*terms) >= round(least))
-    solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = seconds
-    status = solver.solve(model)
-    if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return BROKEN, np.array([solver.value(variable) for variable in variables], float)
-    return CERTIFIED if status == cp_model.INFEASIBLE else UNKNOWN, None
+    bounds = ([int(value) for value in values] for values in (program.low, program.high))
+    rows = [{i: round(value) for i, value in row.items()} for row in program.rows]
+    status, values = cp_sat.solve(*bounds, rows, [round(value) for value in program.least], seconds)
+    return status, None if values is None else np.float64(values)
 
 
 def _image(values, one_bit, x, epsilon):

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from brnn import attacks, config, ensembles, exact, figures, nets, training, trust
+from brnn import attacks, config, ensembles, exact, external, figures, nets, training, trust
 from brnn.config import ConfigError
 from brnn.ranges import Count, Natural, Positive
 
@@ -61,7 +61,8 @@ class Net:
         self.model = model
         self.asked = tf.Variable(0, dtype=tf.int64, trainable=False)
 
-    def __call__(self, x):
+    def __call__(self, x, training=False):
+        """The logits; in evaluation, whatever `training` is."""
         self.asked.assign_add(tf.cast(tf.shape(x)[0], tf.int64))
         return self.model(x, training=False)
 
@@ -123,6 +124,8 @@ def prepare(options: dict, data, store) -> None:
         raise ConfigError(f"attack.loss=dlr needs at least 3 classes, got {data.classes}; use margin")
     if option["name"] == "exact":
         _check_exact(options)
+    if option["name"] == "art":
+        external.evasion_class(option["method"])
     for key in ("iterations", "epsilon"):
         if option.get(f"curve_{'epsilons' if key == 'epsilon' else key}") and key not in option:
             raise ConfigError(f"attack={option['name']} has no {key} to draw a curve over")

@@ -184,11 +184,13 @@ def test_more_restarts_break_whatever_fewer_break(net):
 def test_early_stop_changes_no_class_that_is_reached(net):
     model, x, labels = net
     kept = run("pgd", model, x, labels, epsilon=0.15, early_stop=True)
-    assert broken(model, kept, labels) >= broken(model, run("pgd", model, x, labels, epsilon=0.15, early_stop=False), labels)
+    assert broken(model, kept, labels) >= broken(
+        model, run("pgd", model, x, labels, epsilon=0.15, early_stop=False), labels
+    )
 
 
 def test_images_that_are_wrong_already_are_left_alone(net):
-    model, x, labels = net
+    model, x, _ = net
     wrong = ((np.argmax(model(x), -1) + 1) % 3).astype("int32")
     np.testing.assert_array_equal(run("deepfool", model, x, wrong), x)
 

@@ -39,9 +39,7 @@ def net(seed, pixels=6, widths=(5,), one_bit=True, batch_normalization=False, cl
             layer.set_weights([rng.choice([-1.0, 1.0], value.shape) for value in layer.get_weights()])
         elif isinstance(layer, keras.layers.BatchNormalization):
             gamma, beta, mean, variance = layer.get_weights()
-            layer.set_weights(
-                [rng.normal(1, 0.5, gamma.shape), rng.normal(0, 1, beta.shape), mean + 0.3, variance * 4]
-            )
+            layer.set_weights([rng.normal(1, 0.5, gamma.shape), rng.normal(0, 1, beta.shape), mean + 0.3, variance * 4])
     return model
 
 
