@@ -5,6 +5,7 @@ Attacks are written in these two terms, so that targeted and untargeted, every l
 
 import tensorflow as tf
 
+IDLE = 0.05  # share of a batch that may have reached the goal before it is taken out
 TINY = 1e-12  # keeps a norm or a range of logits from being divided by as 0
 
 
@@ -107,14 +108,21 @@ def ascend(goal, ball, x, step, iterations):
 
 
 def ascend_until_reached(goal, ball, x, step, iterations):
-    """`ascend`, but an image that reaches the goal stays as it is, and costs nothing more."""
-    left = tf.range(tf.shape(x)[0])
-    for _ in tf.range(iterations):
+    """`ascend`, but an image that reaches the goal stays as it is, and soon costs nothing more.
+
+    Images that stay are taken out of the batch only when they are many, since that means copying the others.
+    """
+    left, taken = tf.range(tf.shape(x)[0]), 0
+    while taken < iterations and tf.size(left) > 0:
         tf.autograph.experimental.set_loop_options(shape_invariants=[(left, tf.TensorShape([None]))])
-        near, before = ball.of(left), tf.gather(x, left)
-        gradient, _, reached = goal.of(left).gradient(before)
-        after = near.project(before + step * near.epsilon * near.direction(gradient))
-        x = tf.tensor_scatter_nd_update(x, left[:, None], tf.where(wide(reached, x), before, after))
+        near, wish, moving = ball.of(left), goal.of(left), tf.gather(x, left)
+        reached = tf.zeros_like(left, tf.bool)
+        while taken < iterations and tf.reduce_mean(tf.cast(reached, tf.float32)) <= IDLE:
+            gradient, _, reached = wish.gradient(moving)
+            size = tf.where(reached, 0.0, step * near.epsilon)
+            moving = near.project(moving + wide(size, x) * near.direction(gradient))
+            taken += 1
+        x = tf.tensor_scatter_nd_update(x, left[:, None], moving)
         left = tf.boolean_mask(left, ~reached)
     return x
 

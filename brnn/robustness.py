@@ -239,19 +239,22 @@ def predicted(net: Callable, x: np.ndarray) -> np.ndarray:
 
 
 def perturbed(attack: Callable, net: Callable, images, labels, seed: int) -> np.ndarray:
-    """All `images` under an attack, in compiled batches; the same bits for the same seed."""
+    """All `images` under an attack, in batches; the same bits for the same seed."""
+    run = compiled(attack, net, images, labels)
+    batches = [slice(start, start + ATTACK_BATCH) for start in range(0, len(images), ATTACK_BATCH)]
+    return np.concatenate([run(images[rows], labels[rows], seed, number) for number, rows in enumerate(batches)])
+
+
+def compiled(attack: Callable, net: Callable, images, labels) -> Callable:
+    """An attack on batches like `images` and `labels`, of any length: `(x, labels, seed, number) -> x`."""
     batch = (
         tf.TensorSpec((None, *images.shape[1:])),
         tf.TensorSpec((None,), labels.dtype),
         tf.TensorSpec((2,), tf.int32),
     )
     traced = tf.function(lambda x, labels, numbers: attack(net, x, labels, numbers), input_signature=batch)
-    compiled = traced.get_concrete_function()
-    starts = range(0, len(images), ATTACK_BATCH)
-    parts = [slice(start, start + ATTACK_BATCH) for start in starts]
-    numbers = [tf.constant([seed, number]) for number in range(len(parts))]
-    batches = [(tf.constant(images[p]), tf.constant(labels[p]), n) for p, n in zip(parts, numbers, strict=True)]
-    return np.concatenate([compiled(*one).numpy() for one in batches])
+    graph = traced.get_concrete_function()
+    return lambda x, labels, seed, number: graph(*map(tf.constant, (x, labels, [seed, number]))).numpy()
 
 
 def measure(prefix: str, net: Callable, victims: Attacked, images: np.ndarray, targeted: bool) -> dict[str, float]:
