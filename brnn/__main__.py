@@ -14,14 +14,11 @@ sys.path.append(str(Path(__file__).resolve().parent / "_ext"))
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import MissingConfigException
+from hydra.errors import MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from brnn import config, sweep, terminal
-
-TRACEBACK = "BRNN_TRACEBACK"
-SEPARATE = ("seed", "experiment", "tracking", *config.MODULES)  # overrides that a run's name tells already
 
 
 def main() -> None:
@@ -38,10 +35,10 @@ def _hydra(composed: DictConfig) -> float:
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         return sweep.job(options, _job)
     with _failing_in_one_line():  # here, since Hydra would add lines of its own
-        return _job(options, None)
+        return _job(options, None, "")
 
 
-def _job(options: dict, parent: str | None) -> float:
+def _job(options: dict, parent: str | None, suffix: str) -> float:
     """Checks a configuration and runs it; the tracking store opens while TensorFlow is imported."""
     config.check(options)
     with ThreadPoolExecutor(1) as executor:
@@ -49,24 +46,13 @@ def _job(options: dict, parent: str | None) -> float:
         with _quiet():
             from brnn import run
         own = {key: options[key] for key in config.parameters("brnn.run", "run")}
-        return run.run(options, store, parent, _suffix(), **own)
+        return run.run(options, store, parent, suffix, **own)
 
 
 def _open_store(keys):
     from brnn import tracking
 
     return tracking.open_store(**keys)
-
-
-def _suffix() -> str:
-    """The overrides of the command line that the run's name would not tell otherwise."""
-    told = HydraConfig.get().overrides.task
-    return "".join(
-        f" {override}"
-        for override in told
-        if override.split("=")[0].split(".")[0].split("@")[0] not in SEPARATE
-        or ("." in override.split("=")[0] and not override.startswith("tracking"))
-    )
 
 
 def _is_override(argument: str) -> bool:
@@ -79,6 +65,12 @@ def _told(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options:
         option = error.missing_cfg_file.rpartition("/")[2]
         return f"{error.missing_cfg_file.rpartition('/')[0]} must be one of {', '.join(error.options)}, got {option}"
+    if isinstance(error, OverrideParseException):
+        key, _, value = error.override.partition("=")
+        options = ", ".join(sorted(path.stem for path in (config.folder() / key).glob("*.yaml")))
+        if options:
+            return f"{key} must be one of {options}, got {value}"
+        return f"{error.override} cannot be read; put its value in quotes, as in \"{key}='a (b)'\""
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -90,7 +82,7 @@ def _failing_in_one_line():
         terminal.error("stopped")
         sys.exit(130)
     except Exception as error:
-        if os.environ.get(TRACEBACK):
+        if os.environ.get(sweep.TRACEBACK):
             raise
         terminal.error(_told(error))
         sys.exit(1)

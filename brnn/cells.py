@@ -131,9 +131,9 @@ class ScaledGRUCell(_GatedCell):
     z = sigmoid(W_z x + U_z h + b_z); r = sigmoid(W_r x + U_r h + b_r);
     h' = z∘h + (1 - z)∘activation(W_h x + U_h (r∘h) + b_h).
 
-    n weights of ±1 on inputs of size 1 add up to sqrt(n), so a shift near -log2(sqrt(n)) keeps a gate
-    undecided. Shifts of 0 make it Keras' `GRUCell(reset_after=False)`.
-    Clark, Prabhu and Whaley 2017 shift by -1, -3 and 0.
+    n weights of ±1 on inputs of size 1 add up to about sqrt(n), so a shift near -log2(sqrt(n)) keeps a
+    gate undecided. Shifts of 0 make it Keras' `GRUCell(reset_after=False)`.
+    Clark, Prabhu and Whaley 2017 shift W x by -1 and U h by -3, and leave b alone.
     """
 
     def __init__(self, units, input_shift, recurrent_shift, bias_shift=0, **kwargs):

@@ -25,6 +25,7 @@ MODULES = {
     "topology": ("brnn.topologies",),
     "dataset": ("brnn.datasets",),
     "attack": ("brnn.attacks", "brnn.blackbox", "brnn.ensembles", "brnn.exact", "brnn.external"),
+    "training": ("brnn.regimes",),
     "loss": ("brnn.losses",),
     "schedule": ("brnn.schedules",),
     "initializer": ("brnn.initializers",),
@@ -32,7 +33,7 @@ MODULES = {
 }
 SHARED = {"attack": ("brnn.robustness", "evaluate")}  # a function whose keys every option of the group has
 SECTIONS = {"": ("brnn.run", "run"), "tracking": ("brnn.tracking", "open_store")}
-UNCHECKED = {"optimizer"}  # Keras checks the arguments of its own classes
+OPTIMIZER = {"name": str, "learning_rate": ranges.Positive}  # Keras checks the other arguments of its classes
 TOKENS, REGRESSION = {"text", "copying"}, {"adding", "waveform"}
 
 
@@ -42,13 +43,18 @@ class ConfigError(ValueError):
 
 def check(config: dict) -> None:
     """Raises `ConfigError` for a missing or unknown key, a bad value, an unknown name or an impossible combination."""
+    for section in (*MODULES, "optimizer", "tracking"):
+        if not isinstance(config.get(section), dict):
+            raise ConfigError(f"{section} must be a group of keys, got {config.get(section)!r}")
     for section, (module, function) in SECTIONS.items():
         keys = config if section == "" else config[section]
-        own = {k: v for k, v in keys.items() if section or k not in {*MODULES, *UNCHECKED, *SECTIONS, "experiment"}}
+        own = {k: v for k, v in keys.items() if section or k not in {*MODULES, "optimizer", *SECTIONS, "experiment"}}
         _check_keys(section, own, parameters(module, function))
     for group in MODULES:
         shared = parameters(*SHARED[group]) if group in SHARED else {}
         check_option(group, config[group], config["plugins"], shared)
+    _check_keys("optimizer", {k: config["optimizer"].get(k) for k in OPTIMIZER}, OPTIMIZER)
+    _check_backward(config["attack"]["estimator"])
     _check_combination(config)
 
 
@@ -173,6 +179,13 @@ def _words(annotation: Any) -> str:
     return plain.get(annotation, str(annotation))
 
 
+def _check_backward(estimator: str) -> None:
+    """Refuses an estimator of an attack that is no option."""
+    valid = sorted(path.stem for path in (folder() / "estimator").glob("*.yaml"))
+    if estimator not in {"trained", *valid}:
+        raise ConfigError(f"attack.estimator must be trained or one of {', '.join(valid)}, got {estimator!r}")
+
+
 def _check_combination(config: dict) -> None:
     """Refuses what each key allows but the whole does not."""
     dataset, attack, loss = (config[group]["name"] for group in ("dataset", "attack", "loss"))
@@ -180,6 +193,8 @@ def _check_combination(config: dict) -> None:
         raise ConfigError(
             f"attack={attack} needs a dataset of pixels and classes, got dataset={dataset}; use attack=none"
         )
+    if (regime := config["training"]["name"]) != "standard" and dataset in TOKENS | REGRESSION:
+        raise ConfigError(f"training={regime} needs a dataset of pixels and classes, got dataset={dataset}")
     if (loss == "mean_squared_error") != (dataset in REGRESSION):
         valid = "mean_squared_error" if dataset in REGRESSION else "cross_entropy or squared_hinge"
         raise ConfigError(f"loss must be {valid} for dataset={dataset}, got {loss}")

@@ -1,12 +1,11 @@
 """Attacks of other libraries, called by name; each has the contract of `brnn.attacks`."""
 
-import importlib.util
 from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
-from brnn.config import ConfigError
+from brnn.libraries import evasion_attack
 from brnn.ranges import Positive
 
 
@@ -27,7 +26,7 @@ def art(
     It gets the budget, the norm and `targeted` where it knows them, and `arguments` besides. Its random choices are
     NumPy's, seeded for each batch. Nicolae et al. 2018, arXiv:1807.01069.
     """
-    given = _known(evasion_class(method), epsilon, norm, targeted) | arguments
+    given = _known(evasion_attack(method), epsilon, norm, targeted) | arguments
     classes = net(x[:1]).shape[-1]
 
     def generated(images, wanted, numbers):
@@ -37,21 +36,10 @@ def art(
         loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         shape = images.shape[1:]
         classifier = TensorFlowV2Classifier(net, classes, shape, loss_object=loss, clip_values=(0.0, 1.0))
-        return evasion_class(method)(classifier, **given).generate(images, wanted).astype("float32")
+        return evasion_attack(method)(classifier, **given).generate(images, wanted).astype("float32")
 
     result = tf.numpy_function(generated, [x, labels, seed], tf.float32)
     return tf.ensure_shape(result, x.shape)
-
-
-def evasion_class(method: str):
-    if importlib.util.find_spec("art") is None:
-        raise ConfigError("attack=art needs the package adversarial-robustness-toolbox: pip install brnn[attacks]")
-    from art.attacks import EvasionAttack, evasion
-
-    known = [name for name, one in vars(evasion).items() if isinstance(one, type) and issubclass(one, EvasionAttack)]
-    if method not in known:
-        raise ConfigError(f"attack.method must be an evasion attack of ART, got {method!r}: {', '.join(sorted(known))}")
-    return getattr(evasion, method)
 
 
 def _known(attack, epsilon, norm, targeted) -> dict:

@@ -101,10 +101,12 @@ class Ball:
 
 def ascend(goal, ball, x, step, iterations):
     """`iterations` projected steps of `step` epsilon up the goal, from `x`."""
-    for _ in tf.range(iterations):
+
+    def move(taken, x):
         gradient, _, _ = goal.gradient(x)
-        x = ball.project(x + step * ball.epsilon * ball.direction(gradient))
-    return x
+        return taken + 1, ball.project(x + step * ball.epsilon * ball.direction(gradient))
+
+    return tf.while_loop(lambda taken, _: taken < iterations, move, (0, x))[1]
 
 
 def ascend_until_reached(goal, ball, x, step, iterations):

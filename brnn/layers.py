@@ -7,7 +7,7 @@ from keras import ops
 
 
 class QuantActivation(keras.layers.Layer):
-    """`quantizer(x, seed)` forward, `estimator(x, upstream, fan_in)` backward.
+    """`quantizer(x, noise)` forward, `estimator(x, upstream, fan_in)` backward.
 
     `fan_in` is that of the layer that produced `x`. Stochastic quantizers draw in training only.
     """
@@ -21,16 +21,19 @@ class QuantActivation(keras.layers.Layer):
 
     def call(self, x, training=None):
         """The levels of `x`, of the same shape."""
-        seed = self.seed if training else None
+        noise = self._noise if training else None
 
         @ops.custom_gradient
         def forward(x):
             def backward(*args, upstream=None):
                 return self.estimator(x, args[0] if upstream is None else upstream, self.fan_in)
 
-            return self.quantizer(x, seed), backward
+            return self.quantizer(x, noise), backward
 
         return forward(x)
+
+    def _noise(self, shape):
+        return keras.random.uniform(shape, seed=self.seed)
 
     def compute_output_shape(self, input_shape):
         """The shape of the input."""

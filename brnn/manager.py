@@ -5,6 +5,7 @@ through `model.stateless_call`, so that it needs no special layers; the gradient
 the levels and applied to the latent weights, which then are clipped to their bound.
 """
 
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ class Rule:
 
     A rule applies to the variables of one `role`, the last part of a Keras path (`kernel`,
     `recurrent_kernel`, `bias`), in the layers whose path matches the regular expression `layers` from
-    its start. `quantizer(latent, seed)` gives the levels; the latent weights are kept in
+    its start. `quantizer(latent, noise)` gives the levels; the latent weights are kept in
     [-bound, bound], or free where it is None. A rule that matches nothing is an error unless `optional`.
     """
 
@@ -41,12 +42,14 @@ class Rule:
 class QuantManager:
     """Calls `model` with the levels of its latent weights.
 
-    Raises `ValueError` for a rule that matches no variable, or two that match the same.
+    Raises `ValueError` for a rule that matches no variable, two that match the same, and a model that is not
+    built or cannot be told whether it trains.
     """
 
-    def __init__(self, model: keras.Model, rules: Sequence[Rule], seed: int = 0):
+    def __init__(self, model: keras.Model, rules: Sequence[Rule]):
+        if not model.built or "training" not in inspect.signature(model.call).parameters:
+            raise ValueError(f"{model.name} must be built (call it on data), and its `call` take `training`")
         self.model = model
-        self.seed = keras.random.SeedGenerator(seed)
         self.rules = [_the_rule(variable, rules) for variable in model.trainable_variables]
         for rule in rules:
             if rule not in self.rules and not rule.optional:
@@ -55,20 +58,17 @@ class QuantManager:
                     f"no variable is a {rule.role!r} in a layer that matches {rule.layers!r}; the model has: {found}"
                 )
 
-    def __call__(self, x, training: bool = False):
-        """The discretized net's outputs for a batch `x`."""
-        return self.model.stateless_call(
-            self.levels(training), self.model.non_trainable_variables, x, training=training
-        )[0]
+    def __call__(self, x):
+        """The discretized net's outputs for a batch `x`, in evaluation."""
+        return self.model.stateless_call(self.levels(), self.model.non_trainable_variables, x, training=False)[0]
 
-    def levels(self, training: bool = False) -> list:
+    def levels(self, noise: Callable | None = None) -> list:
         """What the net computes with, in the order of `model.trainable_variables`.
 
-        In training, stochastic quantizers draw from the manager's seed.
+        Stochastic quantizers draw from `noise(shape)`, uniform in [0, 1); without it their levels are deterministic.
         """
-        seed = self.seed if training else None
         latent = map(ops.copy, self.model.trainable_variables)
-        return [v if rule is None else rule.quantizer(v, seed) for v, rule in zip(latent, self.rules, strict=True)]
+        return [v if rule is None else rule.quantizer(v, noise) for v, rule in zip(latent, self.rules, strict=True)]
 
     def clip(self) -> None:
         """Brings the latent weights back into their bounds."""
@@ -83,10 +83,13 @@ class QuantManager:
         that it can be saved, and loaded where this package is not installed.
         """
         model = self.model
-        if isinstance(model, keras.Sequential) or not hasattr(model, "operations"):
-            copy = keras.models.clone_model(model)
+        if isinstance(model, keras.Sequential):  # a functional model of the same layers can replace some of them
+            model = keras.Model(model.inputs[0], model.outputs[0])
+        if hasattr(model, "operations"):
+            replaced = {"clone_function": _kept_or_cloned, "call_function": _called_plainly}
+            copy = keras.models.clone_model(model, recursive=True, **replaced)
         else:
-            copy = keras.models.clone_model(model, clone_function=_kept_or_cloned, call_function=_called_plainly)
+            copy = keras.models.clone_model(model)
         levels = {id(v): level for v, level in zip(model.trainable_variables, self.levels(), strict=True)}
         copy.set_weights([np.asarray(levels.get(id(weight), weight)) for weight in model.weights])
         return copy

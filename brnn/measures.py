@@ -27,7 +27,7 @@ def snapshot(manager: QuantManager) -> list[Weights]:
     """The present weights of a net, variable by variable."""
     variables = manager.model.trainable_variables
     return [
-        Weights(v.path, np.array(v), np.array(level), rule)
+        Weights(v.path, np.array(v.numpy()), np.array(level), rule)
         for v, level, rule in zip(variables, manager.levels(), manager.rules, strict=True)
     ]
 

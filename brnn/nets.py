@@ -3,6 +3,7 @@
 `options` is a checked configuration, `shape` that of one input, `classes` the number of outputs.
 """
 
+import itertools
 import json
 from functools import lru_cache
 
@@ -14,7 +15,16 @@ from brnn.layers import QuantActivation
 from brnn.manager import QuantManager
 from brnn.training import Program
 
-GRAPH = ("precision", "estimator", "topology", "loss", "optimizer", "compiled", "plugins")  # what shapes a program
+GRAPH = (
+    "precision",
+    "estimator",
+    "topology",
+    "training",
+    "loss",
+    "optimizer",
+    "compiled",
+    "plugins",
+)  # what shapes a program
 
 
 def program(options: dict, shape: tuple[int, ...], classes: int) -> Program:
@@ -61,33 +71,35 @@ def _initial(options, shape, classes):
 @lru_cache(maxsize=4)
 def _shared(graph: str) -> Program:
     options, shape, classes = json.loads(graph)
-    return _program(options | {"seed": 0}, tuple(shape), classes)
+    return _program(options, tuple(shape), classes)
 
 
 def _program(options, shape, classes):
     model = _model(options, shape, classes, options["estimator"], replace_real=False)
     precision = function("precision", options["precision"], options["plugins"])()
-    manager = QuantManager(model, precision.rules, options["seed"])
+    manager = QuantManager(model, precision.rules)
     loss = function("loss", options["loss"], options["plugins"])
-    return Program(manager, _optimizer(options["optimizer"]), loss, options["compiled"])
+    regime = function("training", options["training"], options["plugins"])
+    return Program(manager, _optimizer(options["optimizer"]), loss, regime, options["compiled"])
 
 
 def _model(options, shape, classes, estimator, replace_real):
     plugins = options["plugins"]
     quantizer = function("precision", options["precision"], plugins)().activation
     backward = function("estimator", estimator, plugins)
+    numbers = itertools.count()
 
     def activate(name, fan_in):
         if quantizer is None and not replace_real:
             return keras.layers.Activation(name)
-        return QuantActivation(quantizer or _real(name), backward, fan_in)
+        return QuantActivation(quantizer or _real(name), backward, fan_in, name=f"activation_{next(numbers)}")
 
     return function("topology", options["topology"], plugins)(shape, classes, activate)
 
 
 def _real(name):
     real = keras.activations.get(name)
-    return lambda x, seed: real(x)
+    return lambda x, noise: real(x)
 
 
 def _optimizer(keys):

@@ -10,7 +10,7 @@ from functools import partial
 
 from brnn import quantizers
 from brnn.manager import Rule
-from brnn.ranges import Positive, ProperShare
+from brnn.ranges import Positive, PositiveShare
 
 DISCRETIZED_LAYERS = r"(?!(.*/)?real_)"
 
@@ -76,7 +76,7 @@ def exponential(*, bound: Positive):
     return Precision(_weights(quantizers.exponential, bound), None)
 
 
-def low_rank(*, ratio: ProperShare, bound: Positive):
+def low_rank(*, ratio: PositiveShare, bound: Positive):
     """Kernels keep their leading ceil(ratio rank) singular values; biases and activations are real."""
     quantizer = partial(quantizers.low_rank, ratio=ratio)
     return Precision((_rule("kernel", quantizer, bound), _rule("recurrent_kernel", quantizer, bound)), None)

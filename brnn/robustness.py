@@ -4,7 +4,6 @@ Every number of a run is of the same images. An attack that is an ensemble (`brn
 any other is its own only member.
 """
 
-import importlib.util
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from brnn import attacks, config, ensembles, exact, external, figures, nets, training, trust
+from brnn import attacks, config, ensembles, exact, figures, libraries, nets, training, trust
 from brnn.config import ConfigError
 from brnn.ranges import Count, Natural, Positive
 
@@ -125,7 +124,7 @@ def prepare(options: dict, data, store) -> None:
     if option["name"] == "exact":
         _check_exact(options)
     if option["name"] == "art":
-        external.evasion_class(option["method"])
+        libraries.evasion_attack(option["method"])
     for key in ("iterations", "epsilon"):
         if option.get(f"curve_{'epsilons' if key == 'epsilon' else key}") and key not in option:
             raise ConfigError(f"attack={option['name']} has no {key} to draw a curve over")
@@ -291,8 +290,7 @@ def _check_exact(options: dict) -> None:
         raise ConfigError(f"attack=exact needs binary activations, got precision={options['precision']['name']}")
     if options["attack"]["solver"] != "cp_sat":
         return
-    if importlib.util.find_spec("ortools") is None:
-        raise ConfigError("attack.solver=cp_sat needs the package ortools: pip install brnn[exact], or use highs")
+    libraries.require("ortools", "attack.solver=cp_sat", "exact")
     keys = options["topology"]
     if not keys.get("binary_input") or keys.get("batch_normalization"):
         raise ConfigError(

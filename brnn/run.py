@@ -16,7 +16,7 @@ from brnn import checkpoint, config, figures, measures, nets, robustness, termin
 from brnn.ranges import Count, Natural
 
 NAMED = ("precision", "estimator", "topology")  # the groups that name a run
-GROUPS = (*NAMED, "attack", "dataset", "optimizer", "schedule", "loss", "initializer", "bias_initializer")
+GROUPS = (*NAMED, "training", "attack", "dataset", "optimizer", "schedule", "loss", "initializer", "bias_initializer")
 PLACES = ("tracking", "checkpoints")  # what the numbers of a run do not depend on
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
 PROBED = 1000  # rows on which the share of passed gradients is measured
@@ -55,7 +55,8 @@ def run(
     path = Path(checkpoints) / f"{tags['fingerprint']}.npz"
     with store.result().run(name, tags, parent) as tracked:
         tracked.params(_parameters(options))
-        terminal.layers_table(measures.layers(program.manager))
+        if parent is None:
+            terminal.layers_table(measures.layers(program.manager))
         history, best = _train(program, data, options, tracked, path, name)
         if keep == "best":
             program.restore(best)
@@ -67,8 +68,9 @@ def run(
         if objective not in metrics:
             raise config.ConfigError(f"objective must be a metric of the run, got {objective!r}: {', '.join(metrics)}")
     path.unlink(missing_ok=True)
-    hint = f"mlflow ui --backend-store-uri {store.result().uri}"
-    terminal.results_table(name, metrics, seconds=final["time/seconds"], hint=hint)
+    if parent is None:
+        hint = f"mlflow ui --backend-store-uri {store.result().uri}"
+        terminal.results_table(name, metrics, seconds=final["time/seconds"], hint=hint)
     return metrics[objective]
 
 

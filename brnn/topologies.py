@@ -99,7 +99,7 @@ def _at_least_zero(x, seed):
 
 
 def _dense(x, classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last):
-    """Dense layers of `widths` and the output layer; batch normalization follows each, dropout the hidden ones."""
+    """Hidden layers of `widths` and the output layer; batch normalization after each, dropout after the hidden."""
     x = keras.layers.Flatten()(x)
     fan_in = x.shape[-1]
     for number, width in enumerate(widths):

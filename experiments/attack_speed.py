@@ -31,6 +31,7 @@ def net(precision: str, estimator: str, data) -> keras.Model:
     options = {group: config.option(group, name) for group, name in GROUPS.items()} | {"plugins": [], "seed": 0}
     options |= {"precision": config.option("precision", precision), "estimator": config.option("estimator", estimator)}
     options |= {"bias_initializer": config.option("initializer", "binary_choice"), "compiled": False}
+    options["training"] = config.option("training", "standard")
     program = nets.program(options, (28, 28), 10)
     rates = {"rates": lambda steps, total: np.full(len(steps), 1e-3)}
     for _ in training.fit(program, data, epochs=8, batch_size=50, seed=0, **rates):

@@ -130,6 +130,12 @@ def test_variables_are_named_by_their_role(cell, shapes):
     assert {variable.name: tuple(variable.shape) for variable in cell.variables} == shapes
 
 
+def test_weights_of_a_layer_as_activation_exist_once_the_cell_is_built():
+    cell = ClockworkCell(4, [1, 2], activation=keras.layers.PReLU())
+    cell.build((None, 3))
+    assert [tuple(variable.shape) for variable in cell.variables] == [(3, 4), (4, 4), (4,), (4,)]
+
+
 @every_cell
 def test_each_role_takes_its_initializer(make, step):
     cell = make(kernel_initializer=constant(1), recurrent_initializer=constant(2), bias_initializer=constant(3))

@@ -50,7 +50,12 @@ def thousand():
 def binarized(digits):
     """A BinaryNet of 64 units trained with STE, on the embedded digits: a net that hides its gradient."""
     options = {group: config.option(group, name) for group, name in GROUPS.items()}
-    options |= {"bias_initializer": config.option("initializer", "binary_choice"), "plugins": [], "seed": 0}
+    options |= {
+        "bias_initializer": config.option("initializer", "binary_choice"),
+        "training": {"name": "standard"},
+        "plugins": [],
+        "seed": 0,
+    }
     options |= {"compiled": False, "epochs": 4, "batch_size": 50, "attack": attack_option("fgsm")}
     options["topology"]["width"] = 64
     program = nets.program(options, (28, 28), 10)

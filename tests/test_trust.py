@@ -45,6 +45,7 @@ def one_bit():
     }
     options |= {
         "bias_initializer": config.option("initializer", "binary_choice"),
+        "training": {"name": "standard"},
         "compiled": False,
         "plugins": [],
         "seed": 0,

@@ -1,0 +1,53 @@
+"""What several tests share: digits, and configurations composed from `conf/`."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hypothesis import settings
+from omegaconf import OmegaConf
+
+import brnn.__main__  # noqa: F401 (puts the sweeper where Hydra finds it)
+from brnn import config, datasets, files
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The whole MNIST where BRNN_DATA names its folder, else the embedded 5,000 digits; a twelfth is for validation."""
+    if "BRNN_DATA" in os.environ:
+        return datasets.mnist(root=str(Path(os.environ["BRNN_DATA"]) / "mnist"), validation=1 / 12)
+    x, y, x_test, y_test = files.embedded_digits()
+    x, x_test = x / 255, x_test / 255
+    held_out = len(x) // 12
+    pairs = ((x[held_out:], y[held_out:]), (x[:held_out], y[:held_out]), (x_test, y_test))
+    typed = [(a.astype("float32"), b.astype("int32")) for a, b in pairs]
+    return datasets.Data(*typed, classes=10, source="embedded")
+
+
+@pytest.fixture(scope="session")
+def composed():
+    """A function from overrides to the configuration that Hydra composes, unchecked."""
+
+    def compose_(*overrides) -> dict:
+        with initialize_config_dir(str(config.folder()), version_base="1.3"):
+            return OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
+
+    return compose_
+
+
+@pytest.fixture(scope="session")
+def options(composed):
+    """A function from overrides to a checked configuration, as a run gets it."""
+
+    def checked(*overrides) -> dict:
+        result = composed(*overrides)
+        config.check(result)
+        return result
+
+    return checked
