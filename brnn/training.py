@@ -25,8 +25,8 @@ class NonFiniteError(ValueError):
 class Program:
     """A discretized net with its optimizer and its loss, compiled.
 
-    `loss(labels, outputs)` gives one value per label, `regime` is a function of `brnn.regimes`, and `compiled` chooses XLA,
-    else TensorFlow's graph mode.
+    `loss(labels, outputs)` gives one value per label, `regime` is a function of `brnn.regimes`, and `compiled`
+    chooses XLA, else TensorFlow's graph mode.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ ORDER = [
     "layers", "cells", "manager", "precisions", "topologies", "measures",  # nets
     "files", "datasets",
     "checkpoint", "training", "nets",
-    "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",  # robustness
+    "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
     "figures", "robustness",
     "terminal", "tracking",  # what a person sees
     "run", "sweep", "__main__",
@@ -24,7 +24,6 @@ ORDER = [
 HOMES = {
     "tensorflow": {
         "training",
-        "libraries",
         "goals",
         "regimes",
         "attacks",

@@ -91,4 +91,4 @@ def test_a_binary_input_is_rounded_and_passes_every_gradient(topology):
     np.testing.assert_array_equal(model(pixels), model(np.float32([[0.1, 0.2, 0.7, 0.9]])))
     layer = model.get_layer("binary_input")
     np.testing.assert_array_equal(layer(pixels - 0.5), [[0, 0, 1, 1]])
-    np.testing.assert_array_equal(layer.estimator(pixels - 0.49, np.float32([[1, 2, 3, 4]]), 1), [[1, 2, 3, 4]])
+    np.testing.assert_array_equal(layer.estimator(pixels - 0.3, np.float32([[1, 2, 3, 4]]), 1), [[1, 2, 3, 4]])
