@@ -112,9 +112,8 @@ def test_huge_logits_trip_the_check_of_temperature(plain):
 
 
 def test_an_input_of_one_bit_trips_the_check_of_noise(one_bit):
-    values, reasons = checked(*one_bit)
+    _, reasons = checked(*one_bit)
     assert any(reason.startswith("noise") for reason in reasons)
-    assert values["trust/largest_epsilon"] == 0
 
 
 def test_saturated_hidden_units_trip_the_check_of_the_identity_estimator(one_bit):
