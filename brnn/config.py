@@ -54,7 +54,7 @@ def check(config: dict) -> None:
         shared = parameters(*SHARED[group]) if group in SHARED else {}
         check_option(group, config[group], config["plugins"], shared)
     _check_keys("optimizer", {k: config["optimizer"].get(k) for k in OPTIMIZER}, OPTIMIZER)
-    _check_backward(config["attack"]["estimator"])
+    check_backward(config["attack"]["estimator"])
     _check_combination(config)
 
 
@@ -63,6 +63,13 @@ def check_option(group: str, option: dict, plugins: list[str], shared: dict[str,
     option = dict(option)
     module, name = _located(group, option.pop("name", None), plugins)
     _check_keys(group, option, parameters(module, name) | shared)
+
+
+def check_backward(estimator: str) -> None:
+    """Refuses an estimator of an attack that is no option."""
+    valid = sorted(path.stem for path in (folder() / "estimator").glob("*.yaml"))
+    if estimator not in {"trained", *valid}:
+        raise ConfigError(f"attack.estimator must be trained or one of {', '.join(valid)}, got {estimator!r}")
 
 
 def function(group: str, option: dict, plugins: list[str]) -> Callable:
@@ -75,7 +82,12 @@ def function(group: str, option: dict, plugins: list[str]) -> Callable:
 
 def option(group: str, name: str) -> dict:
     """The keys of an option as its YAML file gives them."""
-    return yaml.safe_load((folder() / group / f"{name}.yaml").read_text())
+    file = folder() / group / f"{name}.yaml"
+    if not file.is_file():
+        raise ConfigError(
+            f"{group} must be one of {', '.join(sorted(p.stem for p in file.parent.glob('*.yaml')))}, got {name}"
+        )
+    return yaml.safe_load(file.read_text())
 
 
 def folder() -> Path:
@@ -177,13 +189,6 @@ def _words(annotation: Any) -> str:
     if origin is list:
         return f"a list, each {_words(arguments[0])}"
     return plain.get(annotation, str(annotation))
-
-
-def _check_backward(estimator: str) -> None:
-    """Refuses an estimator of an attack that is no option."""
-    valid = sorted(path.stem for path in (folder() / "estimator").glob("*.yaml"))
-    if estimator not in {"trained", *valid}:
-        raise ConfigError(f"attack.estimator must be trained or one of {', '.join(valid)}, got {estimator!r}")
 
 
 def _check_combination(config: dict) -> None:

@@ -228,6 +228,7 @@ def members(option: dict, plugins: list[str]) -> dict[str, dict]:
     found = config.function("attack", option, plugins)()
     for member in found.values():
         config.check_option("attack", member, plugins, {"estimator": str, "source": str | None})
+        config.check_backward(member["estimator"])
     return found
 
 

@@ -223,6 +223,8 @@ def test_exact_is_below_every_attack_and_certifies_nothing_that_one_breaks(binar
         ({"name": "suite", "members": ["square"], "norm": "l2"}, "square knows only linf"),
         ({"name": "suite", "members": ["pgd steps=3"]}, "pgd has no key 'steps'"),
         ({"name": "suite", "members": ["pgd restarts=0"]}, "restarts must be a whole number, 1 or more, got 0"),
+        ({"name": "suite", "members": ["pdg"]}, "attack must be one of adaptive, .*, got pdg"),
+        ({"name": "adaptive", "estimators": ["identiti"]}, "attack.estimator must be trained or one of .*identiti"),
         ({"name": "fgsm", "target": 10}, "attack.target must be random or a class from 0 to 9, got 10"),
         ({"name": "square", "curve_iterations": [1]}, "attack=square has no iterations to draw a curve over"),
     ],
