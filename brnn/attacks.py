@@ -174,11 +174,12 @@ def pgd_plus_plus(
     flat = tf.reshape(jacobian, (*tf.unstack(tf.shape(jacobian)[:2]), -1))
     eigenvalues = tf.linalg.eigvalsh(tf.matmul(flat, flat, transpose_b=True))
     mean = tf.reduce_mean(tf.sqrt(tf.maximum(eigenvalues, 0.0)))
-    logits = net(x) / tf.maximum(mean, TINY)
+    mean = tf.where(mean > TINY, mean, 1.0)  # it is 0 where no image has a gradient
+    logits = net(x) / mean
     top = tf.math.top_k(logits, 2).values
     saturated = 1 - tf.reduce_max(tf.nn.softmax(logits), axis=-1) <= saturation
     wanted = -tf.math.log(saturation / ((logits.shape[-1] - 1.0) * (1 - saturation)))
-    scale = tf.where(saturated, wanted / tf.maximum(top[:, 0] - top[:, 1], TINY), 1.0) / tf.maximum(mean, TINY)
+    scale = tf.where(saturated, wanted / tf.maximum(top[:, 0] - top[:, 1], TINY), 1.0) / mean
     goal, ball = Goal(net, labels, targeted, "cross_entropy", 1 / scale), Ball(x, epsilon, norm)
 
     def search(goal, ball, start):

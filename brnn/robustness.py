@@ -312,6 +312,8 @@ def _run(all_nets: Nets, option: dict, victims: Attacked) -> Report:
         before = int(looked.asked.numpy())
         attack = config.function("attack", member, all_nets.options["plugins"])
         images[left] = perturbed(attack, looked, victims.images[left], labels[left], seed)
+        if not np.isfinite(images[left]).all():
+            raise training.NonFiniteError(f"attack={name} gave pixels that are not numbers")
         asked += int(looked.asked.numpy()) - before
         classes = predicted(net.model, images[left])
         reached = classes == labels[left] if targeted else classes != labels[left]

@@ -87,7 +87,8 @@ def beyond_budget(subject: Subject) -> float:
     size = np.abs(change).max(axis=1) if subject.norm == "linf" else np.linalg.norm(change, axis=1)
     pixels = subject.perturbed.reshape(len(change), -1)
     outside = np.any((pixels < 0) | (pixels > 1), axis=1) & subject.option.get("clip", True)
-    return float(np.mean(outside | (size > budget(subject.option) * (1 + SLACK) + SLACK)))
+    within = size <= budget(subject.option) * (1 + SLACK) + SLACK  # false for what is not a number
+    return float(np.mean(outside | ~within))
 
 
 def budget(option: dict) -> float:

@@ -210,6 +210,8 @@ def test_no_attack_by_gradient_moves_an_image_without_one():
     x, labels = np.full((2, 4), 0.4, "float32"), np.int32([0, 1])
     for name in ("fgsm", "bim", "mim"):
         np.testing.assert_array_equal(run(name, flat, x, labels, targeted=False), x)
+    for name in ("pgd", "apgd", "pgd_plus_plus", "deepfool", "cw_l2"):
+        assert np.isfinite(run(name, flat, x, labels)).all()
 
 
 def test_attacks_without_gradients_never_ask_for_one():
