@@ -168,7 +168,9 @@ def _sweep():
                 subprocess.run([*command, *job], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
         alone = time.perf_counter() - began
         began = time.perf_counter()
-        subprocess.run([*command, *JOBS, "--multirun"], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [*command, *JOBS, "--multirun"], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL
+        )
         together = time.perf_counter() - began
     print(f"\n12 jobs: a sweep {together:.0f} s, 12 processes {alone:.0f} s, ratio {together / alone:.2f}")
 

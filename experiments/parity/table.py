@@ -30,7 +30,9 @@ def main(uri: str, experiment: str) -> None:
     client = mlflow.MlflowClient(uri)
     found = client.get_experiment_by_name(experiment)
     runs = client.search_runs([found.experiment_id], "attributes.status = 'FINISHED'", max_results=5000)
-    print("| topology | precision | estimator | n | " + " | ".join(COLUMNS) + " | original: accuracy | tricked / broke |")
+    print(
+        "| topology | precision | estimator | n | " + " | ".join(COLUMNS) + " | original: accuracy | tricked / broke |"
+    )
     print("|---" * (len(COLUMNS) + 6) + "|")
     for names, (accuracy, fgsm) in REFERENCE.items():
         chosen = [run.data.metrics for run in runs if _names(run) == names]
