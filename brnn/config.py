@@ -53,7 +53,7 @@ def check(config: dict) -> None:
     for group in MODULES:
         shared = parameters(*SHARED[group]) if group in SHARED else {}
         check_option(group, config[group], config["plugins"], shared)
-    _check_keys("optimizer", {k: config["optimizer"].get(k) for k in OPTIMIZER}, OPTIMIZER)
+    _check_keys("optimizer", {k: v for k, v in config["optimizer"].items() if k in OPTIMIZER}, OPTIMIZER)
     check_backward(config["attack"]["estimator"])
     _check_combination(config)
 
