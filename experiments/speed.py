@@ -24,7 +24,7 @@ import tensorflow as tf
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-import brnn.__main__  # puts the sweeper on Hydra's path
+import brnn.__main__  # noqa: F401  puts the sweeper on Hydra's path
 from brnn import config, nets, training
 
 NETS = {
