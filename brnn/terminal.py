@@ -132,6 +132,11 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
     _write(sys.stdout, "", table, *errors, ", ".join(f"{counts[status]} {status}" for status in _STATUS_STYLE))
 
 
+def verdict(text: str, good: bool) -> None:
+    """One line on stdout, in green where it is good news."""
+    _write(sys.stdout, Text(_one_line(text), "green" if good else "bold yellow"))
+
+
 def warning(text: str) -> None:
     """One line on stderr that begins with `warning:`."""
     _write(sys.stderr, Text.assemble(("warning:", "bold yellow"), f" {_one_line(text)}"))

@@ -66,6 +66,16 @@ class Store:
         with _failing_clearly(self.uri):
             return self.client.create_run(self.experiment_id, run_name=name, tags=_texts(tags)).info.run_id
 
+    def net(self, run_id: str) -> tuple[dict, list]:
+        """The configuration and the weights of the net that a run logged."""
+        import keras
+        import yaml
+
+        with tempfile.TemporaryDirectory() as folder, _failing_clearly(self.uri):
+            options = yaml.safe_load(Path(self.client.download_artifacts(run_id, "config.yaml", folder)).read_text())
+            saved = Path(self.client.download_artifacts(run_id, "model", folder), "data", "model.keras")
+            return options, keras.models.load_model(saved).get_weights()
+
     def children(self, parent: str) -> list:
         """The runs of a sweep, oldest first."""
         found, token = [], None
