@@ -132,6 +132,7 @@ def test_a_run_from_an_empty_folder_without_data_trains_attacks_and_tracks_a_net
     assert sum("binarynet-identity-simple-s0  epoch " in line for line in lines) == 5
     first_words = {line.split()[0] for line in lines if line.strip()}
     assert {"hidden_0/kernel", "total", "test/accuracy", "sparsity/all", "success_rate"} <= first_words
+    (verdict,) = [line for line in lines if line.startswith("trusted: ")]
     assert lines[-1] == f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db"
     found = {path.name for path in tmp_path.iterdir()}
     assert found == {"checkpoints", "mlartifacts", "mlflow.db", "mlflow.db.lock"}
@@ -139,4 +140,5 @@ def test_a_run_from_an_empty_folder_without_data_trains_attacks_and_tracks_a_net
     (run,) = store.client.search_runs([store.experiment_id])
     assert (run.info.status, run.info.run_name) == ("FINISHED", "binarynet-identity-simple-s0")
     assert run.data.tags["data_source"] == "embedded"
+    assert verdict == f"trusted: {run.data.tags['trusted']}"
     assert run.data.metrics["test/accuracy"] > 0.6
