@@ -153,7 +153,9 @@ def test_tags_and_parameters_are_the_plain_names_of_the_choices(tracked):
 
 def test_a_robustness_that_is_gradient_masking_is_tagged(tracked):
     claimed, found = (tracked.data.metrics[f"{attack}/robust_accuracy"] for attack in ATTACKS[:2])
-    assert tracked.data.tags["gradient_masking"] == ("true" if claimed > found + 0.1 else "false")
+    trusted = tracked.data.tags["trusted"]
+    assert trusted == "yes" or trusted.startswith("no, because ")
+    assert claimed < found + 0.1 or trusted != "yes"
 
 
 def test_every_other_key_is_a_parameter_with_dots(tracked):
