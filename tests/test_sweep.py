@@ -55,6 +55,15 @@ def test_children_are_tagged_with_every_choice(sweep):
         assert {key: child.data.params[key] for key in expected} == expected
 
 
+def test_a_robustness_that_is_gradient_masking_is_tagged(sweep):
+    _, _, children = sweep
+    for child in children:
+        claimed, found = (child.data.metrics[f"{name}/robust_accuracy"] for name in ("attack", "attack_identity"))
+        trusted = child.data.tags["trusted"]
+        assert trusted == "yes" or trusted.startswith("no, because ")
+        assert claimed < found + 0.1 or trusted != "yes"
+
+
 def test_a_sweep_ends_with_a_table_of_its_jobs(sweep):
     done, _, children = sweep
     lines = done.stdout.splitlines()
