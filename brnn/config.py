@@ -22,7 +22,7 @@ from brnn import ranges
 MODULES = {
     "precision": ("brnn.precisions",),
     "estimator": ("brnn.estimators",),
-    "topology": ("brnn.topologies",),
+    "topology": ("brnn.topologies", "brnn.recurrent"),
     "dataset": ("brnn.datasets",),
     "attack": ("brnn.attacks",),
     "loss": ("brnn.losses",),
@@ -31,9 +31,10 @@ MODULES = {
     "bias_initializer": ("brnn.initializers",),
 }
 SHARED = {"attack": ("brnn.robustness", "attacked")}  # a function whose keys every option of the group has
-SECTIONS = {"": ("brnn.run", "run"), "tracking": ("brnn.tracking", "open_store")}
+SECTIONS = {"": ("brnn.run", "run"), "tracking": ("brnn.tracking", "open_store"), "sample": ("brnn.writing", "written")}
 OPTIMIZER = {"name": str, "learning_rate": ranges.Positive}  # Keras checks the other arguments of its classes
 TOKENS, REGRESSION = {"text", "copying"}, {"adding", "waveform"}
+SEQUENCES = {*TOKENS, "waveform"}  # one output for each step
 
 
 class ConfigError(ValueError):
@@ -42,7 +43,7 @@ class ConfigError(ValueError):
 
 def check(config: dict) -> None:
     """Raises `ConfigError` for a missing or unknown key, a bad value, an unknown name or an impossible combination."""
-    for section in (*MODULES, "optimizer", "tracking"):
+    for section in (*MODULES, "optimizer", *(section for section in SECTIONS if section)):
         if not isinstance(config.get(section), dict):
             raise ConfigError(f"{section} must be a group of keys, got {config.get(section)!r}")
     for section, (module, function) in SECTIONS.items():
@@ -57,6 +58,10 @@ def check(config: dict) -> None:
             option,
             parameters(module, name) | parameters(*SHARED[group]) if group in SHARED else parameters(module, name),
         )
+    if config["precision"]["name"] == "custom":
+        for role, keys in config["precision"].items():
+            if isinstance(keys, dict):
+                _check_quantizer(role, keys)
     _check_keys("optimizer", {k: config["optimizer"].get(k) for k in OPTIMIZER}, OPTIMIZER)
     _check_backward(config["attack"]["estimator"])
     _check_combination(config)
@@ -165,6 +170,7 @@ def _words(annotation: Any) -> str:
     """What an annotation allows, in words."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     plain = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", types.NoneType: "null"}
+    plain |= {dict: "a mapping"}
     if origin is typing.Annotated:
         return annotation.__metadata__[0]
     if origin in (types.UnionType, typing.Union):
@@ -183,6 +189,17 @@ def _check_backward(estimator: str) -> None:
         raise ConfigError(f"attack.estimator must be trained or one of {', '.join(valid)}, got {estimator!r}")
 
 
+def _check_quantizer(role: str, keys: dict) -> None:
+    """Refuses a mapping of `precision` that names no quantizer, or has a key that it does not take."""
+    keys, section = dict(keys), f"precision.{role}"
+    name, valid = keys.pop("quantizer", None), sorted(_functions("brnn.quantizers"))
+    if name not in valid:
+        raise ConfigError(f"{section}.quantizer must be one of {', '.join(valid)}, got {name!r}")
+    own = parameters("brnn.quantizers", name)
+    bound = {} if "scale" in own or role == "activation" else {"bound": ranges.Positive}
+    _check_keys(section, keys, own | bound)
+
+
 def _check_combination(config: dict) -> None:
     """Refuses what each key allows but the whole does not."""
     dataset, attack, loss = (config[group]["name"] for group in ("dataset", "attack", "loss"))
@@ -190,6 +207,9 @@ def _check_combination(config: dict) -> None:
         raise ConfigError(
             f"attack={attack} needs a dataset of pixels and classes, got dataset={dataset}; use attack=none"
         )
+    if dataset in SEQUENCES and config["topology"]["name"] in _functions("brnn.topologies"):
+        valid = ", ".join(sorted(_functions("brnn.recurrent")))
+        raise ConfigError(f"topology must be one of {valid} for dataset={dataset}, got {config['topology']['name']}")
     if (loss == "mean_squared_error") != (dataset in REGRESSION):
         valid = "mean_squared_error" if dataset in REGRESSION else "cross_entropy or squared_hinge"
         raise ConfigError(f"loss must be {valid} for dataset={dataset}, got {loss}")
