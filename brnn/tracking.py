@@ -24,7 +24,6 @@ from mlflow.exceptions import MlflowException
 
 for name in ("mlflow", "alembic"):
     logging.getLogger(name).setLevel(logging.WARNING)
-logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)  # it asks for an input example beside the signature
 
 SQLITE = "sqlite:///"
 PARENT = "mlflow.parentRunId"
@@ -129,10 +128,9 @@ class Run:
         A model of Keras' own layers needs nothing else; one with cells of ours takes this package's code along.
         """
         import mlflow.keras
-        from mlflow.models import ModelSignature
+        from mlflow.models import Model, ModelSignature
 
         signature = ModelSignature(_schema(model.inputs), _schema(model.outputs))
-        keys = {"pip_requirements": requirements, "signature": signature}
         with tempfile.TemporaryDirectory() as folder, _failing_clearly(self.store.uri):
             if '"brnn>' in model.to_json():
                 model.save(f"{folder}/model.keras")
@@ -141,10 +139,11 @@ class Run:
                     loader_module="brnn.cells",
                     data_path=f"{folder}/model.keras",
                     code_paths=[str(Path(__file__).parent)],
-                    **keys,
+                    mlflow_model=Model(signature=signature),
+                    pip_requirements=requirements,
                 )
             else:
-                mlflow.keras.save_model(model, f"{folder}/model", **keys)
+                mlflow.keras.save_model(model, f"{folder}/model", pip_requirements=requirements, signature=signature)
             self.client.log_artifacts(self.id, f"{folder}/model", "model")
 
     def end(self, status: str) -> None:

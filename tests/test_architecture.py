@@ -13,24 +13,24 @@ PACKAGE = Path(brnn.__file__).parent
 ORDER = [
     "ranges", "config",  # what a configuration may say
     "estimators", "quantizers", "initializers", "schedules", "losses",  # pure functions
-    "layers", "cells", "manager", "precisions", "topologies", "measures",  # nets
+    "layers", "cells", "manager", "tasks", "precisions", "topologies", "recurrent", "measures",  # nets
     "files", "datasets",
-    "checkpoint", "training", "nets", "attacks", "robustness",
+    "checkpoint", "training", "nets", "attacks", "robustness", "writing",
     "figures", "terminal", "tracking",  # what a person sees
-    "run", "sweep", "__main__",
+    "run", "sweep", "__main__", "sample",
 ]  # fmt: skip
 HOMES = {
-    "tensorflow": {"training", "attacks", "robustness"},
+    "tensorflow": {"training", "attacks", "robustness", "writing"},
     "mlflow": {"tracking"},
     "hydra": {"__main__", "sweep"},
     "omegaconf": {"__main__", "sweep"},
     "matplotlib": {"figures"},
     "rich": {"terminal"},
     "mlxtend": {"files"},
-    "yaml": {"config", "run"},
+    "yaml": {"config", "run", "tracking"},
 }
 ONLY_KERAS = ["estimators", "quantizers", "initializers", "schedules", "losses", "layers", "cells", "manager",
-              "precisions", "topologies", "measures"]  # fmt: skip
+              "tasks", "precisions", "topologies", "recurrent", "measures"]  # fmt: skip
 
 
 def imported(module: str) -> set[str]:
