@@ -13,9 +13,10 @@ sys.path.append(str(Path(__file__).resolve().parent / "_ext"))
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from brnn import config, sweep, terminal
 
@@ -30,11 +31,10 @@ def main() -> None:
 
 @hydra.main(version_base="1.3", config_path=str(config.folder()), config_name="config")
 def _hydra(composed: DictConfig) -> float:
-    options = OmegaConf.to_container(composed, resolve=True)
     if HydraConfig.get().mode == RunMode.MULTIRUN:
-        return sweep.job(options, _job)
+        return sweep.job(OmegaConf.to_container(composed, resolve=True), _job)
     with _failing_in_one_line():  # here, since Hydra would add lines of its own
-        return _job(options, None, "")
+        return _job(OmegaConf.to_container(composed, resolve=True), None, "")
 
 
 def _job(options: dict, parent: str | None, suffix: str) -> float:
@@ -70,6 +70,10 @@ def _told(error: Exception) -> str:
         if options:
             return f"{key} must be one of {options}, got {value}"
         return f"{error.override} cannot be read; put its value in quotes, as in \"{key}='a (b)'\""
+    cause = error.__cause__
+    if isinstance(error, ConfigCompositionException) and isinstance(cause, OmegaConfBaseException):
+        keys = ", ".join(str(key) for key in cause.parent_node or () if key != "hydra")
+        return f"{cause.full_key} is not a key here; valid are: {keys or 'none'}"
     return " ".join(str(error).split()) or type(error).__name__
 
 

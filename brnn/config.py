@@ -62,7 +62,7 @@ def check(config: dict) -> None:
         for role, keys in config["precision"].items():
             if isinstance(keys, dict):
                 _check_quantizer(role, keys)
-    _check_keys("optimizer", {k: config["optimizer"].get(k) for k in OPTIMIZER}, OPTIMIZER)
+    _check_keys("optimizer", {k: v for k, v in config["optimizer"].items() if k in OPTIMIZER}, OPTIMIZER)
     _check_backward(config["attack"]["estimator"])
     _check_combination(config)
 

@@ -8,22 +8,26 @@ import fcntl
 import json
 import logging
 import os
+import sqlite3
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # seconds of patience with a server, not minutes
 
 import mlflow
 import numpy as np
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 for name in ("mlflow", "alembic"):
     logging.getLogger(name).setLevel(logging.WARNING)
+logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # what a store logs below, it raises too
 
 SQLITE = "sqlite:///"
 PARENT = "mlflow.parentRunId"
@@ -187,10 +191,12 @@ def _locked(uri: str):
     if not uri.startswith(SQLITE):
         yield
         return
-    path = Path(uri.removeprefix(SQLITE) + ".lock")
+    path = Path(uri.removeprefix(SQLITE))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA schema_version")  # fails at once, where MLflow would try again for minutes
         yield
 
 
@@ -199,7 +205,7 @@ def _failing_clearly(uri: str):
     """Turns what a store raises into one line that names the store."""
     try:
         yield
-    except (MlflowException, OSError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise TrackingError(
             f"tracking.uri={uri} failed ({reason}); check that it exists, can be written and has room"

@@ -108,7 +108,7 @@ def test_no_file_names_a_target_or_a_key_twice(path):
 
 def test_the_root_and_its_sections_have_the_keys_of_their_functions(composed):
     whole = composed()
-    sections = {*config.MODULES, *config.UNCHECKED, *config.SECTIONS}
+    sections = {*config.MODULES, *config.SECTIONS, "optimizer", "experiment"}
     assert {key for key in whole if key not in sections} == {*config.parameters("brnn.run", "run")}
     assert whole["tracking"].keys() == {*config.parameters("brnn.tracking", "open_store")}
 

@@ -126,16 +126,16 @@ def test_clip_brings_the_latent_weights_back_to_the_bound_of_their_rule():
     assert bounds == [0.5, 3.0, 0.5, 3.0]
 
 
-def test_stochastic_levels_follow_the_seed_of_the_manager():
-    rules = [Rule("kernel", partial(quantizers.stochastic_binary, scale=1.0), 1.0)]
-    model = layered()
-    one, same, other = (QuantManager(model, rules, seed) for seed in (1, 1, 2))
-    drawn = lambda manager: np.asarray(manager.levels(training=True)[0])  # noqa: E731
-    first = drawn(one)
-    np.testing.assert_array_equal(drawn(same), first)
-    assert (drawn(other) != first).any()
-    assert (drawn(one) != first).any()
-    np.testing.assert_array_equal(one.levels()[0], one.levels()[0])
+def test_stochastic_levels_are_drawn_from_the_noise_kernel_by_kernel():
+    quantizer = partial(quantizers.stochastic_binary, scale=1.0)
+    manager = QuantManager(layered(), [Rule("kernel", quantizer, 1.0)])
+    signs = [np.where(np.asarray(v) >= 0, 1, -1) for v in manager.model.trainable_variables[::2]]
+    constants = iter([0.0, 1 - 2**-24])  # always below the chance, and never
+    first, _, second, _ = manager.levels(lambda shape: np.full(shape, next(constants), "float32"))
+    np.testing.assert_array_equal(first, signs[0])
+    np.testing.assert_array_equal(second, -signs[1])
+    for level, sign in zip(manager.levels()[::2], signs, strict=True):
+        np.testing.assert_array_equal(level, sign)
 
 
 def test_contextual_levels_of_a_gru_depend_on_the_role():
