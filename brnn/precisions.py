@@ -114,9 +114,9 @@ def contextual_ternary(
 
 
 def custom(*, kernel: dict | None, recurrent_kernel: dict | None, bias: dict | None, activation: dict | None):
-    """Any quantizer for each role, or none: a mapping with its name as `quantizer`, its keys, and `bound` if it has no scale.
+    """Any quantizer for each role, or none: a mapping with its name as `quantizer`, and its keys.
 
-    Latent weights stay within the scale of the levels, or within `bound`.
+    Latent weights stay within the scale of the levels; a quantizer without one has a further key, their `bound`.
     """
     chosen = {"kernel": kernel, "recurrent_kernel": recurrent_kernel, "bias": bias}
     rules = [

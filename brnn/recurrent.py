@@ -58,6 +58,8 @@ def clockwork(
 
     Koutnik, Greff, Gomez and Schmidhuber 2014, arXiv:1402.3511.
     """
+    if width % len(periods or [1]):
+        raise ValueError(f"topology.width must be a multiple of {len(periods)}, as many topology.periods, got {width}")
     make = partial(ClockworkCell, periods=periods)
     return _net(task, depth, partial(_cell, make, width, activate, activation, quantized_state), real_last)
 

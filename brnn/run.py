@@ -114,7 +114,7 @@ def _train(program, data, options, tracked, path, name):
 
 
 def _best_epoch(history):
-    """The first epoch of the highest validation accuracy, or in regression the lowest loss; without either, the last."""
+    """The first epoch of the best validation data, by accuracy, or loss in regression; without such data the last."""
     if "validation/loss" not in history[-1]:
         return len(history)
     return 1 + int(np.argmax([metrics.get("validation/accuracy", -metrics["validation/loss"]) for metrics in history]))
