@@ -24,13 +24,14 @@ MODULES = {
     "estimator": ("brnn.estimators",),
     "topology": ("brnn.topologies", "brnn.recurrent"),
     "dataset": ("brnn.datasets",),
-    "attack": ("brnn.attacks",),
+    "attack": ("brnn.attacks", "brnn.blackbox", "brnn.ensembles", "brnn.exact", "brnn.external"),
+    "training": ("brnn.regimes",),
     "loss": ("brnn.losses",),
     "schedule": ("brnn.schedules",),
     "initializer": ("brnn.initializers",),
     "bias_initializer": ("brnn.initializers",),
 }
-SHARED = {"attack": ("brnn.robustness", "attacked")}  # a function whose keys every option of the group has
+SHARED = {"attack": ("brnn.robustness", "evaluate")}  # a function whose keys every option of the group has
 SECTIONS = {"": ("brnn.run", "run"), "tracking": ("brnn.tracking", "open_store"), "sample": ("brnn.writing", "written")}
 OPTIMIZER = {"name": str, "learning_rate": ranges.Positive}  # Keras checks the other arguments of its classes
 TOKENS, REGRESSION = {"text", "copying"}, {"adding", "waveform"}
@@ -51,20 +52,29 @@ def check(config: dict) -> None:
         own = {k: v for k, v in keys.items() if section or k not in {*MODULES, "optimizer", *SECTIONS, "experiment"}}
         _check_keys(section, own, parameters(module, function))
     for group in MODULES:
-        option = dict(config[group])
-        module, name = _located(group, option.pop("name", None), config["plugins"])
-        _check_keys(
-            group,
-            option,
-            parameters(module, name) | parameters(*SHARED[group]) if group in SHARED else parameters(module, name),
-        )
+        shared = parameters(*SHARED[group]) if group in SHARED else {}
+        check_option(group, config[group], config["plugins"], shared)
     if config["precision"]["name"] == "custom":
         for role, keys in config["precision"].items():
             if isinstance(keys, dict):
                 _check_quantizer(role, keys)
     _check_keys("optimizer", {k: v for k, v in config["optimizer"].items() if k in OPTIMIZER}, OPTIMIZER)
-    _check_backward(config["attack"]["estimator"])
+    check_backward(config["attack"]["estimator"])
     _check_combination(config)
+
+
+def check_option(group: str, option: dict, plugins: list[str], shared: dict[str, Any]) -> None:
+    """Raises `ConfigError` for an option that its function does not take; `shared` are further keys and their types."""
+    option = dict(option)
+    module, name = _located(group, option.pop("name", None), plugins)
+    _check_keys(group, option, parameters(module, name) | shared)
+
+
+def check_backward(estimator: str) -> None:
+    """Refuses an estimator of an attack that is no option."""
+    valid = sorted(path.stem for path in (folder() / "estimator").glob("*.yaml"))
+    if estimator not in {"trained", *valid}:
+        raise ConfigError(f"attack.estimator must be trained or one of {', '.join(valid)}, got {estimator!r}")
 
 
 def function(group: str, option: dict, plugins: list[str]) -> Callable:
@@ -77,7 +87,12 @@ def function(group: str, option: dict, plugins: list[str]) -> Callable:
 
 def option(group: str, name: str) -> dict:
     """The keys of an option as its YAML file gives them."""
-    return yaml.safe_load((folder() / group / f"{name}.yaml").read_text())
+    file = folder() / group / f"{name}.yaml"
+    if not file.is_file():
+        raise ConfigError(
+            f"{group} must be one of {', '.join(sorted(p.stem for p in file.parent.glob('*.yaml')))}, got {name}"
+        )
+    return yaml.safe_load(file.read_text())
 
 
 def folder() -> Path:
@@ -182,13 +197,6 @@ def _words(annotation: Any) -> str:
     return plain.get(annotation, str(annotation))
 
 
-def _check_backward(estimator: str) -> None:
-    """Refuses an estimator of an attack that is no option."""
-    valid = sorted(path.stem for path in (folder() / "estimator").glob("*.yaml"))
-    if estimator not in {"trained", *valid}:
-        raise ConfigError(f"attack.estimator must be trained or one of {', '.join(valid)}, got {estimator!r}")
-
-
 def _check_quantizer(role: str, keys: dict) -> None:
     """Refuses a mapping of `precision` that names no quantizer, or has a key that it does not take."""
     keys, section = dict(keys), f"precision.{role}"
@@ -202,18 +210,36 @@ def _check_quantizer(role: str, keys: dict) -> None:
 
 def _check_combination(config: dict) -> None:
     """Refuses what each key allows but the whole does not."""
-    dataset, attack, loss = (config[group]["name"] for group in ("dataset", "attack", "loss"))
+    _check_data(config)
+    if config["keep"] == "best" and config["dataset"].get("validation") == 0:
+        raise ConfigError("keep=best needs validation data, got dataset.validation=0; use keep=last")
+    keys, attack = config["attack"], config["attack"]["name"]
+    if keys.get("norm") == "linf" and keys["epsilon"] > 1:
+        raise ConfigError(
+            f"attack.epsilon must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314),"
+            f" got {keys['epsilon']}"
+        )
+    if keys["source"] is not None and keys.get("early_stop"):
+        raise ConfigError(
+            "attack.source needs attack.early_stop=false: what just breaks a surrogate breaks no other net"
+        )
+    if attack == "none" and str(config["objective"]).startswith("attack"):
+        raise ConfigError(f"objective={config['objective']} needs an attack, got attack=none")
+
+
+def _check_data(config: dict) -> None:
+    """Refuses an attack, a regime, a topology or a loss that does not fit the data."""
+    groups = ("dataset", "attack", "training", "topology", "loss")
+    dataset, attack, regime, topology, loss = (config[group]["name"] for group in groups)
     if attack != "none" and dataset in TOKENS | REGRESSION:
         raise ConfigError(
             f"attack={attack} needs a dataset of pixels and classes, got dataset={dataset}; use attack=none"
         )
-    if dataset in SEQUENCES and config["topology"]["name"] in _functions("brnn.topologies"):
+    if regime != "standard" and dataset in TOKENS | REGRESSION:
+        raise ConfigError(f"training={regime} needs a dataset of pixels and classes, got dataset={dataset}")
+    if topology in _functions("brnn.topologies") and dataset in SEQUENCES:
         valid = ", ".join(sorted(_functions("brnn.recurrent")))
-        raise ConfigError(f"topology must be one of {valid} for dataset={dataset}, got {config['topology']['name']}")
+        raise ConfigError(f"topology must be one of {valid} for dataset={dataset}, got {topology}")
     if (loss == "mean_squared_error") != (dataset in REGRESSION):
         valid = "mean_squared_error" if dataset in REGRESSION else "cross_entropy or squared_hinge"
         raise ConfigError(f"loss must be {valid} for dataset={dataset}, got {loss}")
-    if config["keep"] == "best" and config["dataset"].get("validation") == 0:
-        raise ConfigError("keep=best needs validation data, got dataset.validation=0; use keep=last")
-    if attack == "none" and str(config["objective"]).startswith("attack"):
-        raise ConfigError(f"objective={config['objective']} needs an attack, got attack=none")

@@ -17,7 +17,16 @@ from brnn.manager import QuantManager
 from brnn.tasks import Task
 from brnn.training import Program
 
-GRAPH = ("precision", "estimator", "topology", "loss", "optimizer", "compiled", "plugins")  # what shapes a program
+GRAPH = (
+    "precision",
+    "estimator",
+    "topology",
+    "training",
+    "loss",
+    "optimizer",
+    "compiled",
+    "plugins",
+)  # what shapes a program
 
 
 def program(options: dict, task: Task) -> Program:
@@ -58,7 +67,7 @@ def plain(options: dict, task: Task, weights: list) -> keras.Model:
     topology = function("topology", options["topology"], options["plugins"])
     model = topology(replace(task, carried=False), activate)
     model.set_weights(weights)
-    return model
+    return QuantManager(model, ()).discretized()  # without the quantized activations that a topology has of its own
 
 
 def _initial(options, task):
@@ -88,7 +97,8 @@ def _program(options, task):
     precision = function("precision", options["precision"], options["plugins"])()
     manager = QuantManager(model, precision.rules)
     loss = function("loss", options["loss"], options["plugins"])
-    return Program(manager, _optimizer(options["optimizer"]), loss, options["compiled"])
+    regime = function("training", options["training"], options["plugins"])
+    return Program(manager, _optimizer(options["optimizer"]), loss, regime, options["compiled"])
 
 
 def _model(options, task, estimator, replace_real):

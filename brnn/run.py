@@ -12,14 +12,13 @@ from typing import Literal
 import numpy as np
 import yaml
 
-from brnn import checkpoint, config, figures, measures, nets, robustness, tasks, terminal, training, writing
+from brnn import checkpoint, config, figures, measures, nets, robustness, tasks, terminal, training, trust, writing
 from brnn.ranges import Count, Natural
 
 NAMED = ("precision", "estimator", "topology")  # the groups that name a run
-GROUPS = (*NAMED, "attack", "dataset", "optimizer", "schedule", "loss", "initializer", "bias_initializer")
+GROUPS = (*NAMED, "training", "attack", "dataset", "optimizer", "schedule", "loss", "initializer", "bias_initializer")
 PLACES = ("tracking", "checkpoints")  # what the numbers of a run do not depend on
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
-EXAMPLES = 8  # adversarial images in the figure
 PROBED = 1000  # rows on which the share of passed gradients is measured
 
 
@@ -49,6 +48,7 @@ def run(
         raise config.ConfigError(
             f"batch_size must be at most {len(data.train[0])}, the training rows, got {batch_size}"
         )
+    robustness.prepare(options, data, store)
     program = nets.program(options, tasks.of(data))
     name = "-".join(_plain(options[group]) for group in NAMED) + f"-s{seed}{suffix}"
     tags = _tags(options, data)
@@ -131,37 +131,25 @@ def _closing(history, program):
 
 
 def _attack(options, data, program, tracked):
-    """Attacks the discretized net, and warns where its robustness is gradient masking."""
-    option, seed = options["attack"], options["seed"]
+    """Attacks the discretized net, and tells whether its robust accuracy can be trusted."""
+    option = options["attack"]
     if option["name"] == "none":
         return {}
-    victims = robustness.attacked(data, seed, **{k: option[k] for k in config.parameters(*config.SHARED["attack"])})
-    weights, task = program.manager.weights(), tasks.of(data)
-    trained, identity = (
-        nets.twin(options, task, estimator, weights) for estimator in (option["estimator"], "identity")
+    weights = program.manager.weights()
+    attacked = robustness.Nets(options, data, weights, tracked.store.net)
+    report = robustness.evaluate(
+        attacked, option, **{k: option[k] for k in config.parameters(*config.SHARED["attack"])}
     )
-    attack = config.function("attack", option, options["plugins"])
-    targeted, clip = option.get("targeted", False), option.get("clip", True)
-    metrics, images = robustness.assess(attack, trained, identity, victims, targeted=targeted, clip=clip, seed=seed)
-    claimed, found = (metrics[f"{prefix}/robust_accuracy"] for prefix in ("attack", "attack_identity"))
-    masked = claimed - found > robustness.MASKED
-    tracked.tag({"gradient_masking": masked})
-    if masked:
-        terminal.warning(
-            f"gradient masking: a robust accuracy of {claimed:.3f} falls to {found:.3f} when the attack passes"
-            " gradients by the identity estimator; do not report the first number"
-        )
-    images, labels, targets = images[:EXAMPLES], victims.labels[:EXAMPLES], victims.targets[:EXAMPLES]
-    figure = figures.adversarial_examples(
-        victims.images[:EXAMPLES],
-        images,
-        labels,
-        robustness.predicted(trained, images),
-        targets if targeted else None,
-        EXAMPLES,
-    )
-    tracked.file(figures.png(figure), "figures/adversarial_examples.png")
-    return metrics
+    if report.reasons is not None:
+        verdict = trust.verdict(report.reasons)
+        tracked.tag({"trusted": verdict.removeprefix("trusted: ")})
+        terminal.verdict(verdict, not report.reasons)
+    for path, content in robustness.files(report, option["name"]).items():
+        tracked.file(content, path)
+    for key, points in report.curves.items():
+        for number, (value, accuracy) in enumerate(points):
+            tracked.metrics({f"curve/{key}": value, f"curve/robust_accuracy_by_{key}": accuracy}, step=number)
+    return report.metrics
 
 
 def _artifacts(options, data, program, history, tracked):

@@ -150,6 +150,11 @@ def quiet():
             os.close(stderr)
 
 
+def verdict(text: str, good: bool) -> None:
+    """One line on stdout, in green where it is good news."""
+    _write(sys.stdout, Text(_one_line(text), "green" if good else "bold yellow"))
+
+
 def warning(text: str) -> None:
     """One line on stderr that begins with `warning:`."""
     _write(sys.stderr, Text.assemble(("warning:", "bold yellow"), f" {_one_line(text)}"))

@@ -26,13 +26,22 @@ class NonFiniteError(ValueError):
 class Program:
     """A discretized net with its optimizer and its loss, compiled.
 
-    `loss(labels, outputs)` gives one value per label. `compiled` chooses XLA, else TensorFlow's graph mode.
+    `loss(labels, outputs)` gives one value per label, `regime` is a function of `brnn.regimes`, and `compiled`
+    chooses XLA, else TensorFlow's graph mode.
     """
 
-    def __init__(self, manager: QuantManager, optimizer: keras.optimizers.Optimizer, loss: Callable, compiled: bool):
+    def __init__(
+        self,
+        manager: QuantManager,
+        optimizer: keras.optimizers.Optimizer,
+        loss: Callable,
+        regime: Callable,
+        compiled: bool,
+    ):
         self.manager = manager
         self.optimizer = optimizer
         self.loss = loss
+        self.regime = regime
         self.compiled = compiled
         optimizer.build(manager.model.trainable_variables)
         self.epoch = tf.function(self._epoch, jit_compile=compiled, autograph=False)
@@ -75,19 +84,29 @@ class Program:
         """One step on a batch: gradients are taken at the levels, and applied to the latent weights."""
         model = self.manager.model
         levels = self.manager.levels(noise)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(levels)
+
+        def call(x):
             outputs, state, penalties = model.stateless_call(
                 levels, model.non_trainable_variables, _inputs(x, carried), training=True, return_losses=True
             )
-            outputs, carried = _split(outputs, carried)
-            values = {name: tf.reduce_mean(value) for name, value in self._values(y, outputs).items()}
-            objective = tf.add_n([values["loss"], *penalties])
+            outputs, after = _split(outputs, carried)
+            return outputs, (state, penalties, after)
+
+        def net(x):
+            fixed = [tf.stop_gradient(level) for level in levels]
+            outputs = model.stateless_call(fixed, model.non_trainable_variables, _inputs(x, carried), training=False)[0]
+            return _split(outputs, carried)[0]
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(levels)
+            loss, outputs, (state, penalties, after) = self.regime(call, net, self.loss, x, y, noise)
+            objective = tf.add_n([loss, *penalties])
         self.optimizer.apply(tape.gradient(objective, levels), model.trainable_variables)
         self.manager.clip()
         for variable, value in zip(model.non_trainable_variables, state, strict=True):
             variable.assign(value)
-        return values, carried
+        values = {name: tf.reduce_mean(value) for name, value in self._values(y, outputs).items()}
+        return values | {"loss": loss}, after
 
     def _evaluate(self, x, y, carried):
         """The metrics of each row of a batch, and the state after it."""

@@ -15,19 +15,34 @@ ORDER = [
     "estimators", "quantizers", "initializers", "schedules", "losses",  # pure functions
     "layers", "cells", "manager", "tasks", "precisions", "topologies", "recurrent", "measures",  # nets
     "files", "datasets",
-    "checkpoint", "training", "nets", "attacks", "robustness", "writing",
-    "figures", "terminal", "tracking",  # what a person sees
+    "checkpoint", "training", "nets",
+    "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
+    "figures", "robustness", "writing",
+    "terminal", "tracking",  # what a person sees
     "run", "sweep", "__main__", "sample",
 ]  # fmt: skip
 HOMES = {
-    "tensorflow": {"training", "attacks", "robustness", "writing"},
+    "tensorflow": {
+        "training",
+        "goals",
+        "regimes",
+        "attacks",
+        "blackbox",
+        "external",
+        "trust",
+        "robustness",
+        "writing",
+    },
+    "scipy": {"exact"},
+    "ortools": {"cp_sat"},
+    "art": {"external", "libraries"},
     "mlflow": {"tracking"},
     "hydra": {"__main__", "sweep"},
     "omegaconf": {"__main__", "sweep"},
     "matplotlib": {"figures"},
     "rich": {"terminal"},
     "mlxtend": {"files"},
-    "yaml": {"config", "run", "tracking"},
+    "yaml": {"config", "ensembles", "run", "tracking"},
 }
 ONLY_KERAS = ["estimators", "quantizers", "initializers", "schedules", "losses", "layers", "cells", "manager",
               "tasks", "precisions", "topologies", "recurrent", "measures"]  # fmt: skip

@@ -210,7 +210,7 @@ REFUSED = [
     (["attack.iterations=0"], "attack.iterations must be a whole number, 1 or more, got 0"),
     (["attack.images=0"], "attack.images must be a whole number, 1 or more, got 0"),
     (["attack.estimator=stee"], "attack.estimator must be trained or one of approx_sign, binary_gradient, chernoff,"),
-    (["attack=none", "+attack.epsilon=0.1"], "attack.epsilon is not a key here; valid are: images, estimator"),
+    (["attack=none", "+attack.epsilon=0.1"], "attack.epsilon is not a key here; valid are: images, choice, target,"),
     (["schedule.every=0"], "schedule.every must be a whole number, 1 or more, got 0"),
     (["schedule.decay=0"], "schedule.decay must be a finite number above 0, got 0"),
     (["dataset.validation=1"], "dataset.validation must be at least 0 and below 1, got 1"),

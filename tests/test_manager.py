@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from brnn import estimators, losses, quantizers, training
+from brnn import estimators, losses, quantizers, regimes, training
 from brnn.datasets import Data
 from brnn.layers import QuantActivation
 from brnn.manager import QuantManager, Rule
@@ -171,7 +171,7 @@ def test_a_users_own_convolutional_sequential_trains():
         ]
     )
     manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
-    program = training.Program(manager, keras.optimizers.Adam(), losses.cross_entropy, compiled=True)
+    program = training.Program(manager, keras.optimizers.Adam(), losses.cross_entropy, regimes.standard, compiled=True)
     data = tiny_images()
     before = [v.numpy() for v in model.trainable_variables]
     rates = lambda steps, total: np.full(len(steps), 0.01)  # noqa: E731
@@ -190,7 +190,7 @@ def test_a_users_own_convolutional_sequential_trains():
 def test_batch_normalization_learns_its_statistics_and_the_plain_model_has_them():
     model = layered(normalized=True)
     manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
-    program = training.Program(manager, keras.optimizers.SGD(), losses.cross_entropy, compiled=False)
+    program = training.Program(manager, keras.optimizers.SGD(), losses.cross_entropy, regimes.standard, compiled=False)
     y = (X[:, 0] > 0).astype("int32")
     data = Data((X, y), (X[:0], y[:0]), (X, y), classes=3, source="generated")
     rates = lambda steps, total: np.zeros(len(steps))  # noqa: E731

@@ -18,6 +18,7 @@ TOPOLOGY = {
     "dropout": 0.0,
     "real_first": False,
     "real_last": False,
+    "binary_input": False,
 }
 SCALED = {
     "binaryconnect": (precisions.binaryconnect, {-0.5, 0.5}),

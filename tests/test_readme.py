@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import keras
 import pytest
 
-from brnn import config, losses, quantizers
+from brnn import config, losses, quantizers, regimes
 from brnn.manager import QuantManager, Rule
 from brnn.training import Program, fit
 
@@ -21,7 +21,14 @@ def test_the_library_example_trains_a_model_of_the_users(digits, capsys):
     small = {
         split: tuple(array[:1000] for array in getattr(digits, split)) for split in ("train", "validation", "test")
     }
-    names = {"partial": partial, "keras": keras, "losses": losses, "quantizers": quantizers, "fit": fit}
+    names = {
+        "partial": partial,
+        "keras": keras,
+        "losses": losses,
+        "quantizers": quantizers,
+        "regimes": regimes,
+        "fit": fit,
+    }
     names |= {
         "QuantManager": QuantManager,
         "Rule": Rule,

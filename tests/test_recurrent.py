@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from brnn import estimators, layers, losses, measures, nets, quantizers, recurrent, tasks, training
+from brnn import estimators, layers, losses, measures, nets, quantizers, recurrent, regimes, tasks, training
 from brnn.config import ConfigError
 from brnn.datasets import Data
 from brnn.manager import QuantManager, Rule
@@ -345,7 +345,9 @@ def exploding(gain):
     layer = keras.layers.SimpleRNN(4, activation="linear", name="loop", recurrent_initializer="ones")
     model = keras.Model(inputs, keras.layers.Dense(1)(layer(inputs)))
     rule = Rule("recurrent_kernel", partial(quantizers.binary, scale=gain), gain)
-    return training.Program(QuantManager(model, [rule]), keras.optimizers.SGD(), losses.mean_squared_error, True)
+    return training.Program(
+        QuantManager(model, [rule]), keras.optimizers.SGD(), losses.mean_squared_error, regimes.standard, True
+    )
 
 
 def test_values_that_explode_name_the_recurrent_matrix_and_its_spectral_radius():
