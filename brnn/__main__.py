@@ -1,5 +1,6 @@
 """The command line: Hydra composes a configuration, which is checked before TensorFlow is imported."""
 
+import logging
 import os
 import sys
 import warnings
@@ -25,6 +26,7 @@ def main() -> None:
     """Runs the command line; errors are one line, with a traceback where BRNN_TRACEBACK is set."""
     sys.argv[1:] = sorted(sys.argv[1:], key=_is_override)
     warnings.showwarning = lambda message, *_, **__: terminal.warning(str(message))
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of a sweep that it traces each net anew
     with _failing_in_one_line():
         _hydra()
 

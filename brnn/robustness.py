@@ -18,9 +18,10 @@ from brnn.config import ConfigError
 from brnn.ranges import Count, Natural, Positive
 
 ATTACK_BATCH = 500
+PREDICTED_BATCH = 2500  # larger, since it runs op by op
 EXAMPLES = 8  # adversarial images in the figure
 PLAIN = str.maketrans(" =", "-:")  # what a metric's name may hold
-SAVED = 1000  # adversarial images in the artifact
+SAVED = 200  # adversarial images in the artifact
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,7 @@ def members(option: dict, plugins: list[str]) -> dict[str, dict]:
 
 def predicted(net: Callable, x: np.ndarray) -> np.ndarray:
     """The classes that a net gives to `x`."""
-    logits = [np.asarray(net(x[start : start + ATTACK_BATCH])) for start in range(0, len(x), ATTACK_BATCH)]
+    logits = [np.asarray(net(x[start : start + PREDICTED_BATCH])) for start in range(0, len(x), PREDICTED_BATCH)]
     return np.concatenate(logits).argmax(axis=-1)
 
 

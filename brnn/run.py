@@ -58,13 +58,15 @@ def run(
         if parent is None:
             terminal.layers_table(measures.layers(program.manager))
         history, best = _train(program, data, options, tracked, path, name)
+        kept = history[-1]
         if keep == "best":
+            kept = history[_best_epoch(history) - 1]
             program.restore(best)
         final = _closing(history, program) | _attack(options, data, program, tracked)
         _artifacts(options, data, program, history, tracked)
         final["time/seconds"] = time.perf_counter() - began
         tracked.metrics(final, step=epochs)
-        metrics = history[-1] | final
+        metrics = kept | final
         if objective not in metrics:
             raise config.ConfigError(f"objective must be a metric of the run, got {objective!r}: {', '.join(metrics)}")
     path.unlink(missing_ok=True)

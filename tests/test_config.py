@@ -4,8 +4,6 @@ import ast
 import importlib
 import inspect
 import re
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -246,24 +244,6 @@ def test_a_bad_value_is_refused_in_one_line_that_says_what_is_valid(composed, ov
 
 def test_a_value_error_of_the_configuration_is_a_value_error():
     assert issubclass(ConfigError, ValueError)
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("estimator=swsh", "estimator must be one of approx_sign, binary_gradient, chernoff, identity,"),
-        ("estimator=sté", "estimator must be one of approx_sign, binary_gradient, chernoff, identity,"),
-        ("tracking.uri=a(b", "tracking.uri=a(b cannot be read; put its value in quotes"),
-        ("epohcs=3", "epohcs"),
-        ("epochs=0", "epochs must be a whole number, 1 or more, got 0"),
-    ],
-)
-def test_the_command_line_answers_in_one_line_without_a_traceback(override, message):
-    command = [sys.executable, "-m", "brnn", override]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert message in done.stderr
 
 
 # Plugins
