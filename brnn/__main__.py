@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import tempfile
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -45,7 +44,7 @@ def _job(options: dict, parent: str | None, suffix: str) -> float:
     config.check(options)
     with ThreadPoolExecutor(1) as executor:
         store = executor.submit(_open_store, options["tracking"])
-        with _quiet():
+        with terminal.quiet():
             from brnn import run
         own = {key: options[key] for key in config.parameters("brnn.run", "run")}
         return run.run(options, store, parent, suffix, **own)
@@ -92,23 +91,6 @@ def _failing_in_one_line():
             raise
         terminal.error(_told(error))
         sys.exit(1)
-
-
-@contextmanager
-def _quiet():
-    """Keeps what TensorFlow writes to stderr as it starts, and shows it only where the import fails."""
-    with tempfile.TemporaryFile() as kept:
-        stderr = os.dup(2)
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            kept.seek(0)
-            os.write(stderr, kept.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
 
 
 if __name__ == "__main__":

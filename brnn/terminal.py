@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import re
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -130,6 +131,23 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
     errors = [Text(f"{row['name']}: {_one_line(row['error'])}", "red") for row in rows if row.get("error")]
     counts = Counter(row["status"] for row in rows)
     _write(sys.stdout, "", table, *errors, ", ".join(f"{counts[status]} {status}" for status in _STATUS_STYLE))
+
+
+@contextmanager
+def quiet():
+    """Keeps what TensorFlow writes to stderr as it starts, and shows it only where the import fails."""
+    with tempfile.TemporaryFile() as kept:
+        stderr = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(stderr, kept.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def verdict(text: str, good: bool) -> None:

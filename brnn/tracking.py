@@ -16,6 +16,7 @@ from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # seconds of patience with a server, not minutes
 
 import mlflow
@@ -76,6 +77,11 @@ class Store:
             saved = Path(self.client.download_artifacts(run_id, "model", folder), "data", "model.keras")
             return options, keras.models.load_model(saved).get_weights()
 
+    def text(self, run_id: str, path: str) -> str:
+        """A text artifact of a run."""
+        with tempfile.TemporaryDirectory() as folder, _failing_clearly(self.uri):
+            return Path(self.client.download_artifacts(run_id, path, folder)).read_text()
+
     def children(self, parent: str) -> list:
         """The runs of a sweep, oldest first."""
         found, token = [], None
@@ -120,15 +126,29 @@ class Run:
             local.write_bytes(content)
             self.client.log_artifact(self.id, str(local), str(Path(path).parent) if "/" in path else None)
 
-    def model(self, model, example: np.ndarray, requirements: list[str]) -> None:
-        """Logs a Keras model that `mlflow.pyfunc.load_model("runs:/<id>/model")` loads."""
-        import mlflow.keras
-        from mlflow.models import infer_signature
+    def model(self, model, requirements: list[str]) -> None:
+        """Logs a Keras model that `mlflow.pyfunc.load_model("runs:/<id>/model")` loads.
 
+        A model of Keras' own layers needs nothing else; one with cells of ours takes this package's code along.
+        """
+        import mlflow.keras
+        from mlflow.models import Model, ModelSignature
+
+        signature = ModelSignature(_schema(model.inputs), _schema(model.outputs))
         with tempfile.TemporaryDirectory() as folder, _failing_clearly(self.store.uri):
-            signature = infer_signature(example, np.asarray(model(example)))
-            mlflow.keras.save_model(model, folder + "/model", pip_requirements=requirements, signature=signature)
-            self.client.log_artifacts(self.id, folder + "/model", "model")
+            if '"brnn>' in model.to_json():
+                model.save(f"{folder}/model.keras")
+                mlflow.pyfunc.save_model(
+                    f"{folder}/model",
+                    loader_module="brnn.cells",
+                    data_path=f"{folder}/model.keras",
+                    code_paths=[str(Path(__file__).parent)],
+                    mlflow_model=Model(signature=signature),
+                    pip_requirements=requirements,
+                )
+            else:
+                mlflow.keras.save_model(model, f"{folder}/model", pip_requirements=requirements, signature=signature)
+            self.client.log_artifacts(self.id, f"{folder}/model", "model")
 
     def end(self, status: str) -> None:
         """Marks the run as FINISHED, FAILED or KILLED."""
@@ -190,6 +210,13 @@ def _failing_clearly(uri: str):
         raise TrackingError(
             f"tracking.uri={uri} failed ({reason}); check that it exists, can be written and has room"
         ) from error
+
+
+def _schema(tensors):
+    """The shapes and types of a Keras model's inputs or outputs; -1 is any size."""
+    from mlflow.types import Schema, TensorSpec
+
+    return Schema([TensorSpec(np.dtype(one.dtype), [-1 if n is None else n for n in one.shape]) for one in tensors])
 
 
 def _texts(values: dict) -> dict[str, str]:

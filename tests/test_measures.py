@@ -10,6 +10,7 @@ from brnn import estimators, measures, nets, quantizers
 from brnn.layers import QuantActivation
 from brnn.manager import QuantManager, Rule
 from brnn.measures import Weights
+from brnn.tasks import Task
 
 BINARY = partial(quantizers.binary, scale=1.0)
 TERNARY = partial(quantizers.ternary, scale=1.0)
@@ -132,7 +133,7 @@ def test_gradient_shares_have_the_same_names_in_every_net_of_a_process(options):
     names = []
     for estimator in ("ste", "chernoff"):
         keys = options(f"estimator={estimator}", "topology.width=3", "topology.depth=2", "compiled=false")
-        names.append(list(measures.gradient_shares(nets.program(keys, (4,), 2).manager, x)))
+        names.append(list(measures.gradient_shares(nets.program(keys, Task((4,), 2)).manager, x)))
     assert names[0] == names[1]
     assert len(names[0]) == 2
 

@@ -8,6 +8,7 @@ import pytest
 
 from brnn import precisions, topologies
 from brnn.manager import QuantManager
+from brnn.tasks import Task
 
 TOPOLOGY = {
     "width": 8,
@@ -30,7 +31,7 @@ SCALED = {
 
 def net(**keys):
     activate = lambda name, fan_in: keras.layers.Activation(name)  # noqa: E731
-    model = topologies.simple((6,), 3, activate, **TOPOLOGY | keys)
+    model = topologies.simple(Task((6,), 3), activate, **TOPOLOGY | keys)
     for number, variable in enumerate(model.trainable_variables):
         variable.assign(np.random.default_rng(number).uniform(-1, 1, variable.shape))
     return model
