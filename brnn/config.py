@@ -195,5 +195,6 @@ def _check_combination(config: dict) -> None:
         raise ConfigError(f"loss must be {valid} for dataset={dataset}, got {loss}")
     if config["keep"] == "best" and config["dataset"].get("validation") == 0:
         raise ConfigError("keep=best needs validation data, got dataset.validation=0; use keep=last")
-    if attack == "none" and str(config["objective"]).startswith("attack"):
+    objectives = config["objective"] if isinstance(config["objective"], list) else [config["objective"]]
+    if attack == "none" and any(one.startswith("attack") for one in objectives):
         raise ConfigError(f"objective={config['objective']} needs an attack, got attack=none")
