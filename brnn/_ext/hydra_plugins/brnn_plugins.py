@@ -80,5 +80,5 @@ class SubmititLauncher(JoblibLauncher):
 
 for group, options in PLUGINS.items():
     for name, plugin in options.items():
-        node = {"_target_": f"hydra_plugins.brnn_plugins.{plugin}"}
+        node = {"_target_": f"hydra_plugins.brnn_plugins.{plugin}", "_convert_": "all"}
         ConfigStore.instance().store(group=f"hydra/{group}", name=f"{name}_plugin", node=node, provider="brnn")
