@@ -18,6 +18,7 @@ from brnn.ranges import Count, Goal, Natural
 NAMED = ("precision", "estimator", "topology")  # the groups that name a run
 GROUPS = (*NAMED, "attack", "dataset", "optimizer", "schedule", "loss", "initializer", "bias_initializer")
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
+COMMANDS = ("resume", "dry_run")  # keys that say what to do, not what the run is
 SPOOL = ".jsonl"  # beside the checkpoint: what the tracking server has not taken yet
 EXAMPLES = 8  # adversarial images in the figure
 PROBED = 1000  # rows on which the share of passed gradients is measured
@@ -261,7 +262,8 @@ def _plain(option):
 def _parameters(options):
     """The plain name of each choice, and every other key with dots."""
     names = {group: _plain(options[group]) for group in GROUPS}
-    return names | {key: value for key, value in config.flat(options).items() if not key.endswith(".name")}
+    others = {key: value for key, value in options.items() if key not in COMMANDS}
+    return names | {key: value for key, value in config.flat(others).items() if not key.endswith(".name")}
 
 
 def _tags(options, data, fingerprint):

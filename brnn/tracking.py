@@ -68,7 +68,7 @@ class Store:
         tags = tags | {OWNER: identity.owner(), LAUNCH: os.environ.get("BRNN_LAUNCH", "")}
         tags |= {PARENT: parent} if parent else {}
         run_id = self._reopen(earlier, tags) if earlier else self._create(name, tags)
-        run = Run(self, run_id, spool, new=earlier is None)
+        run = Run(self, run_id, spool, earlier)
         try:
             yield run
         except KeyboardInterrupt:
@@ -137,17 +137,21 @@ class Store:
 
 
 class Run:
-    """One run of the store. Values go in batches; what a server does not take is kept in the file `spool`."""
+    """One run of the store. Values go in batches; what a server does not take is kept in the file `spool`.
 
-    def __init__(self, store: Store, run_id: str, spool: Path, new: bool):
+    `earlier` is what the store knew of it when it was opened again, None if it is new.
+    """
+
+    def __init__(self, store: Store, run_id: str, spool: Path, earlier=None):
         self.store = store
         self.id = run_id
         self.spool = spool
-        self.new = new
+        self.earlier = earlier
 
     def params(self, values: dict) -> None:
-        """Logs parameters."""
-        self._write({"params": _texts(values)})
+        """Logs parameters; those that an earlier process logged stay as they are."""
+        known = self.earlier.data.params if self.earlier else {}
+        self._write({"params": {key: text for key, text in _texts(values).items() if key not in known}})
 
     def metrics(self, values: dict[str, float], step: int) -> None:
         """Logs metrics at one step."""
@@ -155,7 +159,7 @@ class Run:
 
     def steps(self, key: str) -> set[int]:
         """The steps at which the run has a metric."""
-        if self.new:
+        if self.earlier is None:
             return set()
         with _failing_clearly(self.store.uri):
             return {metric.step for metric in self.store.client.get_metric_history(self.id, key)}
