@@ -33,20 +33,23 @@ def distribution(override) -> optuna.distributions.BaseDistribution:
 
 
 def study(*, storage: str, study: str, direction: str | list[str], sampler: dict, pruner: dict) -> optuna.Study:
-    """The study of a name, opened again where it exists."""
+    """The study of a name, opened again where it exists; its sampler then draws other numbers than those before."""
     directions = [direction] if isinstance(direction, str) else direction
     if not set(directions) <= {"maximize", "minimize"}:
         raise ConfigError(f"hydra.sweeper.direction must be maximize or minimize, or a list of them, got {direction}")
     if len(directions) > 1 and pruner["name"] != "NopPruner":
         raise ConfigError(f"hydra.sweeper.pruner={pruner['name']} needs one objective, got {len(directions)}")
-    return optuna.create_study(
+    opened = optuna.create_study(
         storage=_absolute(storage),
         study_name=study,
         directions=directions,
-        sampler=_instance(optuna.samplers, optuna.samplers.BaseSampler, "sampler", sampler),
         pruner=_instance(optuna.pruners, optuna.pruners.BasePruner, "pruner", pruner),
         load_if_exists=True,
     )
+    if sampler.get("seed") is not None:
+        sampler = sampler | {"seed": sampler["seed"] + len(opened.trials)}
+    opened.sampler = _instance(optuna.samplers, optuna.samplers.BaseSampler, "sampler", sampler)
+    return opened
 
 
 def ask(study: optuna.Study, space: dict, trials: int, parallel: int) -> list[optuna.Trial]:

@@ -43,11 +43,11 @@ def grid(overrides: Sequence, together: Sequence) -> list[list[str]]:
 
     The keys in `together`, a list or a list of lists, take their first values in the same job, then their second ones.
     """
-    values = {override.get_key_element(): _values(override) for override in overrides}
+    columns = {override.get_key_element(): values(override) for override in overrides}
     groups = [together] if together and isinstance(together[0], str) else together
-    axes = {key: [(value,) for value in column] for key, column in values.items()}
+    axes = {key: [(value,) for value in column] for key, column in columns.items()}
     for group in groups:
-        axes[group[0]] = _zipped({key: values.get(key, []) for key in group})
+        axes[group[0]] = _zipped({key: columns.get(key, []) for key in group})
         for key in group[1:]:
             del axes[key]
     jobs = (tuple(itertools.chain(*parts)) for parts in itertools.product(*axes.values()))
@@ -62,7 +62,7 @@ def _zipped(columns):
     return list(zip(*columns.values(), strict=True))
 
 
-def _values(override):
+def values(override):
     """What an override sets its key to, job by job."""
     key = override.get_key_element()
     if not override.is_sweep_override():
@@ -139,7 +139,7 @@ def plan(overrides: list[list[str]], jobs: list[dict]) -> None:
 
     keys = jobs[0]["tracking"]
     store = None if tracking.is_absent(keys["uri"]) else tracking.open_store(**keys)
-    names = [" ".join(one for one in job if _root(one) not in FREE) or "the defaults" for job in overrides]
+    names = [" ".join(one for one in job if _root(one) not in FREE) or "this" for job in overrides]
     terminal.sweep_table([{"name": name, **_prospect(one, store)} for name, one in zip(names, jobs, strict=True)])
 
 

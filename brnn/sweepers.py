@@ -20,10 +20,11 @@ def grid(plugin, arguments: list[str], *, zip: list, params: dict) -> None:
     arguments, overrides = _parsed(plugin, arguments, params)
     jobs = sweep.grid(overrides, zip)
     composed = [_composed(plugin, job) for job in jobs]  # which finds at once what no job could run with
+    constant = _constant(overrides)
     if plugin.config.dry_run:
-        sweep.plan(jobs, composed)
+        sweep.plan([[one for one in job if one not in constant] for job in jobs], composed)
         return
-    with sweep.parent(plugin.config, arguments, _constant(overrides), {"zip": list(zip)}) as (_, lost):
+    with sweep.parent(plugin.config, arguments, constant, {"zip": list(zip)}) as (_, lost):
         returns = plugin.launcher.launch(jobs, initial_job_idx=0)
         lost.extend(filter(None, map(_lost, returns)))
 
@@ -66,7 +67,7 @@ def _parsed(plugin, arguments, params):
 
 
 def _constant(overrides):
-    return [one.input_line for one in overrides if not one.is_sweep_override()]
+    return [value for one in overrides if not one.is_sweep_override() for value in sweep.values(one)]
 
 
 def _composed(plugin, job):

@@ -29,6 +29,7 @@ from mlflow.exceptions import MlflowException
 from brnn import identity, terminal
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # it prints tracebacks of what it then raises
 
 SQLITE = "sqlite:///"
@@ -242,14 +243,23 @@ def open_store(*, uri: str, experiment: str) -> Store:
     with _failing_clearly(uri), _locked(uri):
         mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient(uri)
-        found = client.get_experiment_by_name(experiment)
-        artifacts = Path(uri.removeprefix(SQLITE)).parent / "mlartifacts" if uri.startswith(SQLITE) else None
-        experiment_id = (
-            found.experiment_id
-            if found
-            else client.create_experiment(experiment, artifact_location=artifacts and artifacts.as_uri())
-        )
+        experiment_id = _experiment(client, experiment, uri)
     return Store(client, experiment_id, uri)
+
+
+def _experiment(client, name, uri):
+    """The identifier of an experiment, which another process may create at the same time."""
+    artifacts = Path(uri.removeprefix(SQLITE)).parent / "mlartifacts" if uri.startswith(SQLITE) else None
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        with suppress(MlflowException):
+            return client.create_experiment(name, artifact_location=artifacts and artifacts.as_uri())
+        found = client.get_experiment_by_name(name)
+    if found is None or found.lifecycle_stage != "active":
+        raise TrackingError(
+            f"tracking.experiment={name} was deleted from {uri}, or cannot be created; take another name"
+        )
+    return found.experiment_id
 
 
 def is_absent(uri: str) -> bool:
