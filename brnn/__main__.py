@@ -1,5 +1,6 @@
 """The command line: Hydra composes a configuration, which is checked before TensorFlow is imported."""
 
+import logging
 import os
 import signal
 import sys
@@ -16,9 +17,10 @@ sys.path.append(str(Path(__file__).resolve().parent / "_ext"))
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from brnn import config, sweep, terminal
 
@@ -28,6 +30,7 @@ def main() -> None:
     sys.argv[1:] = sorted(sys.argv[1:], key=_is_override)
     warnings.showwarning = lambda message, *_, **__: terminal.warning(str(message))
     signal.signal(signal.SIGTERM, _stop)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of a sweep that it traces each net anew
     with _failing_in_one_line():
         _hydra()
 
@@ -80,6 +83,10 @@ def _told(error: Exception) -> str:
         if options:
             return f"{key} must be one of {options}, got {value}"
         return f"{error.override} cannot be read; put its value in quotes, as in \"{key}='a (b)'\""
+    cause = error.__cause__
+    if isinstance(error, ConfigCompositionException) and isinstance(cause, OmegaConfBaseException):
+        keys = ", ".join(str(key) for key in cause.parent_node or () if key != "hydra")
+        return f"{cause.full_key} is not a key here; valid are: {keys or 'none'}"
     return " ".join(str(error).split()) or type(error).__name__
 
 

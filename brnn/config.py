@@ -24,13 +24,14 @@ MODULES = {
     "estimator": ("brnn.estimators",),
     "topology": ("brnn.topologies",),
     "dataset": ("brnn.datasets",),
-    "attack": ("brnn.attacks",),
+    "attack": ("brnn.attacks", "brnn.blackbox", "brnn.ensembles", "brnn.exact", "brnn.external"),
+    "training": ("brnn.regimes",),
     "loss": ("brnn.losses",),
     "schedule": ("brnn.schedules",),
     "initializer": ("brnn.initializers",),
     "bias_initializer": ("brnn.initializers",),
 }
-SHARED = {"attack": ("brnn.robustness", "attacked")}  # a function whose keys every option of the group has
+SHARED = {"attack": ("brnn.robustness", "evaluate")}  # a function whose keys every option of the group has
 SECTIONS = {"": ("brnn.run", "run"), "tracking": ("brnn.tracking", "open_store")}
 OPTIMIZER = {"name": str, "learning_rate": ranges.Positive}  # Keras checks the other arguments of its classes
 TOKENS, REGRESSION = {"text", "copying"}, {"adding", "waveform"}
@@ -50,16 +51,25 @@ def check(config: dict) -> None:
         own = {k: v for k, v in keys.items() if section or k not in {*MODULES, "optimizer", *SECTIONS, "experiment"}}
         _check_keys(section, own, parameters(module, function))
     for group in MODULES:
-        option = dict(config[group])
-        module, name = _located(group, option.pop("name", None), config["plugins"])
-        _check_keys(
-            group,
-            option,
-            parameters(module, name) | parameters(*SHARED[group]) if group in SHARED else parameters(module, name),
-        )
-    _check_keys("optimizer", {k: config["optimizer"].get(k) for k in OPTIMIZER}, OPTIMIZER)
-    _check_backward(config["attack"]["estimator"])
+        shared = parameters(*SHARED[group]) if group in SHARED else {}
+        check_option(group, config[group], config["plugins"], shared)
+    _check_keys("optimizer", {k: v for k, v in config["optimizer"].items() if k in OPTIMIZER}, OPTIMIZER)
+    check_backward(config["attack"]["estimator"])
     _check_combination(config)
+
+
+def check_option(group: str, option: dict, plugins: list[str], shared: dict[str, Any]) -> None:
+    """Raises `ConfigError` for an option that its function does not take; `shared` are further keys and their types."""
+    option = dict(option)
+    module, name = _located(group, option.pop("name", None), plugins)
+    _check_keys(group, option, parameters(module, name) | shared)
+
+
+def check_backward(estimator: str) -> None:
+    """Refuses an estimator of an attack that is no option."""
+    valid = sorted(path.stem for path in (folder() / "estimator").glob("*.yaml"))
+    if estimator not in {"trained", *valid}:
+        raise ConfigError(f"attack.estimator must be trained or one of {', '.join(valid)}, got {estimator!r}")
 
 
 def function(group: str, option: dict, plugins: list[str]) -> Callable:
@@ -72,7 +82,12 @@ def function(group: str, option: dict, plugins: list[str]) -> Callable:
 
 def option(group: str, name: str) -> dict:
     """The keys of an option as its YAML file gives them."""
-    return yaml.safe_load((folder() / group / f"{name}.yaml").read_text())
+    file = folder() / group / f"{name}.yaml"
+    if not file.is_file():
+        raise ConfigError(
+            f"{group} must be one of {', '.join(sorted(p.stem for p in file.parent.glob('*.yaml')))}, got {name}"
+        )
+    return yaml.safe_load(file.read_text())
 
 
 def folder() -> Path:
@@ -176,13 +191,6 @@ def _words(annotation: Any) -> str:
     return plain.get(annotation, str(annotation))
 
 
-def _check_backward(estimator: str) -> None:
-    """Refuses an estimator of an attack that is no option."""
-    valid = sorted(path.stem for path in (folder() / "estimator").glob("*.yaml"))
-    if estimator not in {"trained", *valid}:
-        raise ConfigError(f"attack.estimator must be trained or one of {', '.join(valid)}, got {estimator!r}")
-
-
 def _check_combination(config: dict) -> None:
     """Refuses what each key allows but the whole does not."""
     dataset, attack, loss = (config[group]["name"] for group in ("dataset", "attack", "loss"))
@@ -190,11 +198,23 @@ def _check_combination(config: dict) -> None:
         raise ConfigError(
             f"attack={attack} needs a dataset of pixels and classes, got dataset={dataset}; use attack=none"
         )
+    if (regime := config["training"]["name"]) != "standard" and dataset in TOKENS | REGRESSION:
+        raise ConfigError(f"training={regime} needs a dataset of pixels and classes, got dataset={dataset}")
     if (loss == "mean_squared_error") != (dataset in REGRESSION):
         valid = "mean_squared_error" if dataset in REGRESSION else "cross_entropy or squared_hinge"
         raise ConfigError(f"loss must be {valid} for dataset={dataset}, got {loss}")
     if config["keep"] == "best" and config["dataset"].get("validation") == 0:
         raise ConfigError("keep=best needs validation data, got dataset.validation=0; use keep=last")
+    keys = config["attack"]
+    if keys.get("norm") == "linf" and keys["epsilon"] > 1:
+        raise ConfigError(
+            f"attack.epsilon must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314),"
+            f" got {keys['epsilon']}"
+        )
+    if keys["source"] is not None and keys.get("early_stop"):
+        raise ConfigError(
+            "attack.source needs attack.early_stop=false: what just breaks a surrogate breaks no other net"
+        )
     objectives = config["objective"] if isinstance(config["objective"], list) else [config["objective"]]
     if attack == "none" and any(one.startswith("attack") for one in objectives):
         raise ConfigError(f"objective={config['objective']} needs an attack, got attack=none")

@@ -15,7 +15,16 @@ from brnn.layers import QuantActivation
 from brnn.manager import QuantManager
 from brnn.training import Program
 
-GRAPH = ("precision", "estimator", "topology", "loss", "optimizer", "compiled", "plugins")  # what shapes a program
+GRAPH = (
+    "precision",
+    "estimator",
+    "topology",
+    "training",
+    "loss",
+    "optimizer",
+    "compiled",
+    "plugins",
+)  # what shapes a program
 
 
 def program(options: dict, shape: tuple[int, ...], classes: int) -> Program:
@@ -70,7 +79,8 @@ def _program(options, shape, classes):
     precision = function("precision", options["precision"], options["plugins"])()
     manager = QuantManager(model, precision.rules)
     loss = function("loss", options["loss"], options["plugins"])
-    return Program(manager, _optimizer(options["optimizer"]), loss, options["compiled"])
+    regime = function("training", options["training"], options["plugins"])
+    return Program(manager, _optimizer(options["optimizer"]), loss, regime, options["compiled"])
 
 
 def _model(options, shape, classes, estimator, replace_real):

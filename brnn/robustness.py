@@ -1,16 +1,27 @@
-"""Robustness: runs an attack on a net, and measures it by the usual definitions."""
+"""Robustness: runs attacks on a net, and measures them by the usual definitions.
 
+Every number of a run is of the same images. An attack that is an ensemble (`brnn.ensembles`) has several members;
+any other is its own only member.
+"""
+
+import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
-from brnn.ranges import Count
-from brnn.training import chunks
+from brnn import attacks, config, ensembles, exact, figures, libraries, nets, training, trust
+from brnn.config import ConfigError
+from brnn.ranges import Count, Natural, Positive
 
-ATTACK_BATCH = 1000
-MASKED = 0.1  # difference in robust accuracy from which the first number is gradient masking
+ATTACK_BATCH = 500
+PREDICTED_BATCH = 2500  # larger, since it runs op by op
+EXAMPLES = 8  # adversarial images in the figure
+PLAIN = str.maketrans(" =", "-:")  # what a metric's name may hold
+SAVED = 200  # adversarial images in the artifact
 
 
 @dataclass(frozen=True)
@@ -21,80 +32,345 @@ class Attacked:
     labels: np.ndarray
     targets: np.ndarray
 
+    def __post_init__(self):
+        if (same := self.labels == self.targets).any():
+            raise ValueError(f"a target must differ from the label, got {self.labels[same][0]} for both")
 
-def attacked(data, seed: int, *, images: Count, estimator: str) -> Attacked:
-    """The first `images` of the test set, with targets drawn uniformly from the wrong classes.
+    def of(self, rows: np.ndarray) -> "Attacked":
+        """Some of the images."""
+        return Attacked(self.images[rows], self.labels[rows], self.targets[rows])
 
-    `estimator` is that of the backward pass, which the caller looks up: `trained`, or the name of an option.
+
+@dataclass
+class Report:
+    """What an attack came to; `curves` are points (x, robust accuracy) by what is varied."""
+
+    victims: Attacked
+    images: np.ndarray
+    predictions: np.ndarray
+    targeted: bool
+    metrics: dict[str, float]
+    reasons: list[str] | None = None  # not to trust the robust accuracy; None where it was not checked
+    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+
+
+class Net:
+    """A Keras model under attack, which counts the images that it is asked about."""
+
+    def __init__(self, model):
+        self.model = model
+        self.asked = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    def __call__(self, x, training=False):
+        """The logits; in evaluation, whatever `training` is."""
+        self.asked.assign_add(tf.cast(tf.shape(x)[0], tf.int64))
+        return self.model(x, training=False)
+
+
+class Nets:
+    """The discretized net with any backward pass, and the surrogates that an attack may look through instead.
+
+    `weights` are those of the discretized net; `load(run)` gives the configuration and the weights of another run.
     """
-    x, y = data.test[0][:images], data.test[1][:images]
-    shift = np.random.default_rng([seed, 1]).integers(1, data.classes, len(y))
-    return Attacked(x, y, ((y + shift) % data.classes).astype(y.dtype))
+
+    def __init__(self, options: dict, data, weights: list, load: Callable):
+        self.options = options
+        self.data = data
+        self.weights = weights
+        self.load = load
+        self.through = cache(self._through)
+        self._twin = cache(self._trained_twin)
+
+    def _through(self, estimator: str, source: str | None = None) -> Net:
+        """The net with the backward pass of an estimator; of a surrogate, if `source` is not None."""
+        options, weights = self.options, self.weights
+        if source is not None:
+            options, weights = self._twin() if source == "twin" else self.load(source)
+        shape = self.data.train[0].shape[1:]
+        try:
+            return Net(nets.twin(options, shape, self.data.classes, estimator, weights))
+        except ValueError as error:
+            raise ConfigError(f"attack.source={source} does not fit inputs of {shape}: {error}") from error
+
+    def _trained_twin(self):
+        """The same net in full precision, trained as this one was: its configuration and weights."""
+        options = self.options | {"precision": {"name": "full"}}
+        program = nets.program(options, self.data.train[0].shape[1:], self.data.classes)
+        before = program.state()
+        schedule = config.function("schedule", options["schedule"], options["plugins"])
+        rate = options["optimizer"]["learning_rate"]
+        for _ in training.fit(
+            program,
+            self.data,
+            epochs=options["epochs"],
+            batch_size=options["batch_size"],
+            rates=lambda steps, total: rate * schedule(steps, total),
+            seed=options["seed"],
+        ):
+            pass
+        weights = program.manager.discretized().get_weights()
+        program.restore(before)
+        return options, weights
 
 
-def assess(
-    attack: Callable, trained, identity, victims: Attacked, *, targeted: bool, clip: bool, seed: int
-) -> tuple[dict[str, float], np.ndarray]:
-    """The metrics of an attack and of its two controls, and the attacked images.
+def prepare(options: dict, data, store) -> None:
+    """Raises `ConfigError` for an attack that could not run; called before training.
 
-    `attack/` looks through the net `trained`; `attack_identity/` through `identity`, the same net with the
-    identity estimator in its backward pass; `attack_noise/` is uniform noise of the same size.
+    `store` is a future of the tracking store, asked for where the attack has another run as its source.
     """
-    labels = victims.targets if targeted else victims.labels
-    perturbed = {
-        "attack": _perturbed(attack, trained, labels, victims, seed),
-        "attack_identity": _perturbed(attack, identity, labels, victims, seed),
+    option = options["attack"]
+    given = members(option, options["plugins"]).values()
+    if data.classes < 3 and any(member.get("loss") == "dlr" for member in given):
+        raise ConfigError(f"attack.loss=dlr needs at least 3 classes, got {data.classes}; use margin")
+    if option["name"] == "exact":
+        _check_exact(options)
+    if option["name"] == "art":
+        libraries.evasion_attack(option["method"])
+    for key in ("iterations", "epsilon"):
+        if option.get(f"curve_{'epsilons' if key == 'epsilon' else key}") and key not in option:
+            raise ConfigError(f"attack={option['name']} has no {key} to draw a curve over")
+    if isinstance(target := option["target"], int) and target >= data.classes:
+        raise ConfigError(f"attack.target must be random or a class from 0 to {data.classes - 1}, got {target}")
+    for source in {member["source"] for member in given} - {None, "twin"}:
+        Nets(options, data, [], store.result().net).through("trained", source)
+
+
+def evaluate(
+    all_nets: Nets,
+    option: dict,
+    *,
+    images: Count,
+    choice: Literal["first", "random"],
+    target: Literal["random"] | Natural,
+    estimator: str,
+    source: str | None,
+    checks: bool,
+    curve_epsilons: list[Positive],
+    curve_iterations: list[Count],
+) -> Report:
+    """Attacks the discretized net as an option of the group `attack` says, and measures what came of it.
+
+    The metrics `attack/` are of the attack through the backward pass of `estimator` or the surrogate `source`,
+    `attack_identity/` of the same through the identity estimator (where a gradient is used), `attack_noise/` of
+    uniform noise of the same size; `trust/` are the checks of `brnn.trust`.
+    """
+    seed, net = all_nets.options["seed"], all_nets.through("trained")
+    victims = choose(all_nets.data, seed, images, choice, target)
+    if option["name"] == "exact":
+        return _decide(all_nets, option, victims)
+    report = _run(all_nets, option, victims)
+    identity = None
+    if hasattr(attacks, option["name"]) and source is None:
+        identity = _run(all_nets, option | {"estimator": "identity"}, victims)
+        report.metrics |= {key.replace("attack/", "attack_identity/"): value for key, value in identity.metrics.items()}
+    noisy = _noise(victims, report.images, option.get("clip", True), seed)
+    report.metrics |= measure("attack_noise", net, victims, noisy, report.targeted)
+    report.metrics["attack/images"] = len(victims.images)
+    for key, values in (("epsilon", curve_epsilons), ("iterations", curve_iterations)):
+        runs = {value: _run(all_nets, option | {key: value}, victims) for value in values}
+        report.curves[key] = [(value, run.metrics["attack/robust_accuracy"]) for value, run in runs.items()]
+    if checks:
+        rows = np.arange(min(trust.IMAGES, len(victims.images)))
+        subject = _subject(all_nets, option, report, identity, rows)
+        looked = all_nets.through("identity" if hasattr(ensembles, option["name"]) else estimator)
+        found, report.reasons = trust.check(net, looked, all_nets.through("identity"), subject, seed)
+        report.metrics |= found
+    return report
+
+
+def files(report: Report, name: str) -> dict[str, bytes]:
+    """The artifacts of an attack by path: its images as arrays and as a figure, and its curves."""
+    victims, arrays = report.victims.of(np.arange(min(SAVED, len(report.images)))), io.BytesIO()
+    np.savez_compressed(
+        arrays,
+        original=victims.images,
+        adversarial=report.images[:SAVED],
+        label=victims.labels,
+        target=victims.targets,
+        prediction=report.predictions[:SAVED],
+    )
+    examples = figures.adversarial_examples(
+        victims.images[:EXAMPLES],
+        report.images[:EXAMPLES],
+        victims.labels[:EXAMPLES],
+        report.predictions[:EXAMPLES],
+        victims.targets[:EXAMPLES] if report.targeted else None,
+        EXAMPLES,
+    )
+    drawn = {
+        f"figures/robust_accuracy_by_{key}.png": figures.png(
+            figures.curves({name: points}, key, "robust accuracy", None)
+        )
+        for key, points in report.curves.items()
+        if points
     }
-    perturbed["attack_noise"] = _noise(victims, perturbed["attack"], clip, seed)
-    metrics = {}
-    for name, images in perturbed.items():
-        measured = measure(trained, victims, images, targeted)
-        metrics |= {f"{name}/{key}": value for key, value in measured.items()}
-    return metrics, perturbed["attack"]
+    return {"adversarial.npz": arrays.getvalue(), "figures/adversarial_examples.png": figures.png(examples)} | drawn
 
 
-def predicted(net, x: np.ndarray) -> np.ndarray:
+def choose(data, seed: int, images: int, choice: str, target) -> Attacked:
+    """`images` of the test set, the first or random ones, with targets drawn uniformly from the wrong classes.
+
+    A `target` that is a number is that of all, and images of that class are left out.
+    """
+    x, y = data.test
+    if target != "random":
+        x, y = x[y != target], y[y != target]
+    rows = np.arange(len(y)) if choice == "first" else np.random.default_rng([seed, 3]).permutation(len(y))
+    x, y = x[rows[:images]], y[rows[:images]]
+    shift = np.random.default_rng([seed, 1]).integers(1, data.classes, len(y))
+    targets = (y + shift) % data.classes if target == "random" else np.full(len(y), target)
+    return Attacked(x, y, targets.astype(y.dtype))
+
+
+def members(option: dict, plugins: list[str]) -> dict[str, dict]:
+    """The attacks that an option stands for, by name; for most, just itself."""
+    if not hasattr(ensembles, option["name"]):
+        return {option["name"]: option}
+    found = config.function("attack", option, plugins)()
+    for member in found.values():
+        config.check_option("attack", member, plugins, {"estimator": str, "source": str | None})
+        config.check_backward(member["estimator"])
+    return found
+
+
+def predicted(net: Callable, x: np.ndarray) -> np.ndarray:
     """The classes that a net gives to `x`."""
-    logits = [np.asarray(net(x[start : start + ATTACK_BATCH])) for start in range(0, len(x), ATTACK_BATCH)]
+    logits = [np.asarray(net(x[start : start + PREDICTED_BATCH])) for start in range(0, len(x), PREDICTED_BATCH)]
     return np.concatenate(logits).argmax(axis=-1)
 
 
-def _perturbed(attack, net, labels, victims, seed):
-    """All images under an attack through `net`, in compiled batches of one size."""
-    compiled = tf.function(lambda x, labels, numbers: attack(net, x, labels, numbers))
-    batches = enumerate(chunks(len(labels), ATTACK_BATCH))
-    perturbed = [compiled(victims.images[rows], labels[rows], tf.constant([seed, number])) for number, rows in batches]
-    return np.concatenate(perturbed)[: len(labels)]
+def perturbed(attack: Callable, net: Callable, images, labels, seed: int) -> np.ndarray:
+    """All `images` under an attack, in batches; the same bits for the same seed."""
+    run = compiled(attack, net, images, labels)
+    batches = [slice(start, start + ATTACK_BATCH) for start in range(0, len(images), ATTACK_BATCH)]
+    return np.concatenate([run(images[rows], labels[rows], seed, number) for number, rows in enumerate(batches)])
 
 
-def _noise(victims: Attacked, perturbed: np.ndarray, clip: bool, seed: int) -> np.ndarray:
-    """The control: uniform noise, for each image of the L-inf norm of its adversarial perturbation."""
-    axes = tuple(range(1, perturbed.ndim))
-    size = np.abs(perturbed - victims.images).max(axis=axes, keepdims=True)
-    noisy = victims.images + size * np.random.default_rng([seed, 2]).uniform(-1, 1, perturbed.shape)
-    return (noisy.clip(0, 1) if clip else noisy).astype("float32")
+def compiled(attack: Callable, net: Callable, images, labels) -> Callable:
+    """An attack on batches like `images` and `labels`, of any length: `(x, labels, seed, number) -> x`."""
+    batch = (
+        tf.TensorSpec((None, *images.shape[1:])),
+        tf.TensorSpec((None,), labels.dtype),
+        tf.TensorSpec((2,), tf.int32),
+    )
+    traced = tf.function(lambda x, labels, numbers: attack(net, x, labels, numbers), input_signature=batch)
+    graph = traced.get_concrete_function()
+    return lambda x, labels, seed, number: graph(*map(tf.constant, (x, labels, [seed, number]))).numpy()
 
 
-def measure(net, victims: Attacked, perturbed: np.ndarray, targeted: bool) -> dict[str, float]:
-    """What an attack on a net achieved.
+def measure(prefix: str, net: Callable, victims: Attacked, images: np.ndarray, targeted: bool) -> dict[str, float]:
+    """What an attack on a net achieved, its names after `prefix`/.
 
-    `clean_accuracy` and `robust_accuracy`: share classified right before and under the attack. `broke`: share
-    not classified right under it, natural errors included. `success_rate`: targeted, the share classified as
-    the target (also `tricked`); untargeted, the share broken of those classified right before. `linf`, `l2`:
-    mean norms of the perturbation.
+    `clean_accuracy` and `robust_accuracy`: share of all images classified right before and under the attack (Carlini
+    et al. 2019, arXiv:1902.06705). `broke`: share not classified right under it, natural errors included.
+    `success_rate`: targeted, the share classified as the target (also `tricked`); untargeted, the share broken of
+    those classified right before. `linf`, `l2`: mean norms of the perturbation; `linf_median`, `l2_median`: its
+    medians over the images that were right before and are broken, where there are any (Moosavi-Dezfooli et al. 2016).
     """
-    before, after = predicted(net, victims.images) == victims.labels, predicted(net, perturbed)
+    before, after = predicted(net, victims.images) == victims.labels, predicted(net, images)
     right = after == victims.labels
-    difference = (perturbed - victims.images).reshape(len(perturbed), -1)
+    difference = (images - victims.images).reshape(len(images), -1)
+    sizes = {"linf": np.abs(difference).max(axis=1), "l2": np.linalg.norm(difference, axis=1)}
     metrics = {
         "clean_accuracy": before.mean(),
         "robust_accuracy": right.mean(),
         "broke": 1 - right.mean(),
-        "linf": np.abs(difference).max(axis=1).mean(),
-        "l2": np.linalg.norm(difference, axis=1).mean(),
+        **{norm: size.mean() for norm, size in sizes.items()},
     }
+    if (broken := before & ~right).any():
+        metrics |= {f"{norm}_median": np.median(size[broken]) for norm, size in sizes.items()}
     if targeted:
         metrics["tricked"] = metrics["success_rate"] = (after == victims.targets).mean()
     else:
-        metrics["success_rate"] = 1 - right[before].mean() if before.any() else 0.0
-    return {name: float(value) for name, value in metrics.items()}
+        metrics["success_rate"] = broken.sum() / before.sum() if before.any() else 0.0
+    return {f"{prefix}/{name}": float(value) for name, value in metrics.items()}
+
+
+def _check_exact(options: dict) -> None:
+    """Raises `ConfigError` for a net or a solver that cannot be used."""
+    if config.function("precision", options["precision"], options["plugins"])().activation is None:
+        raise ConfigError(f"attack=exact needs binary activations, got precision={options['precision']['name']}")
+    if options["attack"]["solver"] != "cp_sat":
+        return
+    libraries.require("ortools", "attack.solver=cp_sat", "exact")
+    keys = options["topology"]
+    if not keys.get("binary_input") or keys.get("batch_normalization"):
+        raise ConfigError(
+            "attack.solver=cp_sat needs topology.binary_input=true and topology.batch_normalization=false; use highs"
+        )
+
+
+def _run(all_nets: Nets, option: dict, victims: Attacked) -> Report:
+    """All members of an attack, each on the images that those before it left, and how many it broke of them all."""
+    net, seed = all_nets.through("trained"), all_nets.options["seed"]
+    targeted = option.get("targeted", False)
+    labels = victims.targets if targeted else victims.labels
+    images, left, metrics, asked = victims.images.copy(), np.arange(len(labels)), {}, 0
+    for name, member in members(option, all_nets.options["plugins"]).items():
+        if not len(left):
+            break
+        looked = all_nets.through(member["estimator"], member["source"])
+        before = int(looked.asked.numpy())
+        attack = config.function("attack", member, all_nets.options["plugins"])
+        images[left] = perturbed(attack, looked, victims.images[left], labels[left], seed)
+        if not np.isfinite(images[left]).all():
+            raise training.NonFiniteError(f"attack={name} gave pixels that are not numbers")
+        asked += int(looked.asked.numpy()) - before
+        classes = predicted(net.model, images[left])
+        reached = classes == labels[left] if targeted else classes != labels[left]
+        metrics[f"{option['name']}/{name.translate(PLAIN)}/broke"] = reached.sum() / len(labels)
+        left = left[~reached]
+    metrics = metrics if len(metrics) > 1 else {}
+    metrics |= measure("attack", net.model, victims, images, targeted) | {"attack/queries": asked / len(labels)}
+    return Report(victims, images, predicted(net.model, images), targeted, metrics)
+
+
+def _subject(all_nets, option, report, identity, rows) -> trust.Subject:
+    """Some images of an attack for the checks, with what half of its iterations break and all do not."""
+    victims, silent = report.victims.of(rows), np.zeros(len(rows), bool)
+    broken = report.predictions[rows] != victims.labels
+    if option.get("iterations", 1) > 1:
+        half = _run(all_nets, option | {"iterations": option["iterations"] // 2}, victims)
+        wish = victims.targets if report.targeted else victims.labels
+        halfway, end = (
+            (classes == wish) == report.targeted for classes in (half.predictions, report.predictions[rows])
+        )
+        silent = halfway & ~end
+    other = None if identity is None else identity.predictions[rows] != victims.labels
+    return trust.Subject(option, victims.images, victims.labels, report.images[rows], broken, silent, other)
+
+
+def _decide(all_nets: Nets, option: dict, victims: Attacked) -> Report:
+    """The verdict of a solver on each image, after PGD through the identity estimator had its try."""
+    net, plugins, seed = all_nets.through("identity"), all_nets.options["plugins"], all_nets.options["seed"]
+    budget = {"epsilon": option["epsilon"]}
+    found = {}
+    for name in ("pgd", "noise"):
+        attack = config.function("attack", config.option("attack", name) | budget, plugins)
+        found[name] = perturbed(attack, net, victims.images, victims.labels, seed)
+    broken = {name: predicted(net, images) != victims.labels for name, images in found.items()}
+    decide = config.function("attack", option, plugins)
+    rows = zip(victims.images, victims.labels.tolist(), found["pgd"], strict=True)
+    verdicts = [decide(net.model, image, label, example) for image, label, example in rows]
+    images = np.stack([x if v.image is None else v.image for x, v in zip(victims.images, verdicts, strict=True)])
+    status = np.array([verdict.status for verdict in verdicts])
+    shares = {name: float(np.mean(status == name)) for name in (exact.CERTIFIED, exact.BROKEN, exact.UNKNOWN)}
+    metrics = measure("attack", net, victims, images, False) | {f"attack_exact/{name}": v for name, v in shares.items()}
+    metrics |= {
+        "attack_exact/robust_accuracy_low": shares[exact.CERTIFIED],
+        "attack_exact/robust_accuracy_high": shares[exact.CERTIFIED] + shares[exact.UNKNOWN],
+        "attack_exact/seconds": float(np.mean([verdict.seconds for verdict in verdicts])),
+        **{f"attack_exact/robust_accuracy_{name}": float(1 - wrong.mean()) for name, wrong in broken.items()},
+    }
+    wrong = int(np.sum((status == exact.CERTIFIED) & np.any(list(broken.values()), axis=0)))
+    reasons = [f"{shares[exact.UNKNOWN]:.3f} of the images are undecided"] if shares[exact.UNKNOWN] else []
+    reasons += [f"{wrong} certified images are broken by an attack, which is a bug of brnn"] if wrong else []
+    return Report(victims, images, predicted(net, images), False, metrics, reasons)
+
+
+def _noise(victims: Attacked, images: np.ndarray, clip: bool, seed: int) -> np.ndarray:
+    """The control: uniform noise, for each image of the L-inf norm of its adversarial perturbation."""
+    axes = tuple(range(1, images.ndim))
+    size = np.abs(images - victims.images).max(axis=axes, keepdims=True)
+    noisy = victims.images + size * np.random.default_rng([seed, 2]).uniform(-1, 1, images.shape)
+    return (noisy.clip(0, 1) if clip else noisy).astype("float32")

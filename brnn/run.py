@@ -12,15 +12,14 @@ from typing import Literal
 import numpy as np
 import yaml
 
-from brnn import checkpoint, config, figures, identity, measures, nets, robustness, terminal, tracking, training
+from brnn import checkpoint, config, figures, identity, measures, nets, robustness, terminal, tracking, training, trust
 from brnn.ranges import Count, Goal, Natural
 
 NAMED = ("precision", "estimator", "topology")  # the groups that name a run
-GROUPS = (*NAMED, "attack", "dataset", "optimizer", "schedule", "loss", "initializer", "bias_initializer")
+GROUPS = (*NAMED, "training", "attack", "dataset", "optimizer", "schedule", "loss", "initializer", "bias_initializer")
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
 COMMANDS = ("resume", "dry_run")  # keys that say what to do, not what the run is
 SPOOL = ".jsonl"  # beside the checkpoint: what the tracking server has not taken yet
-EXAMPLES = 8  # adversarial images in the figure
 PROBED = 1000  # rows on which the share of passed gradients is measured
 
 
@@ -57,33 +56,34 @@ def run(
     fingerprint = identity.fingerprint(options, digest)
     path = Path(checkpoints) / f"{fingerprint}.npz"
     name = "-".join(_plain(options[group]) for group in NAMED) + f"-s{seed}{suffix}"
-    store = store.result()
-    earlier = _earlier(store, fingerprint, path, resume)
+    opened = store.result()
+    earlier = _earlier(opened, fingerprint, path, resume)
     if earlier and tracking.standing(earlier) == "finished":
         terminal.note(f"{name} is skipped: it finished as run {earlier.info.run_id} (resume=false repeats it)")
         if parent:
-            store.reuse(earlier.info.run_id, parent)
-        return _objective(earlier.data.metrics, objective)
+            opened.reuse(earlier.info.run_id, parent)
+        return _objective(_kept(opened, earlier, keep, objective), objective)
+    robustness.prepare(options, data, store)
     program = nets.program(options, data.train[0].shape[1:], data.classes)
-    with store.run(name, _tags(options, data, fingerprint), parent, path.with_suffix(SPOOL), earlier) as tracked:
+    with opened.run(name, _tags(options, data, fingerprint), parent, path.with_suffix(SPOOL), earlier) as tracked:
         tracked.params(_parameters(options))
         if parent is None:
             terminal.layers_table(measures.layers(program.manager))
-        closed = tracked.steps("time/seconds")
         history, best, seconds = _train(program, data, options, tracked, path, name, report)
+        kept = history[-1]
         if keep == "best":
+            kept = history[_best_epoch(history) - 1]
             program.restore(best)
         final = _closing(history, program) | _attack(options, data, program, tracked)
         _artifacts(options, data, program, history, tracked)
         final["time/seconds"] = seconds + time.perf_counter() - began
-        if not closed:
-            tracked.metrics(final, step=len(history))
-        metrics = history[-1] | final
+        tracked.metrics(final, step=len(history))
+        metrics = kept | final
         value = _objective(metrics, objective)
     if not tracked.spool.exists():
         path.unlink(missing_ok=True)
     if parent is None:
-        hint = f"mlflow ui --backend-store-uri {store.uri}"
+        hint = f"mlflow ui --backend-store-uri {opened.uri}"
         terminal.results_table(name, metrics, seconds=final["time/seconds"], hint=hint)
     return value
 
@@ -111,6 +111,15 @@ def _earlier(store, fingerprint, path, resume):
     return earlier
 
 
+def _kept(store, earlier, keep, objective):
+    """The metrics of a finished run, the objective's as they were for the net that was kept."""
+    metrics = dict(earlier.data.metrics)
+    for key in [objective] if isinstance(objective, str) else objective:
+        if keep == "best" and key in metrics:
+            metrics[key] = store.history(earlier.info.run_id, key).get(int(metrics["best/epoch"]), metrics[key])
+    return metrics
+
+
 def _objective(metrics, objective):
     """The value of a metric, or a list of values."""
     if isinstance(objective, list):
@@ -127,10 +136,8 @@ def _train(program, data, options, tracked, path, name, report):
     """
     began = time.perf_counter()
     history, best, before_seconds = _resumed(program, path)
-    logged = tracked.steps("train/loss")
-    for epoch, metrics in enumerate(history, 1):
-        if epoch not in logged:  # the last one, where the crash was between the checkpoint and the store
-            tracked.metrics(metrics, step=epoch)
+    for epoch, metrics in enumerate(history, 1):  # of which the last may not be logged yet
+        tracked.metrics(metrics, step=epoch)
     schedule = config.function("schedule", options["schedule"], options["plugins"])
     rate = options["optimizer"]["learning_rate"]
     epochs = training.fit(
@@ -155,8 +162,7 @@ def _train(program, data, options, tracked, path, name, report):
                 best = state
             seconds = before_seconds + time.perf_counter() - began
             checkpoint.save(path, {"last": state, "best": best}, {"history": history, "seconds": seconds})
-            if epoch not in logged:
-                tracked.metrics(metrics, step=epoch)
+            tracked.metrics(metrics, step=epoch)
             bar.update(metrics, epoch)
             if not report(epoch, metrics):
                 raise tracking.GivenUpError(f"given up after epoch {epoch}")
@@ -205,37 +211,25 @@ def _closing(history, program):
 
 
 def _attack(options, data, program, tracked):
-    """Attacks the discretized net, and warns where its robustness is gradient masking."""
-    option, seed, shape = options["attack"], options["seed"], data.train[0].shape[1:]
+    """Attacks the discretized net, and tells whether its robust accuracy can be trusted."""
+    option = options["attack"]
     if option["name"] == "none":
         return {}
-    victims = robustness.attacked(data, seed, **{k: option[k] for k in config.parameters(*config.SHARED["attack"])})
     weights = program.manager.discretized().get_weights()
-    trained, identity = (
-        nets.twin(options, shape, data.classes, estimator, weights) for estimator in (option["estimator"], "identity")
+    attacked = robustness.Nets(options, data, weights, tracked.store.net)
+    report = robustness.evaluate(
+        attacked, option, **{k: option[k] for k in config.parameters(*config.SHARED["attack"])}
     )
-    attack = config.function("attack", option, options["plugins"])
-    targeted, clip = option.get("targeted", False), option.get("clip", True)
-    metrics, images = robustness.assess(attack, trained, identity, victims, targeted=targeted, clip=clip, seed=seed)
-    claimed, found = (metrics[f"{prefix}/robust_accuracy"] for prefix in ("attack", "attack_identity"))
-    masked = claimed - found > robustness.MASKED
-    tracked.tag({"gradient_masking": masked})
-    if masked:
-        terminal.warning(
-            f"gradient masking: a robust accuracy of {claimed:.3f} falls to {found:.3f} when the attack passes"
-            " gradients by the identity estimator; do not report the first number"
-        )
-    images, labels, targets = images[:EXAMPLES], victims.labels[:EXAMPLES], victims.targets[:EXAMPLES]
-    figure = figures.adversarial_examples(
-        victims.images[:EXAMPLES],
-        images,
-        labels,
-        robustness.predicted(trained, images),
-        targets if targeted else None,
-        EXAMPLES,
-    )
-    tracked.file(figures.png(figure), "figures/adversarial_examples.png")
-    return metrics
+    if report.reasons is not None:
+        verdict = trust.verdict(report.reasons)
+        tracked.tag({"trusted": verdict.removeprefix("trusted: ")})
+        terminal.verdict(verdict, not report.reasons)
+    for path, content in robustness.files(report, option["name"]).items():
+        tracked.file(content, path)
+    for key, points in report.curves.items():
+        for number, (value, accuracy) in enumerate(points):
+            tracked.metrics({f"curve/{key}": value, f"curve/robust_accuracy_by_{key}": accuracy}, step=number)
+    return report.metrics
 
 
 def _artifacts(options, data, program, history, tracked):

@@ -183,7 +183,7 @@ def _record(options, parent, name, error, began):
     from brnn import tracking
 
     store = tracking.open_store(**options["tracking"])
-    mine = [one for one in store.jobs(parent) if one.data.tags.get(tracking.OWNER) == identity.owner()]
+    mine = [one for one in store.children(parent) if one.data.tags.get(tracking.OWNER) == identity.owner()]
     if any((one.info.end_time or 0) >= int(began * 1000) for one in mine):
         return
     fingerprint = identity.hashed(["failed", {key: v for key, v in options.items() if key not in identity.APART}])
@@ -197,7 +197,7 @@ def _forget_old_errors(store, parent):
     """Drops what `_record` left of jobs that now got as far as their run."""
     from brnn import tracking
 
-    for one in store.jobs(parent):
+    for one in store.children(parent):
         if tracking.RECORD in one.data.tags and one.data.tags[tracking.LAUNCH] != os.environ[LAUNCH]:
             store.delete(one.info.run_id)
 
@@ -206,10 +206,10 @@ def _closed(store, parent, began, lost):
     """The rows of the table, after runs whose processes are gone were marked."""
     from brnn import tracking
 
-    for one in store.jobs(parent):
+    for one in store.children(parent):
         if tracking.standing(one) == "interrupted":
             store.kill(one.info.run_id)
-    rows = [_row(one, began) for one in store.jobs(parent)]
+    rows = [_row(one, began) for one in store.children(parent)]
     return [row for row in rows if not (lost and row["status"] == "killed")] + lost
 
 

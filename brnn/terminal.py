@@ -28,6 +28,7 @@ PLAIN = "BRNN_PLAIN"  # environment variable of a process that shares the termin
 _UNLIMITED = 10_000  # columns of what is no terminal
 _STATUS_WIDTH = 90  # columns of a progress bar and the longest text behind it
 _STATUS_STYLE = {"finished": "green", "failed": "bold red", "skipped": "yellow"}  # always counted
+_PLANNED = {"run", "resume", "skip"}  # statuses of a dry run
 _STATUS_STYLE_TOO = {
     "killed": "red",
     "pruned": "yellow",
@@ -138,13 +139,19 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
         table.add_row(row["name"], status, *(_number(row.get(key)) for key in numbers))
     errors = [Text(f"{row['name']}: {_one_line(row['error'])}", "red") for row in rows if row.get("error")]
     counts = Counter(row["status"] for row in rows)
-    counted = [status for status in styles if counts[status]] if counts else _STATUS_STYLE
+    always = () if counts and counts.keys() <= _PLANNED else _STATUS_STYLE
+    counted = [status for status in styles if counts[status] or status in always]
     _write(sys.stdout, "", table, *errors, ", ".join(f"{counts[status]} {status}" for status in counted))
 
 
 def note(text: str) -> None:
     """One line on stdout."""
     _write(sys.stdout, _one_line(text))
+
+
+def verdict(text: str, good: bool) -> None:
+    """One line on stdout, in green where it is good news."""
+    _write(sys.stdout, Text(_one_line(text), "green" if good else "bold yellow"))
 
 
 def warning(text: str) -> None:

@@ -5,10 +5,11 @@ the hidden activation that the precision asks for (the real one called `name` wh
 untrained model from inputs to logits. Layers named `real_*` are not discretized.
 """
 
-import math
-
 import keras
+from keras import ops
 
+from brnn import estimators
+from brnn.layers import QuantActivation
 from brnn.ranges import Count, Natural, ProperShare
 
 BN_MOMENTUM = 0.9  # as in BinaryNet; Keras' 0.99 lags behind weights that flip
@@ -26,12 +27,15 @@ def simple(
     dropout: ProperShare,
     real_first: bool,
     real_last: bool,
+    binary_input: bool,
 ):
     """`depth` hidden layers of `width`, by default the original's single one of 256."""
     widths = [width] * depth
-    return _dense(
-        input_shape, classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last
-    )
+    x = inputs = keras.Input(input_shape)
+    if binary_input:
+        x = _one_bit(x)
+    x = _dense(x, classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last)
+    return keras.Model(inputs, x)
 
 
 def deep(
@@ -47,12 +51,15 @@ def deep(
     dropout: ProperShare,
     real_first: bool,
     real_last: bool,
+    binary_input: bool,
 ):
     """A hidden layer of `first_width`, then `depth` of `width`: the original's net for deep estimators."""
     widths = [first_width] + [width] * depth
-    return _dense(
-        input_shape, classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last
-    )
+    x = inputs = keras.Input(input_shape)
+    if binary_input:
+        x = _one_bit(x)
+    x = _dense(x, classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last)
+    return keras.Model(inputs, x)
 
 
 def mlp(
@@ -67,22 +74,34 @@ def mlp(
     dropout: ProperShare,
     real_first: bool,
     real_last: bool,
+    binary_input: bool,
 ):
     """The modern recipe: hidden layers with batch normalization, trained by a decaying learning rate.
 
     After Hubara et al. 2016, arXiv:1602.02830; the option also chooses its loss and its schedule.
     """
     widths = [width] * depth
-    return _dense(
-        input_shape, classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last
-    )
+    x = inputs = keras.Input(input_shape)
+    if binary_input:
+        x = _one_bit(x)
+    x = _dense(x, classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last)
+    return keras.Model(inputs, x)
 
 
-def _dense(input_shape, classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last):
+def _one_bit(x):
+    """1 where a pixel is at least 0.5, else 0; gradients pass as they come."""
+    x = keras.layers.Rescaling(1.0, offset=-0.5)(x)
+    return QuantActivation(_at_least_zero, estimators.identity, 1, name="binary_input")(x)
+
+
+def _at_least_zero(x, seed):
+    return ops.cast(x >= 0, x.dtype)
+
+
+def _dense(x, classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last):
     """Hidden layers of `widths` and the output layer; batch normalization after each, dropout after the hidden."""
-    inputs = keras.Input(input_shape)
-    x = keras.layers.Flatten()(inputs)
-    fan_in = math.prod(input_shape)
+    x = keras.layers.Flatten()(x)
+    fan_in = x.shape[-1]
     for number, width in enumerate(widths):
         name = "real_first" if real_first and number == 0 else f"hidden_{number}"
         x = keras.layers.Dense(width, name=name)(x)
@@ -95,4 +114,4 @@ def _dense(input_shape, classes, activate, widths, activation, batch_normalizati
     x = keras.layers.Dense(classes, name="real_logits" if real_last else "logits")(x)
     if batch_normalization:
         x = keras.layers.BatchNormalization(momentum=BN_MOMENTUM, name="normalization_logits")(x)
-    return keras.Model(inputs, x)
+    return x

@@ -10,9 +10,10 @@ import fcntl
 import json
 import logging
 import os
+import sqlite3
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -25,6 +26,7 @@ import numpy as np
 import requests
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from brnn import identity, terminal
 
@@ -61,7 +63,7 @@ class Store:
         self.uri = uri
 
     @contextmanager
-    def run(self, name: str, tags: dict, parent: str | None, spool: Path, earlier=None):
+    def run(self, name: str, tags: dict, parent: str | None, spool: Path | None = None, earlier=None):
         """A new run, or `earlier` opened again.
 
         It ends as finished, as killed by Ctrl-C or by a sweeper, or as failed with its error as a tag.
@@ -93,10 +95,15 @@ class Store:
             found = self.client.search_runs([self.experiment_id], query, order_by=["start_time DESC"], max_results=1)
         return found[0] if found else None
 
-    def jobs(self, parent: str) -> list:
+    def children(self, parent: str) -> list:
         """The runs of a sweep, oldest first; runs that it found finished are among them."""
         found = self._search(f"tags.`{PARENT}` = '{parent}'") + self._search(f"tags.`{REUSED}.{parent}` = 'true'")
         return sorted({run.info.run_id: run for run in found}.values(), key=lambda run: run.info.start_time)
+
+    def history(self, run_id: str, key: str) -> dict[int, float]:
+        """The values of a metric by step."""
+        with _failing_clearly(self.uri):
+            return {metric.step: metric.value for metric in self.client.get_metric_history(run_id, key)}
 
     def reuse(self, run_id: str, parent: str) -> None:
         """Counts a finished run among the jobs of a sweep."""
@@ -127,6 +134,16 @@ class Store:
             self.client.update_run(run_id, "RUNNING")
         return run_id
 
+    def net(self, run_id: str) -> tuple[dict, list]:
+        """The configuration and the weights of the net that a run logged."""
+        import keras
+        import yaml
+
+        with tempfile.TemporaryDirectory() as folder, _failing_clearly(self.uri):
+            options = yaml.safe_load(Path(self.client.download_artifacts(run_id, "config.yaml", folder)).read_text())
+            saved = Path(self.client.download_artifacts(run_id, "model", folder), "data", "model.keras")
+            return options, keras.models.load_model(saved, compile=False, safe_mode=True).get_weights()
+
     def _search(self, query):
         found, token = [], None
         with _failing_clearly(self.uri):
@@ -138,32 +155,28 @@ class Store:
 
 
 class Run:
-    """One run of the store. Values go in batches; what a server does not take is kept in the file `spool`.
+    """One run of the store. Values go in batches; what a server does not take is kept in the file `spool`, if there is one.
 
     `earlier` is what the store knew of it when it was opened again, None if it is new.
     """
 
-    def __init__(self, store: Store, run_id: str, spool: Path, earlier=None):
+    def __init__(self, store: Store, run_id: str, spool: Path | None, earlier):
         self.store = store
+        self.client = store.client
         self.id = run_id
         self.spool = spool
-        self.earlier = earlier
+        self.known = earlier.data.params if earlier else {}
+        self.logged = {key: store.history(run_id, key) for key in earlier.data.metrics} if earlier else {}
 
     def params(self, values: dict) -> None:
         """Logs parameters; those that an earlier process logged stay as they are."""
-        known = self.earlier.data.params if self.earlier else {}
-        self._write({"params": {key: text for key, text in _texts(values).items() if key not in known}})
+        self._write({"params": {key: text for key, text in _texts(values).items() if key not in self.known}})
 
     def metrics(self, values: dict[str, float], step: int) -> None:
-        """Logs metrics at one step."""
-        self._write({"metrics": {key: float(v) for key, v in values.items()}, "step": step, "at": _now()}, try_all=True)
-
-    def steps(self, key: str) -> set[int]:
-        """The steps at which the run has a metric."""
-        if self.earlier is None:
-            return set()
-        with _failing_clearly(self.store.uri):
-            return {metric.step for metric in self.store.client.get_metric_history(self.id, key)}
+        """Logs metrics at one step; those that an earlier process logged stay as they are."""
+        new = {key: float(value) for key, value in values.items() if step not in self.logged.get(key, ())}
+        if new:
+            self._write({"metrics": new, "step": step, "at": _now()}, try_all=True)
 
     def tag(self, values: dict) -> None:
         """Sets tags."""
@@ -192,22 +205,27 @@ class Run:
     def end(self, status: str) -> None:
         """Marks the run as FINISHED, FAILED or KILLED."""
         self._write({"end": status, "at": _now()}, try_all=True)
-        if self.spool.exists():
+        if self._waits():
             terminal.warning(f"{self.store.uri} is still away; {self.spool} is sent to it by: python -m brnn.sync")
 
     def _write(self, record: dict, try_all: bool = False) -> None:
         """Sends a record, or keeps it behind those that are kept already; `try_all` then sends them all if it can."""
-        if not self.spool.exists():
+        if not self._waits():
             try:
-                _send(self.store.client, self.id, record)
+                _send(self.client, self.id, record)
                 return
             except AwayError as error:
+                if self.spool is None:
+                    raise
                 terminal.warning(f"{error}; what it does not take is kept in {self.spool}")
                 _keep(self.spool, {"uri": self.store.uri, "run": self.id})
         _keep(self.spool, record)
         if try_all:
             with suppress(AwayError):
                 deliver(self.spool)
+
+    def _waits(self):
+        return self.spool is not None and self.spool.exists()
 
 
 def deliver(spool: Path) -> int:
@@ -279,10 +297,12 @@ def _locked(uri: str):
     if not uri.startswith(SQLITE):
         yield
         return
-    path = Path(uri.removeprefix(SQLITE) + ".lock")
+    path = Path(uri.removeprefix(SQLITE))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA schema_version")  # fails at once, where MLflow would try again for minutes
         yield
 
 
@@ -324,13 +344,11 @@ def _failing_clearly(uri: str):
     """Turns what a store raises into one line that names the store, and tells whether a server is away."""
     try:
         yield
-    except (MlflowException, OSError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        if not uri.startswith(SQLITE) and (
-            isinstance(error, requests.RequestException) or getattr(error, "error_code", None) in AWAY
-        ):
-            raise AwayError(f"tracking.uri={uri} does not answer ({reason})") from error
-        raise TrackingError(
+        remote = not uri.startswith(SQLITE)
+        away = isinstance(error, requests.RequestException) or getattr(error, "error_code", None) in AWAY
+        raise (AwayError if remote and away else TrackingError)(
             f"tracking.uri={uri} failed ({reason}); check that it exists, can be written and has room"
         ) from error
 

@@ -25,13 +25,22 @@ class NonFiniteError(ValueError):
 class Program:
     """A discretized net with its optimizer and its loss, compiled.
 
-    `loss(labels, outputs)` gives one value per label. `compiled` chooses XLA, else TensorFlow's graph mode.
+    `loss(labels, outputs)` gives one value per label, `regime` is a function of `brnn.regimes`, and `compiled`
+    chooses XLA, else TensorFlow's graph mode.
     """
 
-    def __init__(self, manager: QuantManager, optimizer: keras.optimizers.Optimizer, loss: Callable, compiled: bool):
+    def __init__(
+        self,
+        manager: QuantManager,
+        optimizer: keras.optimizers.Optimizer,
+        loss: Callable,
+        regime: Callable,
+        compiled: bool,
+    ):
         self.manager = manager
         self.optimizer = optimizer
         self.loss = loss
+        self.regime = regime
         self.compiled = compiled
         optimizer.build(manager.model.trainable_variables)
         self.epoch = tf.function(self._epoch, jit_compile=compiled, autograph=False)
@@ -71,12 +80,20 @@ class Program:
         """One step on a batch: gradients are taken at the levels, and applied to the latent weights."""
         model = self.manager.model
         levels = self.manager.levels(noise)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(levels)
-            outputs, state, penalties = model.stateless_call(
+
+        def call(x):
+            outputs, *rest = model.stateless_call(
                 levels, model.non_trainable_variables, x, training=True, return_losses=True
             )
-            loss = tf.reduce_mean(self.loss(y, outputs))
+            return outputs, rest
+
+        def net(x):
+            fixed = [tf.stop_gradient(level) for level in levels]
+            return model.stateless_call(fixed, model.non_trainable_variables, x, training=False)[0]
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(levels)
+            loss, outputs, (state, penalties) = self.regime(call, net, self.loss, x, y, noise)
             objective = tf.add_n([loss, *penalties])
         self.optimizer.apply(tape.gradient(objective, levels), model.trainable_variables)
         self.manager.clip()

@@ -1,6 +1,8 @@
 """What several tests share: digits, and configurations composed from `conf/`."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -51,3 +53,20 @@ def options(composed):
         return result
 
     return checked
+
+
+@pytest.fixture(scope="session")
+def command_line(tmp_path_factory):
+    """A function that runs `python -m brnn` in a folder, where it has no data, no network and nothing preset."""
+    preset = ("BRNN_", "CI", "GIT_PYTHON", "HYDRA_", "MLFLOW_", "TF_", "no_proxy", "NO_PROXY")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(preset)}
+    offline = {"https_proxy": "http://127.0.0.1:9", "KERAS_HOME": str(tmp_path_factory.mktemp("keras"))}
+
+    def run(folder, *arguments, limit=None, **environment) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "brnn", *arguments]
+        if limit:  # of the size of files, in KiB
+            command = ["bash", "-c", f'ulimit -f {limit}; exec "$@"', "bash", *command]
+        keys = {"capture_output": True, "text": True, "check": False, "timeout": 300}
+        return subprocess.run(command, cwd=folder, env=clean | offline | environment, **keys)
+
+    return run

@@ -15,19 +15,37 @@ ORDER = [
     "estimators", "quantizers", "initializers", "schedules", "losses",  # pure functions
     "layers", "cells", "manager", "precisions", "topologies", "measures",  # nets
     "files", "datasets",
-    "checkpoint", "training", "nets", "attacks", "robustness",
-    "figures", "terminal", "tracking",  # what a person sees
-    "run", "sweep", "__main__",
+    "checkpoint", "training", "nets",
+    "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
+    "figures", "robustness",
+    "identity", "terminal", "tracking",  # what a person sees
+    "run", "search", "sweep", "launchers", "sweepers", "sync", "__main__",
 ]  # fmt: skip
 HOMES = {
-    "tensorflow": {"training", "attacks", "robustness"},
+    "tensorflow": {
+        "training",
+        "goals",
+        "regimes",
+        "attacks",
+        "blackbox",
+        "external",
+        "trust",
+        "robustness",
+    },
+    "scipy": {"exact"},
+    "ortools": {"cp_sat"},
+    "art": {"external", "libraries"},
     "mlflow": {"tracking"},
-    "hydra": {"__main__", "sweep"},
-    "omegaconf": {"__main__", "sweep"},
+    "hydra": {"__main__", "launchers", "sweep", "sweepers"},
+    "omegaconf": {"__main__", "launchers", "sweep", "sweepers"},
+    "optuna": {"search"},
+    "joblib": {"launchers"},
+    "ray": {"launchers"},
+    "submitit": {"launchers"},
     "matplotlib": {"figures"},
     "rich": {"terminal"},
     "mlxtend": {"files"},
-    "yaml": {"config", "run"},
+    "yaml": {"config", "ensembles", "run", "tracking"},
 }
 ONLY_KERAS = ["estimators", "quantizers", "initializers", "schedules", "losses", "layers", "cells", "manager",
               "precisions", "topologies", "measures"]  # fmt: skip

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from brnn import estimators, losses, quantizers, training
+from brnn import estimators, losses, quantizers, regimes, training
 from brnn.datasets import Data
 from brnn.layers import QuantActivation
 from brnn.manager import QuantManager, Rule
@@ -126,16 +126,16 @@ def test_clip_brings_the_latent_weights_back_to_the_bound_of_their_rule():
     assert bounds == [0.5, 3.0, 0.5, 3.0]
 
 
-def test_stochastic_levels_follow_the_seed_of_the_manager():
-    rules = [Rule("kernel", partial(quantizers.stochastic_binary, scale=1.0), 1.0)]
-    model = layered()
-    one, same, other = (QuantManager(model, rules, seed) for seed in (1, 1, 2))
-    drawn = lambda manager: np.asarray(manager.levels(training=True)[0])  # noqa: E731
-    first = drawn(one)
-    np.testing.assert_array_equal(drawn(same), first)
-    assert (drawn(other) != first).any()
-    assert (drawn(one) != first).any()
-    np.testing.assert_array_equal(one.levels()[0], one.levels()[0])
+def test_stochastic_levels_are_drawn_from_the_noise_kernel_by_kernel():
+    quantizer = partial(quantizers.stochastic_binary, scale=1.0)
+    manager = QuantManager(layered(), [Rule("kernel", quantizer, 1.0)])
+    signs = [np.where(np.asarray(v) >= 0, 1, -1) for v in manager.model.trainable_variables[::2]]
+    constants = iter([0.0, 1 - 2**-24])  # always below the chance, and never
+    first, _, second, _ = manager.levels(lambda shape: np.full(shape, next(constants), "float32"))
+    np.testing.assert_array_equal(first, signs[0])
+    np.testing.assert_array_equal(second, -signs[1])
+    for level, sign in zip(manager.levels()[::2], signs, strict=True):
+        np.testing.assert_array_equal(level, sign)
 
 
 def test_contextual_levels_of_a_gru_depend_on_the_role():
@@ -171,7 +171,7 @@ def test_a_users_own_convolutional_sequential_trains():
         ]
     )
     manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
-    program = training.Program(manager, keras.optimizers.Adam(), losses.cross_entropy, compiled=True)
+    program = training.Program(manager, keras.optimizers.Adam(), losses.cross_entropy, regimes.standard, compiled=True)
     data = tiny_images()
     before = [v.numpy() for v in model.trainable_variables]
     rates = lambda steps, total: np.full(len(steps), 0.01)  # noqa: E731
@@ -190,7 +190,7 @@ def test_a_users_own_convolutional_sequential_trains():
 def test_batch_normalization_learns_its_statistics_and_the_plain_model_has_them():
     model = layered(normalized=True)
     manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
-    program = training.Program(manager, keras.optimizers.SGD(), losses.cross_entropy, compiled=False)
+    program = training.Program(manager, keras.optimizers.SGD(), losses.cross_entropy, regimes.standard, compiled=False)
     y = (X[:, 0] > 0).astype("int32")
     data = Data((X, y), (X[:0], y[:0]), (X, y), classes=3, source="generated")
     rates = lambda steps, total: np.zeros(len(steps))  # noqa: E731

@@ -17,6 +17,7 @@ TOPOLOGY = {
     "dropout": 0.0,
     "real_first": False,
     "real_last": False,
+    "binary_input": False,
 }
 SCALED = {
     "binaryconnect": (precisions.binaryconnect, {-0.5, 0.5}),
@@ -37,7 +38,7 @@ def net(**keys):
 
 def discretized(precision, **keys):
     manager = QuantManager(net(**keys), precision.rules)
-    rows = zip(manager.model.trainable_variables, manager.levels(training=True), manager.rules, strict=True)
+    rows = zip(manager.model.trainable_variables, manager.levels(), manager.rules, strict=True)
     return {v.path: (np.asarray(level), rule) for v, level, rule in rows}
 
 

@@ -12,6 +12,7 @@ KEYS = {
     "dropout": 0.0,
     "real_first": False,
     "real_last": False,
+    "binary_input": False,
 }
 
 
@@ -80,3 +81,14 @@ def test_no_hidden_layer_leaves_a_linear_classifier():
     model, asked = build(topologies.simple, width=256, depth=0)
     assert model.count_params() == 784 * 10 + 10
     assert asked == []
+
+
+@pytest.mark.parametrize("topology", [topologies.simple, topologies.deep, topologies.mlp])
+def test_a_binary_input_is_rounded_and_passes_every_gradient(topology):
+    widths = {"first_width": 8} if topology is topologies.deep else {}
+    model, _ = build(topology, shape=(4,), width=8, depth=1, binary_input=True, **widths)
+    pixels = np.float32([[0.0, 0.49, 0.5, 1.0]])
+    np.testing.assert_array_equal(model(pixels), model(np.float32([[0.1, 0.2, 0.7, 0.9]])))
+    layer = model.get_layer("binary_input")
+    np.testing.assert_array_equal(layer(pixels - 0.5), [[0, 0, 1, 1]])
+    np.testing.assert_array_equal(layer.estimator(pixels - 0.3, np.float32([[1, 2, 3, 4]]), 1), [[1, 2, 3, 4]])

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from brnn import estimators, losses, nets, quantizers, training
+from brnn import estimators, losses, nets, quantizers, regimes, training
 from brnn.datasets import Data
 from brnn.layers import QuantActivation
 from brnn.manager import QuantManager, Rule
@@ -79,7 +79,7 @@ def test_steps_are_those_worked_out_by_hand(clip, compiled):
     manager = QuantManager(model, [Rule("kernel", BINARY, 1.0), Rule("bias", BINARY, 1.0)])
     optimizer = keras.optimizers.Adam(beta_1=0.9, beta_2=0.999, epsilon=1e-8, clipvalue=clip)
     loss = lambda labels, outputs: WEIGHT * losses.cross_entropy(labels, outputs)  # noqa: E731
-    program = training.Program(manager, optimizer, loss, compiled)
+    program = training.Program(manager, optimizer, loss, regimes.standard, compiled)
     list(training.fit(program, data(), epochs=STEPS, batch_size=ROWS, rates=constant(0.01), seed=0))
     for variable, value in zip(model.trainable_variables, expected, strict=True):
         np.testing.assert_allclose(variable, value, rtol=1e-5, atol=1e-6)
@@ -100,7 +100,11 @@ def visited(order_seed, epoch, batch=3, rows=10):
     inputs = keras.Input((rows,))
     model = keras.Model(inputs, keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(inputs))
     program = training.Program(
-        QuantManager(model, []), keras.optimizers.SGD(), lambda labels, outputs: batch * outputs[:, 0], compiled=False
+        QuantManager(model, []),
+        keras.optimizers.SGD(),
+        lambda labels, outputs: batch * outputs[:, 0],
+        regimes.standard,
+        compiled=False,
     )
     each = data(np.eye(rows, dtype="float32"), np.zeros(rows, "int32"))
     list(
@@ -127,7 +131,9 @@ def test_the_order_depends_on_the_seed_and_the_epoch_alone():
 def state_after(options, **keys):
     program = nets.program(options, (FEATURES,), CLASSES)
     last = list(training.fit(program, data(), batch_size=3, **keys))[-1]
-    return program.state(), {name: v for name, v in last.items() if "second" not in name and not name.startswith("time/")}
+    return program.state(), {
+        name: v for name, v in last.items() if "second" not in name and not name.startswith("time/")
+    }
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(options):
@@ -192,7 +198,11 @@ def test_the_rate_of_every_step_is_that_of_the_schedule():
     inputs = keras.Input((1,))
     model = keras.Model(inputs, keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(inputs))
     program = training.Program(
-        QuantManager(model, []), keras.optimizers.SGD(), lambda labels, outputs: outputs[:, 0], compiled=False
+        QuantManager(model, []),
+        keras.optimizers.SGD(),
+        lambda labels, outputs: outputs[:, 0],
+        regimes.standard,
+        compiled=False,
     )
     ones = data(np.ones((6, 1), "float32"), np.zeros(6, "int32"))
     seen = []

@@ -1,4 +1,4 @@
-"""Prints the runs of `experiment=parity` beside what was measured on the original, mean (standard deviation) over seeds."""
+"""Prints the runs of `experiment=parity` beside the original's numbers: mean (standard deviation) over seeds."""
 
 import os
 import sys
@@ -30,13 +30,15 @@ def main(uri: str, experiment: str) -> None:
     client = mlflow.MlflowClient(uri)
     found = client.get_experiment_by_name(experiment)
     runs = client.search_runs([found.experiment_id], "attributes.status = 'FINISHED'", max_results=5000)
-    print("| topology | precision | estimator | n | " + " | ".join(COLUMNS) + " | original: accuracy | tricked / broke |")
+    print(
+        "| topology | precision | estimator | n | " + " | ".join(COLUMNS) + " | original: accuracy | tricked / broke |"
+    )
     print("|---" * (len(COLUMNS) + 6) + "|")
     for names, (accuracy, fgsm) in REFERENCE.items():
         chosen = [run.data.metrics for run in runs if _names(run) == names]
-        cells = [_spread([metrics[column] for metrics in chosen]) for column in COLUMNS] if chosen else ["–"] * 6
+        cells = [_spread([metrics[column] for metrics in chosen]) for column in COLUMNS] if chosen else ["-"] * 6
         original = f"{accuracy[0]:.3f} ({accuracy[1]:.3f})"
-        broken = f"{fgsm[0]:.3f} / {fgsm[1]:.3f}" if fgsm else "–"
+        broken = f"{fgsm[0]:.3f} / {fgsm[1]:.3f}" if fgsm else "-"
         print("| " + " | ".join([*names, str(len(chosen)), *cells, original, broken]) + " |")
 
 

@@ -1,0 +1,71 @@
+"""Attacks made of attacks: per image the strongest of several.
+
+Each function gives its members by name: complete options of other attacks, which run one after the other, each on
+the images that those before it did not break.
+"""
+
+from typing import Literal
+
+import yaml
+
+from brnn import config
+from brnn.config import ConfigError
+from brnn.ranges import Positive
+
+NORMS = {"square": "linf", "cw_l2": "l2"}  # of the attacks that know but one
+
+
+def adaptive(
+    *,
+    attack: str,
+    epsilon: Positive,
+    norm: Literal["linf", "l2"],
+    estimators: list[str],
+    temperatures: list[Positive],
+    targeted: bool,
+):
+    """One attack through every backward pass, and on logits divided by every temperature.
+
+    `attack` is the name of an attack, with the keys that differ from its option. Temperatures are left out where it
+    has none. After Tramer et al. 2020, arXiv:2002.08347: the adversary knows how the net hides its gradient.
+    """
+    scaled = "temperature" in config.option("attack", attack.split()[0])
+    members = {}
+    for estimator in estimators:
+        for temperature in temperatures if scaled else temperatures[:1]:
+            text = f"{attack} estimator={estimator}" + f" temperature={temperature}" * scaled
+            members[f"{estimator}-{temperature:g}"] = _member(text, epsilon, norm, targeted)
+    return members
+
+
+def suite(*, members: list[str], epsilon: Positive, norm: Literal["linf", "l2"], targeted: bool):
+    """All `members`: names of attacks, each with the keys that differ from its option, as in `apgd loss=dlr`.
+
+    After AutoAttack, Croce and Hein 2020, arXiv:2003.01690, with the backward pass as one more axis.
+    """
+    result = {}
+    for text in members:
+        if text.split()[0] == "adaptive":
+            keys = config.option("attack", "adaptive") | {"epsilon": epsilon, "norm": norm, "targeted": targeted}
+            own = {key: keys[key] for key in config.parameters("brnn.ensembles", "adaptive")}
+            result |= {f"adaptive-{name}": member for name, member in adaptive(**own).items()}
+        else:
+            result[text] = _member(text, epsilon, norm, targeted)
+    return result
+
+
+def _member(text, epsilon, norm, targeted):
+    """The complete option of an attack, within the budget of the ensemble."""
+    name, *changes = text.split()
+    option = {key: value for key, value in config.option("attack", name).items() if key != "defaults"}
+    if NORMS.get(name, norm) != norm:
+        raise ConfigError(f"attack.members: {name} knows only {NORMS[name]}, got attack.norm={norm}; leave it out")
+    given = {"epsilon": epsilon, "norm": norm, "targeted": targeted}
+    option |= {key: value for key, value in given.items() if key in option}
+    option |= {"estimator": "trained", "source": None}
+    for change in changes:
+        key, _, value = change.partition("=")
+        if key not in option:
+            raise ConfigError(f"attack.members: {name} has no key {key!r}; it has {', '.join(option)}")
+        option[key] = yaml.safe_load(value)
+    return option

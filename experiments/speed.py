@@ -1,0 +1,179 @@
+"""How fast nets train and are evaluated here, with `Model.fit`, and by the matrix products alone, side by side.
+
+Command    python -m experiments.speed [rounds] [jobs]     (9 rounds, a sweep of 12 jobs; 0 jobs leaves the sweep out)
+Needs      the full MNIST in $BRNN_DATA/mnist, two otherwise idle cores, about 15 minutes
+Output     medians over rounds of images per second, and ratios. The contenders take turns within a round, so that a
+           busy machine slows them all. Compiling and the first epoch are counted for none of them. `Model.fit` trains
+           the same Keras model in full precision on the same data, shuffled, with the accuracy as its metric; at its
+           best it has a cached and prefetched tf.data, XLA, and 50 steps per execution. The bound is the time that the
+           matrix products of a step take in a bare loop, in XLA or TensorFlow's graph mode, whichever is faster.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from statistics import median
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+import brnn.__main__  # noqa: F401  puts the sweeper on Hydra's path
+from brnn import config, nets, training
+
+NETS = {
+    "simple": ["topology=simple"],
+    "deep": ["topology=deep"],
+    "simple, batch normalization": ["topology=simple", "topology.batch_normalization=true"],
+}
+JOBS = ["seed=range(4)", "optimizer.learning_rate=3e-4,1e-3,3e-3"]
+
+
+def main() -> None:
+    """Prints one table for each net, and the sweep."""
+    rounds, jobs = (int(sys.argv[i]) if len(sys.argv) > i else default for i, default in ((1, 9), (2, 12)))
+    for name, overrides in NETS.items():
+        _compare(name, overrides, rounds)
+    if jobs:
+        _sweep()
+
+
+def _compare(name, overrides, rounds):
+    options, discretized = (_options(overrides, precision) for precision in ("full", "binarynet"))
+    data = config.function("dataset", options["dataset"], [])()
+    batch = options["batch_size"]
+    steps = len(data.train[0]) // batch
+    epochs = {
+        "brnn": _ours(options, data, steps),
+        "brnn, binarynet": _ours(discretized, data, steps),
+        "Model.fit": _fit(options, data, steps, best=False),
+        "Model.fit at its best": _fit(options, data, steps, best=True),
+    }
+    bound = _products(options, data, steps)
+    if bound:
+        epochs |= bound
+    seconds = _in_turn(epochs, rounds)
+    if bound:
+        seconds["matrix products"] = min((seconds.pop(mode) for mode in bound), key=median)
+    _print(f"training, {name}, batches of {batch}", seconds, steps * batch, rounds)
+    program, x, y = _program(options, data), *data.test
+    model = nets.twin(options, x.shape[1:], data.classes, "trained", program.manager.discretized().get_weights())
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(loss=loss, metrics=["accuracy"], jit_compile=False)
+    evaluations = {
+        "brnn": lambda: training.score(program, x, y),
+        "Model.evaluate": lambda: model.evaluate(x, y, verbose=0),
+        "Model.evaluate at its best": lambda: model.evaluate(x, y, batch_size=training.EVALUATION_BATCH, verbose=0),
+    }
+    _print(f"evaluation, {name}", _in_turn(evaluations, rounds), len(x), rounds)
+
+
+def _options(overrides, precision):
+    with initialize_config_dir(version_base="1.3", config_dir=str(config.folder())):
+        composed = compose("config", [*overrides, f"precision={precision}", "estimator=ste", "attack=none"])
+    options = OmegaConf.to_container(composed, resolve=True)
+    config.check(options)
+    return options
+
+
+def _program(options, data):
+    return nets.program(options, data.train[0].shape[1:], data.classes)
+
+
+def _ours(options, data, steps):
+    program, (x, y) = _program(options, data), map(tf.constant, data.train)
+    batches = np.random.default_rng(0).permutation(len(x))[: steps * options["batch_size"]].reshape(steps, -1)
+    rates = np.full(steps, options["optimizer"]["learning_rate"], "float32")
+    arguments = [x, y, *map(tf.constant, (batches.astype("int32"), rates, [0, 0])), tf.constant(steps)]
+    return lambda: program.epoch(*arguments)[0].numpy()
+
+
+def _fit(options, data, steps, best):
+    model = _program(options, data).manager.model
+    model = keras.models.clone_model(model)
+    keys = {"jit_compile": True, "steps_per_execution": 50} if best else {}
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(options["optimizer"]["learning_rate"]), loss, metrics=["accuracy"], **keys)
+    rows = steps * options["batch_size"]
+    x, y = (array[:rows] for array in data.train)
+    if not best:
+        return lambda: model.fit(x, y, batch_size=options["batch_size"], verbose=0)
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).cache().shuffle(rows)
+    batches = batches.batch(options["batch_size"], drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    return lambda: model.fit(batches, verbose=0)
+
+
+def _products(options, data, steps):
+    """The matrix products of one epoch of a net of dense layers: forward, and the gradients of weights and inputs."""
+    layers = [layer for layer in _program(options, data).manager.model.layers if isinstance(layer, keras.layers.Dense)]
+    if not layers or len(layers) < len([v for v in _program(options, data).manager.rules if v]) / 2:
+        return {}
+    batch, shapes = options["batch_size"], [tuple(layer.kernel.shape) for layer in layers]
+    inputs = [tf.random.normal((batch, rows)) for rows, _ in shapes]
+    kernels = [tf.random.normal(shape) for shape in shapes]
+    gradients = [tf.random.normal((batch, columns)) for _, columns in shapes]
+
+    def products(inputs, kernels, gradients):
+        def step(number, total):
+            some = 1.0 + tf.cast(number, tf.float32) * 1e-9  # else the compiler would move the products out of the loop
+            for layer, (x, kernel, gradient) in enumerate(zip(inputs, kernels, gradients, strict=True)):
+                total += tf.matmul(x * some, kernel)[0, 0] + tf.matmul(x * some, gradient, transpose_a=True)[0, 0]
+                if layer:
+                    total += tf.matmul(gradient * some, kernel, transpose_b=True)[0, 0]
+            return number + 1, total
+
+        return tf.while_loop(lambda number, _: number < steps, step, (0, 0.0))[1]
+
+    compiled = {f"products {jit}": tf.function(products, jit_compile=jit, autograph=False) for jit in (True, False)}
+    return {
+        name: lambda function=function: function(inputs, kernels, gradients).numpy()
+        for name, function in compiled.items()
+    }
+
+
+def _in_turn(contenders, rounds):
+    for run in contenders.values():
+        run()
+    seconds = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            began = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def _print(title, seconds, images, rounds):
+    print(f"\n{title}: medians of {rounds} rounds\n{'':30}{'images/s':>10}{'time, of brnn':>16}")
+    ours = median(seconds["brnn"])
+    for name, times in seconds.items():
+        print(f"{name:30}{images / median(times):10,.0f}{median(times) / ours:15.2f}x", flush=True)
+
+
+def _sweep():
+    """The wall time of a sweep of 12 jobs, and of 12 processes with the same settings, one after the other."""
+    command = [sys.executable, "-m", "brnn", "estimator=ste"]
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"BRNN_DATA": os.path.abspath(os.environ["BRNN_DATA"])}
+        began = time.perf_counter()
+        for seed in range(4):
+            for rate in JOBS[1].partition("=")[2].split(","):
+                job = [f"seed={seed}", f"optimizer.learning_rate={rate}", "tracking.experiment=alone"]
+                subprocess.run([*command, *job], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+        alone = time.perf_counter() - began
+        began = time.perf_counter()
+        subprocess.run(
+            [*command, *JOBS, "--multirun"], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL
+        )
+        together = time.perf_counter() - began
+    print(f"\n12 jobs: a sweep {together:.0f} s, 12 processes {alone:.0f} s, ratio {together / alone:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""The command line: help at once, errors in one line before anything heavy is imported, a whole run without data."""
+
+import gzip
+import os
+import resource
+
+import pytest
+import yaml
+
+from brnn import config, datasets, tracking
+
+HEAVY = ("tensorflow", "keras", "mlflow", "matplotlib", "mlxtend")
+
+
+@pytest.fixture(scope="module")
+def light(command_line, tmp_path_factory):
+    """Runs the command line where nothing heavy can be imported, and in less than two seconds of work."""
+    broken = tmp_path_factory.mktemp("broken")
+    for name in HEAVY:
+        (broken / f"{name}.py").write_text(f"raise SystemExit('{name} was imported')")
+    path = os.pathsep.join([str(broken), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+    def light_(*arguments, **environment):
+        empty = tmp_path_factory.mktemp("empty")
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = command_line(empty, *arguments, PYTHONPATH=path, **environment)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
+        assert list(empty.iterdir()) == []
+        return done
+
+    return light_
+
+
+def error_of(done) -> str:
+    """The one line that says what went wrong."""
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
+    assert line.startswith("error: ")
+    return line.removeprefix("error: ")
+
+
+# What needs no run
+
+
+def test_help_explains_every_group_and_key_and_has_three_commands(light):
+    done = light("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sum(line.startswith("  python -m brnn ") for line in done.stdout.splitlines()) == 3
+    groups = {path.name for path in config.folder().iterdir() if path.is_dir()}
+    words = set(done.stdout.replace(",", " ").split())
+    assert {*groups, *config.parameters("brnn.run", "run"), "tracking.uri", "--multirun", "--cfg"} <= words
+
+
+def test_the_configuration_is_shown_without_a_run(light):
+    done = light("--cfg", "job", "precision=ternary", "precision.scale=0.3")
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = yaml.safe_load(done.stdout)
+    assert shown["precision"] == {"name": "ternary", "scale": 0.3}
+    assert shown["epochs"] == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("estimator=sté", "estimator must be one of approx_sign, binary_gradient, chernoff, identity, leaky_softsign,"),
+        ("epohcs=3", "epohcs is not a key here; valid are: epochs, batch_size, seed,"),
+        ("tracking.url=x", "tracking.url is not a key here; valid are: uri, experiment"),
+        ("+estimator.bound=1", "estimator.bound is not a key here; valid are: none"),
+        ("epochs=ten", "epochs must be a whole number, 1 or more, got 'ten'"),
+        ("epochs=-1", "epochs must be a whole number, 1 or more, got -1"),
+        ("batch_size=0", "batch_size must be a whole number, 1 or more, got 0"),
+        ("dataset=text", "attack=fgsm needs a dataset of pixels and classes, got dataset=text; use attack=none"),
+        ("estimator=ste,chernoff", "Ambiguous value for argument 'estimator=ste,chernoff'"),
+        ("tracking.uri=a(b", "tracking.uri=a(b cannot be read; put its value in quotes"),
+        ("checkpoints=${nowhere}", "Interpolation key 'nowhere' not found"),
+    ],
+)
+def test_an_error_is_one_line_before_anything_heavy_is_imported(light, arguments, message):
+    done = light(arguments)
+    assert error_of(done).startswith(message)
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+
+
+def test_a_traceback_is_shown_where_it_is_asked_for(light):
+    done = light("epochs=0", BRNN_TRACEBACK="1")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("brnn.config.ConfigError: epochs must be a whole number")
+
+
+# What only a run can find
+
+
+@pytest.fixture
+def damaged_idx(tmp_path):
+    """A folder of MNIST's four files with nothing of MNIST in them."""
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for name in datasets.MNIST:
+        (folder / name).write_bytes(bytes(1000))
+    return folder
+
+
+def test_a_file_that_is_not_the_original_is_one_line(command_line, damaged_idx, tmp_path):
+    done = command_line(tmp_path, f"dataset.root={damaged_idx}")
+    first = damaged_idx / "train-images-idx3-ubyte"
+    assert error_of(done) == f"{first} is not the original file: get it again; data of your own go into dataset=arrays"
+
+
+def test_a_truncated_archive_is_one_line(command_line, damaged_idx, tmp_path):
+    first = damaged_idx / "train-images-idx3-ubyte.gz"
+    first.with_suffix("").unlink()
+    first.write_bytes(gzip.compress(bytes(range(256)) * 50)[:-20])
+    message = error_of(command_line(tmp_path, f"dataset.root={damaged_idx}"))
+    assert message.startswith(f"{first} cannot be read (")
+    assert message.endswith("): get the file again")
+
+
+def test_a_full_disk_for_the_store_is_one_line(command_line, tmp_path):
+    message = error_of(command_line(tmp_path, "epochs=1", limit=100))
+    assert message.startswith(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db failed (")
+    assert message.endswith("; check that it exists, can be written and has room")
+
+
+def test_a_run_from_an_empty_folder_without_data_trains_attacks_and_tracks_a_net(command_line, tmp_path):
+    done = command_line(tmp_path)
+    assert done.returncode == 0, done.stderr
+    (warning,) = done.stderr.splitlines()  # and nothing that TensorFlow, Hydra or MLflow would say
+    assert warning.startswith("warning: ONLY 5,000 DIGITS: not MNIST")
+    lines = done.stdout.splitlines()
+    assert sum("binarynet-identity-simple-s0  epoch " in line for line in lines) == 5
+    first_words = {line.split()[0] for line in lines if line.strip()}
+    assert {"hidden_0/kernel", "total", "test/accuracy", "sparsity/all", "success_rate"} <= first_words
+    assert lines[-1] == f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db"
+    found = {path.name for path in tmp_path.iterdir()}
+    assert found == {"checkpoints", "mlartifacts", "mlflow.db", "mlflow.db.lock"}
+    store = tracking.open_store(uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="brnn")
+    (run,) = store.client.search_runs([store.experiment_id])
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "binarynet-identity-simple-s0")
+    assert run.data.tags["data_source"] == "embedded"
+    assert run.data.metrics["test/accuracy"] > 0.6

@@ -1,0 +1,59 @@
+"""The wheel: holds the configuration and Hydra's plugin, and runs from an empty folder without the checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from brnn import config
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel of this checkout, built offline."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    (built,) = folder.glob("brnn-*.whl")
+    return zipfile.ZipFile(built)
+
+
+def files(folder, pattern):
+    """Paths below a folder of the checkout, relative to it."""
+    return {str(path.relative_to(folder)) for path in folder.rglob(pattern)}
+
+
+def test_the_wheel_holds_every_option_and_every_module_and_nothing_else(wheel):
+    names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    modules = {f"brnn/{name}" for name in files(ROOT / "brnn", "*.py")}
+    options = {f"brnn/conf/{name}" for name in files(config.folder(), "*.yaml")}
+    assert "brnn/_ext/hydra_plugins/brnn_sweeper.py" in modules
+    assert "brnn/conf/config.yaml" in options
+    assert names == modules | options
+
+
+def test_the_wheel_has_a_command_a_licence_and_its_range_of_python(wheel):
+    (info,) = {name.split("/")[0] for name in wheel.namelist() if ".dist-info/" in name}
+    assert "brnn = brnn.__main__:main" in wheel.read(f"{info}/entry_points.txt").decode()
+    assert f"{info}/licenses/LICENSE" in wheel.namelist()
+    assert "Requires-Python: <3.14,>=3.11" in wheel.read(f"{info}/METADATA").decode()
+
+
+def test_the_unpacked_wheel_runs_from_an_empty_folder(wheel, tmp_path):
+    site, empty = tmp_path / "site", tmp_path / "empty"
+    wheel.extractall(site)
+    empty.mkdir()
+    for flags in (["--info", "searchpath"], ["--cfg", "job"]):
+        command = [sys.executable, "-m", "brnn", "estimator=chernoff", *flags]
+        environment = os.environ | {"PYTHONPATH": str(site)}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=empty, env=environment)
+        assert (done.returncode, done.stderr) == (0, "")
+        expected = f"file://{site}/brnn/conf" if "--info" in flags else "estimator:\n  name: chernoff\n"
+        assert expected in done.stdout
+    assert list(empty.iterdir()) == []
