@@ -155,7 +155,7 @@ class Store:
 
 
 class Run:
-    """One run of the store. Values go in batches; what a server does not take is kept in the file `spool`, if there is one.
+    """One run of the store. Values go in batches; what a server does not take is kept in `spool`, a file or None.
 
     `earlier` is what the store knew of it when it was opened again, None if it is new.
     """
