@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -55,7 +54,7 @@ def _job(options: dict, parent: str | None, suffix: str, report: Callable) -> fl
     config.check(options)
     with ThreadPoolExecutor(1) as executor:
         store = executor.submit(_open_store, options["tracking"])
-        with _quiet():
+        with terminal.quiet():
             from brnn import run
         own = {key: options[key] for key in config.parameters("brnn.run", "run")}
         return run.run(options, store, parent, suffix, report, **own)
@@ -102,23 +101,6 @@ def _failing_in_one_line():
             raise
         terminal.error(_told(error))
         sys.exit(1)
-
-
-@contextmanager
-def _quiet():
-    """Keeps what TensorFlow writes to stderr as it starts, and shows it only where the import fails."""
-    with tempfile.TemporaryFile() as kept:
-        stderr = os.dup(2)
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            kept.seek(0)
-            os.write(stderr, kept.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
 
 
 if __name__ == "__main__":

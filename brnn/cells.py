@@ -54,6 +54,10 @@ class _Cell(keras.layers.Layer):
         if isinstance(self.activation, keras.layers.Layer) and not self.activation.built:
             self.activation.build((None, self.units))
 
+    def multiplier(self, recurrent_kernel):
+        """What the state is multiplied by, where the variable has the values `recurrent_kernel`."""
+        return recurrent_kernel
+
     def get_initial_state(self, batch_size=None):
         return [ops.zeros((batch_size, self.units), dtype=self.compute_dtype)]
 
@@ -95,12 +99,18 @@ class ClockworkCell(_Cell):
 
     def call(self, inputs, states):
         h, time = states
-        periods = ops.repeat(ops.convert_to_tensor(self.periods, h.dtype), self.units // len(self.periods))
-        hears = periods[:, None] >= periods[None, :]
-        recurrent_kernel = ops.where(hears, self.recurrent_kernel, 0.0)
-        candidate = self.activation(ops.matmul(inputs, self.kernel) + ops.matmul(h, recurrent_kernel) + self.bias)
-        h = ops.where(ops.equal(time % periods, 0), candidate, h)
+        heard = ops.matmul(h, self.multiplier(self.recurrent_kernel))
+        candidate = self.activation(ops.matmul(inputs, self.kernel) + heard + self.bias)
+        h = ops.where(ops.equal(time % self._periods(h.dtype), 0), candidate, h)
         return h, [h, (time + 1) % math.lcm(*self.periods)]
+
+    def multiplier(self, recurrent_kernel):
+        periods = self._periods(recurrent_kernel.dtype)
+        return ops.where(periods[:, None] >= periods[None, :], recurrent_kernel, 0.0)
+
+    def _periods(self, dtype):
+        """The period of each unit."""
+        return ops.repeat(ops.convert_to_tensor(self.periods, dtype), self.units // len(self.periods))
 
     def get_initial_state(self, batch_size=None):
         return [*super().get_initial_state(batch_size), ops.zeros((batch_size, 1), dtype=self.compute_dtype)]
@@ -144,14 +154,17 @@ class ScaledGRUCell(_GatedCell):
 
     def call(self, inputs, states):
         h = states[0]
-        u_zr, u_h = ops.split(self.recurrent_kernel, [2 * self.units], axis=-1)
+        u_zr, u_h = ops.split(self.multiplier(self.recurrent_kernel), [2 * self.units], axis=-1)
         x = 2.0**self.input_shift * ops.matmul(inputs, self.kernel) + 2.0**self.bias_shift * self.bias
         x_zr, x_h = ops.split(x, [2 * self.units], axis=-1)
-        zr = self.recurrent_activation(x_zr + 2.0**self.recurrent_shift * ops.matmul(h, u_zr))
+        zr = self.recurrent_activation(x_zr + ops.matmul(h, u_zr))
         z, r = ops.split(zr, 2, axis=-1)
-        candidate = self.activation(x_h + 2.0**self.recurrent_shift * ops.matmul(r * h, u_h))
+        candidate = self.activation(x_h + ops.matmul(r * h, u_h))
         h = z * h + (1 - z) * candidate
         return h, [h]
+
+    def multiplier(self, recurrent_kernel):
+        return 2.0**self.recurrent_shift * recurrent_kernel
 
     def get_config(self):
         return {
@@ -234,3 +247,14 @@ class MUT2Cell(_MutatedCell):
         candidate = self.activation(ops.matmul(r * h, u_h) + x_h + b_h)
         h = z * candidate + (1 - z) * h
         return h, [h]
+
+
+def state_matrices(cell, recurrent_kernel) -> list:
+    """What a cell, of ours or of Keras', multiplies its state by: a square matrix for each gate."""
+    whole = cell.multiplier(recurrent_kernel) if isinstance(cell, _Cell) else recurrent_kernel
+    return ops.split(whole, whole.shape[1] // whole.shape[0], axis=1)
+
+
+def _load_pyfunc(path):
+    """What MLflow calls to load a net with these cells, after this module was imported."""
+    return keras.models.load_model(path)

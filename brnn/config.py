@@ -22,7 +22,7 @@ from brnn import ranges
 MODULES = {
     "precision": ("brnn.precisions",),
     "estimator": ("brnn.estimators",),
-    "topology": ("brnn.topologies",),
+    "topology": ("brnn.topologies", "brnn.recurrent"),
     "dataset": ("brnn.datasets",),
     "attack": ("brnn.attacks", "brnn.blackbox", "brnn.ensembles", "brnn.exact", "brnn.external"),
     "training": ("brnn.regimes",),
@@ -32,9 +32,10 @@ MODULES = {
     "bias_initializer": ("brnn.initializers",),
 }
 SHARED = {"attack": ("brnn.robustness", "evaluate")}  # a function whose keys every option of the group has
-SECTIONS = {"": ("brnn.run", "run"), "tracking": ("brnn.tracking", "open_store")}
+SECTIONS = {"": ("brnn.run", "run"), "tracking": ("brnn.tracking", "open_store"), "sample": ("brnn.writing", "written")}
 OPTIMIZER = {"name": str, "learning_rate": ranges.Positive}  # Keras checks the other arguments of its classes
 TOKENS, REGRESSION = {"text", "copying"}, {"adding", "waveform"}
+SEQUENCES = {*TOKENS, "waveform"}  # one output for each step
 
 
 class ConfigError(ValueError):
@@ -43,7 +44,7 @@ class ConfigError(ValueError):
 
 def check(config: dict) -> None:
     """Raises `ConfigError` for a missing or unknown key, a bad value, an unknown name or an impossible combination."""
-    for section in (*MODULES, "optimizer", "tracking"):
+    for section in (*MODULES, "optimizer", *(section for section in SECTIONS if section)):
         if not isinstance(config.get(section), dict):
             raise ConfigError(f"{section} must be a group of keys, got {config.get(section)!r}")
     for section, (module, function) in SECTIONS.items():
@@ -53,6 +54,10 @@ def check(config: dict) -> None:
     for group in MODULES:
         shared = parameters(*SHARED[group]) if group in SHARED else {}
         check_option(group, config[group], config["plugins"], shared)
+    if config["precision"]["name"] == "custom":
+        for role, keys in config["precision"].items():
+            if isinstance(keys, dict):
+                _check_quantizer(role, keys)
     _check_keys("optimizer", {k: v for k, v in config["optimizer"].items() if k in OPTIMIZER}, OPTIMIZER)
     check_backward(config["attack"]["estimator"])
     _check_combination(config)
@@ -180,6 +185,7 @@ def _words(annotation: Any) -> str:
     """What an annotation allows, in words."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     plain = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", types.NoneType: "null"}
+    plain |= {dict: "a mapping"}
     if origin is typing.Annotated:
         return annotation.__metadata__[0]
     if origin in (types.UnionType, typing.Union):
@@ -191,21 +197,23 @@ def _words(annotation: Any) -> str:
     return plain.get(annotation, str(annotation))
 
 
+def _check_quantizer(role: str, keys: dict) -> None:
+    """Refuses a mapping of `precision` that names no quantizer, or has a key that it does not take."""
+    keys, section = dict(keys), f"precision.{role}"
+    name, valid = keys.pop("quantizer", None), sorted(_functions("brnn.quantizers"))
+    if name not in valid:
+        raise ConfigError(f"{section}.quantizer must be one of {', '.join(valid)}, got {name!r}")
+    own = parameters("brnn.quantizers", name)
+    bound = {} if "scale" in own or role == "activation" else {"bound": ranges.Positive}
+    _check_keys(section, keys, own | bound)
+
+
 def _check_combination(config: dict) -> None:
     """Refuses what each key allows but the whole does not."""
-    dataset, attack, loss = (config[group]["name"] for group in ("dataset", "attack", "loss"))
-    if attack != "none" and dataset in TOKENS | REGRESSION:
-        raise ConfigError(
-            f"attack={attack} needs a dataset of pixels and classes, got dataset={dataset}; use attack=none"
-        )
-    if (regime := config["training"]["name"]) != "standard" and dataset in TOKENS | REGRESSION:
-        raise ConfigError(f"training={regime} needs a dataset of pixels and classes, got dataset={dataset}")
-    if (loss == "mean_squared_error") != (dataset in REGRESSION):
-        valid = "mean_squared_error" if dataset in REGRESSION else "cross_entropy or squared_hinge"
-        raise ConfigError(f"loss must be {valid} for dataset={dataset}, got {loss}")
+    _check_data(config)
     if config["keep"] == "best" and config["dataset"].get("validation") == 0:
         raise ConfigError("keep=best needs validation data, got dataset.validation=0; use keep=last")
-    keys = config["attack"]
+    keys, attack = config["attack"], config["attack"]["name"]
     if keys.get("norm") == "linf" and keys["epsilon"] > 1:
         raise ConfigError(
             f"attack.epsilon must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314),"
@@ -218,3 +226,21 @@ def _check_combination(config: dict) -> None:
     objectives = config["objective"] if isinstance(config["objective"], list) else [config["objective"]]
     if attack == "none" and any(one.startswith("attack") for one in objectives):
         raise ConfigError(f"objective={config['objective']} needs an attack, got attack=none")
+
+
+def _check_data(config: dict) -> None:
+    """Refuses an attack, a regime, a topology or a loss that does not fit the data."""
+    groups = ("dataset", "attack", "training", "topology", "loss")
+    dataset, attack, regime, topology, loss = (config[group]["name"] for group in groups)
+    if attack != "none" and dataset in TOKENS | REGRESSION:
+        raise ConfigError(
+            f"attack={attack} needs a dataset of pixels and classes, got dataset={dataset}; use attack=none"
+        )
+    if regime != "standard" and dataset in TOKENS | REGRESSION:
+        raise ConfigError(f"training={regime} needs a dataset of pixels and classes, got dataset={dataset}")
+    if topology in _functions("brnn.topologies") and dataset in SEQUENCES:
+        valid = ", ".join(sorted(_functions("brnn.recurrent")))
+        raise ConfigError(f"topology must be one of {valid} for dataset={dataset}, got {topology}")
+    if (loss == "mean_squared_error") != (dataset in REGRESSION):
+        valid = "mean_squared_error" if dataset in REGRESSION else "cross_entropy or squared_hinge"
+        raise ConfigError(f"loss must be {valid} for dataset={dataset}, got {loss}")

@@ -70,6 +70,11 @@ class QuantManager:
         latent = map(ops.copy, self.model.trainable_variables)
         return [v if rule is None else rule.quantizer(v, noise) for v, rule in zip(latent, self.rules, strict=True)]
 
+    def initial_state(self, batch: int) -> list:
+        """What a model that carries its state takes behind its first input at the start of a stream: zeros."""
+        inputs = getattr(self.model, "inputs", [])  # which a model that is not functional lacks
+        return [ops.zeros((batch, *one.shape[1:]), one.dtype) for one in inputs[1:]]
+
     def clip(self) -> None:
         """Brings the latent weights back into their bounds."""
         for variable, rule in zip(self.model.trainable_variables, self.rules, strict=True):
@@ -90,9 +95,13 @@ class QuantManager:
             copy = keras.models.clone_model(model, recursive=True, **replaced)
         else:
             copy = keras.models.clone_model(model)
-        levels = {id(v): level for v, level in zip(model.trainable_variables, self.levels(), strict=True)}
-        copy.set_weights([np.asarray(levels.get(id(weight), weight)) for weight in model.weights])
+        copy.set_weights(self.weights())
         return copy
+
+    def weights(self) -> list[np.ndarray]:
+        """The values of `model.weights`, discretized."""
+        levels = {id(v): level for v, level in zip(self.model.trainable_variables, self.levels(), strict=True)}
+        return [np.asarray(levels.get(id(weight), weight)) for weight in self.model.weights]
 
 
 def _the_rule(variable, rules: Sequence[Rule]) -> Rule | None:

@@ -1,16 +1,20 @@
 """Measures of a discretized net: sparsity, flips, saturation, size. NumPy and plain Keras only."""
 
 import math
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 from keras import ops
 
+from brnn.cells import ClockworkCell, ScaledGRUCell, state_matrices
 from brnn.layers import QuantActivation
 from brnn.manager import QuantManager
 
 FLOAT_BITS = 32
+UNGATED = (keras.layers.SimpleRNNCell, ClockworkCell)  # cells whose state is what their activation gives
 
 
 @dataclass(frozen=True)
@@ -97,24 +101,123 @@ def bits_per_weight(one: Weights) -> float:
 
 
 def binary_share(manager: QuantManager, weights: list[Weights]) -> float:
-    """Share of the multiply-accumulates of one input in which both weight and activation have two levels.
+    """Share of the multiply-accumulates of one input in which both weight and activation have two levels."""
+    products = list(_products(manager, weights))
+    binary = sum(one.number for one in products if one.binary_input and bits_per_weight(one.weights) == 1)
+    return binary / total if (total := sum(one.number for one in products)) else 0.0
 
-    Layers are taken in their order, each fed by the one before.
+
+def cost(manager: QuantManager, weights: list[Weights]) -> dict[str, int]:
+    """How many multiplications an input takes, or one step of a sequence, by what they need.
+
+    A weight of +-s, or 0, flips a sign, and its s is multiplied once, with the sum: by a bit shift where it is a power
+    of two. A weight from several powers of two is a shift, any other a multiplication of real numbers, and so are the
+    products of a cell's gates with its state, and normalizations.
     """
-    kernels = {one.path.rpartition("/")[0]: one for one in weights if one.path.endswith("/kernel")}
-    binary_input, binary, total = False, 0, 0
+    kinds = Counter(float_multiplications=0, sign_flips=0, bit_shifts=0)
+    for one in _products(manager, weights):
+        sizes = np.unique(np.abs(one.weights.levels[one.weights.levels != 0]))
+        if one.weights.rule is None:
+            kinds["float_multiplications"] += one.number
+        elif len(sizes) > 1:
+            kinds[_factor(sizes)] += one.number
+        else:
+            kinds["sign_flips"] += one.number
+            kinds[_factor(sizes)] += one.sums if (sizes != 1).any() else 0
     for layer in manager.model.layers:
-        if layer.path in kernels:
-            kernel = kernels[layer.path]
-            positions = math.prod(layer.output.shape[1:-1])
-            operations = kernel.levels.size * positions
-            total += operations
-            binary += operations * (binary_input and kernel.rule is not None and bits_per_weight(kernel) == 1)
+        kinds.update(_elementwise(layer))
+    return {f"cost/{kind}": number for kind, number in kinds.items()}
+
+
+def spectral_radii(manager: QuantManager) -> dict[str, float]:
+    """For each discretized recurrent kernel, the largest spectral radius of its gates' matrices.
+
+    Where it is above 1, a state grows that no activation bounds.
+    """
+    levels = {v.path: level for v, level in zip(manager.model.trainable_variables, manager.levels(), strict=True)}
+    cells = [layer.cell for layer in manager.model.layers if isinstance(layer, keras.layers.RNN)]
+    return {
+        cell.recurrent_kernel.path: max(
+            float(np.abs(np.linalg.eigvals(np.asarray(matrix))).max())
+            for matrix in state_matrices(cell, levels[cell.recurrent_kernel.path])
+        )
+        for cell in cells
+    }
+
+
+def per_character(metrics: dict[str, float]) -> dict[str, float]:
+    """What a cross-entropy in nats per character is in bits, and as the perplexity, for each split that has one."""
+    losses = {key.removesuffix("loss"): value for key, value in metrics.items() if key.endswith("/loss")}
+    bits = {f"{split}bits_per_character": loss / math.log(2) for split, loss in losses.items()}
+    return bits | {f"{split}perplexity": float(np.exp(loss)) for split, loss in losses.items()}
+
+
+@dataclass(frozen=True)
+class _Product:
+    """The product of a matrix of weights with an input, or with a state."""
+
+    weights: Weights
+    positions: int  # at which one input takes it
+    binary_input: bool  # whether what it is multiplied with has two levels
+
+    @property
+    def number(self) -> int:
+        """Of multiply-accumulates."""
+        return self.weights.levels.size * self.positions
+
+    @property
+    def sums(self) -> int:
+        """That the product gives."""
+        return self.weights.levels.shape[-1] * self.positions
+
+
+def _products(manager, weights) -> Iterator[_Product]:
+    """The matrix products of one input, or of one step of a sequence; each layer is fed by the one before."""
+    named = {one.path: one for one in weights}
+    binary = manager.model.inputs[0].dtype.startswith("int")  # tokens are read one-hot
+    for layer in manager.model.layers:
+        if isinstance(layer, keras.layers.RNN):
+            state = isinstance(layer.cell, UNGATED) and _is_binary(layer.cell.activation)
+            projection = getattr(layer.cell, "input_projection", None)
+            if projection is not None:
+                yield _Product(named[projection.path], 1, binary)
+            yield _Product(named[layer.cell.kernel.path], 1, binary)
+            yield _Product(named[layer.cell.recurrent_kernel.path], 1, state)
+            binary = state
+        elif (kernel := named.get(f"{layer.path}/kernel")) is not None:
+            yield _Product(kernel, _positions(layer), binary)
         if isinstance(layer, QuantActivation):
-            binary_input = len(np.unique(layer.quantizer(np.linspace(-2, 2, 101, dtype="float32"), None))) == 2
-        elif layer.weights or isinstance(layer, keras.layers.Activation):
-            binary_input = False
-    return binary / total if total else 0.0
+            binary = _is_binary(layer)
+        elif not isinstance(layer, keras.layers.RNN) and (layer.weights or isinstance(layer, keras.layers.Activation)):
+            binary = False
+
+
+def _elementwise(layer) -> dict[str, int]:
+    """The multiplications of a layer beside its matrix products."""
+    if isinstance(layer, keras.layers.RNN):
+        gates = 0 if isinstance(layer.cell, UNGATED) else 3  # products of a gate with a state in any of the others
+        shifts = 6 if isinstance(layer.cell, ScaledGRUCell) else 0  # of W x and U h, three sums each
+        return {"float_multiplications": gates * layer.cell.units, "bit_shifts": shifts * layer.cell.units}
+    if isinstance(layer, keras.layers.Rescaling):
+        return {_factor(np.float32([layer.scale])): _positions(layer) * layer.output.shape[-1]}
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return {"float_multiplications": _positions(layer) * layer.output.shape[-1]}
+    return {}
+
+
+def _positions(layer) -> int:
+    """At how many places one input takes a layer; the steps of a sequence of any length are one by one."""
+    return math.prod(size for size in layer.output.shape[1:-1] if size is not None)
+
+
+def _is_binary(activation) -> bool:
+    x = np.linspace(-2, 2, 101, dtype="float32")
+    return isinstance(activation, QuantActivation) and len(np.unique(activation.quantizer(x, None))) == 2
+
+
+def _factor(sizes) -> str:
+    """What it takes to multiply by numbers of these sizes."""
+    return "bit_shifts" if (np.frexp(sizes)[0] == 0.5).all() else "float_multiplications"
 
 
 def layers(manager: QuantManager) -> list[dict]:

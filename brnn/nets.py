@@ -1,10 +1,11 @@
 """Nets from a configuration: topology, precision and estimator put together, with their initial weights.
 
-`options` is a checked configuration, `shape` that of one input, `classes` the number of outputs.
+`options` is a checked configuration, `task` what its data ask for.
 """
 
 import itertools
 import json
+from dataclasses import asdict, replace
 from functools import lru_cache
 
 import keras
@@ -13,6 +14,7 @@ import numpy as np
 from brnn.config import ConfigError, function, option
 from brnn.layers import QuantActivation
 from brnn.manager import QuantManager
+from brnn.tasks import Task
 from brnn.training import Program
 
 GRAPH = (
@@ -27,19 +29,19 @@ GRAPH = (
 )  # what shapes a program
 
 
-def program(options: dict, shape: tuple[int, ...], classes: int) -> Program:
+def program(options: dict, task: Task) -> Program:
     """The compiled program of a net, with the initial values that its seed gives.
 
     Nets of the same graph share one program, whatever their seeds, learning rates and schedules.
     """
     graph = {key: options[key] for key in GRAPH}
     graph["optimizer"] = {key: value for key, value in options["optimizer"].items() if key != "learning_rate"}
-    shared = _shared(json.dumps([graph, shape, classes]))
-    shared.restore(_initial(options, shape, classes))
+    shared = _shared(json.dumps([graph, asdict(task)]))
+    shared.restore(_initial(options, task))
     return shared
 
 
-def twin(options: dict, shape: tuple[int, ...], classes: int, estimator: str, weights: list) -> keras.Model:
+def twin(options: dict, task: Task, estimator: str, weights: list) -> keras.Model:
     """A net with given weights and another estimator in its backward pass.
 
     `estimator` is the name of an option, which then also replaces the derivative of real hidden activations, or
@@ -47,15 +49,31 @@ def twin(options: dict, shape: tuple[int, ...], classes: int, estimator: str, we
     """
     trained = estimator == "trained"
     backward = options["estimator"] if trained else option("estimator", estimator)
-    model = _model(options, shape, classes, backward, replace_real=not trained)
+    model = _model(options, task, backward, replace_real=not trained)
     model.set_weights(weights)
     return model
 
 
-def _initial(options, shape, classes):
+def plain(options: dict, task: Task, weights: list) -> keras.Model:
+    """The net with given weights as a model of Keras' layers and cells, from inputs alone to outputs alone.
+
+    It starts from a state of zeros, and goes through sequences of any length.
+    """
+    quantizer = function("precision", options["precision"], options["plugins"])().activation
+
+    def activate(name, fan_in):
+        return keras.layers.Activation(name) if quantizer is None else lambda x: quantizer(x, None)
+
+    topology = function("topology", options["topology"], options["plugins"])
+    model = topology(replace(task, carried=False), activate)
+    model.set_weights(weights)
+    return QuantManager(model, ()).discretized()  # without the quantized activations that a topology has of its own
+
+
+def _initial(options, task):
     """The state of a new program: Keras' own initial values, and the initializers' for what is discretized."""
     keras.utils.set_random_seed(options["seed"])
-    new = _program(options, shape, classes)
+    new = _program(options, task)
     kernels, biases = (
         function(group, options[group], options["plugins"]) for group in ("initializer", "bias_initializer")
     )
@@ -70,12 +88,12 @@ def _initial(options, shape, classes):
 
 @lru_cache(maxsize=4)
 def _shared(graph: str) -> Program:
-    options, shape, classes = json.loads(graph)
-    return _program(options, tuple(shape), classes)
+    options, task = json.loads(graph)
+    return _program(options, Task(**task | {"shape": tuple(task["shape"])}))
 
 
-def _program(options, shape, classes):
-    model = _model(options, shape, classes, options["estimator"], replace_real=False)
+def _program(options, task):
+    model = _model(options, task, options["estimator"], replace_real=False)
     precision = function("precision", options["precision"], options["plugins"])()
     manager = QuantManager(model, precision.rules)
     loss = function("loss", options["loss"], options["plugins"])
@@ -83,7 +101,7 @@ def _program(options, shape, classes):
     return Program(manager, _optimizer(options["optimizer"]), loss, regime, options["compiled"])
 
 
-def _model(options, shape, classes, estimator, replace_real):
+def _model(options, task, estimator, replace_real):
     plugins = options["plugins"]
     quantizer = function("precision", options["precision"], plugins)().activation
     backward = function("estimator", estimator, plugins)
@@ -94,7 +112,7 @@ def _model(options, shape, classes, estimator, replace_real):
             return keras.layers.Activation(name)
         return QuantActivation(quantizer or _real(name), backward, fan_in, name=f"activation_{next(numbers)}")
 
-    return function("topology", options["topology"], plugins)(shape, classes, activate)
+    return function("topology", options["topology"], plugins)(task, activate)
 
 
 def _real(name):

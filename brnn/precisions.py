@@ -5,14 +5,17 @@ their role. A precision without a quantizer for the activation leaves it real, a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 from brnn import quantizers
 from brnn.manager import Rule
 from brnn.ranges import Positive, PositiveShare
 
 DISCRETIZED_LAYERS = r"(?!(.*/)?real_)"
+ROLES = {"kernel": "kernel", "recurrent_kernel": "recurrent_kernel", "bias": "bias", "input_projection": "kernel"}
+HIDDEN, INPUT = {"recurrent_kernel"}, {"kernel", "bias", "input_projection"}
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,64 @@ def low_rank(*, ratio: PositiveShare, bound: Positive):
     return Precision((_rule("kernel", quantizer, bound), _rule("recurrent_kernel", quantizer, bound)), None)
 
 
+def contextual_binary(
+    *,
+    kernel_scale: Positive,
+    recurrent_scale: Positive,
+    bias_scale: Positive,
+    roles: Literal["all", "hidden", "input"],
+):
+    """Weights are +-the scale of their role; of the `hidden` roles (recurrent kernels) alone, or the `input` ones.
+
+    Clark, Prabhu and Whaley 2017, "A Contextual Discretization framework for compressing Recurrent Neural Networks".
+    """
+    return _contextual(quantizers.binary, kernel_scale, recurrent_scale, bias_scale, roles)
+
+
+def contextual_ternary(
+    *,
+    kernel_scale: Positive,
+    recurrent_scale: Positive,
+    bias_scale: Positive,
+    roles: Literal["all", "hidden", "input"],
+):
+    """Weights are 0 or +-the scale of their role; of the `hidden` roles (recurrent kernels) alone, or the `input` ones.
+
+    Clark, Prabhu and Whaley 2017, "A Contextual Discretization framework for compressing Recurrent Neural Networks".
+    """
+    return _contextual(quantizers.ternary, kernel_scale, recurrent_scale, bias_scale, roles)
+
+
+def custom(*, kernel: dict | None, recurrent_kernel: dict | None, bias: dict | None, activation: dict | None):
+    """Any quantizer for each role, or none: a mapping with its name as `quantizer`, and its keys.
+
+    Latent weights stay within the scale of the levels; a quantizer without one has a further key, their `bound`.
+    """
+    chosen = {"kernel": kernel, "recurrent_kernel": recurrent_kernel, "bias": bias}
+    rules = [
+        _rule(role, _quantizer(keys), keys.get("scale", keys.get("bound")))
+        for role, of in ROLES.items()
+        if (keys := chosen[of]) is not None
+    ]
+    return Precision(tuple(rules), None if activation is None else _quantizer(activation))
+
+
+def _contextual(quantizer, kernel_scale, recurrent_scale, bias_scale, roles):
+    scales = {"kernel": kernel_scale, "recurrent_kernel": recurrent_scale, "bias": bias_scale}
+    chosen = {"all": HIDDEN | INPUT, "hidden": HIDDEN, "input": INPUT}[roles]
+    scaled = {role: scales[of] for role, of in ROLES.items() if role in chosen}
+    rules = (_rule(role, partial(quantizer, scale=scale), scale) for role, scale in scaled.items())
+    return Precision(tuple(replace(rule, optional=rule.optional and roles != "hidden") for rule in rules), None)
+
+
+def _quantizer(keys):
+    keys = {key: value for key, value in keys.items() if key != "bound"}
+    return partial(getattr(quantizers, keys.pop("quantizer")), **keys)
+
+
 def _weights(quantizer, bound):
-    return tuple(_rule(role, quantizer, bound) for role in ("kernel", "recurrent_kernel", "bias"))
+    return tuple(_rule(role, quantizer, bound) for role in ROLES)
 
 
 def _rule(role, quantizer, bound):
-    return Rule(role, quantizer, bound, DISCRETIZED_LAYERS, optional=role == "recurrent_kernel")
+    return Rule(role, quantizer, bound, DISCRETIZED_LAYERS, optional=role in ("recurrent_kernel", "input_projection"))

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from brnn import attacks, config, ensembles, exact, figures, libraries, nets, training, trust
+from brnn import attacks, config, ensembles, exact, figures, libraries, nets, tasks, training, trust
 from brnn.config import ConfigError
 from brnn.ranges import Count, Natural, Positive
 
@@ -86,16 +86,16 @@ class Nets:
         options, weights = self.options, self.weights
         if source is not None:
             options, weights = self._twin() if source == "twin" else self.load(source)
-        shape = self.data.train[0].shape[1:]
+        task = tasks.of(self.data)
         try:
-            return Net(nets.twin(options, shape, self.data.classes, estimator, weights))
+            return Net(nets.twin(options, task, estimator, weights))
         except ValueError as error:
-            raise ConfigError(f"attack.source={source} does not fit inputs of {shape}: {error}") from error
+            raise ConfigError(f"attack.source={source} does not fit inputs of {task.shape}: {error}") from error
 
     def _trained_twin(self):
         """The same net in full precision, trained as this one was: its configuration and weights."""
         options = self.options | {"precision": {"name": "full"}}
-        program = nets.program(options, self.data.train[0].shape[1:], self.data.classes)
+        program = nets.program(options, tasks.of(self.data))
         before = program.state()
         schedule = config.function("schedule", options["schedule"], options["plugins"])
         rate = options["optimizer"]["learning_rate"]
@@ -108,7 +108,7 @@ class Nets:
             seed=options["seed"],
         ):
             pass
-        weights = program.manager.discretized().get_weights()
+        weights = program.manager.weights()
         program.restore(before)
         return options, weights
 

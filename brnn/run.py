@@ -12,7 +12,21 @@ from typing import Literal
 import numpy as np
 import yaml
 
-from brnn import checkpoint, config, figures, identity, measures, nets, robustness, terminal, tracking, training, trust
+from brnn import (
+    checkpoint,
+    config,
+    figures,
+    identity,
+    measures,
+    nets,
+    robustness,
+    tasks,
+    terminal,
+    tracking,
+    training,
+    trust,
+    writing,
+)
 from brnn.ranges import Count, Goal, Natural
 
 NAMED = ("precision", "estimator", "topology")  # the groups that name a run
@@ -64,7 +78,7 @@ def run(
             opened.reuse(earlier.info.run_id, parent)
         return _objective(_kept(opened, earlier, keep, objective), objective)
     robustness.prepare(options, data, store)
-    program = nets.program(options, data.train[0].shape[1:], data.classes)
+    program = nets.program(options, tasks.of(data))
     with opened.run(name, _tags(options, data, fingerprint), parent, path.with_suffix(SPOOL), earlier) as tracked:
         tracked.params(_parameters(options))
         if parent is None:
@@ -155,6 +169,10 @@ def _train(program, data, options, tracked, path, name, report):
             metrics, epoch = next(epochs), len(history) + 1
             now = measures.snapshot(program.manager)
             metrics |= measures.weight_metrics(now, before)
+            radii = measures.spectral_radii(program.manager)
+            metrics |= {f"spectral_radius/{path}": radius for path, radius in radii.items()}
+            if data.tokens is not None and options["loss"]["name"] == "cross_entropy":
+                metrics |= measures.per_character(metrics)
             metrics |= measures.gradient_shares(program.manager, data.train[0][:PROBED])
             history.append(metrics)
             state = program.state()
@@ -195,10 +213,10 @@ def _ended(history, options):
 
 
 def _best_epoch(history):
-    """The first epoch of the highest validation accuracy; without validation data, the last."""
-    if "validation/accuracy" not in history[-1]:
+    """The first epoch of the best validation data, by accuracy, or loss in regression; without such data the last."""
+    if "validation/loss" not in history[-1]:
         return len(history)
-    return 1 + int(np.argmax([metrics["validation/accuracy"] for metrics in history]))
+    return 1 + int(np.argmax([metrics.get("validation/accuracy", -metrics["validation/loss"]) for metrics in history]))
 
 
 def _closing(history, program):
@@ -207,7 +225,8 @@ def _closing(history, program):
     best = {f"best/{key.replace('/', '_')}": v for key, v in history[epoch - 1].items() if key.endswith("/accuracy")}
     weights = measures.snapshot(program.manager)
     share = measures.binary_share(program.manager, weights)
-    return {"best/epoch": epoch, **best, **measures.size(weights), "size/binary_share": share}
+    cost = measures.cost(program.manager, weights)
+    return {"best/epoch": epoch, **best, **measures.size(weights), "size/binary_share": share, **cost}
 
 
 def _attack(options, data, program, tracked):
@@ -215,7 +234,7 @@ def _attack(options, data, program, tracked):
     option = options["attack"]
     if option["name"] == "none":
         return {}
-    weights = program.manager.discretized().get_weights()
+    weights = program.manager.weights()
     attacked = robustness.Nets(options, data, weights, tracked.store.net)
     report = robustness.evaluate(
         attacked, option, **{k: option[k] for k in config.parameters(*config.SHARED["attack"])}
@@ -233,7 +252,7 @@ def _attack(options, data, program, tracked):
 
 
 def _artifacts(options, data, program, history, tracked):
-    """Logs the configuration, the versions, the figures and the model."""
+    """Logs the configuration, the versions, the figures, the model and a sample of its text."""
     tracked.text(yaml.safe_dump(options, sort_keys=False), "config.yaml")
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     tracked.text(yaml.safe_dump(versions, sort_keys=False), "versions.yaml")
@@ -246,7 +265,11 @@ def _artifacts(options, data, program, history, tracked):
         )
         tracked.file(figures.png(figures.latent_histograms(latent, bounds)), "figures/latent_weights.png")
     requirements = [f"{name}=={versions[name]}" for name in ("keras", "tensorflow", "numpy")]
-    tracked.model(program.manager.discretized(), data.test[0][:2], requirements)
+    weights = program.manager.weights()
+    tracked.model(nets.plain(options, tasks.of(data), weights), requirements)
+    if data.tokens is not None:
+        tracked.text(json.dumps(data.tokens), "alphabet.json")
+        tracked.text(writing.written(options, data.tokens, weights, **options["sample"]), "sample.txt")
 
 
 def _plain(option):

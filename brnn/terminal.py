@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import re
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -147,6 +148,23 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
 def note(text: str) -> None:
     """One line on stdout."""
     _write(sys.stdout, _one_line(text))
+
+
+@contextmanager
+def quiet():
+    """Keeps what TensorFlow writes to stderr as it starts, and shows it only where the import fails."""
+    with tempfile.TemporaryFile() as kept:
+        stderr = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(stderr, kept.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def verdict(text: str, good: bool) -> None:

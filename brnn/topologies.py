@@ -1,8 +1,8 @@
 """Topologies: ordinary Keras models, built from ordinary Keras layers.
 
-Each function maps the shape of one input, the number of outputs and `activate(name, fan_in)`, which gives
-the hidden activation that the precision asks for (the real one called `name` where it asks for none), to an
-untrained model from inputs to logits. Layers named `real_*` are not discretized.
+Each function maps a `Task` and `activate(name, fan_in)`, which gives the hidden activation that the precision
+asks for (the real one called `name` where it asks for none), to an untrained model from inputs to logits.
+Layers named `real_*` are not discretized.
 """
 
 import keras
@@ -16,8 +16,7 @@ BN_MOMENTUM = 0.9  # as in BinaryNet; Keras' 0.99 lags behind weights that flip
 
 
 def simple(
-    input_shape,
-    classes,
+    task,
     activate,
     *,
     width: Count,
@@ -31,16 +30,15 @@ def simple(
 ):
     """`depth` hidden layers of `width`, by default the original's single one of 256."""
     widths = [width] * depth
-    x = inputs = keras.Input(input_shape)
+    x = inputs = keras.Input(task.shape)
     if binary_input:
         x = _one_bit(x)
-    x = _dense(x, classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last)
+    x = _dense(x, task.classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last)
     return keras.Model(inputs, x)
 
 
 def deep(
-    input_shape,
-    classes,
+    task,
     activate,
     *,
     first_width: Count,
@@ -55,16 +53,15 @@ def deep(
 ):
     """A hidden layer of `first_width`, then `depth` of `width`: the original's net for deep estimators."""
     widths = [first_width] + [width] * depth
-    x = inputs = keras.Input(input_shape)
+    x = inputs = keras.Input(task.shape)
     if binary_input:
         x = _one_bit(x)
-    x = _dense(x, classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last)
+    x = _dense(x, task.classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last)
     return keras.Model(inputs, x)
 
 
 def mlp(
-    input_shape,
-    classes,
+    task,
     activate,
     *,
     width: Count,
@@ -81,10 +78,10 @@ def mlp(
     After Hubara et al. 2016, arXiv:1602.02830; the option also chooses its loss and its schedule.
     """
     widths = [width] * depth
-    x = inputs = keras.Input(input_shape)
+    x = inputs = keras.Input(task.shape)
     if binary_input:
         x = _one_bit(x)
-    x = _dense(x, classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last)
+    x = _dense(x, task.classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last)
     return keras.Model(inputs, x)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # what a server does not take is kept and sent again
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
@@ -144,6 +145,11 @@ class Store:
             saved = Path(self.client.download_artifacts(run_id, "model", folder), "data", "model.keras")
             return options, keras.models.load_model(saved, compile=False, safe_mode=True).get_weights()
 
+    def text(self, run_id: str, path: str) -> str:
+        """A text artifact of a run."""
+        with tempfile.TemporaryDirectory() as folder, _failing_clearly(self.uri):
+            return Path(self.client.download_artifacts(run_id, path, folder)).read_text()
+
     def _search(self, query):
         found, token = [], None
         with _failing_clearly(self.uri):
@@ -190,15 +196,29 @@ class Run:
         """Writes an artifact."""
         self._write({"file": path, "content": base64.b64encode(content).decode()})
 
-    def model(self, model, example: np.ndarray, requirements: list[str]) -> None:
-        """Logs a Keras model that `mlflow.pyfunc.load_model("runs:/<id>/model")` loads."""
-        import mlflow.keras
-        from mlflow.models import infer_signature
+    def model(self, model, requirements: list[str]) -> None:
+        """Logs a Keras model that `mlflow.pyfunc.load_model("runs:/<id>/model")` loads.
 
+        A model of Keras' own layers needs nothing else; one with cells of ours takes this package's code along.
+        """
+        import mlflow.keras
+        from mlflow.models import Model, ModelSignature
+
+        signature = ModelSignature(_schema(model.inputs), _schema(model.outputs))
         with tempfile.TemporaryDirectory() as folder:
-            signature = infer_signature(example, np.asarray(model(example)))
-            mlflow.keras.save_model(model, folder + "/model", pip_requirements=requirements, signature=signature)
-            for path in sorted(Path(folder).rglob("*")):
+            if '"brnn>' in model.to_json():
+                model.save(f"{folder}/model.keras")
+                mlflow.pyfunc.save_model(
+                    f"{folder}/model",
+                    loader_module="brnn.cells",
+                    data_path=f"{folder}/model.keras",
+                    code_paths=[str(Path(__file__).parent)],
+                    mlflow_model=Model(signature=signature),
+                    pip_requirements=requirements,
+                )
+            else:
+                mlflow.keras.save_model(model, f"{folder}/model", pip_requirements=requirements, signature=signature)
+            for path in sorted(Path(folder, "model").rglob("*")):
                 if path.is_file():
                     self.file(path.read_bytes(), str(path.relative_to(folder)))
 
@@ -351,6 +371,13 @@ def _failing_clearly(uri: str):
         raise (AwayError if remote and away else TrackingError)(
             f"tracking.uri={uri} failed ({reason}); check that it exists, can be written and has room"
         ) from error
+
+
+def _schema(tensors):
+    """The shapes and types of a Keras model's inputs or outputs; -1 is any size."""
+    from mlflow.types import Schema, TensorSpec
+
+    return Schema([TensorSpec(np.dtype(one.dtype), [-1 if n is None else n for n in one.shape]) for one in tensors])
 
 
 def _texts(values: dict) -> dict[str, str]:

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from brnn import measures
 from brnn.manager import QuantManager
 
 EVALUATION_BATCH = 1000
@@ -63,48 +64,61 @@ class Program:
     def _epoch(self, x, y, batches, rates, seed, steps):
         """Trains `steps` steps on the rows of `x` and `y` that `batches` (steps, batch) lists, at `rates` (steps,).
 
-        `seed`, two integers, decides what the stochastic quantizers draw. Returns the sums over the steps of the
-        loss and of the share of correct labels, and whether all values are finite.
+        `seed`, two integers, decides what the stochastic quantizers draw. A state that the net carries goes on from
+        step to step, and no gradient through it. Returns the sums over the steps of the metrics, and whether all
+        values are finite.
         """
 
-        def step(number, total, correct):
+        def step(number, sums, state):
             self.optimizer.learning_rate.assign(rates[number])
             rows = batches[number]
-            loss, right = self._step(tf.gather(x, rows), tf.gather(y, rows), self._noise(seed, number))
-            return number + 1, total + loss, correct + right
+            values, state = self._step(tf.gather(x, rows), tf.gather(y, rows), state, self._noise(seed, number))
+            return number + 1, {name: sums[name] + value for name, value in values.items()}, state
 
-        _, total, correct = tf.while_loop(lambda number, *_: number < steps, step, (0, 0.0, 0.0))
-        return total, correct, self._finite(total)
+        sums = {"loss": 0.0} if y.dtype.is_floating else {"loss": 0.0, "accuracy": 0.0}
+        first = (0, sums, self.manager.initial_state(batches.shape[1]))
+        _, sums, _ = tf.while_loop(lambda number, *_: number < steps, step, first)
+        return sums, self._finite(sums["loss"])
 
-    def _step(self, x, y, noise):
+    def _step(self, x, y, carried, noise):
         """One step on a batch: gradients are taken at the levels, and applied to the latent weights."""
         model = self.manager.model
         levels = self.manager.levels(noise)
 
         def call(x):
-            outputs, *rest = model.stateless_call(
-                levels, model.non_trainable_variables, x, training=True, return_losses=True
+            outputs, state, penalties = model.stateless_call(
+                levels, model.non_trainable_variables, _inputs(x, carried), training=True, return_losses=True
             )
-            return outputs, rest
+            outputs, after = _split(outputs, carried)
+            return outputs, (state, penalties, after)
 
         def net(x):
             fixed = [tf.stop_gradient(level) for level in levels]
-            return model.stateless_call(fixed, model.non_trainable_variables, x, training=False)[0]
+            outputs = model.stateless_call(fixed, model.non_trainable_variables, _inputs(x, carried), training=False)[0]
+            return _split(outputs, carried)[0]
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(levels)
-            loss, outputs, (state, penalties) = self.regime(call, net, self.loss, x, y, noise)
+            loss, outputs, (state, penalties, after) = self.regime(call, net, self.loss, x, y, noise)
             objective = tf.add_n([loss, *penalties])
         self.optimizer.apply(tape.gradient(objective, levels), model.trainable_variables)
         self.manager.clip()
         for variable, value in zip(model.non_trainable_variables, state, strict=True):
             variable.assign(value)
-        return loss, tf.reduce_mean(_correct(y, outputs))
+        values = {name: tf.reduce_mean(value) for name, value in self._values(y, outputs).items()}
+        return values | {"loss": loss}, after
 
-    def _evaluate(self, x, y):
-        """The loss and the share of correct labels of each row of a batch."""
-        outputs = self.manager(x)
-        return _per_row(self.loss(y, outputs)), _per_row(_correct(y, outputs))
+    def _evaluate(self, x, y, carried):
+        """The metrics of each row of a batch, and the state after it."""
+        outputs, carried = _split(self.manager(_inputs(x, carried)), carried)
+        return {name: _per_row(value) for name, value in self._values(y, outputs).items()}, carried
+
+    def _values(self, y, outputs):
+        """The loss of each label and, of classes, whether it is the largest output."""
+        loss = {"loss": self.loss(y, outputs)}
+        if y.dtype.is_floating:
+            return loss
+        return loss | {"accuracy": tf.cast(tf.argmax(outputs, -1, y.dtype) == y, tf.float32)}
 
     def _noise(self, seed, step):
         """Uniform values that depend on the seed, the step and how many were drawn before in the step."""
@@ -129,28 +143,30 @@ def fit(
 
     `data` has pairs of arrays `train`, `validation` and `test`; `rates(steps, total)` gives the learning
     rate of each step. Every epoch goes once through a permutation of the training rows, drawn from the
-    seed and the epoch's number; rows that fill no batch are left out. Raises `NonFiniteError`.
+    seed and the epoch's number, or through streams of them where the net carries a state; rows that fill no
+    batch are left out. Raises `NonFiniteError`.
     """
     x, y = map(tf.constant, data.train)
     steps = len(x) // batch_size
     for epoch in range(start, epochs):
-        order = np.random.default_rng([seed, epoch]).permutation(len(x))[: steps * batch_size]
-        batches = order.reshape(steps, batch_size).astype("int32")
+        batches = _order(program, steps * batch_size, batch_size, np.random.default_rng([seed, epoch]), len(x))
         learning_rates = rates(np.arange(epoch * steps, (epoch + 1) * steps), epochs * steps).astype("float32")
         arguments = [x, y, *map(tf.constant, (batches, learning_rates, [seed, epoch]))]
+        radii = measures.spectral_radii(program.manager)
         began = time.perf_counter()
         program.epoch(*arguments, tf.constant(0))  # compiles
         compiled = time.perf_counter()
-        loss, correct, finite = program.epoch(*arguments, tf.constant(steps))
-        metrics = {"train/loss": float(loss) / steps, "train/accuracy": float(correct) / steps}
+        sums, finite = program.epoch(*arguments, tf.constant(steps))
+        metrics = {f"train/{name}": float(total) / steps for name, total in sums.items()}
         seconds = time.perf_counter() - compiled
         if not finite:
             raise NonFiniteError(
                 f"epoch {epoch + 1}: the loss is {metrics['train/loss']}, and it or a weight is not finite;"
-                f" try a lower optimizer.learning_rate (now {learning_rates[-1]:.3g})"
+                f" {_cause(radii, learning_rates[-1])}"
             )
         for split in ("validation", "test"):
-            metrics |= {f"{split}/{name}": v for name, v in score(program, *getattr(data, split)).items()}
+            scores = score(program, *getattr(data, split), batch_size)
+            metrics |= {f"{split}/{name}": value for name, value in scores.items()}
         yield metrics | {
             "train/images_per_second": steps * batch_size / seconds,
             "train/learning_rate": float(learning_rates[-1]),
@@ -160,16 +176,23 @@ def fit(
         }
 
 
-def score(program: Program, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """The loss and the accuracy of the discretized net over all rows; empty where there are none."""
+def score(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> dict[str, float]:
+    """The loss and, of classes, the accuracy of the discretized net over all rows; empty where there are none.
+
+    A net that carries a state reads the rows as `batch_size` streams, each from a state of zeros.
+    """
     if not len(x):
         return {}
-    batches = [program.evaluate(x[rows], y[rows]) for rows in chunks(len(x), EVALUATION_BATCH)]
-    names = ("loss", "accuracy")
-    return {
-        name: float(np.concatenate(rows)[: len(x)].mean())
-        for name, rows in zip(names, zip(*batches, strict=True), strict=True)
-    }
+    carries = bool(program.manager.initial_state(1))
+    order = streams(len(x), batch_size) if carries else chunks(len(x), EVALUATION_BATCH)
+    state = program.manager.initial_state(order.shape[1])
+    batches = []
+    for rows in order:
+        values, state = program.evaluate(x[rows % len(x)], y[rows % len(x)], state)
+        batches.append(values)
+    rows, places = np.unique(order, return_index=True)
+    places = places[rows < len(x)]
+    return {name: float(np.concatenate([one[name] for one in batches])[places].mean()) for name in batches[0]}
 
 
 def chunks(rows: int, size: int) -> np.ndarray:
@@ -180,8 +203,38 @@ def chunks(rows: int, size: int) -> np.ndarray:
     return filled.reshape(-1, size)
 
 
-def _correct(labels, outputs):
-    return tf.cast(tf.argmax(outputs, -1, labels.dtype) == labels, tf.float32)
+def streams(rows: int, size: int) -> np.ndarray:
+    """The numbers from 0 up in columns, `size` at most, that each go on down; the last ones go beyond `rows` - 1."""
+    size = min(size, rows)
+    return np.arange(-(-rows // size) * size, dtype="int32").reshape(size, -1).T
+
+
+def _order(program, used, batch_size, rng, rows):
+    """The rows of each step of an epoch."""
+    if program.manager.initial_state(1):
+        return streams(used, batch_size)
+    return rng.permutation(rows)[:used].reshape(-1, batch_size).astype("int32")
+
+
+def _cause(radii: dict[str, float], rate: float) -> str:
+    """What values that are not finite most likely come from, and what to do."""
+    path, radius = max(radii.items(), key=lambda one: one[1], default=("", 0.0))
+    if radius > 1:
+        return (
+            f"the discretized {path} had a spectral radius of {radius:.3g}, and a state grows by this factor at each"
+            f" step where nothing bounds it; try a smaller scale of recurrent kernels, another initializer than"
+            f" scaled_identity, or a lower optimizer.learning_rate (now {rate:.3g})"
+        )
+    return f"try a lower optimizer.learning_rate (now {rate:.3g})"
+
+
+def _inputs(x, carried):
+    return [x, *carried] if carried else x
+
+
+def _split(outputs, carried):
+    """The logits, and the state after them if one is carried."""
+    return (outputs[0], outputs[1:]) if carried else (outputs, carried)
 
 
 def _per_row(values):

@@ -20,6 +20,7 @@ from art.estimators.classification import TensorFlowV2Classifier
 
 from brnn import config, datasets, files, nets, training
 from brnn.robustness import ATTACK_BATCH, compiled
+from brnn.tasks import Task
 
 EPSILON, STEP, STEPS = 0.1, 0.01, 40
 ART_BATCHES = (250, 1000)  # and its default of 32
@@ -32,11 +33,11 @@ def net(precision: str, estimator: str, data) -> keras.Model:
     options |= {"precision": config.option("precision", precision), "estimator": config.option("estimator", estimator)}
     options |= {"bias_initializer": config.option("initializer", "binary_choice"), "compiled": False}
     options["training"] = config.option("training", "standard")
-    program = nets.program(options, (28, 28), 10)
+    program = nets.program(options, Task((28, 28), 10))
     rates = {"rates": lambda steps, total: np.full(len(steps), 1e-3)}
     for _ in training.fit(program, data, epochs=8, batch_size=50, seed=0, **rates):
         pass
-    return nets.twin(options, (28, 28), 10, "trained", program.manager.discretized().get_weights())
+    return nets.twin(options, Task((28, 28), 10), "trained", program.manager.discretized().get_weights())
 
 
 def ours(model, x, labels, early_stop: bool):

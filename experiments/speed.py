@@ -25,7 +25,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import brnn.__main__  # noqa: F401  puts the sweeper on Hydra's path
-from brnn import config, nets, training
+from brnn import config, nets, tasks, training
 
 NETS = {
     "simple": ["topology=simple"],
@@ -63,11 +63,11 @@ def _compare(name, overrides, rounds):
         seconds["matrix products"] = min((seconds.pop(mode) for mode in bound), key=median)
     _print(f"training, {name}, batches of {batch}", seconds, steps * batch, rounds)
     program, x, y = _program(options, data), *data.test
-    model = nets.twin(options, x.shape[1:], data.classes, "trained", program.manager.discretized().get_weights())
+    model = nets.twin(options, tasks.of(data), "trained", program.manager.weights())
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(loss=loss, metrics=["accuracy"], jit_compile=False)
     evaluations = {
-        "brnn": lambda: training.score(program, x, y),
+        "brnn": lambda: training.score(program, x, y, batch),
         "Model.evaluate": lambda: model.evaluate(x, y, verbose=0),
         "Model.evaluate at its best": lambda: model.evaluate(x, y, batch_size=training.EVALUATION_BATCH, verbose=0),
     }
@@ -83,7 +83,7 @@ def _options(overrides, precision):
 
 
 def _program(options, data):
-    return nets.program(options, data.train[0].shape[1:], data.classes)
+    return nets.program(options, tasks.of(data))
 
 
 def _ours(options, data, steps):

@@ -13,13 +13,13 @@ PACKAGE = Path(brnn.__file__).parent
 ORDER = [
     "ranges", "config",  # what a configuration may say
     "estimators", "quantizers", "initializers", "schedules", "losses",  # pure functions
-    "layers", "cells", "manager", "precisions", "topologies", "measures",  # nets
+    "layers", "cells", "manager", "tasks", "precisions", "topologies", "recurrent", "measures",  # nets
     "files", "datasets",
     "checkpoint", "training", "nets",
     "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
-    "figures", "robustness",
+    "figures", "robustness", "writing",
     "identity", "terminal", "tracking",  # what a person sees
-    "run", "search", "sweep", "launchers", "sweepers", "sync", "__main__",
+    "run", "search", "sweep", "launchers", "sweepers", "sync", "__main__", "sample",
 ]  # fmt: skip
 HOMES = {
     "tensorflow": {
@@ -31,6 +31,7 @@ HOMES = {
         "external",
         "trust",
         "robustness",
+        "writing",
     },
     "scipy": {"exact"},
     "ortools": {"cp_sat"},
@@ -48,7 +49,7 @@ HOMES = {
     "yaml": {"config", "ensembles", "run", "tracking"},
 }
 ONLY_KERAS = ["estimators", "quantizers", "initializers", "schedules", "losses", "layers", "cells", "manager",
-              "precisions", "topologies", "measures"]  # fmt: skip
+              "tasks", "precisions", "topologies", "recurrent", "measures"]  # fmt: skip
 
 
 def imported(module: str) -> set[str]:

@@ -123,6 +123,16 @@ def test_mlp_brings_its_recipe_which_the_command_line_may_change(options):
     assert options("topology=mlp", "loss=cross_entropy")["loss"]["name"] == "cross_entropy"
 
 
+@pytest.mark.parametrize("topology", ["rnn", "gru", "lstm", "clockwork", "mut1", "mut2", "scaled_gru"])
+@pytest.mark.parametrize("dataset", ["text", "copying", "adding", "waveform", "mnist_rows"])
+def test_sequences_and_recurrent_nets_go_together(options, topology, dataset):
+    whole = options(f"topology={topology}", f"dataset={dataset}")
+    assert (whole["attack"]["name"] == "none") == (dataset != "mnist_rows")
+    assert (whole["loss"]["name"], whole["objective"]) == (
+        ("mean_squared_error", "test/loss") if dataset in ("adding", "waveform") else ("cross_entropy", "test/accuracy")
+    )
+
+
 def test_the_defaults_are_those_of_the_original(options):
     whole = config.flat(options())
     original = {
@@ -223,9 +233,23 @@ REFUSED = [
         "estimator.name=mylab.estimators.sharp: there is no module 'mylab.estimators'",
     ),
     # each key is right, but not all together
-    (["dataset=text"], "attack=fgsm needs a dataset of pixels and classes, got dataset=text; use attack=none"),
+    (["dataset=text", "attack=fgsm"], "attack=fgsm needs a dataset of pixels and classes, got dataset=text; use"),
+    (
+        ["dataset=text"],
+        "topology must be one of clockwork, gru, lstm, mut1, mut2, rnn, scaled_gru for dataset=text, got",
+    ),
+    (
+        ["precision=custom", "precision.kernel={scale: 1}"],
+        "precision.kernel.quantizer must be one of binary, exponential",
+    ),
+    (["precision=custom", "precision.kernel={quantizer: binary}"], "precision.kernel.scale is missing"),
+    (["precision=custom", "precision.bias={quantizer: exponential}"], "precision.bias.bound is missing"),
+    (["precision=custom", "precision.bias=binary"], "precision.bias must be a mapping or null, got 'binary'"),
+    (["precision=contextual_binary", "precision.roles=both"], "precision.roles must be one of all, hidden, input, got"),
+    (["topology=clockwork", "topology.periods=[0]"], "topology.periods must be a list, each a whole number, 1 or more"),
+    (["sample.temperature=0"], "sample.temperature must be a finite number above 0, got 0"),
     (["loss=mean_squared_error"], "loss must be cross_entropy or squared_hinge for dataset=mnist, got mean_squared"),
-    (["dataset=adding", "attack=none"], "loss must be mean_squared_error for dataset=adding, got cross_entropy"),
+    (["dataset=adding", "loss=cross_entropy"], "loss must be mean_squared_error for dataset=adding, got cross_entropy"),
     (["keep=best", "dataset.validation=0"], "keep=best needs validation data, got dataset.validation=0; use keep=last"),
     (
         ["attack=none", "objective=attack/robust_accuracy"],

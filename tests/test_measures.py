@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from brnn import estimators, measures, nets, quantizers
+from brnn.cells import ClockworkCell, ScaledGRUCell
 from brnn.layers import QuantActivation
 from brnn.manager import QuantManager, Rule
 from brnn.measures import Weights
+from brnn.tasks import Task
 
 BINARY = partial(quantizers.binary, scale=1.0)
 TERNARY = partial(quantizers.ternary, scale=1.0)
@@ -132,7 +134,7 @@ def test_gradient_shares_have_the_same_names_in_every_net_of_a_process(options):
     names = []
     for estimator in ("ste", "chernoff"):
         keys = options(f"estimator={estimator}", "topology.width=3", "topology.depth=2", "compiled=false")
-        names.append(list(measures.gradient_shares(nets.program(keys, (4,), 2).manager, x)))
+        names.append(list(measures.gradient_shares(nets.program(keys, Task((4,), 2)).manager, x)))
     assert names[0] == names[1]
     assert len(names[0]) == 2
 
@@ -189,3 +191,70 @@ def test_layers_names_the_quantizer_and_the_bits():
             "bits_per_weight": 32,
         },
     ]
+
+
+def recurrent(cell, rules, width=3):
+    """The manager of a net of one recurrent layer of `cell` and a dense layer of two outputs, at fixed weights."""
+    inputs = keras.Input((None, width))
+    model = keras.Model(inputs, keras.layers.Dense(2, name="logits")(keras.layers.RNN(cell, name="loop")(inputs)))
+    for number, variable in enumerate(model.trainable_variables):
+        variable.assign(np.random.default_rng(number).uniform(-1, 1, variable.shape))
+    return QuantManager(model, rules)
+
+
+def costs(manager):
+    found = measures.cost(manager, measures.snapshot(manager))
+    return tuple(found[f"cost/{kind}"] for kind in ("float_multiplications", "sign_flips", "bit_shifts"))
+
+
+def scaled(role, scale):
+    return Rule(role, partial(quantizers.binary, scale=scale), scale)
+
+
+def test_cost_of_a_step_by_what_the_weights_need():
+    # a GRU of 4 units: W has 3 x 12, U 4 x 12 weights, its gates take 3 x 4 products; the logits have 4 x 2
+    gru = keras.layers.GRUCell
+    assert costs(recurrent(gru(4), [])) == (36 + 48 + 8 + 12, 0, 0)
+    rules = [scaled("kernel", 1.0), scaled("recurrent_kernel", 0.125)]
+    assert costs(recurrent(gru(4), rules)) == (12, 36 + 48 + 8, 12)  # the scale of U is one shift for each sum
+    rules = [scaled("kernel", 1.0), scaled("recurrent_kernel", 0.3)]
+    assert costs(recurrent(gru(4), rules)) == (12 + 12, 36 + 48 + 8, 0)
+    powers = Rule("recurrent_kernel", quantizers.exponential, 1.0)
+    assert costs(recurrent(gru(4), [scaled("kernel", 1.0), powers])) == (12, 36 + 8, 48)
+
+
+def test_shifts_of_a_scaled_gru_cost_six_for_each_unit():
+    rules = [scaled("kernel", 1.0), scaled("recurrent_kernel", 1.0)]
+    assert costs(recurrent(ScaledGRUCell(4, -1, -3), rules)) == (12, 36 + 48 + 8, 24)
+
+
+def test_a_simple_recurrent_layer_has_no_gates():
+    assert costs(recurrent(keras.layers.SimpleRNNCell(4), [])) == (12 + 16 + 8, 0, 0)
+
+
+def test_binary_share_of_a_recurrent_net_counts_its_state_where_that_is_binary():
+    signs = QuantActivation(BINARY, STE, 7)
+    rules = [scaled("kernel", 1.0), scaled("recurrent_kernel", 1.0)]
+    for cell, share in ((keras.layers.SimpleRNNCell(4, activation=signs), 24 / 36), (keras.layers.SimpleRNNCell(4), 0)):
+        manager = recurrent(cell, rules)
+        assert measures.binary_share(manager, measures.snapshot(manager)) == share
+
+
+def test_the_spectral_radius_is_that_of_what_the_state_is_multiplied_by():
+    all_alike = Rule("recurrent_kernel", lambda x, noise: 0 * x + 0.5, 1.0)
+    radii = {
+        name: measures.spectral_radii(recurrent(cell, [all_alike]))["loop/cell/recurrent_kernel"]
+        for name, cell in {
+            "rnn": keras.layers.SimpleRNNCell(4, name="cell"),
+            "gru": keras.layers.GRUCell(4, name="cell"),
+            "scaled": ScaledGRUCell(4, -1, -3, name="cell"),
+            "clockwork": ClockworkCell(4, [1, 2], name="cell"),
+        }.items()
+    }
+    # 4 x 4 of 1/2 has an eigenvalue of 2; clockwork hears blocks of 2 x 2 on its diagonal
+    assert radii == pytest.approx({"rnn": 2, "gru": 2, "scaled": 2 / 8, "clockwork": 1})
+
+
+def test_nats_per_character_become_bits_and_perplexity():
+    found = measures.per_character({"train/loss": np.log(8), "test/accuracy": 0.5})
+    assert found == pytest.approx({"train/bits_per_character": 3, "train/perplexity": 8})

@@ -8,12 +8,13 @@ import tensorflow as tf
 from brnn import nets
 from brnn.config import ConfigError
 from brnn.layers import QuantActivation
+from brnn.tasks import Task
 
-SHAPE, CLASSES = (20, 20), 10
+TASK = Task((20, 20), 10)
 
 
 def weights(options, *overrides):
-    manager = nets.program(options(*overrides), SHAPE, CLASSES).manager
+    manager = nets.program(options(*overrides), TASK).manager
     return {v.path: v.numpy() for v in manager.model.trainable_variables}
 
 
@@ -48,22 +49,20 @@ def test_layers_do_not_start_alike(options):
 
 def test_a_net_does_not_depend_on_the_nets_before_it(options):
     keys = options("topology.dropout=0.3", "seed=5")
-    first = nets.program(keys, SHAPE, CLASSES).state()
+    first = nets.program(keys, TASK).state()
     for width in range(2, 7):  # more than are remembered
-        nets.program(options(f"topology.width={width}"), SHAPE, CLASSES)
-    assert [v.tobytes() for v in nets.program(keys, SHAPE, CLASSES).state()] == [v.tobytes() for v in first]
+        nets.program(options(f"topology.width={width}"), TASK)
+    assert [v.tobytes() for v in nets.program(keys, TASK).state()] == [v.tobytes() for v in first]
 
 
 def test_another_estimator_is_another_program(options):
-    one, two = (nets.program(options(f"estimator={name}"), SHAPE, CLASSES) for name in ("ste", "chernoff"))
+    one, two = (nets.program(options(f"estimator={name}"), TASK) for name in ("ste", "chernoff"))
     assert one is not two
 
 
 @pytest.mark.parametrize(("estimator", "bound"), [("ste", 1.0), ("chernoff", None)])
 def test_the_hidden_activation_knows_its_estimator_and_fan_in(options, estimator, bound):
-    model = nets.program(
-        options(f"estimator={estimator}", "topology.width=30", "topology.depth=2"), SHAPE, 10
-    ).manager.model
+    model = nets.program(options(f"estimator={estimator}", "topology.width=30", "topology.depth=2"), TASK).manager.model
     layers = [layer for layer in model.layers if isinstance(layer, QuantActivation)]
     assert [layer.fan_in for layer in layers] == [400, 30]
     assert {layer.estimator.func.__name__ for layer in layers} == {estimator}
@@ -81,13 +80,13 @@ def slope(model, x):
 @pytest.mark.parametrize("precision", ["binarynet", "binaryconnect"])
 def test_a_twin_computes_the_same_and_passes_gradients_by_its_own_estimator(options, precision):
     keys = options(f"precision={precision}", "estimator=ste", "topology.width=8")
-    manager = nets.program(keys, SHAPE, CLASSES).manager
+    manager = nets.program(keys, TASK).manager
     plain = manager.discretized().get_weights()
-    trained, identity = (nets.twin(keys, SHAPE, CLASSES, name, plain) for name in ("trained", "identity"))
-    x = np.random.default_rng(0).uniform(0.5, 1, (3, *SHAPE)).astype("float32")  # far beyond the bound of STE
+    trained, identity = (nets.twin(keys, TASK, name, plain) for name in ("trained", "identity"))
+    x = np.random.default_rng(0).uniform(0.5, 1, (3, *TASK.shape)).astype("float32")  # far beyond the bound of STE
     np.testing.assert_array_equal(trained(x), identity(x))
     np.testing.assert_allclose(trained(x), manager(x), rtol=1e-5)
-    through = (plain[0] @ plain[2].sum(axis=1)).reshape(SHAPE)  # of a linear net of the same weights
+    through = (plain[0] @ plain[2].sum(axis=1)).reshape(TASK.shape)  # of a linear net of the same weights
     np.testing.assert_allclose(slope(identity, x), np.broadcast_to(through, x.shape), atol=1e-5)
     assert np.abs(slope(trained, x)).max() < np.abs(through).max()
 
@@ -96,14 +95,14 @@ def test_an_optimizer_that_keras_lacks_is_refused(options):
     with pytest.raises(
         ConfigError, match=r"optimizer\.name must be a class of keras\.optimizers, such as Adam, got 'Adm'"
     ):
-        nets.program(options("optimizer.name=Adm"), SHAPE, CLASSES)
+        nets.program(options("optimizer.name=Adm"), TASK)
 
 
 def test_a_key_that_an_optimizer_does_not_take_is_refused(options):
     with pytest.raises(ConfigError, match=r"optimizer=SGD does not take .*beta_1"):
-        nets.program(options("optimizer=sgd", "+optimizer.beta_1=0.9"), SHAPE, CLASSES)
+        nets.program(options("optimizer=sgd", "+optimizer.beta_1=0.9"), TASK)
 
 
 def test_any_optimizer_of_keras_may_be_named(options):
-    program = nets.program(options("optimizer.name=Nadam"), SHAPE, CLASSES)
+    program = nets.program(options("optimizer.name=Nadam"), TASK)
     assert isinstance(program.optimizer, keras.optimizers.Nadam)

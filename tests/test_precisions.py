@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from brnn import precisions, topologies
+from brnn.cells import MUT1Cell
 from brnn.manager import QuantManager
+from brnn.tasks import Task
 
 TOPOLOGY = {
     "width": 8,
@@ -30,7 +32,7 @@ SCALED = {
 
 def net(**keys):
     activate = lambda name, fan_in: keras.layers.Activation(name)  # noqa: E731
-    model = topologies.simple((6,), 3, activate, **TOPOLOGY | keys)
+    model = topologies.simple(Task((6,), 3), activate, **TOPOLOGY | keys)
     for number, variable in enumerate(model.trainable_variables):
         variable.assign(np.random.default_rng(number).uniform(-1, 1, variable.shape))
     return model
@@ -97,3 +99,52 @@ def test_low_rank_reduces_kernels_and_leaves_biases_real():
     # a quarter of 6, 8 and 3, rounded up
     assert ranks == {"hidden_0/kernel": 2, "hidden_1/kernel": 2, "logits/kernel": 1}
     assert {rule.bound for _, rule in weights.values() if rule} == {2.0}
+
+
+CONTEXT = {"kernel_scale": 0.5, "recurrent_scale": 0.125, "bias_scale": 0.25}
+OF_ROLE = {"kernel": 0.5, "recurrent_kernel": 0.125, "bias": 0.25, "input_projection": 0.5}
+
+
+def by_role(precision):
+    """The levels and the bound of each role of a recurrent net; of the real ones None."""
+    inputs = keras.Input((4, 6))
+    model = keras.Model(inputs, keras.layers.RNN(MUT1Cell(16))(inputs))
+    for number, variable in enumerate(model.trainable_variables):
+        variable.assign(np.random.default_rng(number).uniform(-0.5, 0.5, variable.shape))
+    manager = QuantManager(model, precision.rules)
+    rows = zip(model.trainable_variables, manager.levels(), manager.rules, strict=True)
+    return {v.name: None if rule is None else (set(np.unique(level)), rule.bound) for v, level, rule in rows}
+
+
+@pytest.mark.parametrize(
+    ("roles", "chosen"),
+    [
+        ("all", {"kernel", "recurrent_kernel", "bias", "input_projection"}),
+        ("hidden", {"recurrent_kernel"}),
+        ("input", {"kernel", "bias", "input_projection"}),
+    ],
+)
+def test_contextual_levels_and_bounds_are_the_scale_of_the_role(roles, chosen):
+    found = by_role(precisions.contextual_binary(**CONTEXT, roles=roles))
+    assert found == {role: ({-s, s}, s) if role in chosen else None for role, s in OF_ROLE.items()}
+
+
+def test_contextual_ternary_has_zeros_too():
+    found = by_role(precisions.contextual_ternary(**CONTEXT, roles="all"))
+    assert found == {role: ({-s, 0, s}, s) for role, s in OF_ROLE.items()}
+
+
+def test_custom_takes_a_quantizer_for_each_role():
+    precision = precisions.custom(
+        kernel={"quantizer": "ternary", "scale": 0.25},
+        recurrent_kernel={"quantizer": "exponential", "bound": 2.0},
+        bias=None,
+        activation={"quantizer": "binary", "scale": 1.0},
+    )
+    found = by_role(precision)
+    assert found["kernel"] == found["input_projection"] == ({-0.25, 0, 0.25}, 0.25)
+    levels, bound = found["recurrent_kernel"]
+    assert bound == 2.0
+    assert {float(np.frexp(abs(level))[0]) for level in levels} == {0.5}
+    assert found["bias"] is None
+    np.testing.assert_array_equal(precision.activation(np.float32([-3, 0]), None), [-1, 1])

@@ -12,6 +12,7 @@ import tensorflow as tf
 from brnn import config, datasets, ensembles, files, nets, robustness, training
 from brnn.config import ConfigError
 from brnn.robustness import Attacked, Net, Nets, choose, measure, perturbed
+from brnn.tasks import Task
 
 SHARED = config.yaml.safe_load((config.folder() / "attack_keys.yaml").read_text())
 GROUPS = {
@@ -58,7 +59,7 @@ def binarized(digits):
     }
     options |= {"compiled": False, "epochs": 4, "batch_size": 50, "attack": attack_option("fgsm")}
     options["topology"]["width"] = 64
-    program = nets.program(options, (28, 28), 10)
+    program = nets.program(options, Task((28, 28), 10))
     for _ in training.fit(
         program, digits, epochs=8, batch_size=50, rates=lambda steps, total: np.full(len(steps), 1e-3), seed=0
     ):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from brnn import topologies
+from brnn.tasks import Task
 
 KEYS = {
     "activation": "tanh",
@@ -24,7 +25,7 @@ def build(topology, shape=(28, 28), **keys):
         asked.append((name, fan_in))
         return keras.layers.Activation(name)
 
-    return topology(shape, 10, activate, **KEYS | keys), asked
+    return topology(Task(shape, 10), activate, **KEYS | keys), asked
 
 
 def dense(model):

@@ -10,6 +10,7 @@ from brnn import estimators, losses, nets, quantizers, regimes, training
 from brnn.datasets import Data
 from brnn.layers import QuantActivation
 from brnn.manager import QuantManager, Rule
+from brnn.tasks import Task
 
 BINARY = partial(quantizers.binary, scale=1.0)
 STE = partial(estimators.ste, bound=1.0)
@@ -129,7 +130,7 @@ def test_the_order_depends_on_the_seed_and_the_epoch_alone():
 
 
 def state_after(options, **keys):
-    program = nets.program(options, (FEATURES,), CLASSES)
+    program = nets.program(options, Task((FEATURES,), CLASSES))
     last = list(training.fit(program, data(), batch_size=3, **keys))[-1]
     return program.state(), {
         name: v for name, v in last.items() if "second" not in name and not name.startswith("time/")
@@ -150,9 +151,9 @@ def test_runs_that_differ_in_numbers_share_one_trace(options):
     second = options(
         "precision=binaryconnect", *SMALL, "seed=9", "optimizer.learning_rate=0.1", "schedule=constant", "epochs=7"
     )
-    program = nets.program(first, (FEATURES,), CLASSES)
+    program = nets.program(first, Task((FEATURES,), CLASSES))
     for keys in (first, second):
-        assert nets.program(keys, (FEATURES,), CLASSES) is program
+        assert nets.program(keys, Task((FEATURES,), CLASSES)) is program
         rates = constant(keys["optimizer"]["learning_rate"])
         list(training.fit(program, data(), epochs=2, batch_size=3, rates=rates, seed=keys["seed"]))
     assert program.epoch.experimental_get_tracing_count() == 1
@@ -161,14 +162,14 @@ def test_runs_that_differ_in_numbers_share_one_trace(options):
 
 def test_a_program_starts_anew_with_the_seed_of_each_run(options):
     keys = [options("precision=binaryconnect", *SMALL, f"seed={seed}") for seed in (0, 1, 0)]
-    first, second, again = (nets.program(one, (FEATURES,), CLASSES).state() for one in keys)
+    first, second, again = (nets.program(one, Task((FEATURES,), CLASSES)).state() for one in keys)
     assert [v.tobytes() for v in first] == [v.tobytes() for v in again]
     assert (first[0] != second[0]).any()
 
 
 def test_training_from_a_kept_state_goes_on_as_if_never_stopped(options):
     keys = options("precision=stochastic_ternary", *SMALL)
-    program = nets.program(keys, (FEATURES,), CLASSES)
+    program = nets.program(keys, Task((FEATURES,), CLASSES))
     go = partial(training.fit, program, data(), batch_size=3, rates=constant(0.01), seed=0)
     list(go(epochs=1))
     kept = program.state()
@@ -181,7 +182,7 @@ def test_training_from_a_kept_state_goes_on_as_if_never_stopped(options):
 
 @pytest.mark.parametrize("compiled", ["true", "false"])
 def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(options, compiled):
-    program = nets.program(options("precision=full", *SMALL, f"compiled={compiled}"), (FEATURES,), CLASSES)
+    program = nets.program(options("precision=full", *SMALL, f"compiled={compiled}"), Task((FEATURES,), CLASSES))
     x = X.copy()
     x[4, 1] = np.inf
     with pytest.raises(training.NonFiniteError, match=r"epoch 1: the loss is nan.*lower optimizer.learning_rate"):
@@ -189,7 +190,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(options, compile
 
 
 def test_a_weight_that_is_not_finite_stops_the_run_too(options):
-    program = nets.program(options("precision=full", *SMALL), (FEATURES,), CLASSES)
+    program = nets.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
     with pytest.raises(training.NonFiniteError, match="it or a weight is not finite"):
         list(training.fit(program, data(), epochs=1, batch_size=ROWS, rates=constant(np.inf), seed=0))
 
@@ -219,18 +220,18 @@ def test_the_rate_of_every_step_is_that_of_the_schedule():
 
 @pytest.mark.parametrize("rows", [7, 1000, 2300])
 def test_the_score_is_that_of_all_rows_whatever_their_number(options, rows):
-    program = nets.program(options("precision=binarynet", *SMALL), (FEATURES,), CLASSES)
+    program = nets.program(options("precision=binarynet", *SMALL), Task((FEATURES,), CLASSES))
     rng = np.random.default_rng(rows)
     x, y = rng.normal(size=(rows, FEATURES)).astype("float32"), rng.integers(0, CLASSES, rows).astype("int32")
     logits = np.asarray(program.manager(x))
-    score = training.score(program, x, y)
+    score = training.score(program, x, y, 3)
     assert score["accuracy"] == pytest.approx(np.mean(logits.argmax(axis=1) == y), abs=1e-6)
     assert score["loss"] == pytest.approx(np.mean(losses.cross_entropy(y, logits)), rel=1e-5)
 
 
 def test_the_score_of_no_rows_is_empty_and_then_no_epoch_reports_it(options):
-    program = nets.program(options("precision=full", *SMALL), (FEATURES,), CLASSES)
-    assert training.score(program, X[:0], Y[:0]) == {}
+    program = nets.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
+    assert training.score(program, X[:0], Y[:0], 3) == {}
     (metrics,) = training.fit(program, data(), epochs=1, batch_size=3, rates=constant(0.01), seed=0)
     assert "validation/loss" not in metrics
     (metrics,) = training.fit(program, data(validation=4), epochs=1, batch_size=3, rates=constant(0.01), seed=0)
@@ -247,7 +248,7 @@ def test_chunks_hold_every_number_once_and_are_filled_up_with_zeros(rows, size, 
 def test_a_small_net_learns_the_digits(options, digits):
     x, y = digits.train
     part = Data((x[:3000], y[:3000]), digits.validation, digits.test, classes=10, source=digits.source)
-    program = nets.program(options("precision=full", "topology.width=64"), (28, 28), 10)
+    program = nets.program(options("precision=full", "topology.width=64"), Task((28, 28), 10))
     *_, metrics = training.fit(program, part, epochs=3, batch_size=50, rates=constant(0.003), seed=0)
     assert metrics["test/accuracy"] > 0.85
     assert metrics["train/accuracy"] > metrics["test/accuracy"] - 0.05

@@ -10,6 +10,7 @@ import tensorflow as tf
 from brnn import config, datasets, estimators, files, nets, training, trust
 from brnn.layers import QuantActivation
 from brnn.robustness import perturbed
+from brnn.tasks import Task
 
 PGD = {k: v for k, v in config.option("attack", "pgd").items() if k != "defaults"} | {"source": None, "restarts": 2}
 FGSM = {"name": "fgsm", "epsilon": 0.1, "norm": "linf", "iterations": 1, "targeted": False, "clip": True}
@@ -51,13 +52,13 @@ def one_bit():
         "seed": 0,
     }
     options["topology"] |= {"width": 100, "binary_input": True}
-    program = nets.program(options, (28, 28), 10)
+    program = nets.program(options, Task((28, 28), 10))
     for _ in training.fit(
         program, data, epochs=10, batch_size=50, rates=lambda steps, total: np.full(len(steps), 1e-3), seed=0
     ):
         pass
     rows = np.arange(0, len(y_test), 5)
-    net = nets.twin(options, (28, 28), 10, "trained", program.manager.discretized().get_weights())
+    net = nets.twin(options, Task((28, 28), 10), "trained", program.manager.discretized().get_weights())
     return net, data.test[0][rows], data.test[1][rows]
 
 

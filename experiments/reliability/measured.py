@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import mlflow
 import numpy as np
