@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises, and `main` says it in one line
@@ -40,13 +40,12 @@ def _stop(number, _):
 
 @hydra.main(version_base="1.3", config_path=str(config.folder()), config_name="config")
 def _hydra(composed: DictConfig) -> float | list[float]:
-    sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
-    with nullcontext() if sweeping else _failing_in_one_line():  # here, since Hydra would add lines of its own
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        return sweep.job(OmegaConf.to_container(composed, resolve=True), _job)
+    with _failing_in_one_line():  # here, since Hydra would add lines of its own
         options = OmegaConf.to_container(composed, resolve=True)
         if options["dry_run"]:
             return sweep.plan([list(HydraConfig.get().overrides.task)], [options])
-        if sweeping:
-            return sweep.job(options, _job)
         return _job(options, None, "", lambda epoch, metrics: True)
 
 
