@@ -2,8 +2,10 @@
 
 import logging
 import os
+import signal
 import sys
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,20 +28,28 @@ def main() -> None:
     """Runs the command line; errors are one line, with a traceback where BRNN_TRACEBACK is set."""
     sys.argv[1:] = sorted(sys.argv[1:], key=_is_override)
     warnings.showwarning = lambda message, *_, **__: terminal.warning(str(message))
+    signal.signal(signal.SIGTERM, _stop)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of a sweep that it traces each net anew
     with _failing_in_one_line():
         _hydra()
 
 
+def _stop(number, _):
+    raise KeyboardInterrupt(number)
+
+
 @hydra.main(version_base="1.3", config_path=str(config.folder()), config_name="config")
-def _hydra(composed: DictConfig) -> float:
+def _hydra(composed: DictConfig) -> float | list[float]:
+    options = OmegaConf.to_container(composed, resolve=True)
+    if options["dry_run"]:
+        return sweep.plan([list(HydraConfig.get().overrides.task)], [options])
     if HydraConfig.get().mode == RunMode.MULTIRUN:
-        return sweep.job(OmegaConf.to_container(composed, resolve=True), _job)
+        return sweep.job(options, _job)
     with _failing_in_one_line():  # here, since Hydra would add lines of its own
-        return _job(OmegaConf.to_container(composed, resolve=True), None, "")
+        return _job(options, None, "", lambda epoch, metrics: True)
 
 
-def _job(options: dict, parent: str | None, suffix: str) -> float:
+def _job(options: dict, parent: str | None, suffix: str, report: Callable) -> float | list[float]:
     """Checks a configuration and runs it; the tracking store opens while TensorFlow is imported."""
     config.check(options)
     with ThreadPoolExecutor(1) as executor:
@@ -47,7 +57,7 @@ def _job(options: dict, parent: str | None, suffix: str) -> float:
         with terminal.quiet():
             from brnn import run
         own = {key: options[key] for key in config.parameters("brnn.run", "run")}
-        return run.run(options, store, parent, suffix, **own)
+        return run.run(options, store, parent, suffix, report, **own)
 
 
 def _open_store(keys):
@@ -83,9 +93,9 @@ def _told(error: Exception) -> str:
 def _failing_in_one_line():
     try:
         yield
-    except KeyboardInterrupt:
-        terminal.error("stopped")
-        sys.exit(130)
+    except KeyboardInterrupt as stopped:
+        terminal.error("stopped; the same command goes on from the last checkpoint")
+        sys.exit(128 + (stopped.args or (signal.SIGINT,))[0])
     except Exception as error:
         if os.environ.get(sweep.TRACEBACK):
             raise

@@ -223,7 +223,8 @@ def _check_combination(config: dict) -> None:
         raise ConfigError(
             "attack.source needs attack.early_stop=false: what just breaks a surrogate breaks no other net"
         )
-    if attack == "none" and str(config["objective"]).startswith("attack"):
+    objectives = config["objective"] if isinstance(config["objective"], list) else [config["objective"]]
+    if attack == "none" and any(one.startswith("attack") for one in objectives):
         raise ConfigError(f"objective={config['objective']} needs an attack, got attack=none")
 
 

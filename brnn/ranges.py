@@ -15,4 +15,7 @@ NonNegative = Annotated[float, "a finite number, 0 or more", lambda v: 0 <= v < 
 Share = Annotated[float, "between 0 and 1", lambda v: 0 <= v <= 1]
 PositiveShare = Annotated[float, "above 0 and at most 1", lambda v: 0 < v <= 1]
 ProperShare = Annotated[float, "at least 0 and below 1", lambda v: 0 <= v < 1]
+Goal = Annotated[
+    str, "max or min and a metric, as in min validation/loss", lambda v: v.split()[:-1] in (["max"], ["min"])
+]
 Epsilon = Annotated[float, "above 0 and at most 1, since pixels lie in [0, 1] (8/255 is 0.0314)", lambda v: 0 < v <= 1]

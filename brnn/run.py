@@ -1,24 +1,39 @@
 """One run: from a checked configuration to a finished run in the tracking store."""
 
-import hashlib
 import importlib.metadata
 import json
 import subprocess
 import time
-from functools import lru_cache
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import yaml
 
-from brnn import checkpoint, config, figures, measures, nets, robustness, tasks, terminal, training, trust, writing
-from brnn.ranges import Count, Natural
+from brnn import (
+    checkpoint,
+    config,
+    figures,
+    identity,
+    measures,
+    nets,
+    robustness,
+    tasks,
+    terminal,
+    tracking,
+    training,
+    trust,
+    writing,
+)
+from brnn.ranges import Count, Goal, Natural
 
 NAMED = ("precision", "estimator", "topology")  # the groups that name a run
 GROUPS = (*NAMED, "training", "attack", "dataset", "optimizer", "schedule", "loss", "initializer", "bias_initializer")
-PLACES = ("tracking", "checkpoints")  # what the numbers of a run do not depend on
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
+COMMANDS = ("resume", "dry_run")  # keys that say what to do, not what the run is
+SPOOL = ".jsonl"  # beside the checkpoint: what the tracking server has not taken yet
 PROBED = 1000  # rows on which the share of passed gradients is measured
 
 
@@ -27,62 +42,116 @@ def run(
     store,
     parent: str | None,
     suffix: str,
+    report: Callable[[int, dict], bool],
     *,
     epochs: Count,
     batch_size: Count,
     seed: Natural,
+    patience: Count | None,
+    monitor: Goal,
     keep: Literal["last", "best"],
-    objective: str,
+    objective: str | list[str],
     compiled: bool,
+    resume: bool | Literal["force"],
+    dry_run: bool,
     checkpoints: str,
     plugins: list[str],
-) -> float:
-    """Trains, attacks and tracks one net, and returns its `objective`.
+) -> float | list[float]:
+    """Trains, attacks and tracks one net, and returns its `objective`, or a list of them.
 
     `options` is the whole configuration, `store` a future of the open tracking store, `parent` the run of the
-    sweep if there is one. `suffix` tells the run's name from those with the same groups and seed.
+    sweep if there is one. `suffix` tells the run's name from those with the same groups and seed. After each epoch
+    `report(epoch, metrics)` tells whether to go on. With `resume`, a run of the same fingerprint that finished is
+    not repeated, and one that did not goes on from its checkpoint.
     """
     began = time.perf_counter()
-    data = _data(json.dumps(options["dataset"]), tuple(plugins))
-    if batch_size > len(data.train[0]):
-        raise config.ConfigError(
-            f"batch_size must be at most {len(data.train[0])}, the training rows, got {batch_size}"
-        )
+    data, digest = identity.data(json.dumps(options["dataset"]), tuple(plugins))
+    _check_rows(data, batch_size)
+    fingerprint = identity.fingerprint(options, digest)
+    path = Path(checkpoints) / f"{fingerprint}.npz"
+    name = "-".join(_plain(options[group]) for group in NAMED) + f"-s{seed}{suffix}"
+    opened = store.result()
+    earlier = _earlier(opened, fingerprint, path, resume)
+    if earlier and tracking.standing(earlier) == "finished":
+        terminal.note(f"{name} is skipped: it finished as run {earlier.info.run_id} (resume=false repeats it)")
+        if parent:
+            opened.reuse(earlier.info.run_id, parent)
+        return _objective(_kept(opened, earlier, keep, objective), objective)
     robustness.prepare(options, data, store)
     program = nets.program(options, tasks.of(data))
-    name = "-".join(_plain(options[group]) for group in NAMED) + f"-s{seed}{suffix}"
-    tags = _tags(options, data)
-    path = Path(checkpoints) / f"{tags['fingerprint']}.npz"
-    with store.result().run(name, tags, parent) as tracked:
+    with opened.run(name, _tags(options, data, fingerprint), parent, path.with_suffix(SPOOL), earlier) as tracked:
         tracked.params(_parameters(options))
         if parent is None:
             terminal.layers_table(measures.layers(program.manager))
-        history, best = _train(program, data, options, tracked, path, name)
+        history, best, seconds = _train(program, data, options, tracked, path, name, report)
         kept = history[-1]
         if keep == "best":
             kept = history[_best_epoch(history) - 1]
             program.restore(best)
         final = _closing(history, program) | _attack(options, data, program, tracked)
         _artifacts(options, data, program, history, tracked)
-        final["time/seconds"] = time.perf_counter() - began
-        tracked.metrics(final, step=epochs)
+        final["time/seconds"] = seconds + time.perf_counter() - began
+        tracked.metrics(final, step=len(history))
         metrics = kept | final
-        if objective not in metrics:
-            raise config.ConfigError(f"objective must be a metric of the run, got {objective!r}: {', '.join(metrics)}")
-    path.unlink(missing_ok=True)
+        value = _objective(metrics, objective)
+    if not tracked.spool.exists():
+        path.unlink(missing_ok=True)
     if parent is None:
-        hint = f"mlflow ui --backend-store-uri {store.result().uri}"
+        hint = f"mlflow ui --backend-store-uri {opened.uri}"
         terminal.results_table(name, metrics, seconds=final["time/seconds"], hint=hint)
+    return value
+
+
+def _check_rows(data, batch_size):
+    if batch_size > len(data.train[0]):
+        raise config.ConfigError(
+            f"batch_size must be at most {len(data.train[0])}, the training rows, got {batch_size}"
+        )
+
+
+def _earlier(store, fingerprint, path, resume):
+    """The run to go on with, if any; without one, an old checkpoint is of no use."""
+    spool = path.with_suffix(SPOOL)
+    if spool.exists():
+        tracking.deliver(spool)
+    earlier = store.earlier(fingerprint) if resume else None
+    if earlier and tracking.standing(earlier) == "running" and resume != "force":
+        raise tracking.TrackingError(
+            f"this run goes on already, as process {earlier.data.tags.get(tracking.OWNER)} in run"
+            f" {earlier.info.run_id}; wait for it, or use resume=force if it is dead"
+        )
+    if not resume:
+        path.unlink(missing_ok=True)
+    return earlier
+
+
+def _kept(store, earlier, keep, objective):
+    """The metrics of a finished run, the objective's as they were for the net that was kept."""
+    metrics = dict(earlier.data.metrics)
+    for key in [objective] if isinstance(objective, str) else objective:
+        if keep == "best" and key in metrics:
+            metrics[key] = store.history(earlier.info.run_id, key).get(int(metrics["best/epoch"]), metrics[key])
+    return metrics
+
+
+def _objective(metrics, objective):
+    """The value of a metric, or a list of values."""
+    if isinstance(objective, list):
+        return [_objective(metrics, one) for one in objective]
+    if objective not in metrics:
+        raise config.ConfigError(f"objective must be a metric of the run, got {objective!r}: {', '.join(metrics)}")
     return metrics[objective]
 
 
-@lru_cache(maxsize=2)
-def _data(option: str, plugins: tuple[str, ...]):
-    return config.function("dataset", json.loads(option), list(plugins))()
+def _train(program, data, options, tracked, path, name, report):
+    """Trains, and after each epoch logs it and writes a checkpoint, from which an earlier run goes on.
 
-
-def _train(program, data, options, tracked, path, name):
-    """Trains all epochs, and after each logs it and writes a checkpoint; returns their metrics and the best state."""
+    Returns the metrics of all epochs, the best state, and the seconds that went into earlier runs.
+    """
+    began = time.perf_counter()
+    history, best, before_seconds = _resumed(program, path)
+    for epoch, metrics in enumerate(history, 1):  # of which the last may not be logged yet
+        tracked.metrics(metrics, step=epoch)
     schedule = config.function("schedule", options["schedule"], options["plugins"])
     rate = options["optimizer"]["learning_rate"]
     epochs = training.fit(
@@ -92,11 +161,12 @@ def _train(program, data, options, tracked, path, name):
         batch_size=options["batch_size"],
         rates=lambda steps, total: rate * schedule(steps, total),
         seed=options["seed"],
+        start=len(history),
     )
-    history, best = [], None
     before = measures.snapshot(program.manager)
     with terminal.progress(options["epochs"], name) as bar:
-        for epoch, metrics in enumerate(epochs, 1):
+        while not _ended(history, options):
+            metrics, epoch = next(epochs), len(history) + 1
             now = measures.snapshot(program.manager)
             metrics |= measures.weight_metrics(now, before)
             radii = measures.spectral_radii(program.manager)
@@ -108,11 +178,38 @@ def _train(program, data, options, tracked, path, name):
             state = program.state()
             if _best_epoch(history) == epoch:
                 best = state
-            checkpoint.save(path, {"last": state, "best": best}, {"epoch": epoch, "history": history})
+            seconds = before_seconds + time.perf_counter() - began
+            checkpoint.save(path, {"last": state, "best": best}, {"history": history, "seconds": seconds})
             tracked.metrics(metrics, step=epoch)
             bar.update(metrics, epoch)
+            if not report(epoch, metrics):
+                raise tracking.GivenUpError(f"given up after epoch {epoch}")
             before = now
-    return history, best
+    return history, best, before_seconds
+
+
+def _resumed(program, path):
+    """The metrics, the best state and the seconds of the epochs that a checkpoint has, and restores its last state."""
+    if not path.exists():
+        return [], None, 0.0
+    try:
+        arrays, values = checkpoint.load(path)
+        program.restore(arrays["last"])
+        return values["history"], arrays["best"], values["seconds"]
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise config.ConfigError(f"{path} is no checkpoint of this net ({error}); use resume=false") from error
+
+
+def _ended(history, options):
+    """Whether all epochs are done, or none of the last `patience` was the best by `monitor`."""
+    patience = options["patience"]
+    if len(history) == options["epochs"] or not patience or not history:
+        return len(history) == options["epochs"]
+    direction, key = options["monitor"].split()
+    if key not in history[-1]:
+        raise config.ConfigError(f"monitor must name a metric of an epoch, got {key!r}: {', '.join(history[-1])}")
+    values = [metrics[key] for metrics in history]
+    return len(values) - 1 - values.index(max(values) if direction == "max" else min(values)) >= patience
 
 
 def _best_epoch(history):
@@ -182,16 +279,16 @@ def _plain(option):
 def _parameters(options):
     """The plain name of each choice, and every other key with dots."""
     names = {group: _plain(options[group]) for group in GROUPS}
-    return names | {key: value for key, value in config.flat(options).items() if not key.endswith(".name")}
+    others = {key: value for key, value in options.items() if key not in COMMANDS}
+    return names | {key: value for key, value in config.flat(others).items() if not key.endswith(".name")}
 
 
-def _tags(options, data):
+def _tags(options, data, fingerprint):
     """What the UI filters and groups by, and what identifies the run."""
-    numbers = {key: value for key, value in options.items() if key not in PLACES}
-    fingerprint = hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()[:16]
     names = {group: _plain(options[group]) for group in GROUPS}
     commit = {"git_commit": _git("rev-parse", "HEAD"), "git_changed": bool(_git("status", "--porcelain"))}
-    return names | {"seed": options["seed"], "fingerprint": fingerprint, "data_source": data.source} | commit
+    own = {"seed": options["seed"], tracking.FINGERPRINT: fingerprint, "data_source": data.source}
+    return names | own | commit
 
 
 def _git(*arguments):

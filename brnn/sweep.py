@@ -1,64 +1,176 @@
-"""Sweeps: the jobs of one command are children of one parent run, and none stops the others."""
+"""Sweeps: the jobs of one command are children of one parent run, and none stops the others.
 
+Repeating the command goes on with the same parent: jobs that finished are skipped, and the others are run, from
+their checkpoints where they have one.
+"""
+
+import itertools
 import json
 import os
+import re
 import time
-from collections.abc import Callable
-from contextlib import contextmanager
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from brnn import config, terminal
+from brnn import config, identity, terminal
 
 PLAN = "BRNN_SWEEP"  # environment variable that tells jobs, in other processes too, of their sweep
-TRACEBACK = "BRNN_TRACEBACK"  # environment variable that asks for the traceback of an error
+LAUNCH = "BRNN_LAUNCH"  # that tells them which command started them
+TRIAL = "BRNN_TRIAL"  # that tells a job its number in an optimizer's study
+TRACEBACK = "BRNN_TRACEBACK"  # that asks for the traceback of an error
 SHOWN = ("test/accuracy", "sparsity/all", "attack/robust_accuracy", "attack/success_rate", "time/seconds")
 TOLD = ("seed", "experiment", "tracking", *config.MODULES)  # keys that the name of a run tells, or need not
+FREE = (
+    "resume",
+    "dry_run",
+    "checkpoints",
+    "tracking",
+    "hydra",
+)  # keys on which the identity of a sweep does not depend
 
 
 class SweepError(RuntimeError):
     """Some jobs of a sweep failed."""
 
 
-@contextmanager
-def parent(composed, arguments: list[str], constant: list[str]):
-    """A parent run for the jobs that run inside; in the end it prints their table, and raises if any failed.
+def grid(overrides: Sequence, together: Sequence) -> list[list[str]]:
+    """The jobs of a sweep, as lists of overrides: every combination of their values, in order, none twice.
 
-    `arguments` are the overrides of the sweep, `constant` those that are the same in all jobs.
+    The keys in `together`, a list or a list of lists, take their first values in the same job, then their second ones.
+    """
+    columns = {override.get_key_element(): values(override) for override in overrides}
+    groups = [together] if together and isinstance(together[0], str) else together
+    axes = {key: [(value,) for value in column] for key, column in columns.items()}
+    for group in groups:
+        axes[group[0]] = _zipped({key: columns.get(key, []) for key in group})
+        for key in group[1:]:
+            del axes[key]
+    jobs = (tuple(itertools.chain(*parts)) for parts in itertools.product(*axes.values()))
+    return [list(job) for job in dict.fromkeys(jobs)]
+
+
+def _zipped(columns):
+    lengths = {len(column) for column in columns.values()}
+    if len(lengths) > 1 or 0 in lengths:
+        told = ", ".join(f"{key} has {len(column)}" for key, column in columns.items())
+        raise config.ConfigError(f"hydra.sweeper.zip: keys that go together need as many values each, but {told}")
+    return list(zip(*columns.values(), strict=True))
+
+
+def values(override):
+    """What an override sets its key to, job by job."""
+    key = override.get_key_element()
+    if not override.is_sweep_override():
+        return [f"{key}={override.get_value_element_as_str()}"]
+    if not override.is_discrete_sweep():
+        raise config.ConfigError(f"{override.input_line}: an interval needs hydra/sweeper=optuna; a grid has values")
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+
+
+@contextmanager
+def parent(composed, arguments: list[str], constant: list[str], how: dict):
+    """The parent run of the jobs that run inside; in the end it prints their table, and raises if any failed.
+
+    `arguments` are the overrides of the sweep, `constant` those that are the same in all jobs, `how` tells how the
+    jobs are made of them; jobs may know it too. Yields the run, and a list for jobs of which nothing came back.
     """
     from brnn import tracking
 
     store = tracking.open_store(**OmegaConf.to_container(composed.tracking, resolve=True))
-    with store.run(" ".join(arguments) or "sweep", {"sweep": " ".join(arguments)}, None) as run:
-        os.environ[PLAN] = json.dumps({"parent": run.id, "constant": constant})
+    fingerprint = identify(arguments, how)
+    spool = Path(composed.checkpoints) / f"{fingerprint}.jsonl"
+    if spool.exists():
+        tracking.deliver(spool)
+    earlier = store.earlier(fingerprint) if composed.resume else None
+    if earlier and tracking.standing(earlier) == "running" and composed.resume != "force":
+        raise SweepError(f"this sweep goes on already, as process {earlier.data.tags[tracking.OWNER]}")
+    began, lost, name = time.time(), [], " ".join(arguments) or "sweep"
+    os.environ[LAUNCH] = uuid.uuid4().hex
+    with store.run(name, {"sweep": name, tracking.FINGERPRINT: fingerprint}, None, spool, earlier) as run:
+        os.environ[PLAN] = json.dumps({"parent": run.id, "constant": constant, "how": how})
         try:
-            yield
+            yield run, lost
+            _forget_old_errors(store, run.id)
         finally:
-            del os.environ[PLAN]
-            jobs = [_row(child) for child in store.children(run.id)]
+            jobs = _closed(store, run.id, began, lost)
+            del os.environ[PLAN], os.environ[LAUNCH]
             terminal.sweep_table(jobs)
-        failed = [job["name"] for job in jobs if job["status"] == "failed"]
-        if failed:
-            raise SweepError(f"{len(failed)} of {len(jobs)} jobs failed: {', '.join(failed)}")
+        bad = [job["name"] for job in jobs if job["status"] in ("failed", "killed")]
+        if bad:
+            raise SweepError(f"{len(bad)} of {len(jobs)} jobs failed: {', '.join(bad)}; the same command repeats them")
 
 
-def job(options: dict, run: Callable) -> float:
+def identify(arguments: list[str], how: dict) -> str:
+    """The fingerprint of a sweep: the same for the same overrides in any order, made to jobs in the same way."""
+    return identity.hashed(["sweep", sorted(one for one in arguments if _root(one) not in FREE), how])
+
+
+def job(options: dict, run: Callable) -> float | list[float]:
     """Runs one job of a sweep; its error is said and recorded, and its objective then is not a number.
 
-    `run(options, parent, suffix)` gets the parent run, and what the job's name has to tell beyond the groups.
+    `run(options, parent, suffix, report)` gets the parent run, what the job's name has to tell beyond the groups, and
+    a function that is told the metrics of each epoch, and tells whether to go on.
     """
+    from brnn import tracking
+
     began, plan, overrides = time.time(), json.loads(os.environ[PLAN]), list(HydraConfig.get().overrides.task)
     own = [override for override in overrides if override not in plan["constant"]]
     suffix = "".join(f" {override}" for override in own if not _is_told(override))
     try:
-        return run(options, plan["parent"], suffix)
+        return run(options, plan["parent"], suffix, _reporter(options, plan["how"]))
+    except tracking.GivenUpError as reason:
+        terminal.note(f"{' '.join(own)}: {reason}")
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
         terminal.error(f"{' '.join(own)}: {error}")
         _record(options, plan["parent"], " ".join(own), error, began)
-        return float("nan")
+    return float("nan")
+
+
+def plan(overrides: list[list[str]], jobs: list[dict]) -> None:
+    """Prints what each job, a configuration, would do: run, resume from a checkpoint, or be skipped."""
+    from brnn import tracking
+
+    keys = jobs[0]["tracking"]
+    store = None if tracking.is_absent(keys["uri"]) else tracking.open_store(**keys)
+    names = [" ".join(one for one in job if _root(one) not in FREE) or "this" for job in overrides]
+    terminal.sweep_table([{"name": name, **_prospect(one, store)} for name, one in zip(names, jobs, strict=True)])
+
+
+def _prospect(options, store):
+    from brnn import checkpoint, tracking
+
+    try:
+        config.check(options)
+        _, digest = identity.data(json.dumps(options["dataset"]), tuple(options["plugins"]))
+    except (ValueError, OSError) as error:
+        return {"status": "failed", "error": str(error)}
+    fingerprint = identity.fingerprint(options, digest)
+    earlier = store.earlier(fingerprint) if store and options["resume"] else None
+    if earlier and tracking.standing(earlier) in ("finished", "running"):
+        return {"status": {"finished": "skip", "running": "running"}[tracking.standing(earlier)]}
+    path = Path(options["checkpoints"]) / f"{fingerprint}.npz"
+    if not (options["resume"] and path.exists()):
+        return {"status": "run", "epochs": options["epochs"]}
+    return {"status": "resume", "epochs": options["epochs"] - len(checkpoint.load(path)[1]["history"])}
+
+
+def _reporter(options, how):
+    if TRIAL not in os.environ:
+        return lambda epoch, metrics: True
+    from brnn import search
+
+    return search.reporter(how, int(os.environ[TRIAL]), options["monitor"])
+
+
+def _root(override):
+    return re.split("[=.@]", override.lstrip("+~"))[0]
 
 
 def _is_told(override):
@@ -71,14 +183,44 @@ def _record(options, parent, name, error, began):
     from brnn import tracking
 
     store = tracking.open_store(**options["tracking"])
-    if not any(child.info.start_time >= began * 1000 for child in store.children(parent)):
-        run = tracking.Run(store, store.start(name, {"error": f"{type(error).__name__}: {error}"}, parent))
-        run.end("FAILED")
+    mine = [one for one in store.children(parent) if one.data.tags.get(tracking.OWNER) == identity.owner()]
+    if any((one.info.end_time or 0) >= int(began * 1000) for one in mine):
+        return
+    fingerprint = identity.hashed(["failed", {key: v for key, v in options.items() if key not in identity.APART}])
+    spool = Path(options["checkpoints"]) / f"{fingerprint}.jsonl"
+    tags = {tracking.FINGERPRINT: fingerprint, tracking.RECORD: "true"}
+    with suppress(type(error)), store.run(name, tags, parent, spool, store.earlier(fingerprint)):
+        raise error
 
 
-def _row(child):
-    """A finished or failed job, for the table."""
-    values = child.data.metrics
-    status = "finished" if child.info.status == "FINISHED" else "failed"
+def _forget_old_errors(store, parent):
+    """Drops what `_record` left of jobs that now got as far as their run."""
+    from brnn import tracking
+
+    for one in store.children(parent):
+        if tracking.RECORD in one.data.tags and one.data.tags[tracking.LAUNCH] != os.environ[LAUNCH]:
+            store.delete(one.info.run_id)
+
+
+def _closed(store, parent, began, lost):
+    """The rows of the table, after runs whose processes are gone were marked."""
+    from brnn import tracking
+
+    for one in store.children(parent):
+        if tracking.standing(one) == "interrupted":
+            store.kill(one.info.run_id)
+    rows = [_row(one, began) for one in store.children(parent)]
+    return [row for row in rows if not (lost and row["status"] == "killed")] + lost
+
+
+def _row(one, began):
+    """A job, for the table."""
+    from brnn import tracking
+
+    values, status = one.data.metrics, tracking.standing(one)
+    if status == "finished" and one.info.end_time < int(began * 1000):
+        status = "skipped"
+    if status == "killed" and tracking.GIVEN_UP in one.data.tags:
+        status = "pruned"
     shown = {name: values[name] for name in SHOWN if name in values}
-    return {"name": child.info.run_name, "status": status, "error": child.data.tags.get("error")} | shown
+    return {"name": one.info.run_name, "status": status, "error": one.data.tags.get("error")} | shown

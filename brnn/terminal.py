@@ -25,9 +25,19 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
+PLAIN = "BRNN_PLAIN"  # environment variable of a process that shares the terminal with others
 _UNLIMITED = 10_000  # columns of what is no terminal
 _STATUS_WIDTH = 90  # columns of a progress bar and the longest text behind it
-_STATUS_STYLE = {"finished": "green", "failed": "bold red", "skipped": "yellow"}
+_STATUS_STYLE = {"finished": "green", "failed": "bold red", "skipped": "yellow"}  # always counted
+_PLANNED = {"run", "resume", "skip"}  # statuses of a dry run
+_STATUS_STYLE_TOO = {
+    "killed": "red",
+    "pruned": "yellow",
+    "running": "cyan",
+    "run": "green",
+    "resume": "cyan",
+    "skip": "yellow",
+}
 _CLOSING = ("test/accuracy", "test/loss", "validation/accuracy", "sparsity/all", "size/bits_per_weight")
 
 
@@ -50,7 +60,7 @@ class Progress:
 def progress(epochs: int, name: str) -> Iterator[Progress]:
     """A bar on a terminal that belongs to this process alone, else one plain line per epoch."""
     console = _console(sys.stdout)
-    if not console.is_interactive or os.environ.get("CI") or multiprocessing.parent_process():
+    if not console.is_interactive or os.environ.keys() & {"CI", PLAIN} or multiprocessing.parent_process():
         yield Progress(epochs, lambda _, status: _write(sys.stdout, f"{name}  {status}"))
         return
     fits = console.width >= len(name) + _STATUS_WIDTH
@@ -115,10 +125,10 @@ def results_table(name: str, metrics: Mapping[str, float], *, seconds: float, hi
 def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
     """One line per job, what went wrong below, and the number of jobs that finished, failed or were skipped.
 
-    A row has `name` and `status` (`finished`, `failed` or `skipped`), may have `objective` and `error`, and whatever
-    else it has is a metric.
+    A row has `name` and `status` (`finished`, `failed`, `skipped`, `killed`, `pruned` or `running`; in a dry run `run`,
+    `resume` or `skip`), may have `objective` and `error`, and whatever else it has is a metric.
     """
-    rows = list(rows)
+    rows, styles = list(rows), _STATUS_STYLE | _STATUS_STYLE_TOO
     numbers = list(dict.fromkeys(key for row in rows for key in row if key not in ("name", "status", "error")))
     table = _table(
         Column("job", overflow="fold"),
@@ -126,11 +136,18 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
         *(Column(re.sub("(?<=[/_])", "\n", key), justify="right", no_wrap=True) for key in numbers),
     )
     for row in rows:
-        status = Text(row["status"], _STATUS_STYLE[row["status"]])
+        status = Text(row["status"], styles[row["status"]])
         table.add_row(row["name"], status, *(_number(row.get(key)) for key in numbers))
     errors = [Text(f"{row['name']}: {_one_line(row['error'])}", "red") for row in rows if row.get("error")]
     counts = Counter(row["status"] for row in rows)
-    _write(sys.stdout, "", table, *errors, ", ".join(f"{counts[status]} {status}" for status in _STATUS_STYLE))
+    always = () if counts and counts.keys() <= _PLANNED else _STATUS_STYLE
+    counted = [status for status in styles if counts[status] or status in always]
+    _write(sys.stdout, "", table, *errors, ", ".join(f"{counts[status]} {status}" for status in counted))
+
+
+def note(text: str) -> None:
+    """One line on stdout."""
+    _write(sys.stdout, _one_line(text))
 
 
 @contextmanager

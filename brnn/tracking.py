@@ -1,9 +1,11 @@
 """Tracking: the only module that knows MLflow.
 
 Everything goes through the client with an explicit run, so that nothing is left in the environment, and a
-job of a sweep needs only the identifier of its parent.
+job of a sweep needs only the identifier of its parent. A server that goes away in the middle of a run costs
+nothing: what it cannot take is kept in a file, the spool, line by line, until it is back.
 """
 
+import base64
 import fcntl
 import json
 import logging
@@ -11,31 +13,46 @@ import os
 import sqlite3
 import tempfile
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # seconds of patience with a server, not minutes
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # what a server does not take is kept and sent again
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 import mlflow
 import numpy as np
+import requests
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-for name in ("mlflow", "alembic"):
-    logging.getLogger(name).setLevel(logging.WARNING)
-logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # what a store logs below, it raises too
+from brnn import identity, terminal
+
+logging.getLogger("alembic").setLevel(logging.WARNING)
+logging.getLogger("urllib3").setLevel(logging.ERROR)
+logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # it prints tracebacks of what it then raises
 
 SQLITE = "sqlite:///"
 PARENT = "mlflow.parentRunId"
+FINGERPRINT, OWNER, LAUNCH, REUSED = "fingerprint", "owner", "launch", "reused_by"  # tags
+ERROR, GIVEN_UP, RECORD = "error", "given_up", "record"
+AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")  # codes of what a server may take later
 LONGEST = 5000  # characters of a parameter or tag that every store takes
 
 
 class TrackingError(RuntimeError):
     """The tracking store cannot be opened or written."""
+
+
+class AwayError(TrackingError):
+    """The tracking server does not answer."""
+
+
+class GivenUpError(Exception):
+    """A sweeper has no use for the rest of a run."""
 
 
 class Store:
@@ -47,25 +64,76 @@ class Store:
         self.uri = uri
 
     @contextmanager
-    def run(self, name: str, tags: dict, parent: str | None):
-        """A new run, which ends as finished, or as failed with its error as a tag, or as killed by Ctrl-C."""
-        run = Run(self, self.start(name, tags, parent))
+    def run(self, name: str, tags: dict, parent: str | None, spool: Path | None = None, earlier=None):
+        """A new run, or `earlier` opened again.
+
+        It ends as finished, as killed by Ctrl-C or by a sweeper, or as failed with its error as a tag.
+        """
+        tags = tags | {OWNER: identity.owner(), LAUNCH: os.environ.get("BRNN_LAUNCH", "")}
+        tags |= {PARENT: parent} if parent else {}
+        run_id = self._reopen(earlier, tags) if earlier else self._create(name, tags)
+        run = Run(self, run_id, spool, earlier)
         try:
             yield run
         except KeyboardInterrupt:
             run.end("KILLED")
             raise
+        except GivenUpError as reason:
+            run.tag({GIVEN_UP: str(reason)})
+            run.end("KILLED")
+            raise
         except BaseException as error:
-            run.tag({"error": f"{type(error).__name__}: {error}"})
-            run.end("FAILED")
+            with suppress(TrackingError):  # the first error is what counts
+                run.tag({ERROR: f"{type(error).__name__}: {error}"})
+                run.end("FAILED")
             raise
         run.end("FINISHED")
 
-    def start(self, name: str, tags: dict, parent: str | None) -> str:
-        """Creates a run and returns its identifier."""
-        tags = tags | ({PARENT: parent} if parent else {})
+    def earlier(self, fingerprint: str):
+        """The newest run of a fingerprint, or None."""
+        with _failing_clearly(self.uri):
+            query = f"tags.{FINGERPRINT} = '{fingerprint}'"
+            found = self.client.search_runs([self.experiment_id], query, order_by=["start_time DESC"], max_results=1)
+        return found[0] if found else None
+
+    def children(self, parent: str) -> list:
+        """The runs of a sweep, oldest first; runs that it found finished are among them."""
+        found = self._search(f"tags.`{PARENT}` = '{parent}'") + self._search(f"tags.`{REUSED}.{parent}` = 'true'")
+        return sorted({run.info.run_id: run for run in found}.values(), key=lambda run: run.info.start_time)
+
+    def history(self, run_id: str, key: str) -> dict[int, float]:
+        """The values of a metric by step."""
+        with _failing_clearly(self.uri):
+            return {metric.step: metric.value for metric in self.client.get_metric_history(run_id, key)}
+
+    def reuse(self, run_id: str, parent: str) -> None:
+        """Counts a finished run among the jobs of a sweep."""
+        with _failing_clearly(self.uri):
+            self.client.set_tag(run_id, f"{REUSED}.{parent}", "true")
+
+    def delete(self, run_id: str) -> None:
+        """Puts a run into the store's trash."""
+        with _failing_clearly(self.uri):
+            self.client.delete_run(run_id)
+
+    def kill(self, run_id: str) -> None:
+        """Marks a run, whose process is gone, as killed."""
+        with _failing_clearly(self.uri):
+            self.client.set_terminated(run_id, "KILLED")
+
+    def _create(self, name, tags):
         with _failing_clearly(self.uri):
             return self.client.create_run(self.experiment_id, run_name=name, tags=_texts(tags)).info.run_id
+
+    def _reopen(self, earlier, tags):
+        run_id = earlier.info.run_id
+        with _failing_clearly(self.uri):
+            self.client.log_batch(run_id, tags=[RunTag(key, text) for key, text in _texts(tags).items()])
+            for key in (ERROR, GIVEN_UP):
+                if key in earlier.data.tags:
+                    self.client.delete_tag(run_id, key)
+            self.client.update_run(run_id, "RUNNING")
+        return run_id
 
     def net(self, run_id: str) -> tuple[dict, list]:
         """The configuration and the weights of the net that a run logged."""
@@ -75,45 +143,50 @@ class Store:
         with tempfile.TemporaryDirectory() as folder, _failing_clearly(self.uri):
             options = yaml.safe_load(Path(self.client.download_artifacts(run_id, "config.yaml", folder)).read_text())
             saved = Path(self.client.download_artifacts(run_id, "model", folder), "data", "model.keras")
-            return options, keras.models.load_model(saved).get_weights()
+            return options, keras.models.load_model(saved, compile=False, safe_mode=True).get_weights()
 
     def text(self, run_id: str, path: str) -> str:
         """A text artifact of a run."""
         with tempfile.TemporaryDirectory() as folder, _failing_clearly(self.uri):
             return Path(self.client.download_artifacts(run_id, path, folder)).read_text()
 
-    def children(self, parent: str) -> list:
-        """The runs of a sweep, oldest first."""
+    def _search(self, query):
         found, token = [], None
-        while True:
-            page = self.client.search_runs(
-                [self.experiment_id], f"tags.`{PARENT}` = '{parent}'", order_by=["start_time ASC"], page_token=token
-            )
-            found, token = found + list(page), page.token
-            if not token:
-                return found
+        with _failing_clearly(self.uri):
+            while True:
+                page = self.client.search_runs([self.experiment_id], query, page_token=token)
+                found, token = found + list(page), page.token
+                if not token:
+                    return found
 
 
 class Run:
-    """One run of the store; values are written in batches."""
+    """One run of the store. Values go in batches; what a server does not take is kept in `spool`, a file or None.
 
-    def __init__(self, store: Store, run_id: str):
+    `earlier` is what the store knew of it when it was opened again, None if it is new.
+    """
+
+    def __init__(self, store: Store, run_id: str, spool: Path | None, earlier):
         self.store = store
         self.client = store.client
         self.id = run_id
+        self.spool = spool
+        self.known = earlier.data.params if earlier else {}
+        self.logged = {key: store.history(run_id, key) for key in earlier.data.metrics} if earlier else {}
 
     def params(self, values: dict) -> None:
-        """Logs parameters."""
-        self._batch(params=[Param(key, text) for key, text in _texts(values).items()])
+        """Logs parameters; those that an earlier process logged stay as they are."""
+        self._write({"params": {key: text for key, text in _texts(values).items() if key not in self.known}})
 
     def metrics(self, values: dict[str, float], step: int) -> None:
-        """Logs metrics at one step."""
-        now = int(time.time() * 1000)
-        self._batch(metrics=[Metric(key, float(value), now, step) for key, value in values.items()])
+        """Logs metrics at one step; those that an earlier process logged stay as they are."""
+        new = {key: float(value) for key, value in values.items() if step not in self.logged.get(key, ())}
+        if new:
+            self._write({"metrics": new, "step": step, "at": _now()}, try_all=True)
 
     def tag(self, values: dict) -> None:
         """Sets tags."""
-        self._batch(tags=[RunTag(key, text) for key, text in _texts(values).items()])
+        self._write({"tags": _texts(values)})
 
     def text(self, content: str, path: str) -> None:
         """Writes a text artifact."""
@@ -121,10 +194,7 @@ class Run:
 
     def file(self, content: bytes, path: str) -> None:
         """Writes an artifact."""
-        with tempfile.TemporaryDirectory() as folder, _failing_clearly(self.store.uri):
-            local = Path(folder, Path(path).name)
-            local.write_bytes(content)
-            self.client.log_artifact(self.id, str(local), str(Path(path).parent) if "/" in path else None)
+        self._write({"file": path, "content": base64.b64encode(content).decode()})
 
     def model(self, model, requirements: list[str]) -> None:
         """Logs a Keras model that `mlflow.pyfunc.load_model("runs:/<id>/model")` loads.
@@ -135,7 +205,7 @@ class Run:
         from mlflow.models import Model, ModelSignature
 
         signature = ModelSignature(_schema(model.inputs), _schema(model.outputs))
-        with tempfile.TemporaryDirectory() as folder, _failing_clearly(self.store.uri):
+        with tempfile.TemporaryDirectory() as folder:
             if '"brnn>' in model.to_json():
                 model.save(f"{folder}/model.keras")
                 mlflow.pyfunc.save_model(
@@ -148,16 +218,58 @@ class Run:
                 )
             else:
                 mlflow.keras.save_model(model, f"{folder}/model", pip_requirements=requirements, signature=signature)
-            self.client.log_artifacts(self.id, f"{folder}/model", "model")
+            for path in sorted(Path(folder, "model").rglob("*")):
+                if path.is_file():
+                    self.file(path.read_bytes(), str(path.relative_to(folder)))
 
     def end(self, status: str) -> None:
         """Marks the run as FINISHED, FAILED or KILLED."""
-        with _failing_clearly(self.store.uri):
-            self.client.set_terminated(self.id, status)
+        self._write({"end": status, "at": _now()}, try_all=True)
+        if self._waits():
+            terminal.warning(f"{self.store.uri} is still away; {self.spool} is sent to it by: python -m brnn.sync")
 
-    def _batch(self, **values) -> None:
-        with _failing_clearly(self.store.uri):
-            self.client.log_batch(self.id, **values)
+    def _write(self, record: dict, try_all: bool = False) -> None:
+        """Sends a record, or keeps it behind those that are kept already; `try_all` then sends them all if it can."""
+        if not self._waits():
+            try:
+                _send(self.client, self.id, record)
+                return
+            except AwayError as error:
+                if self.spool is None:
+                    raise
+                terminal.warning(f"{error}; what it does not take is kept in {self.spool}")
+                _keep(self.spool, {"uri": self.store.uri, "run": self.id})
+        _keep(self.spool, record)
+        if try_all:
+            with suppress(AwayError):
+                deliver(self.spool)
+
+    def _waits(self):
+        return self.spool is not None and self.spool.exists()
+
+
+def deliver(spool: Path) -> int:
+    """Sends what a spool keeps, removes it, and returns the number of records; sending twice changes nothing."""
+    lines = spool.read_text().split("\n")[:-1]  # behind the last newline is what a crash cut off
+    header, *records = map(json.loads, lines or ["{}"])
+    client = mlflow.MlflowClient(header.get("uri"))
+    for record in records:
+        _send(client, header["run"], record)
+    spool.unlink()
+    return len(records)
+
+
+def standing(run) -> str:
+    """How a run stands: finished, failed, killed, running, or interrupted where its process is gone.
+
+    A run of another machine is taken to be running, unless the present launch has started it again.
+    """
+    if run.info.status != "RUNNING":
+        return run.info.status.lower()
+    runs = identity.alive(run.data.tags.get(OWNER, "::"))
+    if runs is None:
+        runs = not os.environ.get("BRNN_LAUNCH") or run.data.tags.get(LAUNCH) != os.environ["BRNN_LAUNCH"]
+    return "running" if runs else "interrupted"
 
 
 def open_store(*, uri: str, experiment: str) -> Store:
@@ -169,14 +281,28 @@ def open_store(*, uri: str, experiment: str) -> Store:
     with _failing_clearly(uri), _locked(uri):
         mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient(uri)
-        found = client.get_experiment_by_name(experiment)
-        artifacts = Path(uri.removeprefix(SQLITE)).parent / "mlartifacts" if uri.startswith(SQLITE) else None
-        experiment_id = (
-            found.experiment_id
-            if found
-            else client.create_experiment(experiment, artifact_location=artifacts and artifacts.as_uri())
-        )
+        experiment_id = _experiment(client, experiment, uri)
     return Store(client, experiment_id, uri)
+
+
+def _experiment(client, name, uri):
+    """The identifier of an experiment, which another process may create at the same time."""
+    artifacts = Path(uri.removeprefix(SQLITE)).parent / "mlartifacts" if uri.startswith(SQLITE) else None
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        with suppress(MlflowException):
+            return client.create_experiment(name, artifact_location=artifacts and artifacts.as_uri())
+        found = client.get_experiment_by_name(name)
+    if found is None or found.lifecycle_stage != "active":
+        raise TrackingError(
+            f"tracking.experiment={name} was deleted from {uri}, or cannot be created; take another name"
+        )
+    return found.experiment_id
+
+
+def is_absent(uri: str) -> bool:
+    """Whether a SQLite store has no file yet."""
+    return uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).exists()
 
 
 def _absolute(uri: str) -> str:
@@ -200,14 +326,49 @@ def _locked(uri: str):
         yield
 
 
+def _send(client, run_id: str, record: dict) -> None:
+    with _failing_clearly(client.tracking_uri):
+        if "metrics" in record:
+            metrics = [Metric(key, value, record["at"], record["step"]) for key, value in record["metrics"].items()]
+            client.log_batch(run_id, metrics=metrics)
+        elif "params" in record:
+            client.log_batch(run_id, params=[Param(key, text) for key, text in record["params"].items()])
+        elif "tags" in record:
+            client.log_batch(run_id, tags=[RunTag(key, text) for key, text in record["tags"].items()])
+        elif "file" in record:
+            _send_file(client, run_id, Path(record["file"]), base64.b64decode(record["content"]))
+        else:
+            client.set_terminated(run_id, record["end"], record["at"])
+
+
+def _send_file(client, run_id, path, content):
+    with tempfile.TemporaryDirectory() as folder:
+        local = Path(folder, path.name)
+        local.write_bytes(content)
+        client.log_artifact(run_id, str(local), str(path.parent) if path.parent.name else None)
+
+
+def _keep(spool: Path, record: dict) -> None:
+    spool.parent.mkdir(parents=True, exist_ok=True)
+    with spool.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def _now() -> int:
+    """Milliseconds, as MLflow counts them."""
+    return int(time.time() * 1000)
+
+
 @contextmanager
 def _failing_clearly(uri: str):
-    """Turns what a store raises into one line that names the store."""
+    """Turns what a store raises into one line that names the store, and tells whether a server is away."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise TrackingError(
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        remote = not uri.startswith(SQLITE)
+        away = isinstance(error, requests.RequestException) or getattr(error, "error_code", None) in AWAY
+        raise (AwayError if remote and away else TrackingError)(
             f"tracking.uri={uri} failed ({reason}); check that it exists, can be written and has room"
         ) from error
 

@@ -18,8 +18,8 @@ ORDER = [
     "checkpoint", "training", "nets",
     "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
     "figures", "robustness", "writing",
-    "terminal", "tracking",  # what a person sees
-    "run", "sweep", "__main__", "sample",
+    "identity", "terminal", "tracking",  # what a person sees
+    "run", "search", "sweep", "launchers", "sweepers", "sync", "__main__", "sample",
 ]  # fmt: skip
 HOMES = {
     "tensorflow": {
@@ -37,8 +37,12 @@ HOMES = {
     "ortools": {"cp_sat"},
     "art": {"external", "libraries"},
     "mlflow": {"tracking"},
-    "hydra": {"__main__", "sweep"},
-    "omegaconf": {"__main__", "sweep"},
+    "hydra": {"__main__", "launchers", "sweep", "sweepers"},
+    "omegaconf": {"__main__", "launchers", "sweep", "sweepers"},
+    "optuna": {"search"},
+    "joblib": {"launchers"},
+    "ray": {"launchers"},
+    "submitit": {"launchers"},
     "matplotlib": {"figures"},
     "rich": {"terminal"},
     "mlxtend": {"files"},

@@ -17,7 +17,7 @@ from brnn import config, ranges
 from brnn.config import ConfigError
 
 CONF = config.folder()
-GROUPS = {path.name for path in CONF.iterdir() if path.is_dir()} - {"experiment"}
+GROUPS = {path.name for path in CONF.iterdir() if path.is_dir()} - {"experiment", "hydra"}
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name in config.MODULES)
 OPTIMIZERS = sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml"))
 MODULES = sorted({module for modules in config.MODULES.values() for module in modules})
@@ -186,7 +186,7 @@ REFUSED = [
     (["tracking.uri=3"], "tracking.uri must be a text, got 3"),
     (["~estimator"], "estimator must be a group of keys, got None"),
     (["tracking=3"], "tracking must be a group of keys, got 3"),
-    (["+epohcs=3"], "epohcs is not a key here; valid are: epochs, batch_size, seed, keep, objective,"),
+    (["+epohcs=3"], "epohcs is not a key here; valid are: epochs, batch_size, seed, patience, monitor, keep,"),
     (["+tracking.url=x"], "tracking.url is not a key here; valid are: uri, experiment"),
     (["estimator=ste", "+estimator.bounnd=3"], "estimator.bounnd is not a key here; valid are: bound"),
     (["+estimator.bound=3"], "estimator.bound is not a key here; valid are: none"),
@@ -340,7 +340,18 @@ def test_a_range_takes_what_it_says(value):
     assert config._fits(value, ranges.Epsilon) == (0 < value <= 1)
 
 
-@pytest.mark.parametrize("name", [name for name in vars(ranges) if name[0].isupper() and name != "Annotated"])
+TEXTS = ("Annotated", "Goal")
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [("max a/b", True), ("min a", True), ("a/b", False), ("max", False), ("top a", False), (1, False)],
+)
+def test_a_goal_is_a_direction_and_a_metric(value, fits):
+    assert config._fits(value, ranges.Goal) == fits
+
+
+@pytest.mark.parametrize("name", [name for name in vars(ranges) if name[0].isupper() and name not in TEXTS])
 def test_a_range_says_what_it_takes_and_takes_no_truth_value_text_or_null(name):
     annotation = getattr(ranges, name)
     assert config._words(annotation) == annotation.__metadata__[0]

@@ -1,0 +1,78 @@
+"""What makes two runs the same, and to which process a run belongs."""
+
+import hashlib
+import json
+import os
+import socket
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from brnn import config
+
+APART = (
+    "tracking",
+    "checkpoints",
+    "resume",
+    "dry_run",
+    "objective",
+)  # keys on which the numbers of a run do not depend
+PATHS = ("root", "path")  # keys of a data set; what is in the files counts, not where they lie
+
+
+@lru_cache(maxsize=2)
+def data(option: str, plugins: tuple[str, ...]) -> tuple:
+    """The data set of an option, given as JSON, and a digest of its arrays."""
+    found = config.function("dataset", json.loads(option), list(plugins))()
+    digest = hashlib.sha256()
+    for array in (array for split in (found.train, found.validation, found.test) for array in split):
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+    return found, digest.hexdigest()
+
+
+def fingerprint(options: dict, digest: str) -> str:
+    """Sixteen letters that are the same for runs of the same numbers: the same configuration on the same data."""
+    numbers = {key: value for key, value in options.items() if key not in APART}
+    numbers["dataset"] = {key: value for key, value in options["dataset"].items() if key not in PATHS}
+    return hashed([numbers, digest])
+
+
+def hashed(value) -> str:
+    """Sixteen letters that stand for a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def owner() -> str:
+    """The present process: its machine, its number, and when it began, since numbers are used again."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_start(os.getpid())}"
+
+
+def alive(process: str) -> bool | None:
+    """Whether a process that `owner` named still runs; None where it ran on another machine."""
+    host, number, start = process.split(":")
+    if host != socket.gethostname():
+        return None
+    return start != "" and _start(int(number)) == start
+
+
+def _start(number: int) -> str:
+    """When a process of this machine began, or what stands for it where `/proc` does not tell; empty if it is gone."""
+    if not Path("/proc/self/stat").exists():
+        return "running" if _exists(number) else ""
+    try:
+        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]  # dead, but not yet waited for
+
+
+def _exists(number):
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,155 @@
+"""Launchers: where the jobs of a sweep run. Each engine is an optional extra, and imported when it is chosen.
+
+A launcher takes jobs, functions without arguments, and returns what each returned, in their order. A job whose
+process is lost is started again, and goes on from its checkpoint; where that does not help, its place is taken by
+a `JobReturn` with the error.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
+from omegaconf import open_dict
+
+from brnn import terminal
+from brnn.config import ConfigError
+from brnn.terminal import PLAIN
+
+OURS = "BRNN_"  # beginning of the environment variables that a job needs
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep, to be called in any process."""
+
+    context: object
+    task: Callable
+    config: object
+    overrides: list[str]
+    number: int
+    environment: dict[str, str]
+    state: dict
+    folder: str
+
+    def __call__(self) -> JobReturn:
+        """Runs the job as Hydra's own launcher does."""
+        os.environ.update(self.environment)
+        if Path(self.folder).is_dir():  # on this machine, or on a file system that it shares
+            os.chdir(self.folder)
+        setup_globals()
+        Singleton.set_state(self.state)
+        config = self.context.config_loader.load_sweep_config(self.config, list(self.overrides))
+        with open_dict(config):
+            config.hydra.job.id = config.hydra.job.num = self.number
+        HydraConfig.instance().set_config(config)
+        return run_job(
+            task_function=self.task,
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+            hydra_context=self.context,
+        )
+
+
+def jobs(launcher, overrides: list[list[str]], first: int) -> list[Job]:
+    """The jobs that a Hydra launcher was given; they are numbered from `first`."""
+    environment = {key: value for key, value in os.environ.items() if key.startswith(OURS)} | {PLAIN: "1"}
+    shared = (environment, Singleton.get_state(), os.getcwd())
+    return [
+        Job(launcher.context, launcher.task, launcher.config, list(one), number, *shared)
+        for number, one in enumerate(overrides, first)
+    ]
+
+
+def joblib(jobs: list[Job], *, n_jobs: int, attempts: int) -> list[JobReturn]:
+    """Runs the jobs in `n_jobs` processes of this machine, each of which gets its share of the cores."""
+    try:
+        from joblib.externals.loky import BrokenProcessPool, cpu_count, get_reusable_executor
+    except ImportError as error:
+        raise _missing("joblib") from error
+    if n_jobs == 0 or n_jobs < -1:
+        raise ConfigError(f"hydra.launcher.n_jobs must be 1 or more, or -1 for one per core, got {n_jobs}")
+    number = min(cpu_count() if n_jobs == -1 else n_jobs, len(jobs))
+    threads = str(max(1, cpu_count() // number))
+    shares = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"), threads) | {"TF_NUM_INTEROP_THREADS": "1"}
+    returns, left = {}, list(enumerate(jobs))
+    for attempt in range(1, attempts + 1):
+        executor = get_reusable_executor(max_workers=number, env=shares, timeout=None)
+        try:
+            futures = [executor.submit(job) for _, job in left]
+            again = []
+            for (place, job), future in zip(left, futures, strict=True):
+                try:
+                    returns[place] = future.result()
+                except BrokenProcessPool:
+                    returns[place] = _lost(job, "its process was killed, perhaps for want of memory")
+                    again.append((place, job))
+        except BaseException:
+            executor.shutdown(wait=False, kill_workers=True)
+            raise
+        if not again:
+            break
+        left = again
+        terminal.warning(f"a process was killed in attempt {attempt} of {attempts} at {len(left)} jobs")
+    return [returns[place] for place in range(len(jobs))]
+
+
+def ray(jobs: list[Job], *, address: str | None, cpus: float, gpus: float, attempts: int) -> list[JobReturn]:
+    """Runs the jobs on a Ray cluster, which starts those again whose process or machine is lost."""
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray as engine
+    except ImportError as error:
+        raise _missing("ray") from error
+    local = {"_node_ip_address": "127.0.0.1"} if address is None else {}
+    engine.init(address=address, include_dashboard=False, log_to_driver=True, **local)
+    try:
+        remote = engine.remote(num_cpus=cpus, num_gpus=gpus, max_retries=attempts - 1)(Job.__call__)
+        futures = [remote.remote(job) for job in jobs]
+        return [_awaited(engine.get, future, job) for future, job in zip(futures, jobs, strict=True)]
+    finally:
+        engine.shutdown()
+
+
+def submitit(jobs: list[Job], *, cluster: str, folder: str, parameters: dict) -> list[JobReturn]:
+    """Runs the jobs under Slurm, as one array; what they print is in `folder`."""
+    try:
+        import submitit as engine
+    except ImportError as error:
+        raise _missing("submitit") from error
+    executor = engine.AutoExecutor(folder=folder, cluster=cluster)
+    executor.update_parameters(**parameters)
+    with executor.batch():
+        tasks = [executor.submit(job) for job in jobs]
+    terminal.note(f"{len(tasks)} jobs are submitted; what they print is in {folder}")
+    try:
+        return [_awaited(type(task).result, task, job) for task, job in zip(tasks, jobs, strict=True)]
+    except BaseException:
+        for task in tasks:
+            task.cancel(check=False)
+        raise
+
+
+class LostError(RuntimeError):
+    """Nothing came back from a job."""
+
+
+def _awaited(get, future, job):
+    try:
+        return get(future)
+    except Exception as error:
+        return _lost(job, str(error))
+
+
+def _lost(job, reason):
+    error = LostError(" ".join(reason.split()))
+    return JobReturn(overrides=job.overrides, status=JobStatus.FAILED, _return_value=error)
+
+
+def _missing(name):
+    return ConfigError(f"hydra/launcher={name} needs a package: pip install 'brnn[{name}]'")

@@ -1,0 +1,85 @@
+"""Sweepers: which jobs a sweep has, and in which order they are launched.
+
+`plugin` is the Hydra plugin: it has the composed `config`, the `loader` that composes a job's configuration from its
+overrides, and the `launcher`.
+"""
+
+import builtins
+import math
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobStatus
+from omegaconf import OmegaConf, open_dict
+
+from brnn import sweep, terminal
+from brnn.config import ConfigError
+
+
+def grid(plugin, arguments: list[str], *, zip: list, params: dict) -> None:
+    """Launches every combination of the values, those of the keys in `zip` together."""
+    arguments, overrides = _parsed(plugin, arguments, params)
+    jobs = sweep.grid(overrides, zip)
+    composed = [_composed(plugin, job) for job in jobs]  # which finds at once what no job could run with
+    constant = _constant(overrides)
+    if plugin.config.dry_run:
+        sweep.plan([[one for one in job if one not in constant] for job in jobs], composed)
+        return
+    with sweep.parent(plugin.config, arguments, constant, {"zip": list(zip)}) as (_, lost):
+        returns = plugin.launcher.launch(jobs, initial_job_idx=0)
+        lost.extend(filter(None, map(_lost, returns)))
+
+
+def optuna(
+    plugin, arguments: list[str], *, trials: int, parallel: int, study: str | None, params: dict, **keys
+) -> None:
+    """Launches `parallel` trials at a time, with values that Optuna chooses, until the study has `trials`."""
+    try:
+        from brnn import search
+    except ImportError as error:
+        raise ConfigError("hydra/sweeper=optuna needs a package: pip install 'brnn[optuna]'") from error
+    arguments, overrides = _parsed(plugin, arguments, params)
+    space = {one.get_key_element(): search.distribution(one) for one in overrides if one.is_sweep_override()}
+    constant = _constant(overrides)
+    how = {**keys, "study": study or sweep.identify(arguments, keys)}
+    opened = search.study(**how)
+    if plugin.config.dry_run:
+        terminal.note(f"study {how['study']} has {search.done(opened)} of {trials} trials in {keys['storage']}")
+        return
+    with sweep.parent(plugin.config, arguments, constant, how) as (run, lost):
+        search.take_up(opened)
+        while batch := search.ask(opened, space, trials, parallel):
+            jobs = [[*constant, *(f"{key}={value}" for key, value in one.params.items())] for one in batch]
+            numbers = [f"+hydra.job.env_set.{sweep.TRIAL}='{one.number}'" for one in batch]
+            launched = [[*job, number] for job, number in builtins.zip(jobs, numbers, strict=True)]
+            returns = plugin.launcher.launch(launched, initial_job_idx=batch[0].number)
+            lost.extend(filter(None, map(_lost, returns)))
+            for trial, one in builtins.zip(batch, returns, strict=True):
+                search.tell(opened, trial, one.return_value if _lost(one) is None else math.nan)
+        best = search.best(opened)
+        run.tag({"best": best})
+        for one in best:
+            terminal.note(f"best: {', '.join(f'{key}={value}' for key, value in one.items())}")
+
+
+def _parsed(plugin, arguments, params):
+    arguments = [*(f"{key}={value}" for key, value in params.items()), *arguments]
+    return arguments, OverridesParser.create(plugin.loader).parse_overrides(arguments)
+
+
+def _constant(overrides):
+    return [value for one in overrides if not one.is_sweep_override() for value in sweep.values(one)]
+
+
+def _composed(plugin, job):
+    """The configuration of a job."""
+    composed = plugin.loader.load_sweep_config(plugin.config, job)
+    with open_dict(composed):
+        del composed["hydra"]
+    return OmegaConf.to_container(composed, resolve=True)
+
+
+def _lost(returned):
+    """A row for the table, where a job returned nothing."""
+    if returned.status == JobStatus.COMPLETED:
+        return None
+    return {"name": " ".join(returned.overrides), "status": "failed", "error": str(returned._return_value)}

@@ -1,0 +1,25 @@
+"""Sends what a tracking server could not take to it, now that it is back: `python -m brnn.sync [checkpoints]`."""
+
+import sys
+from pathlib import Path
+
+from brnn import terminal, tracking
+
+
+def main(folder: str) -> None:
+    """Delivers all spools of a folder, and says of each how many records it had; the exit code is 1 if any stays."""
+    spools = sorted(Path(folder).glob("*.jsonl"))
+    failed = False
+    for spool in spools:
+        try:
+            terminal.note(f"{spool}: {tracking.deliver(spool)} records delivered")
+        except tracking.TrackingError as error:
+            failed = True
+            terminal.error(f"{spool}: {error}")
+    if not spools:
+        terminal.note(f"nothing waits in {folder}")
+    sys.exit(int(failed))
+
+
+if __name__ == "__main__":
+    main(*(sys.argv[1:2] or ["checkpoints"]))

@@ -1,0 +1,112 @@
+"""A server that goes away in the middle of a run loses nothing."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from brnn import tracking
+
+
+class Server:
+    """An MLflow server in a folder, which can be killed and started again."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        """Starts it, and waits until it answers."""
+        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self.port)]
+        command += ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"]
+        command += ["--artifacts-destination", str(self.folder / "artifacts")]
+        off = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                command, env=os.environ | off, stdout=log, stderr=log, start_new_session=True
+            )
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            try:
+                urllib.request.urlopen(f"{self.uri}/health", timeout=5)
+                return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.3)
+        raise TimeoutError((self.folder / "log").read_text())
+
+    def kill(self):
+        """Kills it and its workers."""
+        os.killpg(self.process.pid, 9)
+        self.process.wait()
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+def history(store, run_id, key):
+    return [(metric.step, metric.value) for metric in store.client.get_metric_history(run_id, key)]
+
+
+def test_what_a_server_does_not_take_is_there_when_it_is_back(server, tmp_path, capsys):
+    store = tracking.open_store(uri=server.uri, experiment="brnn")
+    folder = tmp_path / "checkpoints"
+    first, last = folder / "first.jsonl", folder / "last.jsonl"
+    with store.run("first", {}, None, first) as one:
+        one.metrics({"loss": 0.5}, 1)
+        with store.run("last", {"seed": 3}, None, last) as other:
+            other.metrics({"loss": 5.0}, 1)
+            server.kill()
+            one.metrics({"loss": 0.25}, 2)
+            other.params({"epochs": 2})
+            other.metrics({"loss": float("inf")}, 2)
+            other.text("hello", "notes/a.txt")
+            other.tag({"trusted": True})
+        assert last.exists()  # it ended, and nobody has heard of it
+        began = time.monotonic()
+        with pytest.raises(tracking.TrackingError, match=f"tracking.uri={server.uri} failed "):
+            tracking.open_store(uri=server.uri, experiment="brnn")
+        assert time.monotonic() - began < 15
+        server.start()
+        one.metrics({"loss": 0.125}, 3)
+        assert not first.exists()
+    errors = capsys.readouterr().err
+    assert f"what it does not take is kept in {last}" in errors
+    assert f"{last} is sent to it by: python -m brnn.sync" in errors
+    assert history(store, one.id, "loss") == [(1, 0.5), (2, 0.25), (3, 0.125)]
+    shutil.copy(last, folder / "twice.jsonl")
+    done = subprocess.run(
+        [sys.executable, "-m", "brnn.sync", folder], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{last}: 5 records delivered" in done.stdout
+    assert list(folder.iterdir()) == []
+    run = store.client.get_run(other.id)
+    assert (run.info.status, run.data.params, run.data.tags["trusted"]) == ("FINISHED", {"epochs": "2"}, "true")
+    assert history(store, other.id, "loss") == [(1, 5.0), (2, sys.float_info.max)]  # MLflow's infinity
+    assert [file.path for file in store.client.list_artifacts(other.id, "notes")] == ["notes/a.txt"]
+
+
+def test_a_line_that_a_crash_cut_off_is_left_out(tmp_path):
+    store = tracking.open_store(uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="brnn")
+    with store.run("one", {}, None, tmp_path / "unused.jsonl") as run:
+        spool = tmp_path / "spool.jsonl"
+        spool.write_text(
+            f'{{"uri": "{store.uri}", "run": "{run.id}"}}\n{{"metrics": {{"loss": 1.0}}, "step": 1, "at": 5}}\n{{"met'
+        )
+        assert tracking.deliver(spool) == 1
+        assert not spool.exists()
+    assert history(store, run.id, "loss") == [(1, 1.0)]

@@ -1,0 +1,203 @@
+"""A sweep does what its command line says, tells what failed and why, and goes on where it was stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from brnn import config, launchers, sweep, tracking
+
+SMALL = ["precision=full", "topology=mlp", "topology.width=8", "topology.depth=1", "batch_size=32", "attack=none"]
+SMALL += ["dataset=arrays", "compiled=false"]
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder with 200 images in two classes; commands run in it."""
+    rng = np.random.default_rng(0)
+    x, y = rng.random((200, 28, 28)).astype("float32"), np.arange(200) % 2
+    np.savez(tmp_path / "mine.npz", x=x * (1 + y[:, None, None]) / 2, y=y)
+    return tmp_path
+
+
+def begin(place, *arguments):
+    command = [sys.executable, "-m", "brnn", *SMALL, "dataset.path=mine.npz", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=place, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+
+
+def ran(place, *arguments):
+    process = begin(place, *arguments)
+    out, err = process.communicate(timeout=170)
+    return process.returncode, out, err
+
+
+def runs(place):
+    store = tracking.open_store(uri=f"sqlite:///{place}/mlflow.db", experiment="brnn")
+    found = store.client.search_runs([store.experiment_id], order_by=["start_time ASC"])
+    children = [one for one in found if tracking.PARENT in one.data.tags]
+    parents = [one for one in found if tracking.PARENT not in one.data.tags]
+    epochs = [len(store.client.get_metric_history(one.info.run_id, "train/loss")) for one in children]
+    return parents, children, epochs
+
+
+def overrides(*lines):
+    return OverridesParser.create().parse_overrides(list(lines))
+
+
+def test_a_grid_has_every_combination_in_order_and_none_twice():
+    assert sweep.grid(overrides("a=1,2", "b=x", "c=range(2)"), []) == [
+        ["a=1", "b=x", "c=0"],
+        ["a=1", "b=x", "c=1"],
+        ["a=2", "b=x", "c=0"],
+        ["a=2", "b=x", "c=1"],
+    ]
+    assert sweep.grid(overrides("a=1,2,1"), []) == [["a=1"], ["a=2"]]
+
+
+@pytest.mark.parametrize("together", [["a", "b"], [["a", "b"]]])
+def test_keys_in_zip_take_their_values_together(together):
+    jobs = sweep.grid(overrides("a=1,2", "c=5,6", "b=x,y"), together)
+    assert jobs == [["a=1", "b=x", "c=5"], ["a=1", "b=x", "c=6"], ["a=2", "b=y", "c=5"], ["a=2", "b=y", "c=6"]]
+
+
+def test_several_groups_may_be_zipped():
+    jobs = sweep.grid(overrides("a=1,2", "b=x,y", "c=5,6", "d=7,8"), [["a", "b"], ["c", "d"]])
+    assert jobs[:2] == [["a=1", "b=x", "c=5", "d=7"], ["a=1", "b=x", "c=6", "d=8"]]
+    assert len(jobs) == 4
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ["a=1,2", "b=x,y,z"],
+            "hydra.sweeper.zip: keys that go together need as many values each, but a has 2, b has 3",
+        ),
+        (["a=1,2"], "hydra.sweeper.zip: keys that go together need as many values each, but a has 2, b has 0"),
+    ],
+)
+def test_keys_in_zip_need_as_many_values_each(lines, message):
+    with pytest.raises(config.ConfigError, match=message):
+        sweep.grid(overrides(*lines), ["a", "b"])
+
+
+def test_an_interval_is_no_grid():
+    with pytest.raises(config.ConfigError, match=r"a=interval\(0,1\): an interval needs hydra/sweeper=optuna"):
+        sweep.grid(overrides("a=interval(0,1)"), [])
+
+
+def test_a_sweep_is_the_same_in_any_order_and_wherever_it_is_tracked():
+    one = sweep.identify(["a=1,2", "b=3"], {})
+    assert sweep.identify(["b=3", "a=1,2", "resume=force", "tracking.uri=x", "+hydra.job.chdir=true"], {}) == one
+    assert sweep.identify(["b=4", "a=1,2"], {}) != one
+    assert sweep.identify(["a=1,2", "b=3"], {"zip": ["a"]}) != one
+
+
+def test_failures_are_told_and_repeated_and_the_rest_is_skipped(place):
+    sweep_ = ["epochs=2", "optimizer.learning_rate=0.01,1e30", "batch_size=32,5000", "--multirun"]
+    code, out, err = ran(place, *sweep_, "dry_run=true")
+    assert (code, out.splitlines()[-1]) == (0, "4 run")
+    assert not (place / "mlflow.db").exists()
+    code, out, err = ran(place, *sweep_)
+    assert code == 1
+    assert "Traceback" not in out + err
+    assert "1 finished, 3 failed" in out
+    assert "batch_size must be at most 162, the training rows, got 5000" in out
+    assert "try a lower optimizer.learning_rate" in out
+    assert err.splitlines()[-1].startswith("error: 3 of 4 jobs failed: ")
+    (parent,), children, _ = runs(place)
+    assert parent.info.status == "FAILED"
+    assert sorted(one.info.status for one in children) == ["FAILED", "FAILED", "FAILED", "FINISHED"]
+    code, out, err = ran(place, *sweep_)
+    assert (code, len(runs(place)[0]), len(runs(place)[1])) == (1, 1, 4)
+    assert "0 finished, 3 failed, 1 skipped" in out
+
+
+def test_a_sweep_that_was_stopped_goes_on_under_the_same_parent(place):
+    sweep_ = ["seed=range(3)", "epochs=40", "--multirun"]
+    process = begin(place, *sweep_)
+    for line in process.stdout:
+        if "-s1  epoch 3/" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert err.splitlines()[-1] == "error: stopped; the same command goes on from the last checkpoint"
+    assert "Traceback" not in err
+    assert "1 finished, 0 failed, 0 skipped, 1 killed" in out
+    _, children, epochs = runs(place)
+    assert [one.info.status for one in children] == ["FINISHED", "KILLED"]
+    code, out, err = ran(place, *sweep_, "dry_run=true")
+    assert [line.split()[1:] for line in out.splitlines()[-4:-1]] == [
+        ["skip"],
+        ["resume", str(40 - epochs[1])],
+        ["run", "40"],
+    ], out
+    code, out, err = ran(place, *sweep_)
+    assert (code, "2 finished, 0 failed, 1 skipped" in out) == (0, True)
+    parents, children, epochs = runs(place)
+    assert [one.info.status for one in (*parents, *children)] == ["FINISHED"] * 4
+    assert epochs == [40, 40, 40]
+
+
+def test_a_worker_that_is_killed_costs_no_job(place):
+    pytest.importorskip("joblib")
+    process = begin(
+        place, "seed=range(2)", "epochs=40", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "--multirun"
+    )
+    for line in process.stdout:
+        if "epoch 5/" in line:
+            break
+    running = next(one for one in runs(place)[1] if one.info.status == "RUNNING")
+    os.kill(int(running.data.tags[tracking.OWNER].split(":")[1]), signal.SIGKILL)
+    out, err = process.communicate(timeout=170)
+    assert process.returncode == 0, out + err
+    assert "warning: a process was killed in attempt 1 of 3" in err
+    assert "2 finished" in out
+    parents, children, epochs = runs(place)
+    assert [one.info.status for one in (*parents, *children)] == ["FINISHED"] * 3
+    assert epochs == [40, 40]
+
+
+def test_joblib_refuses_no_processes():
+    pytest.importorskip("joblib")
+    with pytest.raises(
+        config.ConfigError, match=r"hydra.launcher.n_jobs must be 1 or more, or -1 for one per core, got 0"
+    ):
+        launchers.joblib([], n_jobs=0, attempts=1)
+
+
+def test_optuna_prunes_goes_on_and_keeps_its_study(place):
+    optuna = pytest.importorskip("optuna")
+    search = ["optimizer.learning_rate=tag(log,interval(1e-6,1e-1))", "epochs=4", "hydra/sweeper=optuna", "--multirun"]
+    search += ["hydra.sweeper.pruner.name=MedianPruner", "+hydra.sweeper.pruner.n_startup_trials=1"]
+    process = begin(place, *search, "hydra.sweeper.trials=3")
+    for line in process.stdout:
+        if "epoch 2/" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    code, out, err = ran(place, *search, "hydra.sweeper.trials=6")
+    assert code == 0, out + err
+    (name,) = optuna.get_all_study_names(f"sqlite:///{place}/optuna.db")
+    study = optuna.load_study(study_name=name, storage=f"sqlite:///{place}/optuna.db")
+    states = [trial.state.name for trial in study.trials]
+    assert (states[0], states.count("COMPLETE") + states.count("PRUNED")) == ("FAIL", 6)
+    assert study.trials[0].params == study.trials[1].params
+    assert len(study.trials[1].intermediate_values) >= 2
+    parents, children, epochs = runs(place)
+    assert (len(parents), len(children)) == (1, 6)
+    assert sorted(one.info.status for one in children) == sorted(
+        {"COMPLETE": "FINISHED", "PRUNED": "KILLED"}[state] for state in states[1:]
+    )
+    assert [number for one, number in zip(children, epochs, strict=True) if one.info.status == "FINISHED"] == [4] * (
+        states.count("COMPLETE")
+    )
+    assert "PRUNED" in states
+    assert json.loads(parents[0].data.tags["best"])[0]["trial"] == study.best_trial.number
