@@ -40,12 +40,12 @@ def _stop(number, _):
 
 @hydra.main(version_base="1.3", config_path=str(config.folder()), config_name="config")
 def _hydra(composed: DictConfig) -> float | list[float]:
-    options = OmegaConf.to_container(composed, resolve=True)
-    if options["dry_run"]:
-        return sweep.plan([list(HydraConfig.get().overrides.task)], [options])
     if HydraConfig.get().mode == RunMode.MULTIRUN:
-        return sweep.job(options, _job)
+        return sweep.job(OmegaConf.to_container(composed, resolve=True), _job)
     with _failing_in_one_line():  # here, since Hydra would add lines of its own
+        options = OmegaConf.to_container(composed, resolve=True)
+        if options["dry_run"]:
+            return sweep.plan([list(HydraConfig.get().overrides.task)], [options])
         return _job(options, None, "", lambda epoch, metrics: True)
 
 

@@ -102,6 +102,7 @@ def ray(jobs: list[Job], *, address: str | None, cpus: float, gpus: float, attem
     """Runs the jobs on a Ray cluster, which starts those again whose process or machine is lost."""
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # progress lines look alike
     try:
         import ray as engine
     except ImportError as error:

@@ -24,7 +24,7 @@ LAUNCH = "BRNN_LAUNCH"  # that tells them which command started them
 TRIAL = "BRNN_TRIAL"  # that tells a job its number in an optimizer's study
 TRACEBACK = "BRNN_TRACEBACK"  # that asks for the traceback of an error
 SHOWN = ("test/accuracy", "sparsity/all", "attack/robust_accuracy", "attack/success_rate", "time/seconds")
-TOLD = ("seed", "experiment", "tracking", *config.MODULES)  # keys that the name of a run tells, or need not
+TOLD = ("precision", "estimator", "topology", "seed", "experiment", "tracking")  # in the name of a run, or needless
 FREE = (
     "resume",
     "dry_run",

@@ -33,7 +33,7 @@ def test_the_wheel_holds_every_option_and_every_module_and_nothing_else(wheel):
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     modules = {f"brnn/{name}" for name in files(ROOT / "brnn", "*.py")}
     options = {f"brnn/conf/{name}" for name in files(config.folder(), "*.yaml")}
-    assert "brnn/_ext/hydra_plugins/brnn_sweeper.py" in modules
+    assert "brnn/_ext/hydra_plugins/brnn_plugins.py" in modules
     assert "brnn/conf/config.yaml" in options
     assert names == modules | options
 

@@ -1,4 +1,4 @@
-"""Prints the runs of `experiment=contextual` as a table, mean (standard deviation), and draws their losses."""
+"""Prints the runs of `experiment=contextual` as a table, mean (standard deviation) over seeds; draws their losses."""
 
 import os
 import sys
