@@ -380,7 +380,7 @@ def _failing_clearly(uri: str):
         remote = not uri.startswith(SQLITE)
         away = isinstance(error, requests.RequestException) or getattr(error, "error_code", None) in AWAY
         raise (AwayError if remote and away else TrackingError)(
-            f"tracking.uri={uri} failed ({reason}); check that it exists, can be written and has room"
+            f"tracking.uri={uri} failed ({reason}); check that it can be opened and written, and has room"
         ) from error
 
 
