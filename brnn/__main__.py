@@ -1,6 +1,7 @@
 """The command line: Hydra composes a configuration, which is checked before TensorFlow is imported."""
 
 import logging
+import json
 import os
 import signal
 import sys
@@ -21,7 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from brnn import config, sweep, terminal
+from brnn import config, identity, sweep, terminal
 
 
 def main() -> None:
@@ -54,6 +55,9 @@ def _job(options: dict, parent: str | None, suffix: str, report: Callable) -> fl
     config.check(options)
     with ThreadPoolExecutor(1) as executor:
         store = executor.submit(_open_store, options["tracking"])
+        identity.data(
+            json.dumps(options["dataset"]), tuple(options["plugins"])
+        )  # kept; what is wrong with it shows early
         with terminal.quiet():
             from brnn import run
         own = {key: options[key] for key in config.parameters("brnn.run", "run")}
@@ -68,7 +72,7 @@ def _open_store(keys):
 
 def _is_override(argument: str) -> bool:
     """Whether a word of the command line is an override: Hydra's parser wants all flags on one side of them."""
-    return "=" in argument and not argument.startswith("-")
+    return argument.startswith("~") or ("=" in argument and not argument.startswith("-"))
 
 
 def _told(error: Exception) -> str:

@@ -257,4 +257,4 @@ def state_matrices(cell, recurrent_kernel) -> list:
 
 def _load_pyfunc(path):
     """What MLflow calls to load a net with these cells, after this module was imported."""
-    return keras.models.load_model(path)
+    return keras.models.load_model(path, safe_mode=True)

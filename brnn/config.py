@@ -6,6 +6,7 @@ what a value may be; they are read from the source, so that nothing is imported 
 """
 
 import ast
+import hashlib
 import importlib
 import importlib.util
 import types
@@ -95,6 +96,12 @@ def option(group: str, name: str) -> dict:
     return yaml.safe_load(file.read_text())
 
 
+def sources(config: dict) -> dict[str, str]:
+    """A digest of the code of each module that the options of a configuration are found in."""
+    modules = {_located(group, config[group]["name"], config["plugins"])[0] for group in MODULES}
+    return {module: hashlib.sha256(_source(module).encode()).hexdigest() for module in sorted(modules)}
+
+
 def folder() -> Path:
     """Where `conf` lies: inside the package in a wheel, beside it in a checkout."""
     here = Path(__file__).resolve().parent
@@ -137,9 +144,12 @@ def _located(group: str, name: Any, plugins: list[str]) -> tuple[str, str]:
 
 @cache
 def _functions(module: str) -> dict[str, ast.FunctionDef]:
-    source = Path(importlib.util.find_spec(module).origin).read_text()
-    nodes = ast.parse(source).body
+    nodes = ast.parse(_source(module)).body
     return {node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and node.name[0] != "_"}
+
+
+def _source(module: str) -> str:
+    return Path(importlib.util.find_spec(module).origin).read_text()
 
 
 def _evaluated(annotation: ast.expr | None, names: dict) -> Any:

@@ -33,10 +33,10 @@ def data(option: str, plugins: tuple[str, ...]) -> tuple:
 
 
 def fingerprint(options: dict, digest: str) -> str:
-    """Sixteen letters that are the same for runs of the same numbers: the same configuration on the same data."""
+    """Sixteen letters that are the same for runs of the same numbers: configuration, data, and code that it names."""
     numbers = {key: value for key, value in options.items() if key not in APART}
     numbers["dataset"] = {key: value for key, value in options["dataset"].items() if key not in PATHS}
-    return hashed([numbers, digest])
+    return hashed([numbers, digest, config.sources(options)])
 
 
 def hashed(value) -> str:

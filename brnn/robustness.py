@@ -94,6 +94,8 @@ class Nets:
 
     def _trained_twin(self):
         """The same net in full precision, trained as this one was: its configuration and weights."""
+        if self.options["precision"]["name"] == "full":
+            return self.options, self.weights
         options = self.options | {"precision": {"name": "full"}}
         program = nets.program(options, tasks.of(self.data))
         before = program.state()
@@ -288,8 +290,10 @@ def measure(prefix: str, net: Callable, victims: Attacked, images: np.ndarray, t
 
 def _check_exact(options: dict) -> None:
     """Raises `ConfigError` for a net or a solver that cannot be used."""
-    if config.function("precision", options["precision"], options["plugins"])().activation is None:
-        raise ConfigError(f"attack=exact needs binary activations, got precision={options['precision']['name']}")
+    quantizer = config.function("precision", options["precision"], options["plugins"])().activation
+    around_zero = np.float32([-2, -1e-3, 0, 1e-3, 2])
+    if quantizer is None or not np.array_equal(quantizer(around_zero, None), [-1, -1, 1, 1, 1]):
+        raise ConfigError(f"attack=exact needs activations of -1 and +1, got precision={options['precision']['name']}")
     if options["attack"]["solver"] != "cp_sat":
         return
     libraries.require("ortools", "attack.solver=cp_sat", "exact")

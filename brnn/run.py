@@ -74,9 +74,12 @@ def run(
     earlier = _earlier(opened, fingerprint, path, resume)
     if earlier and tracking.standing(earlier) == "finished":
         terminal.note(f"{name} is skipped: it finished as run {earlier.info.run_id} (resume=false repeats it)")
+        metrics = _kept(opened, earlier, keep, objective)
         if parent:
             opened.reuse(earlier.info.run_id, parent)
-        return _objective(_kept(opened, earlier, keep, objective), objective)
+        else:
+            _show(name, metrics, opened)
+        return _objective(metrics, objective)
     robustness.prepare(options, data, store)
     program = nets.program(options, tasks.of(data))
     with opened.run(name, _tags(options, data, fingerprint), parent, path.with_suffix(SPOOL), earlier) as tracked:
@@ -97,9 +100,13 @@ def run(
     if not tracked.spool.exists():
         path.unlink(missing_ok=True)
     if parent is None:
-        hint = f"mlflow ui --backend-store-uri {opened.uri}"
-        terminal.results_table(name, metrics, seconds=final["time/seconds"], hint=hint)
+        _show(name, metrics, opened)
     return value
+
+
+def _show(name, metrics, store):
+    hint = f"mlflow ui --backend-store-uri {store.uri}"
+    terminal.results_table(name, metrics, seconds=metrics["time/seconds"], hint=hint)
 
 
 def _check_rows(data, batch_size):
@@ -110,7 +117,7 @@ def _check_rows(data, batch_size):
 
 
 def _earlier(store, fingerprint, path, resume):
-    """The run to go on with, if any; without one, an old checkpoint is of no use."""
+    """The run to go on with, if any."""
     spool = path.with_suffix(SPOOL)
     if spool.exists():
         tracking.deliver(spool)
@@ -296,4 +303,8 @@ def _git(*arguments):
     folder = Path(__file__).resolve().parents[1]
     if not (folder / ".git").exists():
         return ""
-    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False).stdout.strip()
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # no git
+        return ""
+    return done.stdout.strip()

@@ -321,9 +321,20 @@ def _locked(uri: str):
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f"{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists() or (path.is_file() and not path.stat().st_size):
+            _create(path)
         with closing(sqlite3.connect(path)) as database:
             database.execute("PRAGMA schema_version")  # fails at once, where MLflow would try again for minutes
         yield
+
+
+def _create(path: Path) -> None:
+    """Creates a SQLite store under another name first, since MLflow cannot open one that a crash left half made."""
+    new = path.with_name(f"{path.name}.new")
+    for left in (new, new.with_name(f"{new.name}-journal")):
+        left.unlink(missing_ok=True)
+    mlflow.MlflowClient(SQLITE + str(new))
+    new.replace(path)
 
 
 def _send(client, run_id: str, record: dict) -> None:
@@ -369,7 +380,7 @@ def _failing_clearly(uri: str):
         remote = not uri.startswith(SQLITE)
         away = isinstance(error, requests.RequestException) or getattr(error, "error_code", None) in AWAY
         raise (AwayError if remote and away else TrackingError)(
-            f"tracking.uri={uri} failed ({reason}); check that it exists, can be written and has room"
+            f"tracking.uri={uri} failed ({reason}); check that it can be opened and written, and has room"
         ) from error
 
 

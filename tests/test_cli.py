@@ -120,7 +120,7 @@ def test_a_truncated_archive_is_one_line(command_line, damaged_idx, tmp_path):
 def test_a_full_disk_for_the_store_is_one_line(command_line, tmp_path):
     message = error_of(command_line(tmp_path, "epochs=1", limit=100))
     assert message.startswith(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db failed (")
-    assert message.endswith("; check that it exists, can be written and has room")
+    assert message.endswith("; check that it can be opened and written, and has room")
 
 
 def test_a_run_from_an_empty_folder_without_data_trains_attacks_and_tracks_a_net(command_line, tmp_path):

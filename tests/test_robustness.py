@@ -220,7 +220,10 @@ def test_exact_is_below_every_attack_and_certifies_nothing_that_one_breaks(binar
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "exact", "solver": "highs", "precision": "full"}, "needs binary activations, got precision=full"),
+        (
+            {"name": "exact", "solver": "highs", "precision": "full"},
+            "needs activations of -1 and +1, got precision=full",
+        ),
         ({"name": "suite", "members": ["square"], "norm": "l2"}, "square knows only linf"),
         ({"name": "suite", "members": ["pgd steps=3"]}, "pgd has no key 'steps'"),
         ({"name": "suite", "members": ["pgd restarts=0"]}, "restarts must be a whole number, 1 or more, got 0"),

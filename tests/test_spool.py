@@ -1,4 +1,4 @@
-"""A server that goes away in the middle of a run loses nothing."""
+"""A server that goes away in the middle of a run loses nothing, nor does a kill while a store is made."""
 
 import os
 import shutil
@@ -110,3 +110,20 @@ def test_a_line_that_a_crash_cut_off_is_left_out(tmp_path):
         assert tracking.deliver(spool) == 1
         assert not spool.exists()
     assert history(store, run.id, "loss") == [(1, 1.0)]
+
+
+def test_a_store_whose_creation_was_killed_is_made_again(tmp_path):
+    code = f"from brnn import tracking; tracking.open_store(uri='sqlite:///{tmp_path}/mlflow.db', experiment='brnn')"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    half = tmp_path / "mlflow.db.new"
+    while process.poll() is None and not (half.exists() and half.stat().st_size > 50_000):
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -9
+    assert half.exists()
+    assert not (tmp_path / "mlflow.db").exists()
+    store = tracking.open_store(uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="brnn")
+    with store.run("one", {}, None) as run:
+        run.metrics({"loss": 0.5}, 1)
+    assert history(store, run.id, "loss") == [(1, 0.5)]
+    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}

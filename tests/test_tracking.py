@@ -185,7 +185,7 @@ def refused(uri):
     message = str(error.value)
     assert "\n" not in message
     assert message.startswith(f"tracking.uri={uri} failed (")
-    assert message.endswith("; check that it exists, can be written and has room")
+    assert message.endswith("; check that it can be opened and written, and has room")
     return message
 
 
