@@ -1,7 +1,7 @@
 """The command line: Hydra composes a configuration, which is checked before TensorFlow is imported."""
 
-import logging
 import json
+import logging
 import os
 import signal
 import sys
