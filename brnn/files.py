@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from brnn import terminal
+
 
 def existing(path, what) -> Path:
     """`path` as the Path of a file."""
@@ -105,18 +107,21 @@ def embedded_digits() -> list[np.ndarray]:
 
 def keras_digits() -> list[np.ndarray]:
     """MNIST of Keras' cache or download as [x, y, x_test, y_test], checked by Keras."""
-    import keras
-
-    train, test = _download(keras.datasets.mnist.load_data)
+    train, test = _download(_keras().datasets.mnist.load_data)
     return [*train, *test]
 
 
 def keras_file(folder, name, url, checksum=None) -> Path:
     """`folder`/`name` in Keras' cache, downloaded if it is not there."""
-    import keras
+    where, get_file = f"datasets/{folder}", _keras().utils.get_file
+    return Path(_download(lambda: get_file(name, url, file_hash=checksum, cache_subdir=where)))
 
-    where = f"datasets/{folder}"
-    return Path(_download(lambda: keras.utils.get_file(name, url, file_hash=checksum, cache_subdir=where)))
+
+def _keras():
+    """Keras, without what TensorFlow says as it starts."""
+    with terminal.quiet():
+        import keras
+    return keras
 
 
 def _download(load):

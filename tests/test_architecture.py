@@ -14,11 +14,11 @@ ORDER = [
     "ranges", "config",  # what a configuration may say
     "estimators", "quantizers", "initializers", "schedules", "losses",  # pure functions
     "layers", "cells", "manager", "tasks", "precisions", "topologies", "recurrent", "measures",  # nets
-    "files", "datasets",
+    "terminal", "files", "datasets",
     "checkpoint", "training", "nets",
     "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
     "figures", "robustness", "writing",
-    "identity", "terminal", "tracking",  # what a person sees
+    "identity", "tracking",  # what a person sees
     "run", "search", "sweep", "launchers", "sweepers", "sync", "__main__", "sample",
 ]  # fmt: skip
 HOMES = {
