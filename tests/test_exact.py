@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from brnn import estimators, exact, quantizers, topologies
 from brnn.config import ConfigError
 from brnn.layers import QuantActivation
+from brnn.tasks import Task
 
 SOLVERS = ["highs", *(["cp_sat"] if importlib.util.find_spec("ortools") else [])]
 KEYS = {
@@ -32,7 +33,7 @@ def net(seed, pixels=6, widths=(5,), one_bit=True, batch_normalization=False, cl
         return QuantActivation(partial(quantizers.binary, scale=1.0), estimators.identity, fan_in)
 
     keys = KEYS | {"binary_input": one_bit, "batch_normalization": batch_normalization}
-    model = topologies.simple((pixels,), classes, activate, width=widths[0], depth=len(widths), **keys)
+    model = topologies.simple(Task((pixels,), classes), activate, width=widths[0], depth=len(widths), **keys)
     rng = np.random.default_rng(seed)
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dense):
