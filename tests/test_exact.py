@@ -110,6 +110,6 @@ def test_equal_logits_count_for_the_first_class():
 
 
 def test_real_activations_are_refused():
-    model = topologies.simple((4,), 2, lambda name, _: keras.layers.Activation(name), width=3, depth=1, **KEYS)
+    model = topologies.simple(Task((4,), 2), lambda name, _: keras.layers.Activation(name), width=3, depth=1, **KEYS)
     with pytest.raises(ConfigError, match="needs dense layers and binary activations"):
         exact._read(model)
