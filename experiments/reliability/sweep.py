@@ -17,7 +17,7 @@ def main(launcher: str) -> None:
     arguments = [*SWEEP, f"hydra/launcher={launcher}"]
     with tempfile.TemporaryDirectory() as folder:
         place, trained = Path(folder), 0
-        for kill in (60, 200, 330, None):  # epochs of the command after which it is killed
+        for kill in (60, 150, 130, None):  # epochs of each start after which it is killed
             process, seen = begin(place, *arguments), 0
             for line in process.stdout:
                 seen += f"/{EPOCHS}  loss" in line
