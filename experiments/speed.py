@@ -31,6 +31,7 @@ NETS = {
     "simple": ["topology=simple"],
     "deep": ["topology=deep"],
     "simple, batch normalization": ["topology=simple", "topology.batch_normalization=true"],
+    "GRU": ["topology=gru", "dataset=mnist_rows"],
 }
 JOBS = ["seed=range(4)", "optimizer.learning_rate=3e-4,1e-3,3e-3"]
 
@@ -45,13 +46,13 @@ def main() -> None:
 
 
 def _compare(name, overrides, rounds):
-    options, discretized = (_options(overrides, precision) for precision in ("full", "binarynet"))
+    options, discretized = (_options(overrides, precision) for precision in ("full", "contextual_binary"))
     data = config.function("dataset", options["dataset"], [])()
     batch = options["batch_size"]
     steps = len(data.train[0]) // batch
     epochs = {
         "brnn": _ours(options, data, steps),
-        "brnn, binarynet": _ours(discretized, data, steps),
+        "brnn, binary weights": _ours(discretized, data, steps),
         "Model.fit": _fit(options, data, steps, best=False),
         "Model.fit at its best": _fit(options, data, steps, best=True),
     }
@@ -111,8 +112,9 @@ def _fit(options, data, steps, best):
 
 def _products(options, data, steps):
     """The matrix products of one epoch of a net of dense layers: forward, and the gradients of weights and inputs."""
-    layers = [layer for layer in _program(options, data).manager.model.layers if isinstance(layer, keras.layers.Dense)]
-    if not layers or len(layers) < len([v for v in _program(options, data).manager.rules if v]) / 2:
+    layers = [layer for layer in _program(options, data).manager.model.layers if layer.trainable_weights]
+    layers = [layer for layer in layers if not isinstance(layer, keras.layers.BatchNormalization)]
+    if not all(isinstance(layer, keras.layers.Dense) for layer in layers):
         return {}
     batch, shapes = options["batch_size"], [tuple(layer.kernel.shape) for layer in layers]
     inputs = [tf.random.normal((batch, rows)) for rows, _ in shapes]
