@@ -222,7 +222,7 @@ def test_exact_is_below_every_attack_and_certifies_nothing_that_one_breaks(binar
     [
         (
             {"name": "exact", "solver": "highs", "precision": "full"},
-            "needs activations of -1 and +1, got precision=full",
+            r"needs activations of -1 and \+1, got precision=full",
         ),
         ({"name": "suite", "members": ["square"], "norm": "l2"}, "square knows only linf"),
         ({"name": "suite", "members": ["pgd steps=3"]}, "pgd has no key 'steps'"),
