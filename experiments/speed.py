@@ -92,7 +92,7 @@ def _ours(options, data, steps):
     batches = np.random.default_rng(0).permutation(len(x))[: steps * options["batch_size"]].reshape(steps, -1)
     rates = np.full(steps, options["optimizer"]["learning_rate"], "float32")
     arguments = [x, y, *map(tf.constant, (batches.astype("int32"), rates, [0, 0])), tf.constant(steps)]
-    return lambda: program.epoch(*arguments)[0].numpy()
+    return lambda: program.epoch(*arguments)[0]["loss"].numpy()
 
 
 def _fit(options, data, steps, best):
