@@ -18,7 +18,7 @@ def main(runs: int) -> None:
         began = time.monotonic()
         begin(Path(folder, "alone"), f"epochs={EPOCHS}").communicate()
         seconds = time.monotonic() - began
-        expected, same = describe(Path(folder, "alone")), 0
+        expected, same, kills = describe(Path(folder, "alone")), 0, 0
         print(f"left alone: {seconds:.1f} s, {len(expected)} runs")
         for seed in range(runs):
             place, rng, moments = Path(folder, str(seed)), random.Random(seed), []
@@ -32,10 +32,10 @@ def main(runs: int) -> None:
                     process.kill()
                     process.communicate()
             found = describe(place)
-            same += found == expected
+            same, kills = same + (found == expected), kills + len(moments) - 1
             told = ", ".join(f"{moment:.1f}" for moment in moments[:-1])
             print(f"run {seed}: killed after {told or 'no'} s; the same: {found == expected}", flush=True)
-    print(f"{same} of {runs} ended with the same weights and metrics, one run each, nothing twice")
+    print(f"{kills} kills; {same} of {runs} runs ended with the same weights and metrics, one run each, nothing twice")
     sys.exit(same != runs)
 
 
