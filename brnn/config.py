@@ -97,8 +97,8 @@ def option(group: str, name: str) -> dict:
 
 
 def sources(config: dict) -> dict[str, str]:
-    """A digest of the code of each module that the options of a configuration are found in."""
-    modules = {_located(group, config[group]["name"], config["plugins"])[0] for group in MODULES}
+    """A digest of the code of each module that the options of a configuration, or of a part of it, are found in."""
+    modules = {_located(group, config[group]["name"], config["plugins"])[0] for group in MODULES if group in config}
     return {module: hashlib.sha256(_source(module).encode()).hexdigest() for module in sorted(modules)}
 
 

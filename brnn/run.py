@@ -33,7 +33,7 @@ NAMED = ("precision", "estimator", "topology")  # the groups that name a run
 GROUPS = (*NAMED, "training", "attack", "dataset", "optimizer", "schedule", "loss", "initializer", "bias_initializer")
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
 COMMANDS = ("resume", "dry_run")  # keys that say what to do, not what the run is
-SPOOL = ".jsonl"  # beside the checkpoint: what the tracking server has not taken yet
+SPOOL = ".jsonl"  # beside a checkpoint: what the tracking server has not taken yet
 PROBED = 1000  # rows on which the share of passed gradients is measured
 
 
@@ -55,6 +55,7 @@ def run(
     resume: bool | Literal["force"],
     dry_run: bool,
     checkpoints: str,
+    trained: Count,
     plugins: list[str],
 ) -> float | list[float]:
     """Trains, attacks and tracks one net, and returns its `objective`, or a list of them.
@@ -62,16 +63,21 @@ def run(
     `options` is the whole configuration, `store` a future of the open tracking store, `parent` the run of the
     sweep if there is one. `suffix` tells the run's name from those with the same groups and seed. After each epoch
     `report(epoch, metrics)` tells whether to go on. With `resume`, a run of the same fingerprint that finished is
-    not repeated, and one that did not goes on from its checkpoint.
+    not repeated, one that did not goes on from its checkpoint, and a net that another run trained in the same way
+    is taken from where the last `trained` of them are kept.
     """
     began = time.perf_counter()
     data, digest = identity.data(json.dumps(options["dataset"]), tuple(plugins))
     _check_rows(data, batch_size)
     fingerprint = identity.fingerprint(options, digest)
     path = Path(checkpoints) / f"{fingerprint}.npz"
+    place = checkpoint.trained(checkpoints, identity.trained(options, digest))
     name = "-".join(_plain(options[group]) for group in NAMED) + f"-s{seed}{suffix}"
     opened = store.result()
     earlier = _earlier(opened, fingerprint, path, resume)
+    if not resume:
+        path.unlink(missing_ok=True)
+        place.unlink(missing_ok=True)
     if earlier and tracking.standing(earlier) == "finished":
         terminal.note(f"{name} is skipped: it finished as run {earlier.info.run_id} (resume=false repeats it)")
         metrics = _kept(opened, earlier, keep, objective)
@@ -86,7 +92,9 @@ def run(
         tracked.params(_parameters(options))
         if parent is None:
             terminal.layers_table(measures.layers(program.manager))
-        history, best, seconds = _train(program, data, options, tracked, path, name, report)
+        history, best, seconds = _train(program, data, options, tracked, (path, place), name, report)
+        if path.exists():
+            checkpoint.settle(path, place, trained)
         kept = history[-1]
         if keep == "best":
             kept = history[_best_epoch(history) - 1]
@@ -97,8 +105,6 @@ def run(
         tracked.metrics(final, step=len(history))
         metrics = kept | final
         value = _objective(metrics, objective)
-    if not tracked.spool.exists():
-        path.unlink(missing_ok=True)
     if parent is None:
         _show(name, metrics, opened)
     return value
@@ -127,8 +133,6 @@ def _earlier(store, fingerprint, path, resume):
             f"this run goes on already, as process {earlier.data.tags.get(tracking.OWNER)} in run"
             f" {earlier.info.run_id}; wait for it, or use resume=force if it is dead"
         )
-    if not resume:
-        path.unlink(missing_ok=True)
     return earlier
 
 
@@ -150,13 +154,19 @@ def _objective(metrics, objective):
     return metrics[objective]
 
 
-def _train(program, data, options, tracked, path, name, report):
+def _train(program, data, options, tracked, paths, name, report):
     """Trains, and after each epoch logs it and writes a checkpoint, from which an earlier run goes on.
+
+    `paths` are of this checkpoint and of where that of another run that trained the same net would lie.
 
     Returns the metrics of all epochs, the best state, and the seconds that went into earlier runs.
     """
     began = time.perf_counter()
-    history, best, before_seconds = _resumed(program, path)
+    path = next((one for one in paths if one.exists()), paths[0])
+    history, best, before_seconds, trainer = _resumed(program, path)
+    if trainer not in (None, tracked.id):
+        terminal.note(f"{name} takes the net that run {trainer} trained (resume=false trains it again)")
+        tracked.tag({"trained_by": trainer})
     for epoch, metrics in enumerate(history, 1):  # of which the last may not be logged yet
         tracked.metrics(metrics, step=epoch)
     schedule = config.function("schedule", options["schedule"], options["plugins"])
@@ -186,7 +196,8 @@ def _train(program, data, options, tracked, path, name, report):
             if _best_epoch(history) == epoch:
                 best = state
             seconds = before_seconds + time.perf_counter() - began
-            checkpoint.save(path, {"last": state, "best": best}, {"history": history, "seconds": seconds})
+            states = {"last": state, "best": best} if options["keep"] == "best" else {"last": state}
+            checkpoint.save(paths[0], states, {"history": history, "seconds": seconds, "run": tracked.id})
             tracked.metrics(metrics, step=epoch)
             bar.update(metrics, epoch)
             if not report(epoch, metrics):
@@ -196,13 +207,13 @@ def _train(program, data, options, tracked, path, name, report):
 
 
 def _resumed(program, path):
-    """The metrics, the best state and the seconds of the epochs that a checkpoint has, and restores its last state."""
+    """The metrics, best state, seconds and run of the epochs that a checkpoint has, and restores its last state."""
     if not path.exists():
-        return [], None, 0.0
+        return [], None, 0.0, None
     try:
         arrays, values = checkpoint.load(path)
         program.restore(arrays["last"])
-        return values["history"], arrays["best"], values["seconds"]
+        return values["history"], arrays.get("best"), values["seconds"], values["run"]
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise config.ConfigError(f"{path} is no checkpoint of this net ({error}); use resume=false") from error
 

@@ -29,6 +29,7 @@ FREE = (
     "resume",
     "dry_run",
     "checkpoints",
+    "trained",
     "tracking",
     "hydra",
 )  # keys on which the identity of a sweep does not depend
@@ -155,6 +156,8 @@ def _prospect(options, store):
     earlier = store.earlier(fingerprint) if store and options["resume"] else None
     if earlier and tracking.standing(earlier) in ("finished", "running"):
         return {"status": {"finished": "skip", "running": "running"}[tracking.standing(earlier)]}
+    if options["resume"] and checkpoint.trained(options["checkpoints"], identity.trained(options, digest)).exists():
+        return {"status": "attack", "epochs": 0}
     path = Path(options["checkpoints"]) / f"{fingerprint}.npz"
     if not (options["resume"] and path.exists()):
         return {"status": "run", "epochs": options["epochs"]}

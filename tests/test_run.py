@@ -168,9 +168,9 @@ def test_the_artifacts_are_configuration_versions_and_figures(tracked):
     assert figures == dict.fromkeys(names, b"\x89PNG")
 
 
-def test_it_is_finished_and_leaves_no_checkpoint(tracked, folder):
+def test_it_is_finished_and_leaves_no_checkpoint_but_of_the_trained_net(tracked, folder):
     assert tracked.status == "FINISHED"
-    assert list((folder / "checkpoints").iterdir()) == []
+    assert [one.name for one in (folder / "checkpoints").iterdir()] == ["trained"]
 
 
 def test_it_returns_its_objective(tracked):
