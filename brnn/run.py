@@ -1,5 +1,6 @@
 """One run: from a checked configuration to a finished run in the tracking store."""
 
+import difflib
 import importlib.metadata
 import json
 import subprocess
@@ -34,6 +35,7 @@ GROUPS = (*NAMED, "training", "attack", "dataset", "optimizer", "schedule", "los
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
 COMMANDS = ("resume", "dry_run")  # keys that say what to do, not what the run is
 SPOOL = ".jsonl"  # beside the checkpoint: what the tracking server has not taken yet
+LATE = ("attack", "trust/", "time/")  # beginnings of metrics that are known only when a run ends
 PROBED = 1000  # rows on which the share of passed gradients is measured
 
 
@@ -73,6 +75,7 @@ def run(
     opened = store.result()
     earlier = _earlier(opened, fingerprint, path, resume)
     if earlier and tracking.standing(earlier) == "finished":
+        path.unlink(missing_ok=True)
         terminal.note(f"{name} is skipped: it finished as run {earlier.info.run_id} (resume=false repeats it)")
         metrics = _kept(opened, earlier, keep, objective)
         if parent:
@@ -135,7 +138,7 @@ def _earlier(store, fingerprint, path, resume):
 def _kept(store, earlier, keep, objective):
     """The metrics of a finished run, the objective's as they were for the net that was kept."""
     metrics = dict(earlier.data.metrics)
-    for key in [objective] if isinstance(objective, str) else objective:
+    for key in _listed(objective):
         if keep == "best" and key in metrics:
             metrics[key] = store.history(earlier.info.run_id, key).get(int(metrics["best/epoch"]), metrics[key])
     return metrics
@@ -146,8 +149,13 @@ def _objective(metrics, objective):
     if isinstance(objective, list):
         return [_objective(metrics, one) for one in objective]
     if objective not in metrics:
-        raise config.ConfigError(f"objective must be a metric of the run, got {objective!r}: {', '.join(metrics)}")
+        near = difflib.get_close_matches(objective, metrics, n=5, cutoff=0.5) or metrics
+        raise config.ConfigError(f"objective must be a metric of the run, as {', '.join(near)}, got {objective!r}")
     return metrics[objective]
+
+
+def _listed(objective):
+    return [objective] if isinstance(objective, str) else objective
 
 
 def _train(program, data, options, tracked, path, name, report):
@@ -170,7 +178,7 @@ def _train(program, data, options, tracked, path, name, report):
         seed=options["seed"],
         start=len(history),
     )
-    before = measures.snapshot(program.manager)
+    before, first = measures.snapshot(program.manager), len(history) + 1
     with terminal.progress(options["epochs"], name) as bar:
         while not _ended(history, options):
             metrics, epoch = next(epochs), len(history) + 1
@@ -188,6 +196,9 @@ def _train(program, data, options, tracked, path, name, report):
             seconds = before_seconds + time.perf_counter() - began
             checkpoint.save(path, {"last": state, "best": best}, {"history": history, "seconds": seconds})
             tracked.metrics(metrics, step=epoch)
+            if epoch == first:
+                early = [key for key in _listed(options["objective"]) if not key.startswith(LATE)]
+                _objective(metrics | _closing(history, program), early)
             bar.update(metrics, epoch)
             if not report(epoch, metrics):
                 raise tracking.GivenUpError(f"given up after epoch {epoch}")

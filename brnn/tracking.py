@@ -19,6 +19,7 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # what a server does not take is kept and sent again
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
@@ -38,7 +39,7 @@ logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # it prints tracebacks o
 SQLITE = "sqlite:///"
 PARENT = "mlflow.parentRunId"
 FINGERPRINT, OWNER, LAUNCH, REUSED = "fingerprint", "owner", "launch", "reused_by"  # tags
-ERROR, GIVEN_UP, RECORD, REFUSED = "error", "given_up", "record", "refused"
+ERROR, GIVEN_UP, FAILED, RECORD, REFUSED = "error", "given_up", "failed", "record", "refused"
 AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")  # codes of what a server may take later
 LONGEST = 5000  # characters of a parameter or tag that every store takes
 
@@ -129,7 +130,7 @@ class Store:
         run_id = earlier.info.run_id
         with _failing_clearly(self.uri):
             self.client.log_batch(run_id, tags=[RunTag(key, text) for key, text in _texts(tags).items()])
-            for key in (ERROR, GIVEN_UP):
+            for key in (ERROR, GIVEN_UP, FAILED):
                 if key in earlier.data.tags:
                     self.client.delete_tag(run_id, key)
             self.client.update_run(run_id, "RUNNING")

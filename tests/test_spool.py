@@ -9,10 +9,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 
 import pytest
+from omegaconf import OmegaConf
 
-from brnn import tracking
+from brnn import sweep, tracking
 
 
 class Server:
@@ -65,12 +67,19 @@ def history(store, run_id, key):
 def test_what_a_server_does_not_take_is_there_when_it_is_back(server, tmp_path, capsys):
     store = tracking.open_store(uri=server.uri, experiment="brnn")
     folder = tmp_path / "checkpoints"
+    keys = {"uri": server.uri, "experiment": "brnn"}
+    swept = OmegaConf.create({"tracking": keys, "checkpoints": str(folder), "resume": True})
     first, last = folder / "first.jsonl", folder / "last.jsonl"
     with store.run("first", {}, None, first) as one:
         one.metrics({"loss": 0.5}, 1)
         with store.run("last", {"seed": 3}, None, last) as other:
             other.metrics({"loss": 5.0}, 1)
+            stack = ExitStack()
+            parent, lost = stack.enter_context(sweep.parent(swept, ["seed=1,2"], [], {}))
+            lost.append({"name": "seed=2", "status": "failed", "error": "nobody knows"})
             server.kill()
+            with pytest.raises(tracking.AwayError):
+                stack.close()
             one.metrics({"loss": 0.25}, 2)
             other.params({"epochs": 2})
             other.metrics({"loss": float("inf")}, 2)
@@ -85,7 +94,8 @@ def test_what_a_server_does_not_take_is_there_when_it_is_back(server, tmp_path, 
         server.start()
         one.metrics({"loss": 0.125}, 3)
         assert not first.exists()
-    errors = capsys.readouterr().err
+    table, errors = capsys.readouterr()
+    assert "seed=2: nobody knows\n0 finished, 1 failed, 0 skipped\n" in table
     assert f"what it does not take is kept in {last}" in errors
     assert f"{last} is sent to it by: python -m brnn.sync" in errors
     assert history(store, one.id, "loss") == [(1, 0.5), (2, 0.25), (3, 0.125)]
@@ -93,17 +103,18 @@ def test_what_a_server_does_not_take_is_there_when_it_is_back(server, tmp_path, 
     done = subprocess.run(
         [sys.executable, "-m", "brnn.sync", folder], capture_output=True, text=True, check=False, timeout=60
     )
-    aside = last.with_suffix(".refused")
-    assert done.returncode == 1
+    aside, twice = last.with_suffix(".refused"), folder / "twice.refused"
     assert "Invalid artifact path: '..'" in done.stderr
     assert f"; put aside in {aside}" in done.stderr
     assert f"error: {aside} holds what a server refused; " in done.stderr
     assert f"{last}: 5 records delivered" in done.stdout
-    assert set(folder.iterdir()) == {aside, folder / "twice.refused"}
+    assert (done.returncode, set(folder.iterdir())) == (1, {aside, twice})
     assert json.loads(aside.read_text().splitlines()[1])["file"] == "../a.txt"
     run = store.client.get_run(other.id)
     assert "Invalid artifact path: '..'" in run.data.tags["refused"]
     assert (run.info.status, run.data.params, run.data.tags["trusted"]) == ("FINISHED", {"epochs": "2"}, "true")
+    failed = store.client.get_run(parent.id)
+    assert (failed.info.status, failed.data.tags["failed"]) == ("FAILED", '{"seed=2": "nobody knows"}')
     assert history(store, other.id, "loss") == [(1, 5.0), (2, sys.float_info.max)]  # MLflow's infinity
     assert [file.path for file in store.client.list_artifacts(other.id, "notes")] == ["notes/a.txt"]
 
