@@ -1,5 +1,6 @@
 """One run: from a checked configuration to a finished run in the tracking store."""
 
+import difflib
 import importlib.metadata
 import json
 import subprocess
@@ -34,6 +35,7 @@ GROUPS = (*NAMED, "training", "attack", "dataset", "optimizer", "schedule", "los
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
 COMMANDS = ("resume", "dry_run")  # keys that say what to do, not what the run is
 SPOOL = ".jsonl"  # beside a checkpoint: what the tracking server has not taken yet
+LATE = ("attack", "trust/", "time/")  # beginnings of metrics that are known only when a run ends
 PROBED = 1000  # rows on which the share of passed gradients is measured
 
 
@@ -139,7 +141,7 @@ def _earlier(store, fingerprint, path, resume):
 def _kept(store, earlier, keep, objective):
     """The metrics of a finished run, the objective's as they were for the net that was kept."""
     metrics = dict(earlier.data.metrics)
-    for key in [objective] if isinstance(objective, str) else objective:
+    for key in _listed(objective):
         if keep == "best" and key in metrics:
             metrics[key] = store.history(earlier.info.run_id, key).get(int(metrics["best/epoch"]), metrics[key])
     return metrics
@@ -150,15 +152,19 @@ def _objective(metrics, objective):
     if isinstance(objective, list):
         return [_objective(metrics, one) for one in objective]
     if objective not in metrics:
-        raise config.ConfigError(f"objective must be a metric of the run, got {objective!r}: {', '.join(metrics)}")
+        near = difflib.get_close_matches(objective, metrics, n=5, cutoff=0.5) or metrics
+        raise config.ConfigError(f"objective must be a metric of the run, as {', '.join(near)}, got {objective!r}")
     return metrics[objective]
+
+
+def _listed(objective):
+    return [objective] if isinstance(objective, str) else objective
 
 
 def _train(program, data, options, tracked, paths, name, report):
     """Trains, and after each epoch logs it and writes a checkpoint, from which an earlier run goes on.
 
     `paths` are of this checkpoint and of where that of another run that trained the same net would lie.
-
     Returns the metrics of all epochs, the best state, and the seconds that went into earlier runs.
     """
     began = time.perf_counter()
@@ -180,7 +186,7 @@ def _train(program, data, options, tracked, paths, name, report):
         seed=options["seed"],
         start=len(history),
     )
-    before = measures.snapshot(program.manager)
+    before, first = measures.snapshot(program.manager), len(history) + 1
     with terminal.progress(options["epochs"], name) as bar:
         while not _ended(history, options):
             metrics, epoch = next(epochs), len(history) + 1
@@ -199,6 +205,9 @@ def _train(program, data, options, tracked, paths, name, report):
             states = {"last": state, "best": best} if options["keep"] == "best" else {"last": state}
             checkpoint.save(paths[0], states, {"history": history, "seconds": seconds, "run": tracked.id})
             tracked.metrics(metrics, step=epoch)
+            if epoch == first:
+                early = [key for key in _listed(options["objective"]) if not key.startswith(LATE)]
+                _objective(metrics | _closing(history, program), early)
             bar.update(metrics, epoch)
             if not report(epoch, metrics):
                 raise tracking.GivenUpError(f"given up after epoch {epoch}")

@@ -98,10 +98,15 @@ def parent(composed, arguments: list[str], constant: list[str], how: dict):
             yield run, lost
             _forget_old_errors(store, run.id)
         finally:
-            jobs = _closed(store, run.id, began, lost)
-            del os.environ[PLAN], os.environ[LAUNCH]
-            terminal.sweep_table(jobs)
-        bad = [job["name"] for job in jobs if job["status"] in ("failed", "killed")]
+            jobs = lost  # all that is known where the store is away
+            try:
+                jobs = _closed(store, run.id, began, lost)
+            finally:
+                del os.environ[PLAN], os.environ[LAUNCH]
+                terminal.sweep_table(jobs)
+                bad = {job["name"]: job["error"] for job in jobs if job["status"] in ("failed", "killed")}
+                if bad:
+                    run.tag({tracking.FAILED: bad})
         if bad:
             raise SweepError(f"{len(bad)} of {len(jobs)} jobs failed: {', '.join(bad)}; the same command repeats them")
 
@@ -130,7 +135,10 @@ def job(options: dict, run: Callable) -> float | list[float]:
         if os.environ.get(TRACEBACK):
             raise
         terminal.error(f"{' '.join(own)}: {error}")
-        _record(options, plan["parent"], " ".join(own), error, began)
+        try:
+            _record(options, plan["parent"], " ".join(own), error, began)
+        except tracking.TrackingError:  # the launcher then tells the sweep
+            raise error from None
     return float("nan")
 
 
