@@ -203,23 +203,21 @@ def adding(*, train: Count, validation: Natural, test: Count, length: Count, see
     return _generated(draw, (train, validation, test), 1, seed)
 
 
-def waveform(*, path: str | None, samples: Count, sequence: Count) -> Data:
+def waveform(*, path: str | None, samples: Count, copies: Count) -> Data:
     """Sequence generation: learn the first `samples` values of a sound by heart, from an input that is always 0.
 
-    x and y are float32 (n, sequence, 1), consecutive pieces of the sound; what does not fill one is left out. y is
-    scaled to a largest absolute value of 1. `path` is a PCM WAV file of 8 or 16 bits (channels are averaged), or
-    null for four short notes. Training, validation and test are the same: to know it by heart is the task.
+    x and y are float32 (n, samples, 1); y is scaled to a largest absolute value of 1. An epoch has `copies` equal rows
+    for training; validation and test have one: to know it by heart is the task. `path` is a PCM WAV file of 8 or 16
+    bits (channels are averaged), or null for four short notes. Always answering 0 has a mean squared error of the
+    sound's mean square, 0.373 of 320 samples of the notes.
 
     Koutnik, Greff, Gomez and Schmidhuber 2014, arXiv:1402.3511, with 320 samples.
     """
-    if sequence > samples:
-        raise ValueError(f"dataset.sequence must be at most dataset.samples, {samples}, got {sequence}")
-    n = samples // sequence
-    used = n * sequence
-    sound = _melody(used) if path is None else files.read_wav(files.existing(path, "a WAV file"), used)
-    y = (sound / np.abs(sound).max()).astype(np.float32).reshape(n, sequence, 1)
-    split = (np.zeros_like(y), y)
-    return Data(split, split, split, classes=1, source="generated" if path is None else "wav", sequential=True)
+    sound = _melody(samples) if path is None else files.read_wav(files.existing(path, "a WAV file"), samples)
+    y = (sound / np.abs(sound).max()).astype(np.float32).reshape(1, samples, 1)
+    y = np.repeat(y, copies, axis=0)
+    train, once = ((np.zeros_like(rows), rows) for rows in (y, y[:1]))
+    return Data(train, once, once, classes=1, source="generated" if path is None else "wav")
 
 
 def _digits(root):

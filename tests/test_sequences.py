@@ -196,21 +196,17 @@ def write_wav(path, content, width, channels=1):
 )
 def test_a_sound_is_scaled_to_its_loudest_sample(tmp_path, content, width, channels):
     path = write_wav(tmp_path / "sound.wav", content.tobytes(), width, channels)
-    got = datasets.waveform(path=path, samples=4, sequence=2)
-    assert got.train[1].tolist() == [[[0.0], [0.5]], [[-1.0], [0.25]]]
-    assert got.train[0].tolist() == [[[0.0], [0.0]], [[0.0], [0.0]]]
+    got = datasets.waveform(path=path, samples=4, copies=2)
+    assert got.train[1].tolist() == 2 * [[[0.0], [0.5], [-1.0], [0.25]]]
+    assert got.train[0].tolist() == 2 * [4 * [[0.0]]]
     assert got.train[0].dtype == got.train[1].dtype == np.float32
-    assert got.train is got.validation is got.test
-    assert (got.classes, got.source, got.sequential) == (1, "wav", True)
-
-
-def test_samples_that_fill_no_sequence_are_left_out(tmp_path):
-    path = write_wav(tmp_path / "sound.wav", np.array([1, 2, 4, 30000], "<i2").tobytes(), 2)
-    assert datasets.waveform(path=path, samples=4, sequence=3).train[1].tolist() == [[[0.25], [0.5], [1.0]]]
+    for x, y in (got.validation, got.test):
+        assert (x.tolist(), y.tolist()) == (got.train[0][:1].tolist(), got.train[1][:1].tolist())
+    assert (got.classes, got.source, got.sequential) == (1, "wav", False)
 
 
 def test_the_melody_has_four_notes():
-    got = datasets.waveform(path=None, samples=8000, sequence=8000)
+    got = datasets.waveform(path=None, samples=8000, copies=1)
     sound = got.train[1].ravel()
     assert got.train[1].shape == (1, 8000, 1)
     assert np.abs(sound).max() == 1.0
@@ -219,12 +215,15 @@ def test_the_melody_has_four_notes():
     assert got.source == "generated"
 
 
-@given(samples=st.integers(1, 400), data=st.data())
-def test_every_melody_is_audible_and_in_range(samples, data):
-    sequence = data.draw(st.integers(1, samples))
-    y = datasets.waveform(path=None, samples=samples, sequence=sequence).train[1]
-    assert y.shape == (samples // sequence, sequence, 1)
+@given(samples=st.integers(1, 400))
+def test_every_melody_is_audible_and_in_range(samples):
+    y = datasets.waveform(path=None, samples=samples, copies=1).train[1]
+    assert y.shape == (1, samples, 1)
     assert np.abs(y).max() == 1.0
+
+
+def test_silence_has_the_promised_error():
+    assert np.mean(datasets.waveform(path=None, samples=320, copies=1).test[1] ** 2) == pytest.approx(0.373, abs=5e-4)
 
 
 SOUND = np.arange(1, 9, dtype="<i2").tobytes()
@@ -251,14 +250,9 @@ def test_a_sound_that_cannot_be_used_is_refused(tmp_path, write, message):
     path = tmp_path / "sound.wav"
     write(path)
     with pytest.raises(ValueError, match=message):
-        datasets.waveform(path=str(path), samples=4, sequence=4)
-
-
-def test_a_sequence_longer_than_the_sound_is_refused():
-    with pytest.raises(ValueError, match=r"dataset\.sequence must be at most dataset\.samples, 10, got 11"):
-        datasets.waveform(path=None, samples=10, sequence=11)
+        datasets.waveform(path=str(path), samples=4, copies=1)
 
 
 def test_a_sound_that_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"dataset\.path must name a WAV file, got .*none\.wav"):
-        datasets.waveform(path=str(tmp_path / "none.wav"), samples=10, sequence=5)
+        datasets.waveform(path=str(tmp_path / "none.wav"), samples=10, copies=1)
