@@ -1,14 +1,17 @@
 """The command line: Hydra composes a configuration, which is checked before TensorFlow is imported."""
 
+import hashlib
+import importlib.metadata
 import json
 import logging
 import os
+import platform
 import signal
 import sys
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises, and `main` says it in one line
@@ -31,8 +34,21 @@ def main() -> None:
     warnings.showwarning = lambda message, *_, **__: terminal.warning(str(message))
     signal.signal(signal.SIGTERM, _stop)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of a sweep that it traces each net anew
+    keep_compiled()
     with _failing_in_one_line():
         _hydra()
+
+
+def keep_compiled() -> None:
+    """Lets XLA keep what it compiles in the user's cache, for later processes with this processor and TensorFlow."""
+    information = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else platform.processor()
+    features = next((line for line in information.splitlines() if line.startswith(("flags", "Features"))), information)
+    key = hashlib.sha256(f"{importlib.metadata.version('tensorflow')} {features}".encode()).hexdigest()[:16]
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "brnn" / f"xla-{key}"
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={folder}")
 
 
 def _stop(number, _):

@@ -101,9 +101,13 @@ def run(
         if keep == "best":
             kept = history[_best_epoch(history) - 1]
             program.restore(best)
+        attacking = time.perf_counter()
         final = _closing(history, program) | _attack(options, data, program, tracked)
+        drawing = time.perf_counter()
         _artifacts(options, data, program, history, tracked)
-        final["time/seconds"] = seconds + time.perf_counter() - began
+        ended = time.perf_counter()
+        final |= {"time/attack": drawing - attacking, "time/artifacts": ended - drawing}
+        final |= {"time/tracking": tracked.seconds, "time/seconds": seconds + ended - began}
         tracked.metrics(final, step=len(history))
         metrics = kept | final
         value = _objective(metrics, objective)

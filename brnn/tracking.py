@@ -164,7 +164,8 @@ class Store:
 class Run:
     """One run of the store. Values go in batches; what a server does not take is kept in `spool`, a file or None.
 
-    `earlier` is what the store knew of it when it was opened again, None if it is new.
+    `earlier` is what the store knew of it when it was opened again, None if it is new; `seconds` counts what
+    tracking takes.
     """
 
     def __init__(self, store: Store, run_id: str, spool: Path | None, earlier):
@@ -172,6 +173,7 @@ class Run:
         self.client = store.client
         self.id = run_id
         self.spool = spool
+        self.seconds = 0.0
         self.known = earlier.data.params if earlier else {}
         self.logged = {key: store.history(run_id, key) for key in earlier.data.metrics} if earlier else {}
 
@@ -230,6 +232,11 @@ class Run:
             terminal.warning(f"{self.store.uri} is still away; {self.spool} is sent to it by: python -m brnn.sync")
 
     def _write(self, record: dict, try_all: bool = False) -> None:
+        began = time.perf_counter()
+        self._send_or_keep(record, try_all)
+        self.seconds += time.perf_counter() - began
+
+    def _send_or_keep(self, record, try_all):
         """Sends a record, or keeps it behind those that are kept already; `try_all` then sends them all if it can."""
         if not self._waits():
             try:
