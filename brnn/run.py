@@ -23,7 +23,6 @@ from brnn import (
     tasks,
     terminal,
     tracking,
-    training,
     trust,
     writing,
 )
@@ -159,17 +158,7 @@ def _train(program, data, options, tracked, path, name, report):
     history, best, before_seconds = _resumed(program, path)
     for epoch, metrics in enumerate(history, 1):  # of which the last may not be logged yet
         tracked.metrics(metrics, step=epoch)
-    schedule = config.function("schedule", options["schedule"], options["plugins"])
-    rate = options["optimizer"]["learning_rate"]
-    epochs = training.fit(
-        program,
-        data,
-        epochs=options["epochs"],
-        batch_size=options["batch_size"],
-        rates=lambda steps, total: rate * schedule(steps, total),
-        seed=options["seed"],
-        start=len(history),
-    )
+    epochs = nets.epochs(program, options, data, start=len(history))
     before = measures.snapshot(program.manager)
     with terminal.progress(options["epochs"], name) as bar:
         while not _ended(history, options):
