@@ -24,7 +24,6 @@ from brnn import (
     tasks,
     terminal,
     tracking,
-    training,
     trust,
     writing,
 )
@@ -179,17 +178,7 @@ def _train(program, data, options, tracked, paths, name, report):
         tracked.tag({"trained_by": trainer})
     for epoch, metrics in enumerate(history, 1):  # of which the last may not be logged yet
         tracked.metrics(metrics, step=epoch)
-    schedule = config.function("schedule", options["schedule"], options["plugins"])
-    rate = options["optimizer"]["learning_rate"]
-    epochs = training.fit(
-        program,
-        data,
-        epochs=options["epochs"],
-        batch_size=options["batch_size"],
-        rates=lambda steps, total: rate * schedule(steps, total),
-        seed=options["seed"],
-        start=len(history),
-    )
+    epochs = nets.epochs(program, options, data, start=len(history))
     before, first = measures.snapshot(program.manager), len(history) + 1
     with terminal.progress(options["epochs"], name) as bar:
         while not _ended(history, options):
