@@ -57,21 +57,35 @@ def weight_metrics(now: list[Weights], before: list[Weights]) -> dict[str, float
 
 
 def gradient_shares(manager: QuantManager, x: np.ndarray) -> dict[str, float]:
-    """For each quantized activation, the share of its inputs at which its estimator passes a gradient."""
-    layers = [layer for layer in manager.model.layers if isinstance(layer, QuantActivation)]
-    if not layers:
+    """For each quantized activation, also in cells, the share of its inputs at which its estimator passes a gradient.
+
+    The inputs are those of the discretized net on `x`; of a cell at all steps, from a state of zeros.
+    """
+    parts = [part for layer in manager.model.layers for part in (layer, getattr(layer, "cell", None))]
+    found = [one for part in parts for one in (part, getattr(part, "activation", None))]
+    quantizers = {one: one.quantizer for one in found if isinstance(one, QuantActivation)}
+    if not quantizers:
         return {}
-    probe = keras.Model(manager.model.input, [layer.input for layer in layers])
-    levels = {v.path: level for v, level in zip(manager.model.trainable_variables, manager.levels(), strict=True)}
-    values = [levels[v.path] for v in probe.trainable_variables]
-    outputs = probe.stateless_call(values, probe.non_trainable_variables, x, training=False)[0]
-    outputs = outputs if isinstance(outputs, list) else [outputs]
-    return {
-        f"gradient_share/{layer.name}": float(
-            ops.mean(ops.cast(layer.estimator(output, ops.ones_like(output), layer.fan_in) != 0, "float32"))
-        )
-        for layer, output in zip(layers, outputs, strict=True)
-    }
+    shares = {one: [] for one in quantizers}
+
+    def measuring(one):
+        def quantizer(x, noise):
+            passed = one.estimator(x, ops.ones_like(x), one.fan_in) != 0
+            shares[one].append(float(ops.mean(ops.cast(passed, "float32"))))
+            return quantizers[one](x, noise)
+
+        return quantizer
+
+    try:
+        for one in quantizers:
+            one.quantizer = measuring(one)
+        state = manager.initial_state(len(x))
+        manager([x, *state] if state else x)
+    finally:
+        for one, quantizer in quantizers.items():
+            one.quantizer = quantizer
+    steps = x.shape[1]  # Keras calls a cell once before them, for the shape of what it gives
+    return {f"gradient_share/{one.name}": float(np.mean(values[-steps:])) for one, values in shares.items()}
 
 
 def size(weights: list[Weights]) -> dict[str, float]:

@@ -30,11 +30,7 @@ def simple(
 ):
     """`depth` hidden layers of `width`, by default the original's single one of 256."""
     widths = [width] * depth
-    x = inputs = keras.Input(task.shape)
-    if binary_input:
-        x = _one_bit(x)
-    x = _dense(x, task.classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last)
-    return keras.Model(inputs, x)
+    return _net(task, activate, widths, activation, batch_normalization, dropout, real_first, real_last, binary_input)
 
 
 def deep(
@@ -53,11 +49,7 @@ def deep(
 ):
     """A hidden layer of `first_width`, then `depth` of `width`: the original's net for deep estimators."""
     widths = [first_width] + [width] * depth
-    x = inputs = keras.Input(task.shape)
-    if binary_input:
-        x = _one_bit(x)
-    x = _dense(x, task.classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last)
-    return keras.Model(inputs, x)
+    return _net(task, activate, widths, activation, batch_normalization, dropout, real_first, real_last, binary_input)
 
 
 def mlp(
@@ -78,25 +70,14 @@ def mlp(
     After Hubara et al. 2016, arXiv:1602.02830; the option also chooses its loss and its schedule.
     """
     widths = [width] * depth
+    return _net(task, activate, widths, activation, batch_normalization, dropout, real_first, real_last, binary_input)
+
+
+def _net(task, activate, widths, activation, batch_normalization, dropout, real_first, real_last, binary_input):
+    """Hidden layers of `widths` and the output layer; batch normalization after each, dropout after the hidden."""
     x = inputs = keras.Input(task.shape)
     if binary_input:
         x = _one_bit(x)
-    x = _dense(x, task.classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last)
-    return keras.Model(inputs, x)
-
-
-def _one_bit(x):
-    """1 where a pixel is at least 0.5, else 0; gradients pass as they come."""
-    x = keras.layers.Rescaling(1.0, offset=-0.5)(x)
-    return QuantActivation(_at_least_zero, estimators.identity, 1, name="binary_input")(x)
-
-
-def _at_least_zero(x, seed):
-    return ops.cast(x >= 0, x.dtype)
-
-
-def _dense(x, classes, activate, widths, activation, batch_normalization, dropout, real_first, real_last):
-    """Hidden layers of `widths` and the output layer; batch normalization after each, dropout after the hidden."""
     x = keras.layers.Flatten()(x)
     fan_in = x.shape[-1]
     for number, width in enumerate(widths):
@@ -108,7 +89,17 @@ def _dense(x, classes, activate, widths, activation, batch_normalization, dropou
         if dropout:
             x = keras.layers.Dropout(dropout)(x)
         fan_in = width
-    x = keras.layers.Dense(classes, name="real_logits" if real_last else "logits")(x)
+    x = keras.layers.Dense(task.classes, name="real_logits" if real_last else "logits")(x)
     if batch_normalization:
         x = keras.layers.BatchNormalization(momentum=BN_MOMENTUM, name="normalization_logits")(x)
-    return x
+    return keras.Model(inputs, x)
+
+
+def _one_bit(x):
+    """1 where a pixel is at least 0.5, else 0; gradients pass as they come."""
+    x = keras.layers.Rescaling(1.0, offset=-0.5)(x)
+    return QuantActivation(_at_least_zero, estimators.identity, 1, name="binary_input")(x)
+
+
+def _at_least_zero(x, noise):
+    return ops.cast(x >= 0, x.dtype)

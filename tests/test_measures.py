@@ -124,6 +124,17 @@ def test_gradient_share_is_that_of_the_discretized_net():
 BOUND_BINARY = Rule("kernel", BINARY, 1.0)
 
 
+def test_gradient_share_of_a_cell_is_that_of_all_its_steps():
+    state = QuantActivation(BINARY, STE, 1, name="state")
+    inputs = keras.Input((None, 1))
+    cell = keras.layers.SimpleRNNCell(1, activation=state, kernel_initializer="ones", recurrent_initializer="ones")
+    manager = QuantManager(keras.Model(inputs, keras.layers.RNN(cell)(inputs)), [])
+    x = np.float32([[[0.5], [1.5], [-0.5], [-3]]])  # with the states 0, 1, 1, 1 before: 0.5, 2.5, 0.5, -2
+    assert measures.gradient_shares(manager, x) == {"gradient_share/state": 2 / 4}
+    np.testing.assert_array_equal(manager(x), [[-1]])
+    assert state.quantizer is BINARY
+
+
 def test_a_net_without_quantized_activations_has_no_gradient_shares():
     inputs = keras.Input((2,))
     assert measures.gradient_shares(QuantManager(keras.Model(inputs, keras.layers.Dense(1)(inputs)), []), inputs) == {}

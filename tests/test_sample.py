@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,18 @@ from brnn.tasks import Task
 TEXT = "the cat sat on the mat. a bat ate the rat.\n" * 30
 NETS = {
     "gru": ("topology=gru", "precision=contextual_binary", "precision.recurrent_scale=0.25"),
-    "clockwork": ("topology=clockwork", "precision=binarynet"),  # a cell of ours, and signs inside
+    "scaled_gru": ("topology=scaled_gru", "precision=binaryconnect"),
+    "clockwork": ("topology=clockwork", "precision=binarynet"),  # signs inside its cells
 }
 BATCH = 4
+ONE_STEP = Task((1,), len(set(TEXT)), tokens=True, per_step=True, carried=True)
 PREDICT = """
 import sys
 import mlflow, numpy as np
-mlflow.set_tracking_uri(sys.argv[1])
-net = mlflow.pyfunc.load_model(sys.argv[2])
-np.save(sys.argv[4], net.predict(np.load(sys.argv[3])))
+uri, x, *runs = sys.argv[1:]
+mlflow.set_tracking_uri(uri)
+for run in runs:
+    np.save(run, mlflow.pyfunc.load_model(f"runs:/{run}/model").predict(np.load(x)))
 """
 
 
@@ -35,21 +39,39 @@ def folder(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module", params=NETS.values(), ids=NETS)
-def finished(request, folder, options):
-    """A finished run on the text: its options, its objective, its place in the store."""
-    chosen = options(
-        "dataset=text", f"dataset.path={folder}/text.txt", "dataset.sequence=10", "dataset.test=0.1",
-        *request.param, "topology.width=12", "topology.depth=2", "epochs=2", f"batch_size={BATCH}", "compiled=false",
-        "sample.length=20", f"checkpoints={folder}", f"tracking.uri=sqlite:///{folder}/mlflow.db",
-    )  # fmt: skip
+def goes_on(epoch, metrics):
+    return True
+
+
+def stops(epoch, metrics):
+    raise KeyboardInterrupt
+
+
+def made(chosen, report=goes_on):
+    """Makes a run: its options, its objective, the run in the store, the store."""
     opened = tracking.open_store(**chosen["tracking"])
     store = Future()
     store.set_result(opened)
     own = {key: chosen[key] for key in config.parameters("brnn.run", "run")}
-    objective = run.run(chosen, store, None, "", lambda epoch, metrics: True, **own)
+    objective = run.run(chosen, store, None, "", report, **own)
     (newest, *_) = opened.client.search_runs([opened.experiment_id], order_by=["start_time DESC"])
     return chosen, objective, newest, opened
+
+
+@pytest.fixture(scope="module")
+def all_finished(folder, options):
+    """Finished runs on the text."""
+    common = (
+        "dataset=text", f"dataset.path={folder}/text.txt", "dataset.sequence=10", "dataset.test=0.1",
+        "topology.width=12", "topology.depth=2", "epochs=2", f"batch_size={BATCH}", "compiled=false",
+        "sample.length=20", f"checkpoints={folder}", f"tracking.uri=sqlite:///{folder}/mlflow.db",
+    )  # fmt: skip
+    return {name: made(options(*own, *common)) for name, own in NETS.items()}
+
+
+@pytest.fixture(params=["gru", "clockwork"])
+def finished(request, all_finished):
+    return all_finished[request.param]
 
 
 def whole_streams(data):
@@ -60,25 +82,42 @@ def whole_streams(data):
     return x[rows].reshape(len(rows), -1), y[rows].reshape(len(rows), -1), np.repeat(len(x) > order.T, 10, axis=1)
 
 
-def test_the_logged_net_predicts_in_a_new_process_what_the_run_reported(finished, tmp_path):
-    options, objective, found, store = finished
+def test_the_logged_nets_predict_in_a_new_process_what_their_runs_reported(all_finished, tmp_path):
+    options, _, _, store = all_finished["gru"]
     x, y, there = whole_streams(config.function("dataset", options["dataset"], [])())
     np.save(tmp_path / "x.npy", x)
-    arguments = [store.uri, f"runs:/{found.info.run_id}/model", tmp_path / "x.npy", tmp_path / "logits.npy"]
-    command = [sys.executable, "-I", "-c", PREDICT, *map(str, arguments)]
+    ids = [found.info.run_id for _, _, found, _ in all_finished.values()]
+    command = [sys.executable, "-I", "-c", PREDICT, store.uri, "x.npy", *ids]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    logits = np.load(tmp_path / "logits.npy")
-    assert np.mean((logits.argmax(axis=-1) == y)[there]) == pytest.approx(objective, abs=1e-6)
-    assert objective == found.data.metrics["test/accuracy"]
+    for _, objective, found, _ in all_finished.values():
+        logits = np.load(tmp_path / f"{found.info.run_id}.npy")
+        assert np.mean((logits.argmax(axis=-1) == y)[there]) == pytest.approx(objective, abs=1e-6)
+        assert objective == found.data.metrics["test/accuracy"]
 
 
-def test_the_logged_recurrent_kernels_hold_exactly_the_scale(finished):
-    options, _, found, store = finished
-    _, weights = store.net(found.info.run_id)
-    scale = options["precision"].get("recurrent_scale", 1.0)
-    square = [weight for weight in weights if weight.ndim == 2 and weight.shape[0] == 12 and weight.shape[1] % 12 == 0]
-    assert {value for weight in square[:1] for value in np.unique(weight)} == {-scale, scale}
+def test_the_logged_recurrent_kernels_hold_exactly_the_scale(all_finished):
+    for options, _, found, store in all_finished.values():
+        _, weights = store.net(found.info.run_id)
+        paths = [one.path for one in nets.plain(options, ONE_STEP, weights).weights]
+        kernels = [one for path, one in zip(paths, weights, strict=True) if path.endswith("/recurrent_kernel")]
+        scale = options["precision"].get("recurrent_scale", 1.0)
+        assert [set(np.unique(kernel)) for kernel in kernels] == 2 * [{-scale, scale}]
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(all_finished):
+    options, objective, found, store = all_finished["gru"]
+    with pytest.raises(KeyboardInterrupt):
+        made(options | {"resume": False}, stops)  # after the first of two epochs
+    _, again, resumed, _ = made(options)
+    assert again == objective
+    metrics, others = (
+        {key: value for key, value in one.data.metrics.items() if "time" not in key and "second" not in key}
+        for one in (found, resumed)
+    )
+    assert metrics == others
+    (_, weights), (_, others) = (store.net(one.info.run_id) for one in (found, resumed))
+    assert [one.tobytes() for one in weights] == [one.tobytes() for one in others]
 
 
 def test_a_run_on_text_logs_bits_perplexity_and_the_spectral_radius(finished):
@@ -124,7 +163,7 @@ def test_a_bad_key_is_refused_in_one_line(finished, words, message, capsys):
 def chain(options, **keys):
     """What a net of one unit per character writes, that was made to say what follows each of abcd in turn."""
     whole = options("dataset=text", "topology=rnn", "topology.width=4", "precision=full")
-    task = Task((1,), 4, tokens=True, per_step=True, carried=True)
+    task = replace(ONE_STEP, classes=4)
     weights = nets.program(whole, task).manager.weights()
     kernel, recurrent, bias, logits, offset = (np.zeros_like(weight) for weight in weights)
     kernel[:] = 2 * np.eye(4)
