@@ -16,6 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.append(str(Path(__file__).resolve().parent / "_ext"))
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
@@ -23,6 +24,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from brnn import config, identity, sweep, terminal
+
+OPEN = ("optimizer.", "hydra.sweeper.sampler.", "hydra.sweeper.pruner.")  # keys that are arguments of a chosen class
 
 
 def main() -> None:
@@ -32,7 +35,14 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of a sweep that it traces each net anew
     with _failing_in_one_line():
+        flags = get_args_parser()
+        flags.error = _refuse
+        flags.parse_args()
         _hydra()
+
+
+def _refuse(message):
+    raise config.ConfigError(f"{message}; --help lists what there is")
 
 
 def _stop(number, _):
@@ -89,7 +99,12 @@ def _told(error: Exception) -> str:
     cause = error.__cause__
     if isinstance(error, ConfigCompositionException) and isinstance(cause, OmegaConfBaseException):
         keys = ", ".join(str(key) for key in cause.parent_node or () if key != "hydra")
-        return f"{cause.full_key} is not a key here; valid are: {keys or 'none'}"
+        others = (
+            f"; other arguments of its class need a plus: +{cause.full_key}=…"
+            if cause.full_key.startswith(OPEN)
+            else ""
+        )
+        return f"{cause.full_key} is not a key here; valid are: {keys or 'none'}{others}"
     return " ".join(str(error).split()) or type(error).__name__
 
 
