@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.append(str(Path(__file__).resolve().parent / "_ext"))
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
@@ -26,6 +27,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from brnn import config, identity, sweep, terminal
+
+OPEN = ("optimizer.", "hydra.sweeper.sampler.", "hydra.sweeper.pruner.")  # keys that are arguments of a chosen class
 
 
 def main() -> None:
@@ -36,6 +39,9 @@ def main() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of a sweep that it traces each net anew
     keep_compiled()
     with _failing_in_one_line():
+        flags = get_args_parser()
+        flags.error = _refuse
+        flags.parse_args()
         _hydra()
 
 
@@ -49,6 +55,10 @@ def keep_compiled() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
             os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={folder}")
+
+
+def _refuse(message):
+    raise config.ConfigError(f"{message}; --help lists what there is")
 
 
 def _stop(number, _):
@@ -105,7 +115,12 @@ def _told(error: Exception) -> str:
     cause = error.__cause__
     if isinstance(error, ConfigCompositionException) and isinstance(cause, OmegaConfBaseException):
         keys = ", ".join(str(key) for key in cause.parent_node or () if key != "hydra")
-        return f"{cause.full_key} is not a key here; valid are: {keys or 'none'}"
+        others = (
+            f"; other arguments of its class need a plus: +{cause.full_key}=…"
+            if cause.full_key.startswith(OPEN)
+            else ""
+        )
+        return f"{cause.full_key} is not a key here; valid are: {keys or 'none'}{others}"
     return " ".join(str(error).split()) or type(error).__name__
 
 

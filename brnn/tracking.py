@@ -26,11 +26,13 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 import mlflow
 import numpy as np
 import requests
+import sqlalchemy
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from brnn import identity, terminal
+from brnn.ranges import StoreUri
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -295,7 +297,7 @@ def standing(run) -> str:
     return "running" if runs else "interrupted"
 
 
-def open_store(*, uri: str, experiment: str) -> Store:
+def open_store(*, uri: StoreUri, experiment: str) -> Store:
     """Opens the store at an MLflow tracking URI, and creates the experiment in it if there is none.
 
     A SQLite file is created once, under a lock: several processes that migrate it at once would break it.
@@ -338,6 +340,9 @@ def _absolute(uri: str) -> str:
 @contextmanager
 def _locked(uri: str):
     if not uri.startswith(SQLITE):
+        if uri.startswith(("postgresql", "mysql")):
+            with sqlalchemy.create_engine(uri, connect_args={"connect_timeout": 5}).connect():
+                pass  # fails at once, where MLflow would try again for minutes
         yield
         return
     path = Path(uri.removeprefix(SQLITE))
@@ -347,7 +352,7 @@ def _locked(uri: str):
         if not path.exists() or (path.is_file() and not path.stat().st_size):
             _create(path)
         with closing(sqlite3.connect(path)) as database:
-            database.execute("PRAGMA schema_version")  # fails at once, where MLflow would try again for minutes
+            database.execute("PRAGMA schema_version")  # the same
         yield
 
 
@@ -420,7 +425,7 @@ def _failing_clearly(uri: str):
     """Turns what a store raises into one line that names the store, and tells whether a server is away."""
     try:
         yield
-    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ValueError, ImportError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         remote = not uri.startswith(SQLITE)
         away = isinstance(error, requests.RequestException) or getattr(error, "error_code", None) in AWAY
