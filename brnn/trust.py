@@ -127,8 +127,9 @@ def _broken(net, looked, identity, subject, seed) -> dict[str, np.ndarray]:
     def blindly(attack, **keys):
         return _blind(attack, net, **keys)(x, labels, tf.constant([seed, 0])).numpy()
 
-    found = {
+    return {
         "noise": blindly(blackbox.noise, epsilon=limit, norm=norm, draws=DRAWS),
+        "squares": blindly(blackbox.square, epsilon=limit, norm=norm, queries=QUERIES, share=0.8),
         "single_step": run(plain, step=1.0, steps=1),
         "steps": run(plain),
         "more_steps": run(plain, steps=2 * STEPS, step=STEP / 2),
@@ -139,9 +140,6 @@ def _broken(net, looked, identity, subject, seed) -> dict[str, np.ndarray]:
         "double_epsilon": run(plain, epsilon=min(2 * limit, everything)),
         "largest_epsilon": run(plain, epsilon=everything),
     }
-    if norm == "linf":
-        found["squares"] = blindly(blackbox.square, epsilon=min(limit, 1.0), queries=QUERIES, share=0.8)
-    return found
 
 
 @lru_cache(maxsize=16)

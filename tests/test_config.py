@@ -215,7 +215,7 @@ REFUSED = [
     (["topology.batch_normalization=on_"], "topology.batch_normalization must be true or false, got 'on_'"),
     (
         ["attack.epsilon=8"],
-        "attack.epsilon must be above 0 and at most 1, since pixels lie in [0, 1] (8/255 is 0.0314)",
+        "attack.epsilon must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314), got 8",
     ),
     (["attack.iterations=0"], "attack.iterations must be a whole number, 1 or more, got 0"),
     (["attack.images=0"], "attack.images must be a whole number, 1 or more, got 0"),

@@ -242,7 +242,7 @@ def test_exact_is_below_every_attack_and_certifies_nothing_that_one_breaks(binar
             {"name": "exact", "solver": "highs", "precision": "full"},
             r"needs activations of -1 and \+1, got precision=full",
         ),
-        ({"name": "suite", "members": ["square"], "norm": "l2"}, "square knows only linf"),
+        ({"name": "suite", "members": ["cw_l2"]}, "cw_l2 knows only l2"),
         ({"name": "suite", "members": ["pgd steps=3"]}, "pgd has no key 'steps'"),
         ({"name": "suite", "members": ["pgd restarts=0"]}, "restarts must be a whole number, 1 or more, got 0"),
         ({"name": "suite", "members": ["pdg"]}, "attack must be one of adaptive, .*, got pdg"),
