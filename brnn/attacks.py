@@ -3,15 +3,16 @@
 Each function maps a batch `x` of pixels in [0, 1] to one of the same shape. `net(x)` gives logits, through
 whose backward pass the attack looks; `labels` are the classes to leave, or, in a targeted attack, those to
 reach; `seed`, two integers, decides any random choice. Budgets are in units of the pixels, a `step` in units of
-epsilon. Functions are traced into TensorFlow graphs.
+epsilon. Functions are traced into TensorFlow graphs, their loops written with `brnn.goals.repeat`: AutoGraph, which
+would make graphs of Python's loops, takes longer than the attack.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from brnn.goals import TINY, Ball, Goal, ascend, ascend_until_reached, fold, steepest, wide
+from brnn.goals import TINY, Ball, Goal, ascend, ascend_until_reached, fold, repeat, steepest, wide
 from brnn.ranges import Count, NonNegative, Positive, ProperShare
 
 APGD_MOMENTUM = 0.75  # share of the new direction
@@ -43,12 +44,13 @@ def fgsm(
     Goodfellow, Shlens and Szegedy 2015, arXiv:1412.6572.
     """
     goal = Goal(net, labels, targeted)
-    for _ in tf.range(iterations):
+
+    def step(_, x):
         gradient, _, _ = goal.gradient(x)
         x += epsilon * steepest(gradient, norm)
-        if clip:
-            x = tf.clip_by_value(x, 0.0, 1.0)
-    return x
+        return (tf.clip_by_value(x, 0.0, 1.0) if clip else x,)
+
+    return repeat(iterations, step, x)[0]
 
 
 def bim(
@@ -117,13 +119,15 @@ def mim(
 
     Dong et al. 2018, arXiv:1710.06081, with decay = 1.
     """
-    goal, ball, momentum = Goal(net, labels, targeted), Ball(x, epsilon, norm), tf.zeros_like(x)
-    for _ in tf.range(iterations):
+    goal, ball = Goal(net, labels, targeted), Ball(x, epsilon, norm)
+
+    def move(_, x, momentum):
         gradient, _, _ = goal.gradient(x)
         total = tf.reduce_sum(tf.abs(tf.reshape(gradient, (tf.shape(x)[0], -1))), axis=1)
         momentum = decay * momentum + gradient / wide(tf.maximum(total, TINY), x)
-        x = ball.project(x + step * epsilon * ball.direction(momentum))
-    return x
+        return ball.project(x + step * epsilon * ball.direction(momentum)), momentum
+
+    return repeat(iterations, move, x, tf.zeros_like(x))[0]
 
 
 def apgd(
@@ -203,15 +207,17 @@ def deepfool(
 
     What lies beyond epsilon is projected back to it. Moosavi-Dezfooli et al. 2016, arXiv:1511.04599.
     """
-    origin, left, goal = x, tf.range(tf.shape(x)[0]), Goal(net, labels, False)
-    for _ in tf.range(iterations):
-        tf.autograph.experimental.set_loop_options(shape_invariants=[(left, tf.TensorShape([None]))])
-        left = tf.boolean_mask(left, ~goal.of(left).reached(net(tf.gather(x, left))))
-        before = tf.gather(x, left)
+    goal = Goal(net, labels, False)
+
+    def step(_, moved, left):
+        left = tf.boolean_mask(left, ~goal.of(left).reached(net(tf.gather(moved, left))))
+        before = tf.gather(moved, left)
         move = _to_boundary(net, before, tf.gather(labels, left), norm)
         after = tf.clip_by_value(before + (1 + overshoot) * move, 0.0, 1.0)
-        x = tf.tensor_scatter_nd_update(x, left[:, None], after)
-    return Ball(origin, epsilon, norm).project(x)
+        return tf.tensor_scatter_nd_update(moved, left[:, None], after), left
+
+    moved, _ = repeat(iterations, step, x, tf.range(tf.shape(x)[0]))
+    return Ball(x, epsilon, norm).project(moved)
 
 
 def cw_l2(
@@ -234,58 +240,84 @@ def cw_l2(
     lies beyond epsilon is projected back to it. Carlini and Wagner 2017, arXiv:1608.04644.
     """
     goal = Goal(net, labels, targeted, "margin")
-    best, smallest = x, tf.fill(tf.shape(labels), float("inf"))
-    low, high = tf.zeros_like(smallest), tf.fill(tf.shape(labels), 1e10)
-    scale = tf.fill(tf.shape(labels), constant)
-    for _ in tf.range(searches):
+
+    def search(_, best, smallest, low, high, scale):
         found, size = _cw_search(goal, x, scale, iterations, learning_rate, confidence)
         better, broken = size < smallest, size < float("inf")
         best, smallest = tf.where(wide(better, x), found, best), tf.minimum(size, smallest)
         low, high = tf.where(broken, low, scale), tf.where(broken, scale, high)
-        scale = tf.where(high < 1e9, (low + high) / 2, scale * 10)
-    return Ball(x, epsilon, "l2").project(best)
+        return best, smallest, low, high, tf.where(high < 1e9, (low + high) / 2, scale * 10)
+
+    numbers = [tf.fill(tf.shape(labels), number) for number in (float("inf"), 0.0, 1e10, constant)]
+    return Ball(x, epsilon, "l2").project(repeat(searches, search, x, *numbers)[0])
 
 
 def _restarted(search, goal, ball, seed, restarts):
     """What `search(goal, ball, start)` finds from random starts, each for the images that are not broken yet."""
-    result, left = ball.center, tf.range(tf.shape(ball.center)[0])
-    for number in tf.range(restarts):
-        tf.autograph.experimental.set_loop_options(shape_invariants=[(left, tf.TensorShape([None]))])
+
+    def start(number, result, left):
         near, wish = ball.of(left), goal.of(left)
         found = search(wish, near, near.random(fold(seed, number)))
         result = tf.tensor_scatter_nd_update(result, left[:, None], found)
-        left = tf.boolean_mask(left, ~wish.reached(wish.net(found)))
-    return result
+        return result, tf.boolean_mask(left, ~wish.reached(wish.net(found)))
+
+    return repeat(restarts, start, ball.center, tf.range(tf.shape(ball.center)[0]))[0]
 
 
 def _auto(goal, ball, x, iterations):
     """The first image on the way that reaches the goal, else that of the highest value."""
     marks, windows = _checkpoints(iterations)
+
+    def step(i, now):
+        moved = ball.project(now.x + wide(now.size, x) * ball.direction(now.gradient))
+        share = tf.where(i == 0, 1.0, APGD_MOMENTUM)
+        moved = ball.project(now.x + share * (moved - now.x) + (1 - share) * (now.x - now.previous))
+        gradient, value, reached = goal.gradient(moved)
+        better = wide(value > now.best_value, x)
+        best, best_gradient = tf.where(better, moved, now.best), tf.where(better, gradient, now.best_gradient)
+        best_value, rises = tf.maximum(value, now.best_value), now.rises + tf.cast(value > now.value, tf.float32)
+        few = (rises <= APGD_PROGRESS * windows[i]) | (~now.halved & (best_value <= now.last_best))
+        stalled = marks[i] & few
+        following = _Walk(
+            x=tf.where(wide(stalled, x), best, moved),
+            previous=now.x,
+            gradient=tf.where(wide(stalled, x), best_gradient, gradient),
+            value=value,
+            best=best,
+            best_gradient=best_gradient,
+            best_value=best_value,
+            result=tf.where(wide(reached & ~now.done, x), moved, now.result),
+            done=now.done | reached,
+            size=tf.where(stalled, now.size / 2, now.size),
+            rises=tf.where(marks[i], 0.0, rises),
+            halved=tf.where(marks[i], stalled, now.halved),
+            last_best=tf.where(marks[i], best_value, now.last_best),
+        )
+        return (following,)
+
     gradient, value, done = goal.gradient(x)
-    result = previous = best = x
-    best_value = last_best = value
-    best_gradient = gradient
-    size = tf.fill(tf.shape(value), 2.0 * ball.epsilon)
-    rises, halved = tf.zeros_like(value), tf.ones_like(done)
-    share = 1.0
-    for i in tf.range(iterations):
-        moved = ball.project(x + wide(size, x) * ball.direction(gradient))
-        moved = ball.project(x + share * (moved - x) + (1 - share) * (x - previous))
-        share = APGD_MOMENTUM
-        previous, x = x, moved
-        gradient, now, reached = goal.gradient(x)
-        rises += tf.cast(now > value, tf.float32)
-        value = now
-        result, done = tf.where(wide(reached & ~done, x), x, result), done | reached
-        better = now > best_value
-        best, best_gradient = tf.where(wide(better, x), x, best), tf.where(wide(better, x), gradient, best_gradient)
-        best_value = tf.maximum(now, best_value)
-        if marks[i]:
-            stalled = (rises <= APGD_PROGRESS * windows[i]) | (~halved & (best_value <= last_best))
-            size = tf.where(stalled, size / 2, size)
-            x, gradient = tf.where(wide(stalled, x), best, x), tf.where(wide(stalled, x), best_gradient, gradient)
-            halved, last_best, rises = stalled, best_value, tf.zeros_like(rises)
-    return tf.where(wide(done, x), result, best)
+    size, rises, halved = tf.fill(tf.shape(value), 2.0 * ball.epsilon), tf.zeros_like(value), tf.ones_like(done)
+    start = _Walk(x, x, gradient, value, x, gradient, value, x, done, size, rises, halved, value)
+    (end,) = repeat(iterations, step, start)
+    return tf.where(wide(end.done, x), end.result, end.best)
+
+
+class _Walk(NamedTuple):
+    """Where Auto-PGD is, the best place so far, the first that reaches the goal, and what its step size depends on."""
+
+    x: tf.Tensor
+    previous: tf.Tensor
+    gradient: tf.Tensor
+    value: tf.Tensor
+    best: tf.Tensor
+    best_gradient: tf.Tensor
+    best_value: tf.Tensor
+    result: tf.Tensor
+    done: tf.Tensor
+    size: tf.Tensor
+    rises: tf.Tensor  # of the value, since the last review
+    halved: tf.Tensor
+    last_best: tf.Tensor
 
 
 def _checkpoints(iterations):
@@ -328,10 +360,8 @@ def _to_boundary(net, x, labels, norm):
 
 def _cw_search(goal, x, scale, iterations, learning_rate, confidence):
     """The smallest perturbed images that reach the goal at one scale, and their L2 norms (infinite for none)."""
-    best, smallest = x, tf.fill(tf.shape(scale), float("inf"))
-    place = tf.atanh((2 * x - 1) * (1 - 1e-3))  # tanh is flat beyond
-    first, second = tf.zeros_like(x), tf.zeros_like(x)
-    for i in tf.range(iterations):
+
+    def step(i, place, first, second, best, smallest):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(place)
             image = (tf.tanh(place) + 1) / 2
@@ -345,4 +375,8 @@ def _cw_search(goal, x, scale, iterations, learning_rate, confidence):
         first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
         count = tf.cast(i + 1, tf.float32)
         place -= learning_rate * first / (1 - 0.9**count) / (tf.sqrt(second / (1 - 0.999**count)) + 1e-8)
-    return best, smallest
+        return place, first, second, best, smallest
+
+    place = tf.atanh((2 * x - 1) * (1 - 1e-3))  # tanh is flat beyond
+    none, infinite = tf.zeros_like(x), tf.fill(tf.shape(scale), float("inf"))
+    return repeat(iterations, step, place, none, none, x, infinite)[3:]

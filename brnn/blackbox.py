@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from brnn.goals import TINY, Ball, Goal, fold, length, steepest, wide
+from brnn.goals import TINY, Ball, Goal, fold, length, repeat, steepest, wide
 from brnn.ranges import Count, Positive, Share
 
 SQUARE_HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # in 10,000ths of the queries
@@ -21,13 +21,15 @@ def noise(net, x, labels, seed, *, epsilon: Positive, norm: Literal["linf", "l2"
 
     In L-inf each pixel moves by +-epsilon, which breaks more than uniform noise; in L2 the direction is uniform.
     """
-    goal, ball, result, done = Goal(net, labels, targeted), Ball(x, epsilon, norm), x, tf.zeros_like(labels, tf.bool)
-    for number in tf.range(draws):
+    goal, ball = Goal(net, labels, targeted), Ball(x, epsilon, norm)
+
+    def step(number, result, done):
         draw = tf.random.stateless_uniform if norm == "linf" else tf.random.stateless_normal
         way = ball.direction(draw(tf.shape(x), fold(seed, number)) - (0.5 if norm == "linf" else 0.0))
         result = tf.where(wide(done, x), result, ball.project(x + epsilon * way))
-        done = goal.reached(net(result))
-    return result
+        return result, goal.reached(net(result))
+
+    return repeat(draws, step, x, tf.zeros_like(labels, tf.bool))[0]
 
 
 def square(
@@ -53,14 +55,16 @@ def square(
     ball = Ball(images, epsilon, norm)
     start, propose = {"linf": (_stripes, _flat_square), "l2": (_tiles, _bumpy_square)}[norm]
     sides = tf.constant(_sides(queries, share, *images.shape[1:3], least=1 if norm == "linf" else 3))
-    best = ball.project(images + epsilon * start(images, seed))
-    value, done = _judged(goal, best, shape)
-    for number in tf.range(queries - 1):
+
+    def step(number, best, value, done):
         moved = ball.project(propose(ball, best, sides[number], fold(seed, number + 1)))
         raised, reached = _judged(goal, moved, shape)
         better = (raised > value) & ~done
         best, value = tf.where(wide(better, best), moved, best), tf.where(better, raised, value)
-        done |= better & reached
+        return best, value, done | better & reached
+
+    first = ball.project(images + epsilon * start(images, seed))
+    best, *_ = repeat(queries - 1, step, first, *_judged(goal, first, shape))
     return tf.reshape(best, tf.shape(x))
 
 
@@ -82,16 +86,19 @@ def spsa(
 
     Uesato et al. 2018, arXiv:1802.05666, with delta = 0.01; quantized nets need a larger one, to see a change.
     """
-    goal, ball, origin = Goal(net, labels, targeted, "margin"), Ball(x, epsilon, norm), x
-    for number in tf.range(iterations):
-        slope = tf.zeros_like(x)
-        for sample in tf.range(samples):
+    goal, ball = Goal(net, labels, targeted, "margin"), Ball(x, epsilon, norm)
+
+    def move(number, x):
+        def pair(sample, slope):
             way = _signs(tf.shape(x), fold(fold(seed, number), sample))
             rise = goal.value(net(x + delta * way)) - goal.value(net(x - delta * way))
-            slope += wide(rise, x) * way
+            return (slope + wide(rise, x) * way,)
+
+        (slope,) = repeat(samples, pair, tf.zeros_like(x))
         done = goal.reached(net(x))
-        x = tf.where(wide(done, origin), x, ball.project(x + step * epsilon * ball.direction(slope)))
-    return x
+        return (tf.where(wide(done, x), x, ball.project(x + step * epsilon * ball.direction(slope))),)
+
+    return repeat(iterations, move, x)[0]
 
 
 def hopskipjump(
@@ -115,28 +122,33 @@ def hopskipjump(
     """
     goal = Goal(net, labels, targeted)
     size = float(np.prod(x.shape[1:]))
-    found, done = x, goal.reached(net(x))
-    for number in tf.range(starts):
+
+    def start(number, found, done):
         draw = tf.random.stateless_uniform(tf.shape(x), fold(fold(seed, 0), number))
         found = tf.where(wide(done, x), found, draw)
-        done = goal.reached(net(found))
-    best = tf.where(wide(done, x), _to_boundary(goal, x, found, norm), x)
-    for number in tf.range(iterations):
+        return found, goal.reached(net(found))
+
+    found, done = repeat(starts, start, x, goal.reached(net(x)))
+
+    def walk(number, best):
         count = tf.cast(tf.math.ceil(float(samples) * tf.sqrt(tf.cast(number + 1, tf.float32))), tf.int32)
         distance = length(best - x, norm)
         delta = length(best - x, "l2") / np.sqrt(size)
         way = _across(goal, best, delta, count, fold(seed, number + 1), norm)
-        step = distance / tf.sqrt(tf.cast(number + 1, tf.float32))
-        moved = best
-        arrived = tf.zeros_like(done)
-        for _ in tf.range(BOUNDARY_STEPS):
+        far = distance / tf.sqrt(tf.cast(number + 1, tf.float32))
+
+        def shorter(halvings, moved, arrived):
+            step = far / 2 ** tf.cast(halvings, tf.float32)
             moved = tf.where(wide(arrived, x), moved, tf.clip_by_value(best + step * way, 0.0, 1.0))
-            arrived = goal.reached(net(moved))
-            step /= 2
+            return moved, goal.reached(net(moved))
+
+        moved, arrived = repeat(BOUNDARY_STEPS, shorter, best, tf.zeros_like(done))
         moved = _to_boundary(goal, x, moved, norm)
         nearer = done & arrived & tf.reshape(length(moved - x, norm) < distance, (-1,))
-        best = tf.where(wide(nearer, x), moved, best)
-    return Ball(x, epsilon, norm).project(best)
+        return (tf.where(wide(nearer, x), moved, best),)
+
+    best = tf.where(wide(done, x), _to_boundary(goal, x, found, norm), x)
+    return Ball(x, epsilon, norm).project(repeat(iterations, walk, best)[0])
 
 
 def _judged(goal, images, shape):
@@ -232,7 +244,6 @@ def _tiles(images, seed):
 
 def _to_boundary(goal, x, found, norm):
     """The image nearest to `x` on the way from `found`, which reaches the goal, that still reaches it."""
-    low, high = tf.zeros_like(goal.temperature), tf.ones_like(goal.temperature)
     far = length(found - x, norm)
 
     def between(share):
@@ -241,20 +252,25 @@ def _to_boundary(goal, x, found, norm):
         reach = wide(share, x) * far
         return tf.clip_by_value(found, x - reach, x + reach)
 
-    for _ in tf.range(BOUNDARY_STEPS):
+    def halve(_, low, high):
         middle = (low + high) / 2
         reached = goal.reached(goal.net(between(middle)))
-        low, high = tf.where(reached, low, middle), tf.where(reached, middle, high)
+        return tf.where(reached, low, middle), tf.where(reached, middle, high)
+
+    _, high = repeat(BOUNDARY_STEPS, halve, tf.zeros_like(goal.temperature), tf.ones_like(goal.temperature))
     return between(high)
 
 
 def _across(goal, x, delta, count, seed, norm):
     """The direction into the goal, from the classes of `count` images around each."""
-    total, plain, hits = tf.zeros_like(x), tf.zeros_like(x), tf.zeros_like(goal.temperature)
-    for number in tf.range(count):
+
+    def look(number, total, plain, hits):
         way = steepest(tf.random.stateless_normal(tf.shape(x), fold(seed, number)), "l2")
         sign = tf.where(goal.reached(goal.net(tf.clip_by_value(x + delta * way, 0.0, 1.0))), 1.0, -1.0)
-        total, plain, hits = total + wide(sign, x) * way, plain + way, hits + sign
+        return total + wide(sign, x) * way, plain + way, hits + sign
+
+    none = tf.zeros_like(x)
+    total, plain, hits = repeat(count, look, none, none, tf.zeros_like(goal.temperature))
     mean = hits / tf.cast(count, tf.float32)
     slope = tf.where(wide(tf.abs(mean) < 1 - TINY, x), total - wide(mean, x) * plain, total)
     return steepest(slope, norm)

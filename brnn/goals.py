@@ -115,19 +115,42 @@ def ascend_until_reached(goal, ball, x, step, iterations):
 
     Images that stay are taken out of the batch only when they are many, since that means copying the others.
     """
-    left, taken = tf.range(tf.shape(x)[0]), 0
-    while taken < iterations and tf.size(left) > 0:
-        tf.autograph.experimental.set_loop_options(shape_invariants=[(left, tf.TensorShape([None]))])
-        near, wish, moving = ball.of(left), goal.of(left), tf.gather(x, left)
-        reached = tf.zeros_like(left, tf.bool)
-        while taken < iterations and tf.reduce_mean(tf.cast(reached, tf.float32)) <= IDLE:
+
+    def walk(taken, x, left):
+        near, wish = ball.of(left), goal.of(left)
+
+        def move(taken, moving, _):
             gradient, _, reached = wish.gradient(moving)
             size = tf.where(reached, 0.0, step * near.epsilon)
-            moving = near.project(moving + wide(size, x) * near.direction(gradient))
-            taken += 1
-        x = tf.tensor_scatter_nd_update(x, left[:, None], moving)
-        left = tf.boolean_mask(left, ~reached)
-    return x
+            return taken + 1, near.project(moving + wide(size, x) * near.direction(gradient)), reached
+
+        def few_reached(taken, _, reached):
+            return (taken < iterations) & (tf.reduce_mean(tf.cast(reached, tf.float32)) <= IDLE)
+
+        nowhere = tf.zeros_like(left, tf.bool)
+        taken, moving, reached = loop(few_reached, move, taken, tf.gather(x, left), nowhere)
+        return taken, tf.tensor_scatter_nd_update(x, left[:, None], moving), tf.boolean_mask(left, ~reached)
+
+    def some_left(taken, _, left):
+        return (taken < iterations) & (tf.size(left) > 0)
+
+    return loop(some_left, walk, 0, x, tf.range(tf.shape(x)[0]))[1]
+
+
+def repeat(count, body, *state):
+    """The state after `state = body(number, *state)` for each number below `count`, as one loop of the graph."""
+
+    def counted(number, *state):
+        return number + 1, *body(number, *state)
+
+    return loop(lambda number, *_: number < count, counted, 0, *state)[1:]
+
+
+def loop(going, body, *state):
+    """The state after `state = body(*state)` while `going(*state)`, as one loop of the graph; batches may shrink."""
+    state = tf.nest.map_structure(tf.convert_to_tensor, state)
+    shapes = tf.nest.map_structure(lambda one: tf.TensorShape([None, *one.shape[1:]] if one.shape.rank else []), state)
+    return tf.while_loop(going, body, state, shape_invariants=shapes)
 
 
 def steepest(gradient, norm: str):

@@ -262,8 +262,11 @@ def compiled(attack: partial, net: Callable, images, labels) -> Callable:
 def _graph(attack: Callable, keywords: str, net: Callable, shape: tuple, labels: np.dtype) -> Callable:
     batch = (tf.TensorSpec((None, *shape)), tf.TensorSpec((None,), labels), tf.TensorSpec((2,), tf.int32))
     keys = json.loads(keywords)
-    traced = tf.function(lambda x, labels, numbers: attack(net, x, labels, numbers, **keys), input_signature=batch)
-    return traced.get_concrete_function()
+
+    def run(x, labels, numbers):
+        return attack(net, x, labels, numbers, **keys)
+
+    return tf.function(run, batch, autograph=False).get_concrete_function()
 
 
 def measure(prefix: str, net: Callable, victims: Attacked, images: np.ndarray, targeted: bool) -> dict[str, float]:

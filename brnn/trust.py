@@ -7,7 +7,7 @@ or where they contradict one another, the number is not to be believed. The list
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import tensorflow as tf
@@ -146,7 +146,7 @@ def _broken(net, looked, identity, subject, seed) -> dict[str, np.ndarray]:
 def _probe(net, norm) -> Callable:
     """PGD, compiled once for all its budgets, steps, starts and temperatures; gives whether each image is broken."""
 
-    @tf.function
+    @partial(tf.function, autograph=False)
     def run(x, labels, numbers, epsilon, step, jitter, temperature, steps):
         goal, ball = Goal(net, labels, False, "cross_entropy", temperature), Ball(x, epsilon, norm)
         start = x + jitter * (ball.random(numbers) - x)
@@ -159,7 +159,7 @@ def _probe(net, norm) -> Callable:
 def _blind(attack, net, **keys) -> Callable:
     """An attack without gradients, compiled; gives whether each image is broken."""
 
-    @tf.function
+    @partial(tf.function, autograph=False)
     def run(x, labels, numbers):
         return Goal(net, labels, targeted=False).reached(net(attack(net, x, labels, numbers, targeted=False, **keys)))
 
