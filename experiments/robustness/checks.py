@@ -15,6 +15,7 @@ import tensorflow as tf
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+import brnn.__main__  # noqa: F401 (puts the sweeper where Hydra finds it)
 from brnn import config, nets, tasks, trust
 from brnn.robustness import perturbed
 
@@ -25,57 +26,55 @@ def killed(x):
     return x, tf.zeros_like
 
 
-def one_bit(x):
-    """Pixels of 0 or 1, with the identity as backward pass."""
-    return x + tf.stop_gradient(tf.round(x) - x)
-
-
-CANARIES = {
-    "plain float": lambda net, x: net(x),
-    "no gradient": lambda net, x: net(killed(x)),
-    "logits x 100": lambda net, x: 100.0 * net(x),
-    "one-bit input": lambda net, x: net(one_bit(x)),
-    "probabilities": lambda net, x: tf.nn.softmax(net(x)),
-    "random logits": lambda net, x: net(x) + tf.random.uniform((10,)),
+PLAIN, BINARY, BIT = ["precision=full"], ["precision=binarynet", "estimator=ste"], ["topology.binary_input=true"]
+CANARIES = {  # how a net is made, and what is done to it
+    "plain float": (PLAIN, lambda net, x: net(x)),
+    "no gradient": (PLAIN, lambda net, x: net(killed(x))),
+    "logits x 100": (PLAIN, lambda net, x: 100.0 * net(x)),
+    "probabilities": (PLAIN, lambda net, x: tf.nn.softmax(net(x))),
+    "random logits": (PLAIN, lambda net, x: net(x) + tf.random.uniform((10,))),
+    "float, one-bit input": (PLAIN + BIT, lambda net, x: net(x)),
+    "binary": (BINARY, lambda net, x: net(x)),
+    "binary, one-bit input": (BINARY + BIT, lambda net, x: net(x)),
 }
 
 
-def configured() -> dict:
-    """The configuration of `topology=simple precision=full epochs=3` on MNIST."""
+def configured(*overrides: str) -> dict:
+    """A configuration of `topology=simple epochs=3` on MNIST."""
     with initialize_config_dir(str(config.folder()), version_base="1.3"):
-        return OmegaConf.to_container(compose("config", ["precision=full", "epochs=3"]), resolve=True)
+        return OmegaConf.to_container(compose("config", ["epochs=3", *overrides]), resolve=True)
 
 
-def trained(options: dict, data) -> keras.Model:
-    """The net of a configuration."""
-    program = nets.program(options, tasks.of(data))
+def trained(options: dict, data) -> tuple[keras.Model, keras.Model]:
+    """The net of a configuration, and the same with the identity estimator in its backward pass."""
+    program, task = nets.program(options, tasks.of(data)), tasks.of(data)
     for _ in nets.epochs(program, options, data):
         pass
-    return nets.twin(options, tasks.of(data), "trained", program.manager.weights())
+    weights = program.manager.weights()
+    return tuple(nets.twin(options, task, estimator, weights) for estimator in ("trained", "identity"))
 
 
-def reasons(net, plain, x, labels, seed: int) -> set[str]:
-    """What the checks say of PGD on a net, without the numbers; `plain` is the net without its mask."""
+def reasons(net, identity, x, labels, seed: int) -> set[str]:
+    """What the checks say of PGD on a net, without the numbers."""
     own = {key: value for key, value in config.option("attack", "pgd").items() if key != "defaults"}
     option = own | {"source": None}
     moved = perturbed(config.function("attack", option, []), net, x, labels, seed)
     broken = np.argmax(net(moved), -1) != labels
     nothing = np.zeros(len(x), bool)
     subject = trust.Subject(option, x, labels, moved, broken, nothing, nothing, None)
-    return {re.sub(r"\d+(\.\d+)?", "#", text) for text in trust.check(net, net, plain, subject, seed)[1]}
+    return {re.sub(r"\d+(\.\d+)?", "#", text) for text in trust.check(net, net, identity, subject, seed)[1]}
 
 
 def main(seeds: int) -> None:
     """Prints the table."""
-    options = configured()
-    data = config.function("dataset", options["dataset"], [])()
+    data = config.function("dataset", configured()["dataset"], [])()
     counts = {name: Counter() for name in CANARIES}
     for seed in range(seeds):
-        model = trained(options | {"seed": seed}, data)
         rows = np.random.default_rng(seed).permutation(len(data.test[1]))[: trust.IMAGES]
         x, labels = (part[rows] for part in data.test)
-        for name, mask in CANARIES.items():
-            counts[name].update(reasons(partial(mask, model), model, x, labels, seed))
+        for name, (overrides, mask) in CANARIES.items():
+            pair = trained(configured(*overrides, f"seed={seed}"), data)
+            counts[name].update(reasons(*(partial(mask, net) for net in pair), x, labels, seed))
     print("| reason | " + " | ".join(counts) + " |\n" + "|---" * (1 + len(counts)) + "|")
     for reason in sorted(set().union(*counts.values())):
         print(f"| {reason} | " + " | ".join(f"{count[reason]} of {seeds}" for count in counts.values()) + " |")
