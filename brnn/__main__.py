@@ -1,14 +1,17 @@
 """The command line: Hydra composes a configuration, which is checked before TensorFlow is imported."""
 
+import hashlib
+import importlib.metadata
 import json
 import logging
 import os
+import platform
 import signal
 import sys
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises, and `main` says it in one line
@@ -16,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.append(str(Path(__file__).resolve().parent / "_ext"))
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
@@ -24,6 +28,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from brnn import config, identity, sweep, terminal
 
+OPEN = ("optimizer.", "hydra.sweeper.sampler.", "hydra.sweeper.pruner.")  # keys that are arguments of a chosen class
+
 
 def main() -> None:
     """Runs the command line; errors are one line, with a traceback where BRNN_TRACEBACK is set."""
@@ -31,8 +37,28 @@ def main() -> None:
     warnings.showwarning = lambda message, *_, **__: terminal.warning(str(message))
     signal.signal(signal.SIGTERM, _stop)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of a sweep that it traces each net anew
+    keep_compiled()
     with _failing_in_one_line():
+        flags = get_args_parser()
+        flags.error = _refuse
+        flags.parse_args()
         _hydra()
+
+
+def keep_compiled() -> None:
+    """Lets XLA keep what it compiles in the user's cache, for later processes with this processor and TensorFlow."""
+    information = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else platform.processor()
+    features = next((line for line in information.splitlines() if line.startswith(("flags", "Features"))), information)
+    key = hashlib.sha256(f"{importlib.metadata.version('tensorflow')} {features}".encode()).hexdigest()[:16]
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "brnn" / f"xla-{key}"
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={folder}")
+
+
+def _refuse(message):
+    raise config.ConfigError(f"{message}; --help lists what there is")
 
 
 def _stop(number, _):
@@ -89,7 +115,12 @@ def _told(error: Exception) -> str:
     cause = error.__cause__
     if isinstance(error, ConfigCompositionException) and isinstance(cause, OmegaConfBaseException):
         keys = ", ".join(str(key) for key in cause.parent_node or () if key != "hydra")
-        return f"{cause.full_key} is not a key here; valid are: {keys or 'none'}"
+        others = (
+            f"; other arguments of its class need a plus: +{cause.full_key}=…"
+            if cause.full_key.startswith(OPEN)
+            else ""
+        )
+        return f"{cause.full_key} is not a key here; valid are: {keys or 'none'}{others}"
     return " ".join(str(error).split()) or type(error).__name__
 
 

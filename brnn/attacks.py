@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from brnn.goals import TINY, Ball, Goal, ascend, ascend_until_reached, fold, steepest, wide
-from brnn.ranges import Count, Epsilon, NonNegative, Positive, ProperShare
+from brnn.ranges import Count, NonNegative, Positive, ProperShare
 
 APGD_MOMENTUM = 0.75  # share of the new direction
 APGD_PROGRESS = 0.75  # share of steps that must have raised the goal for the step size to stay
@@ -31,7 +31,7 @@ def fgsm(
     labels,
     seed,
     *,
-    epsilon: Epsilon,
+    epsilon: Positive,
     norm: Literal["linf", "l2"],
     iterations: Count,
     targeted: bool,

@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from brnn.goals import TINY, Ball, Goal, fold, length, steepest, wide
-from brnn.ranges import Count, Epsilon, Positive, Share
+from brnn.ranges import Count, Positive, Share
 
 SQUARE_HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # in 10,000ths of the queries
+TILES = 5  # along an image, of the start of the attack by squares in L2
 BOUNDARY_STEPS = 12  # halvings of the line between an image and its adversarial
 
 
@@ -29,25 +30,33 @@ def noise(net, x, labels, seed, *, epsilon: Positive, norm: Literal["linf", "l2"
     return result
 
 
-def square(net, x, labels, seed, *, epsilon: Epsilon, queries: Count, share: Share, targeted: bool):
-    """Random squares of +-epsilon, kept where they raise the margin; L-inf.
+def square(
+    net,
+    x,
+    labels,
+    seed,
+    *,
+    epsilon: Positive,
+    norm: Literal["linf", "l2"],
+    queries: Count,
+    share: Share,
+    targeted: bool,
+):
+    """Random squares, kept where they raise the margin; a vector is an image of one row.
 
-    A square covers `share` of the image at first and less and less later. A vector is an image of one row.
-    Andriushchenko et al. 2020, arXiv:1912.00049, with share = 0.8.
+    In L-inf a square is of +-epsilon, in L2 it has two bumps of opposite sign, and takes what it needs of the budget
+    from another. Squares cover `share` of the image at first and less and less later. Andriushchenko et al. 2020,
+    arXiv:1912.00049, with share = 0.8.
     """
     goal, shape = Goal(net, labels, targeted, "margin"), x.shape
     images = tf.reshape(x, _as_image(shape))
-    height, width, channels = images.shape[1:]
-    ball = Ball(images, epsilon, "linf")
-    sides = tf.constant(_sides(queries, share, height, width))
-    stripes = tf.random.stateless_uniform((tf.shape(x)[0], 1, width, channels), seed)
-    best = ball.project(images + epsilon * tf.where(stripes < 0.5, -1.0, 1.0))
+    ball = Ball(images, epsilon, norm)
+    start, propose = {"linf": (_stripes, _flat_square), "l2": (_tiles, _bumpy_square)}[norm]
+    sides = tf.constant(_sides(queries, share, *images.shape[1:3], least=1 if norm == "linf" else 3))
+    best = ball.project(images + epsilon * start(images, seed))
     value, done = _judged(goal, best, shape)
     for number in tf.range(queries - 1):
-        draw = tf.random.stateless_uniform((3, tf.shape(x)[0], channels), fold(seed, number + 1))
-        window = _windows(draw[:2, :, 0], sides[number], height, width)
-        change = tf.where(draw[2] < 0.5, -epsilon, epsilon)[:, None, None]
-        moved = tf.where(window, ball.project(images + change), best)
+        moved = ball.project(propose(ball, best, sides[number], fold(seed, number + 1)))
         raised, reached = _judged(goal, moved, shape)
         better = (raised > value) & ~done
         best, value = tf.where(wide(better, best), moved, best), tf.where(better, raised, value)
@@ -77,8 +86,7 @@ def spsa(
     for number in tf.range(iterations):
         slope = tf.zeros_like(x)
         for sample in tf.range(samples):
-            draw = tf.random.stateless_uniform(tf.shape(x), fold(fold(seed, number), sample))
-            way = tf.where(draw < 0.5, -1.0, 1.0)
+            way = _signs(tf.shape(x), fold(fold(seed, number), sample))
             rise = goal.value(net(x + delta * way)) - goal.value(net(x - delta * way))
             slope += wide(rise, x) * way
         done = goal.reached(net(x))
@@ -115,8 +123,8 @@ def hopskipjump(
     best = tf.where(wide(done, x), _to_boundary(goal, x, found, norm), x)
     for number in tf.range(iterations):
         count = tf.cast(tf.math.ceil(float(samples) * tf.sqrt(tf.cast(number + 1, tf.float32))), tf.int32)
-        distance = _distance(best - x, norm)
-        delta = length(best - x) / np.sqrt(size)
+        distance = length(best - x, norm)
+        delta = length(best - x, "l2") / np.sqrt(size)
         way = _across(goal, best, delta, count, fold(seed, number + 1), norm)
         step = distance / tf.sqrt(tf.cast(number + 1, tf.float32))
         moved = best
@@ -126,7 +134,7 @@ def hopskipjump(
             arrived = goal.reached(net(moved))
             step /= 2
         moved = _to_boundary(goal, x, moved, norm)
-        nearer = done & arrived & tf.reshape(_distance(moved - x, norm) < distance, (-1,))
+        nearer = done & arrived & tf.reshape(length(moved - x, norm) < distance, (-1,))
         best = tf.where(wide(nearer, x), moved, best)
     return Ball(x, epsilon, norm).project(best)
 
@@ -141,36 +149,91 @@ def _as_image(shape):
     return {1: (-1, 1, *shape[1:], 1), 2: (-1, *shape[1:], 1)}.get(len(shape) - 1, (-1, *shape[1:]))
 
 
-def _sides(queries, share, height, width):
-    """The side of the square at each query: `share` of the image, halved as in the paper's schedule."""
+def _sides(queries, share, height, width, least):
+    """The side of the square at each query: `share` of the image, halved as in the paper; odd where it has bumps."""
     progress = np.arange(max(queries - 1, 1)) * 10_000 // queries
     halved = sum((progress > limit).astype(int) for limit in SQUARE_HALVINGS)
     sides = np.round(np.sqrt(share / 2.0**halved * height * width))
-    return np.clip(sides, 1, max(1, max(height, width) - 1)).astype("int32")
+    sides = np.clip(sides, least, max(least, max(height, width) - 1)).astype("int32")
+    return sides | 1 if least > 1 else sides
 
 
-def _windows(draw, side, height, width):
-    """One square of `side` at a random place of each image, as a mask `(n, height, width, 1)`."""
-    inside = []
-    for place, extent in zip(tf.unstack(draw, num=2), (height, width), strict=True):
-        span = tf.minimum(side, extent)
-        first = tf.cast(place * tf.cast(extent - span + 1, tf.float32), tf.int32)[:, None]
-        pixels = tf.range(extent)[None]
-        inside.append((pixels >= first) & (pixels < first + span))
-    return (inside[0][:, :, None] & inside[1][:, None])[..., None]
+def _signs(shape, seed):
+    """-1 or 1 at random."""
+    return tf.where(tf.random.stateless_uniform(shape, seed) < 0.5, -1.0, 1.0)
 
 
-def _distance(change, norm):
-    """The norm of each change, in a shape that broadcasts over it."""
-    if norm == "l2":
-        return length(change)
-    return wide(tf.reduce_max(tf.abs(tf.reshape(change, (tf.shape(change)[0], -1))), axis=1), change)
+def _window(images, side, seed):
+    """The row and the column of each pixel from the corner of a square at a random place, and which are in it."""
+    offsets, inside = [], []
+    for number, extent in enumerate(images.shape[1:3]):
+        place, span = tf.random.stateless_uniform(tf.shape(images)[:1], fold(seed, number)), tf.minimum(side, extent)
+        offset = tf.range(extent)[None] - tf.cast(place * tf.cast(extent - span + 1, tf.float32), tf.int32)[:, None]
+        offsets.append(offset)
+        inside.append((offset >= 0) & (offset < span))
+    return offsets[0][:, :, None], offsets[1][:, None], (inside[0][:, :, None] & inside[1][:, None])[..., None]
+
+
+def _flat_square(ball, best, side, seed):
+    """The best images, but one square of each at +-epsilon from the original."""
+    shape = tf.shape(best)
+    signs = _signs((shape[0], 1, 1, shape[3]), fold(seed, 2))
+    return tf.where(_window(best, side, seed)[2], ball.center + ball.epsilon * signs, best)
+
+
+def _bumpy_square(ball, best, side, seed):
+    """The best images at the distance epsilon, with bumps added to one square of each and another set back."""
+    height, channels = best.shape[1], best.shape[3]
+    change = best - ball.center
+    row, column, window = _window(best, side, seed)
+    _, _, other = _window(best, side, fold(seed, 2))
+    turned = tf.random.stateless_uniform((tf.shape(best)[0], 1, 1), fold(seed, 3)) < (0.5 if height > 1 else 1.0)
+    bumps = tf.where(turned, _bumps(column, row, side), _bumps(row, column, side))[..., None]
+    old, bumps = tf.where(window, change, 0.0), tf.where(window, bumps, 0.0)
+    new = _unit(bumps) * _signs((tf.shape(best)[0], 1, 1, channels), fold(seed, 4)) + _unit(old)
+    spare = tf.maximum(ball.epsilon**2 - length(change, "l2") ** 2, 0.0) / channels
+    budget = spare + tf.reduce_sum(tf.where(window | other, change, 0.0) ** 2, axis=(1, 2), keepdims=True)
+    change = tf.where(window, _unit(new) * tf.sqrt(budget), tf.where(other, 0.0, change))
+    return ball.center + ball.epsilon * steepest(change, "l2")
+
+
+def _bumps(along, across, side):
+    """Two bumps of opposite sign, one behind the other: sums of 1 / k^2 over the rings from k on."""
+    half = side // 2
+    first = along < half
+    place, extent = tf.where(first, along, along - half), tf.where(first, half, side - half)
+    outermost = half + 1
+    ring = tf.minimum(tf.maximum(tf.abs(place - extent // 2), tf.abs(across - half)), outermost)
+    sums = tf.concat([[0.0], tf.cumsum(1 / tf.cast(tf.range(1, outermost + 1), tf.float32) ** 2)], 0)
+    height = sums[outermost] - tf.gather(sums, ring)
+    return tf.where(first, height, -height)
+
+
+def _unit(x):
+    """Each channel of each image with the L2 norm 1, or 0."""
+    return x / tf.maximum(tf.norm(x, axis=(1, 2), keepdims=True), TINY)
+
+
+def _stripes(images, seed):
+    """Columns of -1 or 1."""
+    shape = tf.shape(images)
+    return _signs((shape[0], 1, shape[2], shape[3]), seed)
+
+
+def _tiles(images, seed):
+    """Squares of bumps of random signs, side by side, with the L2 norm 1."""
+    _, height, width, channels = images.shape
+    side = max(1, max(height, width) // TILES)
+    row, column = tf.range(height)[None, :, None] % side, tf.range(width)[None, None] % side
+    signs = _signs((tf.shape(images)[0], -(-height // side), -(-width // side), channels), seed)
+    signs = tf.repeat(tf.repeat(signs, side, axis=1), side, axis=2)[:, :height, :width]
+    return steepest(signs * _bumps(row, column, side)[..., None], "l2")
 
 
 def _to_boundary(goal, x, found, norm):
     """The image nearest to `x` on the way from `found`, which reaches the goal, that still reaches it."""
     low, high = tf.zeros_like(goal.temperature), tf.ones_like(goal.temperature)
-    far = _distance(found - x, norm)
+    far = length(found - x, norm)
 
     def between(share):
         if norm == "l2":

@@ -22,6 +22,20 @@ def save(path: Path, arrays: dict[str, list[np.ndarray]], values: dict) -> None:
         partial.unlink(missing_ok=True)
 
 
+def trained(folder: str, fingerprint: str) -> Path:
+    """Where the checkpoint of a trained net lies, by the fingerprint of its training."""
+    return Path(folder) / "trained" / f"{fingerprint}.npz"
+
+
+def settle(path: Path, place: Path, kept: int) -> None:
+    """Moves the checkpoint of a net that is trained to its place, among the `kept` newest ones."""
+    place.parent.mkdir(exist_ok=True)
+    path.replace(place)
+    oldest = sorted(place.parent.glob("*.npz"), key=lambda one: one.stat().st_mtime)[:-kept]
+    for one in oldest:
+        one.unlink(missing_ok=True)
+
+
 def load(path: Path) -> tuple[dict[str, list[np.ndarray]], dict]:
     """The arrays and the values that `save` wrote."""
     with np.load(path, allow_pickle=False) as file:

@@ -35,8 +35,7 @@ MODULES = {
 SHARED = {"attack": ("brnn.robustness", "evaluate")}  # a function whose keys every option of the group has
 SECTIONS = {"": ("brnn.run", "run"), "tracking": ("brnn.tracking", "open_store"), "sample": ("brnn.writing", "written")}
 OPTIMIZER = {"name": str, "learning_rate": ranges.Positive}  # Keras checks the other arguments of its classes
-TOKENS, REGRESSION = {"text", "copying"}, {"adding", "waveform"}
-SEQUENCES = {*TOKENS, "waveform"}  # one output for each step
+REGRESSION, PER_STEP = {"Values", "Signal"}, {"Tokens", "Signal"}  # what data sets declare that they return
 
 
 class ConfigError(ValueError):
@@ -97,8 +96,8 @@ def option(group: str, name: str) -> dict:
 
 
 def sources(config: dict) -> dict[str, str]:
-    """A digest of the code of each module that the options of a configuration are found in."""
-    modules = {_located(group, config[group]["name"], config["plugins"])[0] for group in MODULES}
+    """A digest of the code of each module that the options of a configuration, or of a part of it, are found in."""
+    modules = {_located(group, config[group]["name"], config["plugins"])[0] for group in MODULES if group in config}
     return {module: hashlib.sha256(_source(module).encode()).hexdigest() for module in sorted(modules)}
 
 
@@ -111,9 +110,7 @@ def folder() -> Path:
 @cache
 def parameters(module: str, name: str) -> dict[str, Any]:
     """The keyword-only arguments of a function and their annotations, read from its source."""
-    definition = _functions(module)[name]
-    names = {**vars(ranges), "Literal": Literal}
-    return {argument.arg: _evaluated(argument.annotation, names) for argument in definition.args.kwonlyargs}
+    return {argument.arg: _evaluated(argument.annotation) for argument in _functions(module)[name].args.kwonlyargs}
 
 
 def flat(config: dict, prefix: str = "") -> dict[str, Any]:
@@ -130,8 +127,10 @@ def _located(group: str, name: Any, plugins: list[str]) -> tuple[str, str]:
     if module:
         if module.split(".")[0] not in plugins:
             raise ConfigError(f"{group}.name={name}: add {module.split('.')[0]!r} to plugins, which lists {plugins}")
-        if importlib.util.find_spec(module.split(".")[0]) is None or importlib.util.find_spec(module) is None:
-            raise ConfigError(f"{group}.name={name}: there is no module {module!r}")
+        try:
+            _functions(module)
+        except Exception as error:  # whatever a plugin does as it is found
+            raise ConfigError(f"{group}.name={name}: {error}") from error
         candidates = (module,)
     else:
         candidates = MODULES[group]
@@ -149,14 +148,21 @@ def _functions(module: str) -> dict[str, ast.FunctionDef]:
 
 
 def _source(module: str) -> str:
-    return Path(importlib.util.find_spec(module).origin).read_text()
+    file = getattr(importlib.util.find_spec(module), "origin", None) or ""
+    if not file.endswith(".py"):
+        raise ConfigError(f"there is no module {module!r} in Python")
+    return Path(file).read_text()
 
 
-def _evaluated(annotation: ast.expr | None, names: dict) -> Any:
+def _evaluated(annotation: ast.expr | None) -> Any:
+    """What an annotation stands for; anything where it is missing, or of a plugin's own names."""
+    text = annotation.value if isinstance(annotation, ast.Constant) else ast.unparse(annotation or ast.Name("Any"))
     try:
-        return eval(ast.unparse(annotation), names) if annotation else Any
-    except NameError:  # a plugin's own type
+        return eval(str(text), {**vars(ranges), "Literal": Literal, "Any": Any})
+    except NameError:
         return Any
+    except Exception as error:
+        raise ConfigError(f"there is an annotation that cannot be read, {text}: {error}") from error
 
 
 def _check_keys(section: str, given: dict, valid: dict[str, Any]) -> None:
@@ -167,7 +173,11 @@ def _check_keys(section: str, given: dict, valid: dict[str, Any]) -> None:
     for key, annotation in valid.items():
         if key not in given:
             raise ConfigError(f"{dotted}{key} is missing")
-        if not _fits(given[key], annotation):
+        try:
+            fits = _fits(given[key], annotation)
+        except TypeError as error:
+            raise ConfigError(f"{dotted}{key} cannot be checked against its annotation, {annotation}") from error
+        if not fits:
             raise ConfigError(f"{dotted}{key} must be {_words(annotation)}, got {given[key]!r}")
 
 
@@ -242,15 +252,19 @@ def _check_data(config: dict) -> None:
     """Refuses an attack, a regime, a topology or a loss that does not fit the data."""
     groups = ("dataset", "attack", "training", "topology", "loss")
     dataset, attack, regime, topology, loss = (config[group]["name"] for group in groups)
-    if attack != "none" and dataset in TOKENS | REGRESSION:
+    module, name = _located("dataset", dataset, config["plugins"])
+    kind = ast.unparse(_functions(module)[name].returns or ast.Name("")).rpartition(".")[2]
+    if not kind:  # a plugin that declares nothing
+        return
+    if attack != "none" and kind in REGRESSION | PER_STEP:
         raise ConfigError(
             f"attack={attack} needs a dataset of pixels and classes, got dataset={dataset}; use attack=none"
         )
-    if regime != "standard" and dataset in TOKENS | REGRESSION:
+    if regime != "standard" and kind in REGRESSION | PER_STEP:
         raise ConfigError(f"training={regime} needs a dataset of pixels and classes, got dataset={dataset}")
-    if topology in _functions("brnn.topologies") and dataset in SEQUENCES:
+    if topology in _functions("brnn.topologies") and kind in PER_STEP:
         valid = ", ".join(sorted(_functions("brnn.recurrent")))
         raise ConfigError(f"topology must be one of {valid} for dataset={dataset}, got {topology}")
-    if (loss == "mean_squared_error") != (dataset in REGRESSION):
-        valid = "mean_squared_error" if dataset in REGRESSION else "cross_entropy or squared_hinge"
+    if (loss == "mean_squared_error") != (kind in REGRESSION):
+        valid = "mean_squared_error" if kind in REGRESSION else "cross_entropy or squared_hinge"
         raise ConfigError(f"loss must be {valid} for dataset={dataset}, got {loss}")

@@ -61,6 +61,13 @@ class Data:
         return total.hexdigest()[:16]
 
 
+# What a data set may declare that it returns, by which the rest of a configuration is checked; plain `Data` have values
+# as inputs, and one class for each.
+Tokens = Data  # whole numbers, with a class for each step
+Values = Data  # sequences, with one value for each to predict
+Signal = Data  # sequences, with a value for each step to predict
+
+
 def mnist(*, root: str, validation: ProperShare) -> Data:
     """Handwritten digits: 60,000 images for training, of which the first are for validation, and 10,000 for test.
 
@@ -134,7 +141,7 @@ def arrays(*, path: str | None, validation: ProperShare, test: ProperShare, seed
     return data
 
 
-def text(*, path: str, root: str, sequence: Count, validation: ProperShare, test: ProperShare) -> Data:
+def text(*, path: str, root: str, sequence: Count, validation: ProperShare, test: ProperShare) -> Tokens:
     """Character-level language modelling: y holds, for each of the `sequence` characters of x, the next one.
 
     `path` is a file in UTF-8, or `tinyshakespeare`: then `root`/input.txt if it is there, else a download. The
@@ -159,7 +166,7 @@ def text(*, path: str, root: str, sequence: Count, validation: ProperShare, test
 
 def copying(
     *, train: Count, validation: Natural, test: Count, symbols: Count, length: Count, delay: Count, seed: Natural
-) -> Data:
+) -> Tokens:
     """The copying task: remember `length` random symbols over `delay` steps, then repeat them.
 
     x is the symbols (tokens from 0), delay - 1 blanks (the token `symbols`), a delimiter (`symbols` + 1) and
@@ -181,7 +188,7 @@ def copying(
     return _generated(draw, (train, validation, test), symbols + 2, seed)
 
 
-def adding(*, train: Count, validation: Natural, test: Count, length: Count, seed: Natural) -> Data:
+def adding(*, train: Count, validation: Natural, test: Count, length: Count, seed: Natural) -> Values:
     """The adding task: the sum of the two marked numbers of a sequence, as regression.
 
     x is float32 (n, length, 2): a number uniform in [0, 1) and a marker, which is 1 at one step of the first half
@@ -203,7 +210,7 @@ def adding(*, train: Count, validation: Natural, test: Count, length: Count, see
     return _generated(draw, (train, validation, test), 1, seed)
 
 
-def waveform(*, path: str | None, samples: Count, copies: Count) -> Data:
+def waveform(*, path: str | None, samples: Count, copies: Count) -> Signal:
     """Sequence generation: learn the first `samples` values of a sound by heart, from an input that is always 0.
 
     x and y are float32 (n, samples, 1); y is scaled to a largest absolute value of 1. An epoch has `copies` equal rows

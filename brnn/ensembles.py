@@ -12,7 +12,7 @@ from brnn import config
 from brnn.config import ConfigError
 from brnn.ranges import Positive
 
-NORMS = {"square": "linf", "cw_l2": "l2"}  # of the attacks that know but one
+NORMS = {"cw_l2": "l2"}  # of the attacks that know but one
 
 
 def adaptive(

@@ -45,8 +45,12 @@ def exact(
     """The verdict on one image `x` of class `label`, for all images within L-inf `epsilon` of it in [0, 1].
 
     Tried in this order: the image itself and `example`, an attempt of an attack (or None); interval bounds; the solver
-    with a time limit. A solver's example is checked on the net: one that does not hold makes the verdict unknown, as
-    the arithmetic of HiGHS is not exact. `cp_sat` is, and needs one-bit inputs and integer weights.
+    with a time limit. A solver's example is checked on the net: one that does not hold makes the verdict unknown.
+
+    `certified` is a proof with `cp_sat`, which computes with whole numbers, and needs one-bit inputs and integer
+    weights. With `highs` it holds up to tolerances of floating-point numbers: constraints may be off by 1e-6, and where
+    pixels are grey or batch normalization is folded in, sums between -1e-4 and 0 are left out and those of the net
+    itself are rounded to float32.
     """
     began = time.perf_counter()
     for tried in (x, example):

@@ -51,8 +51,10 @@ def read_npz(path) -> dict[str, np.ndarray]:
     try:
         with np.load(file, allow_pickle=False) as archive:
             found = {name: np.asarray(archive[name]) for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{file} cannot be read ({error}): write plain arrays with numpy.savez_compressed") from error
+    except Exception as error:  # numpy, zipfile and their parsers raise whatever damage leads them to
+        raise ValueError(
+            f"{file} cannot be read ({_one_line(error)}): write plain arrays with numpy.savez_compressed"
+        ) from error
     if found.keys() not in ({"x", "y"}, {"x", "y", "x_test", "y_test"}):
         raise ValueError(f"{file} must hold x, y or x, y, x_test, y_test; it holds {', '.join(found) or 'nothing'}")
     for test in ("", "_test") if "x_test" in found else ("",):
@@ -81,8 +83,8 @@ def read_wav(file, samples) -> np.ndarray:
     try:
         with wave.open(str(file), "rb") as sound:
             channels, width, content = sound.getnchannels(), sound.getsampwidth(), sound.readframes(samples)
-    except (wave.Error, EOFError, OSError) as error:
-        raise ValueError(f"{file} must be a PCM WAV file of 8 or 16 bits ({error}): convert it") from error
+    except Exception as error:  # wave raises what damage leads it to
+        raise ValueError(f"{file} must be a PCM WAV file of 8 or 16 bits ({_one_line(error)}): convert it") from error
     if width > 2:
         raise ValueError(f"{file} must be a PCM WAV file of 8 or 16 bits, got {8 * width}: convert it")
     if len(content) < samples * channels * width:
@@ -148,6 +150,10 @@ def _unpack(path, checksum):
     rank = content[3]
     shape = np.frombuffer(content, ">u4", rank, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
+
+
+def _one_line(error):
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _check_inputs(x, name):

@@ -3,6 +3,7 @@
 Attacks are written in these two terms, so that targeted and untargeted, every loss and every norm stand once.
 """
 
+import numpy as np
 import tensorflow as tf
 
 IDLE = 0.05  # share of a batch that may have reached the goal before it is taken out
@@ -82,7 +83,7 @@ class Ball:
         """The image nearest to `x` in the ball; in L2 one near to it."""
         if self.norm == "l2":
             change = x - self.center
-            x = self.center + change * tf.minimum(1.0, self.epsilon / tf.maximum(length(change), TINY))
+            x = self.center + change * tf.minimum(1.0, self.epsilon / tf.maximum(length(change, "l2"), TINY))
         return tf.clip_by_value(x, self.low, self.high)
 
     def direction(self, gradient):
@@ -131,12 +132,12 @@ def ascend_until_reached(goal, ball, x, step, iterations):
 
 def steepest(gradient, norm: str):
     """The direction of a gradient with length 1 in a norm: its sign in L-inf."""
-    return tf.sign(gradient) if norm == "linf" else gradient / tf.maximum(length(gradient), TINY)
+    return tf.sign(gradient) if norm == "linf" else gradient / tf.maximum(length(gradient, "l2"), TINY)
 
 
-def length(x):
-    """The L2 norm of each image, in a shape that broadcasts over `x`."""
-    return wide(tf.norm(tf.reshape(x, (tf.shape(x)[0], -1)), axis=1), x)
+def length(x, norm: str):
+    """The norm of each image, in a shape that broadcasts over `x`."""
+    return wide(tf.norm(tf.reshape(x, (tf.shape(x)[0], -1)), axis=1, ord=np.inf if norm == "linf" else 2), x)
 
 
 def wide(values, x):

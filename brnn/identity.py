@@ -17,7 +17,9 @@ APART = (
     "resume",
     "dry_run",
     "objective",
+    "trained",
 )  # keys on which the numbers of a run do not depend
+AFTER = ("attack", "sample")  # keys of what comes after training
 PATHS = ("root", "path")  # keys of a data set; what is in the files counts, not where they lie
 
 
@@ -37,6 +39,11 @@ def fingerprint(options: dict, digest: str) -> str:
     numbers = {key: value for key, value in options.items() if key not in APART}
     numbers["dataset"] = {key: value for key, value in options["dataset"].items() if key not in PATHS}
     return hashed([numbers, digest, config.sources(options)])
+
+
+def trained(options: dict, digest: str) -> str:
+    """The fingerprint of the training alone: the same for runs that attack the same net in different ways."""
+    return fingerprint({key: value for key, value in options.items() if key not in AFTER}, digest)
 
 
 def hashed(value) -> str:

@@ -7,6 +7,8 @@ a `JobReturn` with the error.
 
 import os
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +70,7 @@ def jobs(launcher, overrides: list[list[str]], first: int) -> list[Job]:
 def joblib(jobs: list[Job], *, n_jobs: int, attempts: int) -> list[JobReturn]:
     """Runs the jobs in `n_jobs` processes of this machine, each of which gets its share of the cores."""
     try:
-        from joblib.externals.loky import BrokenProcessPool, cpu_count, get_reusable_executor
+        from joblib.externals.loky import cpu_count, get_reusable_executor
     except ImportError as error:
         raise _missing("joblib") from error
     if n_jobs == 0 or n_jobs < -1:
@@ -80,7 +82,7 @@ def joblib(jobs: list[Job], *, n_jobs: int, attempts: int) -> list[JobReturn]:
     for attempt in range(1, attempts + 1):
         executor = get_reusable_executor(max_workers=number, env=shares, timeout=None)
         try:
-            futures = [executor.submit(job) for _, job in left]
+            futures = [_submitted(executor, job) for _, job in left]
             again = []
             for (place, job), future in zip(left, futures, strict=True):
                 try:
@@ -138,6 +140,16 @@ def submitit(jobs: list[Job], *, cluster: str, folder: str, parameters: dict) ->
 
 class LostError(RuntimeError):
     """Nothing came back from a job."""
+
+
+def _submitted(executor, job):
+    """The future of a job; its pool may break before it has them all."""
+    try:
+        return executor.submit(job)
+    except BrokenProcessPool as error:
+        failed = Future()
+        failed.set_exception(error)
+        return failed
 
 
 def _awaited(get, future, job):

@@ -5,6 +5,7 @@
 
 import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import lru_cache
 
@@ -15,7 +16,7 @@ from brnn.config import ConfigError, function, option
 from brnn.layers import QuantActivation
 from brnn.manager import QuantManager
 from brnn.tasks import Task
-from brnn.training import Program
+from brnn.training import Program, fit
 
 GRAPH = (
     "precision",
@@ -41,17 +42,39 @@ def program(options: dict, task: Task) -> Program:
     return shared
 
 
+def epochs(program: Program, options: dict, data, start: int = 0) -> Iterator[dict[str, float]]:
+    """Trains a net as its configuration says, from epoch `start`, and yields the metrics of each epoch."""
+    schedule, rate = (
+        function("schedule", options["schedule"], options["plugins"]),
+        options["optimizer"]["learning_rate"],
+    )
+    return fit(
+        program,
+        data,
+        epochs=options["epochs"],
+        batch_size=options["batch_size"],
+        rates=lambda steps, total: rate * schedule(steps, total),
+        seed=options["seed"],
+        start=start,
+    )
+
+
 def twin(options: dict, task: Task, estimator: str, weights: list) -> keras.Model:
-    """A net with given weights and another estimator in its backward pass.
+    """A net with given weights and another estimator in its backward pass, as of `blank`."""
+    model = blank(options, task, estimator)
+    model.set_weights(weights)
+    return model
+
+
+def blank(options: dict, task: Task, estimator: str) -> keras.Model:
+    """A net that waits for its weights, with another estimator in its backward pass.
 
     `estimator` is the name of an option, which then also replaces the derivative of real hidden activations, or
     `trained`, for the backward pass of training.
     """
     trained = estimator == "trained"
     backward = options["estimator"] if trained else option("estimator", estimator)
-    model = _model(options, task, backward, replace_real=not trained)
-    model.set_weights(weights)
-    return model
+    return _model(options, task, backward, replace_real=not trained)
 
 
 def plain(options: dict, task: Task, weights: list) -> keras.Model:

@@ -6,6 +6,7 @@ the test of it.
 """
 
 import math
+from pathlib import Path
 from typing import Annotated
 
 Natural = Annotated[int, "a whole number, 0 or more", lambda n: n >= 0]
@@ -19,3 +20,8 @@ Goal = Annotated[
     str, "max or min and a metric, as in min validation/loss", lambda v: v.split()[:-1] in (["max"], ["min"])
 ]
 Epsilon = Annotated[float, "above 0 and at most 1, since pixels lie in [0, 1] (8/255 is 0.0314)", lambda v: 0 < v <= 1]
+StoreUri = Annotated[
+    str,
+    "an MLflow tracking URI, of SQLite sqlite:///file (what is in memory alone would be lost)",
+    lambda v: not v.startswith("sqlite:") or Path(v).name not in ("", "sqlite:", ":memory:"),
+]

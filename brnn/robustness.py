@@ -5,15 +5,16 @@ any other is its own only member.
 """
 
 import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache, partial
 from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
-from brnn import attacks, config, ensembles, exact, figures, libraries, nets, tasks, training, trust
+from brnn import attacks, blackbox, config, ensembles, exact, figures, libraries, nets, tasks, training, trust
 from brnn.config import ConfigError
 from brnn.ranges import Count, Natural, Positive
 
@@ -21,6 +22,7 @@ ATTACK_BATCH = 500
 PREDICTED_BATCH = 2500  # larger, since it runs op by op
 EXAMPLES = 8  # adversarial images in the figure
 PLAIN = str.maketrans(" =", "-:")  # what a metric's name may hold
+SHAPES = ("precision", "estimator", "topology", "plugins")  # the groups that shape a net
 SAVED = 200  # adversarial images in the artifact
 
 
@@ -50,6 +52,7 @@ class Report:
     predictions: np.ndarray
     targeted: bool
     metrics: dict[str, float]
+    blind: np.ndarray  # which images reach the goal only by members that do not see the net's gradient
     reasons: list[str] | None = None  # not to trust the robust accuracy; None where it was not checked
     curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
@@ -77,20 +80,24 @@ class Nets:
         self.options = options
         self.data = data
         self.weights = weights
-        self.load = load
-        self.through = cache(self._through)
+        self.load = cache(load)
         self._twin = cache(self._trained_twin)
 
-    def _through(self, estimator: str, source: str | None = None) -> Net:
-        """The net with the backward pass of an estimator; of a surrogate, if `source` is not None."""
+    def through(self, estimator: str, source: str | None = None) -> Net:
+        """The net with the backward pass of an estimator; of a surrogate, if `source` is not None.
+
+        Runs of the same shape share it, with all that was compiled for it, so that it has the weights of the last.
+        """
         options, weights = self.options, self.weights
         if source is not None:
             options, weights = self._twin() if source == "twin" else self.load(source)
         task = tasks.of(self.data)
+        net = _net(json.dumps({key: options[key] for key in SHAPES}), task, estimator, source)
         try:
-            return Net(nets.twin(options, task, estimator, weights))
+            net.model.set_weights(weights)
         except ValueError as error:
             raise ConfigError(f"attack.source={source} does not fit inputs of {task.shape}: {error}") from error
+        return net
 
     def _trained_twin(self):
         """The same net in full precision, trained as this one was: its configuration and weights."""
@@ -99,20 +106,16 @@ class Nets:
         options = self.options | {"precision": {"name": "full"}}
         program = nets.program(options, tasks.of(self.data))
         before = program.state()
-        schedule = config.function("schedule", options["schedule"], options["plugins"])
-        rate = options["optimizer"]["learning_rate"]
-        for _ in training.fit(
-            program,
-            self.data,
-            epochs=options["epochs"],
-            batch_size=options["batch_size"],
-            rates=lambda steps, total: rate * schedule(steps, total),
-            seed=options["seed"],
-        ):
+        for _ in nets.epochs(program, options, self.data):
             pass
         weights = program.manager.weights()
         program.restore(before)
         return options, weights
+
+
+@lru_cache(maxsize=32)
+def _net(options: str, task: tasks.Task, estimator: str, source: str | None) -> Net:
+    return Net(nets.blank(json.loads(options), task, estimator))
 
 
 def prepare(options: dict, data, store) -> None:
@@ -122,17 +125,15 @@ def prepare(options: dict, data, store) -> None:
     """
     option = options["attack"]
     given = members(option, options["plugins"]).values()
+    if not given:
+        raise ConfigError(f"attack={option['name']} has no members; a list of its keys is empty")
     if data.classes < 3 and any(member.get("loss") == "dlr" for member in given):
         raise ConfigError(f"attack.loss=dlr needs at least 3 classes, got {data.classes}; use margin")
     if option["name"] == "exact":
         _check_exact(options)
     if option["name"] == "art":
         libraries.evasion_attack(option["method"])
-    for key in ("iterations", "epsilon"):
-        if option.get(f"curve_{'epsilons' if key == 'epsilon' else key}") and key not in option:
-            raise ConfigError(f"attack={option['name']} has no {key} to draw a curve over")
-    if isinstance(target := option["target"], int) and target >= data.classes:
-        raise ConfigError(f"attack.target must be random or a class from 0 to {data.classes - 1}, got {target}")
+    _check_keys(option, data)
     for source in {member["source"] for member in given} - {None, "twin"}:
         Nets(options, data, [], store.result().net).through("trained", source)
 
@@ -248,16 +249,21 @@ def perturbed(attack: Callable, net: Callable, images, labels, seed: int) -> np.
     return np.concatenate([run(images[rows], labels[rows], seed, number) for number, rows in enumerate(batches)])
 
 
-def compiled(attack: Callable, net: Callable, images, labels) -> Callable:
-    """An attack on batches like `images` and `labels`, of any length: `(x, labels, seed, number) -> x`."""
-    batch = (
-        tf.TensorSpec((None, *images.shape[1:])),
-        tf.TensorSpec((None,), labels.dtype),
-        tf.TensorSpec((2,), tf.int32),
-    )
-    traced = tf.function(lambda x, labels, numbers: attack(net, x, labels, numbers), input_signature=batch)
-    graph = traced.get_concrete_function()
+def compiled(attack: partial, net: Callable, images, labels) -> Callable:
+    """An attack on batches like `images` and `labels`, of any length: `(x, labels, seed, number) -> x`.
+
+    It is compiled once for the same attack on the same net, whatever weights that has by then.
+    """
+    graph = _graph(attack.func, json.dumps(attack.keywords), net, images.shape[1:], labels.dtype)
     return lambda x, labels, seed, number: graph(*map(tf.constant, (x, labels, [seed, number]))).numpy()
+
+
+@lru_cache(maxsize=32)
+def _graph(attack: Callable, keywords: str, net: Callable, shape: tuple, labels: np.dtype) -> Callable:
+    batch = (tf.TensorSpec((None, *shape)), tf.TensorSpec((None,), labels), tf.TensorSpec((2,), tf.int32))
+    keys = json.loads(keywords)
+    traced = tf.function(lambda x, labels, numbers: attack(net, x, labels, numbers, **keys), input_signature=batch)
+    return traced.get_concrete_function()
 
 
 def measure(prefix: str, net: Callable, victims: Attacked, images: np.ndarray, targeted: bool) -> dict[str, float]:
@@ -288,6 +294,22 @@ def measure(prefix: str, net: Callable, victims: Attacked, images: np.ndarray, t
     return {f"{prefix}/{name}": float(value) for name, value in metrics.items()}
 
 
+def _check_keys(option: dict, data) -> None:
+    """Raises `ConfigError` for keys that ask for what an attack has not, or leave it no image."""
+    name, target = option["name"], option["target"]
+    for key, curve in (("iterations", "curve_iterations"), ("epsilon", "curve_epsilons")):
+        if option[curve] and key not in option:
+            raise ConfigError(f"attack={name} has no {key} to draw a curve over")
+    if option["checks"] and "epsilon" not in option and name != "none":
+        raise ConfigError(f"attack.checks needs a key epsilon, which {name} has not; use attack.checks=false")
+    if target == "random":
+        return
+    if target >= data.classes:
+        raise ConfigError(f"attack.target must be random or a class from 0 to {data.classes - 1}, got {target}")
+    if np.all(data.test[1] == target):
+        raise ConfigError(f"attack.target={target} leaves no image to attack, since it is the class of them all")
+
+
 def _check_exact(options: dict) -> None:
     """Raises `ConfigError` for a net or a solver that cannot be used."""
     quantizer = config.function("precision", options["precision"], options["plugins"])().activation
@@ -305,12 +327,16 @@ def _check_exact(options: dict) -> None:
 
 
 def _run(all_nets: Nets, option: dict, victims: Attacked) -> Report:
-    """All members of an attack, each on the images that those before it left, and how many it broke of them all."""
+    """All members of an attack, each on the images that those before it left, and how many it broke of them all.
+
+    Those that see the net's gradient go first, so that what the others break tells how much it hides.
+    """
     net, seed = all_nets.through("trained"), all_nets.options["seed"]
     targeted = option.get("targeted", False)
     labels = victims.targets if targeted else victims.labels
     images, left, metrics, asked = victims.images.copy(), np.arange(len(labels)), {}, 0
-    for name, member in members(option, all_nets.options["plugins"]).items():
+    blind = np.zeros(len(labels), bool)
+    for name, member in sorted(members(option, all_nets.options["plugins"]).items(), key=lambda one: _blind(one[1])):
         if not len(left):
             break
         looked = all_nets.through(member["estimator"], member["source"])
@@ -323,10 +349,16 @@ def _run(all_nets: Nets, option: dict, victims: Attacked) -> Report:
         classes = predicted(net.model, images[left])
         reached = classes == labels[left] if targeted else classes != labels[left]
         metrics[f"{option['name']}/{name.translate(PLAIN)}/broke"] = reached.sum() / len(labels)
+        blind[left[reached]] = _blind(member)
         left = left[~reached]
     metrics = metrics if len(metrics) > 1 else {}
     metrics |= measure("attack", net.model, victims, images, targeted) | {"attack/queries": asked / len(labels)}
-    return Report(victims, images, predicted(net.model, images), targeted, metrics)
+    return Report(victims, images, predicted(net.model, images), targeted, metrics, blind)
+
+
+def _blind(member: dict) -> bool:
+    """Whether an attack does not see the gradient of the net itself."""
+    return member["source"] is not None or hasattr(blackbox, member["name"])
 
 
 def _subject(all_nets, option, report, identity, rows) -> trust.Subject:
@@ -341,7 +373,9 @@ def _subject(all_nets, option, report, identity, rows) -> trust.Subject:
         )
         silent = halfway & ~end
     other = None if identity is None else identity.predictions[rows] != victims.labels
-    return trust.Subject(option, victims.images, victims.labels, report.images[rows], broken, silent, other)
+    return trust.Subject(
+        option, victims.images, victims.labels, report.images[rows], broken, silent, report.blind[rows], other
+    )
 
 
 def _decide(all_nets: Nets, option: dict, victims: Attacked) -> Report:
@@ -369,7 +403,7 @@ def _decide(all_nets: Nets, option: dict, victims: Attacked) -> Report:
     wrong = int(np.sum((status == exact.CERTIFIED) & np.any(list(broken.values()), axis=0)))
     reasons = [f"{shares[exact.UNKNOWN]:.3f} of the images are undecided"] if shares[exact.UNKNOWN] else []
     reasons += [f"{wrong} certified images are broken by an attack, which is a bug of brnn"] if wrong else []
-    return Report(victims, images, predicted(net, images), False, metrics, reasons)
+    return Report(victims, images, predicted(net, images), False, metrics, np.zeros(len(images), bool), reasons)
 
 
 def _noise(victims: Attacked, images: np.ndarray, clip: bool, seed: int) -> np.ndarray:

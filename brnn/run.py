@@ -1,5 +1,6 @@
 """One run: from a checked configuration to a finished run in the tracking store."""
 
+import difflib
 import importlib.metadata
 import json
 import subprocess
@@ -23,7 +24,6 @@ from brnn import (
     tasks,
     terminal,
     tracking,
-    training,
     trust,
     writing,
 )
@@ -33,7 +33,8 @@ NAMED = ("precision", "estimator", "topology")  # the groups that name a run
 GROUPS = (*NAMED, "training", "attack", "dataset", "optimizer", "schedule", "loss", "initializer", "bias_initializer")
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
 COMMANDS = ("resume", "dry_run")  # keys that say what to do, not what the run is
-SPOOL = ".jsonl"  # beside the checkpoint: what the tracking server has not taken yet
+SPOOL = ".jsonl"  # beside a checkpoint: what the tracking server has not taken yet
+LATE = ("attack", "trust/", "time/")  # beginnings of metrics that are known only when a run ends
 PROBED = 1000  # rows on which the share of passed gradients is measured
 
 
@@ -55,6 +56,7 @@ def run(
     resume: bool | Literal["force"],
     dry_run: bool,
     checkpoints: str,
+    trained: Count,
     plugins: list[str],
 ) -> float | list[float]:
     """Trains, attacks and tracks one net, and returns its `objective`, or a list of them.
@@ -62,16 +64,21 @@ def run(
     `options` is the whole configuration, `store` a future of the open tracking store, `parent` the run of the
     sweep if there is one. `suffix` tells the run's name from those with the same groups and seed. After each epoch
     `report(epoch, metrics)` tells whether to go on. With `resume`, a run of the same fingerprint that finished is
-    not repeated, and one that did not goes on from its checkpoint.
+    not repeated, one that did not goes on from its checkpoint, and a net that another run trained in the same way
+    is taken from where the last `trained` of them are kept.
     """
     began = time.perf_counter()
     data, digest = identity.data(json.dumps(options["dataset"]), tuple(plugins))
     _check_rows(data, batch_size)
     fingerprint = identity.fingerprint(options, digest)
     path = Path(checkpoints) / f"{fingerprint}.npz"
+    place = checkpoint.trained(checkpoints, identity.trained(options, digest))
     name = "-".join(_plain(options[group]) for group in NAMED) + f"-s{seed}{suffix}"
     opened = store.result()
     earlier = _earlier(opened, fingerprint, path, resume)
+    if not resume:
+        path.unlink(missing_ok=True)
+        place.unlink(missing_ok=True)
     if earlier and tracking.standing(earlier) == "finished":
         terminal.note(f"{name} is skipped: it finished as run {earlier.info.run_id} (resume=false repeats it)")
         metrics = _kept(opened, earlier, keep, objective)
@@ -86,19 +93,23 @@ def run(
         tracked.params(_parameters(options))
         if parent is None:
             terminal.layers_table(measures.layers(program.manager))
-        history, best, seconds = _train(program, data, options, tracked, path, name, report)
+        history, best, seconds = _train(program, data, options, tracked, (path, place), name, report)
+        if path.exists():
+            checkpoint.settle(path, place, trained)
         kept = history[-1]
         if keep == "best":
             kept = history[_best_epoch(history) - 1]
             program.restore(best)
+        attacking = time.perf_counter()
         final = _closing(history, program) | _attack(options, data, program, tracked)
+        drawing = time.perf_counter()
         _artifacts(options, data, program, history, tracked)
-        final["time/seconds"] = seconds + time.perf_counter() - began
+        ended = time.perf_counter()
+        final |= {"time/attack": drawing - attacking, "time/artifacts": ended - drawing}
+        final |= {"time/tracking": tracked.seconds, "time/seconds": seconds + ended - began}
         tracked.metrics(final, step=len(history))
         metrics = kept | final
         value = _objective(metrics, objective)
-    if not tracked.spool.exists():
-        path.unlink(missing_ok=True)
     if parent is None:
         _show(name, metrics, opened)
     return value
@@ -127,15 +138,13 @@ def _earlier(store, fingerprint, path, resume):
             f"this run goes on already, as process {earlier.data.tags.get(tracking.OWNER)} in run"
             f" {earlier.info.run_id}; wait for it, or use resume=force if it is dead"
         )
-    if not resume:
-        path.unlink(missing_ok=True)
     return earlier
 
 
 def _kept(store, earlier, keep, objective):
     """The metrics of a finished run, the objective's as they were for the net that was kept."""
     metrics = dict(earlier.data.metrics)
-    for key in [objective] if isinstance(objective, str) else objective:
+    for key in _listed(objective):
         if keep == "best" and key in metrics:
             metrics[key] = store.history(earlier.info.run_id, key).get(int(metrics["best/epoch"]), metrics[key])
     return metrics
@@ -146,31 +155,31 @@ def _objective(metrics, objective):
     if isinstance(objective, list):
         return [_objective(metrics, one) for one in objective]
     if objective not in metrics:
-        raise config.ConfigError(f"objective must be a metric of the run, got {objective!r}: {', '.join(metrics)}")
+        near = difflib.get_close_matches(objective, metrics, n=5, cutoff=0.5) or metrics
+        raise config.ConfigError(f"objective must be a metric of the run, as {', '.join(near)}, got {objective!r}")
     return metrics[objective]
 
 
-def _train(program, data, options, tracked, path, name, report):
+def _listed(objective):
+    return [objective] if isinstance(objective, str) else objective
+
+
+def _train(program, data, options, tracked, paths, name, report):
     """Trains, and after each epoch logs it and writes a checkpoint, from which an earlier run goes on.
 
+    `paths` are of this checkpoint and of where that of another run that trained the same net would lie.
     Returns the metrics of all epochs, the best state, and the seconds that went into earlier runs.
     """
     began = time.perf_counter()
-    history, best, before_seconds = _resumed(program, path)
+    path = next((one for one in paths if one.exists()), paths[0])
+    history, best, before_seconds, trainer = _resumed(program, path)
+    if trainer not in (None, tracked.id):
+        terminal.note(f"{name} takes the net that run {trainer} trained (resume=false trains it again)")
+        tracked.tag({"trained_by": trainer})
     for epoch, metrics in enumerate(history, 1):  # of which the last may not be logged yet
         tracked.metrics(metrics, step=epoch)
-    schedule = config.function("schedule", options["schedule"], options["plugins"])
-    rate = options["optimizer"]["learning_rate"]
-    epochs = training.fit(
-        program,
-        data,
-        epochs=options["epochs"],
-        batch_size=options["batch_size"],
-        rates=lambda steps, total: rate * schedule(steps, total),
-        seed=options["seed"],
-        start=len(history),
-    )
-    before = measures.snapshot(program.manager)
+    epochs = nets.epochs(program, options, data, start=len(history))
+    before, first = measures.snapshot(program.manager), len(history) + 1
     with terminal.progress(options["epochs"], name) as bar:
         while not _ended(history, options):
             metrics, epoch = next(epochs), len(history) + 1
@@ -186,8 +195,12 @@ def _train(program, data, options, tracked, path, name, report):
             if _best_epoch(history) == epoch:
                 best = state
             seconds = before_seconds + time.perf_counter() - began
-            checkpoint.save(path, {"last": state, "best": best}, {"history": history, "seconds": seconds})
+            states = {"last": state, "best": best} if options["keep"] == "best" else {"last": state}
+            checkpoint.save(paths[0], states, {"history": history, "seconds": seconds, "run": tracked.id})
             tracked.metrics(metrics, step=epoch)
+            if epoch == first:
+                early = [key for key in _listed(options["objective"]) if not key.startswith(LATE)]
+                _objective(metrics | _closing(history, program), early)
             bar.update(metrics, epoch)
             if not report(epoch, metrics):
                 raise tracking.GivenUpError(f"given up after epoch {epoch}")
@@ -196,13 +209,13 @@ def _train(program, data, options, tracked, path, name, report):
 
 
 def _resumed(program, path):
-    """The metrics, the best state and the seconds of the epochs that a checkpoint has, and restores its last state."""
+    """The metrics, best state, seconds and run of the epochs that a checkpoint has, and restores its last state."""
     if not path.exists():
-        return [], None, 0.0
+        return [], None, 0.0, None
     try:
         arrays, values = checkpoint.load(path)
         program.restore(arrays["last"])
-        return values["history"], arrays["best"], values["seconds"]
+        return values["history"], arrays.get("best"), values["seconds"], values["run"]
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise config.ConfigError(f"{path} is no checkpoint of this net ({error}); use resume=false") from error
 

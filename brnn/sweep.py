@@ -29,6 +29,7 @@ FREE = (
     "resume",
     "dry_run",
     "checkpoints",
+    "trained",
     "tracking",
     "hydra",
 )  # keys on which the identity of a sweep does not depend
@@ -97,10 +98,15 @@ def parent(composed, arguments: list[str], constant: list[str], how: dict):
             yield run, lost
             _forget_old_errors(store, run.id)
         finally:
-            jobs = _closed(store, run.id, began, lost)
-            del os.environ[PLAN], os.environ[LAUNCH]
-            terminal.sweep_table(jobs)
-        bad = [job["name"] for job in jobs if job["status"] in ("failed", "killed")]
+            jobs = lost  # all that is known where the store is away
+            try:
+                jobs = _closed(store, run.id, began, lost)
+            finally:
+                del os.environ[PLAN], os.environ[LAUNCH]
+                terminal.sweep_table(jobs)
+                bad = {job["name"]: job["error"] for job in jobs if job["status"] in ("failed", "killed")}
+                if bad:
+                    run.tag({tracking.FAILED: bad})
         if bad:
             raise SweepError(f"{len(bad)} of {len(jobs)} jobs failed: {', '.join(bad)}; the same command repeats them")
 
@@ -129,7 +135,10 @@ def job(options: dict, run: Callable) -> float | list[float]:
         if os.environ.get(TRACEBACK):
             raise
         terminal.error(f"{' '.join(own)}: {error}")
-        _record(options, plan["parent"], " ".join(own), error, began)
+        try:
+            _record(options, plan["parent"], " ".join(own), error, began)
+        except tracking.TrackingError:  # the launcher then tells the sweep
+            raise error from None
     return float("nan")
 
 
@@ -155,6 +164,8 @@ def _prospect(options, store):
     earlier = store.earlier(fingerprint) if store and options["resume"] else None
     if earlier and tracking.standing(earlier) in ("finished", "running"):
         return {"status": {"finished": "skip", "running": "running"}[tracking.standing(earlier)]}
+    if options["resume"] and checkpoint.trained(options["checkpoints"], identity.trained(options, digest)).exists():
+        return {"status": "attack", "epochs": 0}
     path = Path(options["checkpoints"]) / f"{fingerprint}.npz"
     if not (options["resume"] and path.exists()):
         return {"status": "run", "epochs": options["epochs"]}

@@ -26,7 +26,7 @@ def grid(plugin, arguments: list[str], *, zip: list, params: dict) -> None:
         return
     with sweep.parent(plugin.config, arguments, constant, {"zip": list(zip)}) as (_, lost):
         returns = plugin.launcher.launch(jobs, initial_job_idx=0)
-        lost.extend(filter(None, map(_lost, returns)))
+        lost.extend(_lost(returns, constant))
 
 
 def optuna(
@@ -52,9 +52,9 @@ def optuna(
             numbers = [f"+hydra.job.env_set.{sweep.TRIAL}='{one.number}'" for one in batch]
             launched = [[*job, number] for job, number in builtins.zip(jobs, numbers, strict=True)]
             returns = plugin.launcher.launch(launched, initial_job_idx=batch[0].number)
-            lost.extend(filter(None, map(_lost, returns)))
+            lost.extend(_lost(returns, constant))
             for trial, one in builtins.zip(batch, returns, strict=True):
-                search.tell(opened, trial, one.return_value if _lost(one) is None else math.nan)
+                search.tell(opened, trial, one.return_value if one.status == JobStatus.COMPLETED else math.nan)
         best = search.best(opened)
         run.tag({"best": best})
         for one in best:
@@ -78,8 +78,14 @@ def _composed(plugin, job):
     return OmegaConf.to_container(composed, resolve=True)
 
 
-def _lost(returned):
-    """A row for the table, where a job returned nothing."""
-    if returned.status == JobStatus.COMPLETED:
-        return None
-    return {"name": " ".join(returned.overrides), "status": "failed", "error": str(returned._return_value)}
+def _lost(returns, constant):
+    """Rows for the table, of jobs that returned nothing."""
+    return [
+        {
+            "name": " ".join(override for override in one.overrides if override not in constant),
+            "status": "failed",
+            "error": str(one._return_value),
+        }
+        for one in returns
+        if one.status != JobStatus.COMPLETED
+    ]

@@ -7,7 +7,10 @@ from brnn import terminal, tracking
 
 
 def main(folder: str) -> None:
-    """Delivers all spools of a folder, and says of each how many records it had; the exit code is 1 if any stays."""
+    """Delivers all spools of a folder, and says of each how many records it had.
+
+    The exit code is 1 if any stays, or if a server refused anything.
+    """
     spools = sorted(Path(folder).glob("*.jsonl"))
     failed = False
     for spool in spools:
@@ -16,6 +19,9 @@ def main(folder: str) -> None:
         except tracking.TrackingError as error:
             failed = True
             terminal.error(f"{spool}: {error}")
+    for path in sorted(Path(folder).glob("*.refused")):
+        failed = True
+        terminal.error(f"{path} holds what a server refused; it is sent again if its name ends in .jsonl")
     if not spools:
         terminal.note(f"nothing waits in {folder}")
     sys.exit(int(failed))

@@ -29,13 +29,14 @@ PLAIN = "BRNN_PLAIN"  # environment variable of a process that shares the termin
 _UNLIMITED = 10_000  # columns of what is no terminal
 _STATUS_WIDTH = 90  # columns of a progress bar and the longest text behind it
 _STATUS_STYLE = {"finished": "green", "failed": "bold red", "skipped": "yellow"}  # always counted
-_PLANNED = {"run", "resume", "skip"}  # statuses of a dry run
+_PLANNED = {"run", "resume", "attack", "skip"}  # statuses of a dry run
 _STATUS_STYLE_TOO = {
     "killed": "red",
     "pruned": "yellow",
     "running": "cyan",
     "run": "green",
     "resume": "cyan",
+    "attack": "cyan",
     "skip": "yellow",
 }
 _CLOSING = ("test/accuracy", "test/loss", "validation/accuracy", "sparsity/all", "size/bits_per_weight")
@@ -126,7 +127,7 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
     """One line per job, what went wrong below, and the number of jobs that finished, failed or were skipped.
 
     A row has `name` and `status` (`finished`, `failed`, `skipped`, `killed`, `pruned` or `running`; in a dry run `run`,
-    `resume` or `skip`), may have `objective` and `error`, and whatever else it has is a metric.
+    `resume`, `attack` or `skip`), may have `objective` and `error`, and whatever else it has is a metric.
     """
     rows, styles = list(rows), _STATUS_STYLE | _STATUS_STYLE_TOO
     numbers = list(dict.fromkeys(key for row in rows for key in row if key not in ("name", "status", "error")))

@@ -19,17 +19,20 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # what a server does not take is kept and sent again
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 import mlflow
 import numpy as np
 import requests
+import sqlalchemy
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from brnn import identity, terminal
+from brnn.ranges import StoreUri
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -38,7 +41,7 @@ logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # it prints tracebacks o
 SQLITE = "sqlite:///"
 PARENT = "mlflow.parentRunId"
 FINGERPRINT, OWNER, LAUNCH, REUSED = "fingerprint", "owner", "launch", "reused_by"  # tags
-ERROR, GIVEN_UP, RECORD = "error", "given_up", "record"
+ERROR, GIVEN_UP, FAILED, RECORD, REFUSED = "error", "given_up", "failed", "record", "refused"
 AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")  # codes of what a server may take later
 LONGEST = 5000  # characters of a parameter or tag that every store takes
 
@@ -129,7 +132,7 @@ class Store:
         run_id = earlier.info.run_id
         with _failing_clearly(self.uri):
             self.client.log_batch(run_id, tags=[RunTag(key, text) for key, text in _texts(tags).items()])
-            for key in (ERROR, GIVEN_UP):
+            for key in (ERROR, GIVEN_UP, FAILED):
                 if key in earlier.data.tags:
                     self.client.delete_tag(run_id, key)
             self.client.update_run(run_id, "RUNNING")
@@ -163,7 +166,8 @@ class Store:
 class Run:
     """One run of the store. Values go in batches; what a server does not take is kept in `spool`, a file or None.
 
-    `earlier` is what the store knew of it when it was opened again, None if it is new.
+    `earlier` is what the store knew of it when it was opened again, None if it is new; `seconds` counts what
+    tracking takes.
     """
 
     def __init__(self, store: Store, run_id: str, spool: Path | None, earlier):
@@ -171,6 +175,7 @@ class Run:
         self.client = store.client
         self.id = run_id
         self.spool = spool
+        self.seconds = 0.0
         self.known = earlier.data.params if earlier else {}
         self.logged = {key: store.history(run_id, key) for key in earlier.data.metrics} if earlier else {}
 
@@ -229,6 +234,11 @@ class Run:
             terminal.warning(f"{self.store.uri} is still away; {self.spool} is sent to it by: python -m brnn.sync")
 
     def _write(self, record: dict, try_all: bool = False) -> None:
+        began = time.perf_counter()
+        self._send_or_keep(record, try_all)
+        self.seconds += time.perf_counter() - began
+
+    def _send_or_keep(self, record, try_all):
         """Sends a record, or keeps it behind those that are kept already; `try_all` then sends them all if it can."""
         if not self._waits():
             try:
@@ -238,8 +248,7 @@ class Run:
                 if self.spool is None:
                     raise
                 terminal.warning(f"{error}; what it does not take is kept in {self.spool}")
-                _keep(self.spool, {"uri": self.store.uri, "run": self.id})
-        _keep(self.spool, record)
+        _keep(self.spool, {"uri": self.store.uri, "run": self.id}, record)
         if try_all:
             with suppress(AwayError):
                 deliver(self.spool)
@@ -249,14 +258,30 @@ class Run:
 
 
 def deliver(spool: Path) -> int:
-    """Sends what a spool keeps, removes it, and returns the number of records; sending twice changes nothing."""
-    lines = spool.read_text().split("\n")[:-1]  # behind the last newline is what a crash cut off
-    header, *records = map(json.loads, lines or ["{}"])
-    client = mlflow.MlflowClient(header.get("uri"))
-    for record in records:
-        _send(client, header["run"], record)
-    spool.unlink()
-    return len(records)
+    """Sends what a spool keeps, removes it, and returns the number of records; sending twice changes nothing.
+
+    A record that the store fails on, but not on a tag that says so, holds up no other: it is put aside, in a file
+    that `refused` names.
+    """
+    with _held(spool) as file:
+        lines = file.read().split("\n")[:-1]  # behind the last newline is what a crash cut off
+        header, *records = map(json.loads, lines or ["{}"])
+        client, aside = mlflow.MlflowClient(header.get("uri")), []
+        for record in records:
+            try:
+                _send(client, header["run"], record)
+            except TrackingError as error:
+                _send(client, header["run"], {"tags": {REFUSED: str(error)[:LONGEST]}})
+                terminal.warning(f"{error}; put aside in {refused(spool)}")
+                aside.append(record)
+        _keep(refused(spool), header, *aside)
+        spool.unlink()
+    return len(records) - len(aside)
+
+
+def refused(spool: Path) -> Path:
+    """The file, of the same format, for what a store refused of a spool."""
+    return spool.with_suffix(".refused")
 
 
 def standing(run) -> str:
@@ -272,7 +297,7 @@ def standing(run) -> str:
     return "running" if runs else "interrupted"
 
 
-def open_store(*, uri: str, experiment: str) -> Store:
+def open_store(*, uri: StoreUri, experiment: str) -> Store:
     """Opens the store at an MLflow tracking URI, and creates the experiment in it if there is none.
 
     A SQLite file is created once, under a lock: several processes that migrate it at once would break it.
@@ -315,6 +340,9 @@ def _absolute(uri: str) -> str:
 @contextmanager
 def _locked(uri: str):
     if not uri.startswith(SQLITE):
+        if uri.startswith(("postgresql", "mysql")):
+            with sqlalchemy.create_engine(uri, connect_args={"connect_timeout": 5}).connect():
+                pass  # fails at once, where MLflow would try again for minutes
         yield
         return
     path = Path(uri.removeprefix(SQLITE))
@@ -324,7 +352,7 @@ def _locked(uri: str):
         if not path.exists() or (path.is_file() and not path.stat().st_size):
             _create(path)
         with closing(sqlite3.connect(path)) as database:
-            database.execute("PRAGMA schema_version")  # fails at once, where MLflow would try again for minutes
+            database.execute("PRAGMA schema_version")  # the same
         yield
 
 
@@ -359,10 +387,32 @@ def _send_file(client, run_id, path, content):
         client.log_artifact(run_id, str(local), str(path.parent) if path.parent.name else None)
 
 
-def _keep(spool: Path, record: dict) -> None:
+def _keep(spool: Path, header: dict, *records: dict) -> None:
+    """Appends records to a spool, which begins with a header."""
+    if not records:
+        return
     spool.parent.mkdir(parents=True, exist_ok=True)
-    with spool.open("a") as file:
-        file.write(json.dumps(record) + "\n")
+    with _held(spool) as file:
+        lines = records if file.read(1) else (header, *records)
+        file.write("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@contextmanager
+def _held(spool: Path):
+    """The file of a spool, to be read and appended to; no other process has it meanwhile, and none removed it."""
+    while True:
+        with spool.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _is(file, spool):
+                file.seek(0)
+                yield file
+                return
+
+
+def _is(file, path):
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    return False
 
 
 def _now() -> int:
@@ -375,7 +425,7 @@ def _failing_clearly(uri: str):
     """Turns what a store raises into one line that names the store, and tells whether a server is away."""
     try:
         yield
-    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ValueError, ImportError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         remote = not uri.startswith(SQLITE)
         away = isinstance(error, requests.RequestException) or getattr(error, "error_code", None) in AWAY

@@ -1,6 +1,6 @@
 """How fast nets train and are evaluated here, with `Model.fit`, and by the matrix products alone, side by side.
 
-Command    python -m experiments.speed [rounds] [jobs]     (9 rounds, a sweep of 12 jobs; 0 jobs leaves the sweep out)
+Command    python -m experiments.speed [rounds] [jobs]     (9 rounds, a sweep of 12 jobs; 0 jobs: no run, no sweep)
 Needs      the full MNIST in $BRNN_DATA/mnist, two otherwise idle cores, about 15 minutes
 Output     medians over rounds of images per second, and ratios. The contenders take turns within a round, so that a
            busy machine slows them all. Compiling and the first epoch are counted for none of them. `Model.fit` trains
@@ -10,10 +10,12 @@ Output     medians over rounds of images per second, and ratios. The contenders 
 """
 
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from statistics import median
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -37,11 +39,12 @@ JOBS = ["seed=range(4)", "optimizer.learning_rate=3e-4,1e-3,3e-3"]
 
 
 def main() -> None:
-    """Prints one table for each net, and the sweep."""
+    """Prints one table for each net, a run, and the sweep."""
     rounds, jobs = (int(sys.argv[i]) if len(sys.argv) > i else default for i, default in ((1, 9), (2, 12)))
     for name, overrides in NETS.items():
         _compare(name, overrides, rounds)
     if jobs:
+        _run()
         _sweep()
 
 
@@ -156,6 +159,35 @@ def _print(title, seconds, images, rounds):
     ours = median(seconds["brnn"])
     for name, times in seconds.items():
         print(f"{name:30}{images / median(times):10,.0f}{median(times) / ours:15.2f}x", flush=True)
+
+
+def _run():
+    """Where the time of one default run goes, as a process of its own with a new store: medians of 5 runs, seconds."""
+    parts = ("training", "compile", "evaluation", "attack", "artifacts", "tracking")
+    found = {name: [] for name in ("the process", "import tensorflow", *parts)}
+    for _ in range(5):
+        with tempfile.TemporaryDirectory() as folder:
+            environment = os.environ | {"BRNN_DATA": os.path.abspath(os.environ["BRNN_DATA"])}
+            for name, command in (
+                ("import tensorflow", [sys.executable, "-c", "import tensorflow"]),
+                ("the process", [sys.executable, "-m", "brnn", "estimator=ste"]),
+            ):
+                began = time.perf_counter()
+                subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+                found[name].append(time.perf_counter() - began)
+            for part in parts:
+                found[part].append(sum(_logged(f"{folder}/mlflow.db", f"time/{part}")))
+    print("\none run of simple, 5 epochs, new store: medians of 5 processes\n" + f"{'':30}{'seconds':>10}")
+    seconds = {name: median(values) for name, values in found.items()}
+    whole, learning = seconds["the process"], seconds["training"] + seconds["import tensorflow"]
+    seconds["all but training and import"] = whole - learning
+    for name, value in seconds.items():
+        print(f"{name:30}{value:10.2f}{value / whole:15.3f} of the process")
+
+
+def _logged(file, key):
+    with closing(sqlite3.connect(file)) as database:
+        return [value for (value,) in database.execute("select value from metrics where key = ?", (key,))]
 
 
 def _sweep():

@@ -12,8 +12,9 @@ from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from omegaconf import OmegaConf
 
-import brnn.__main__  # noqa: F401 (puts the sweeper where Hydra finds it)
-from brnn import config, datasets, files
+from brnn import __main__, config, datasets, files  # the first puts the sweeper where Hydra finds it
+
+__main__.keep_compiled()
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")

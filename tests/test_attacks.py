@@ -62,7 +62,7 @@ def broken(model, x, labels):
 
 
 def norms(change, norm):
-    flat = change.reshape(len(change), -1)
+    flat = np.reshape(change, (len(change), -1))
     return np.abs(flat).max(axis=1) if norm == "linf" else np.linalg.norm(flat, axis=1)
 
 
@@ -232,10 +232,31 @@ def test_attacks_without_gradients_never_ask_for_one():
 
 
 def test_squares_cover_less_and_less():
-    sides = blackbox._sides(10_000, 0.8, 28, 28)
+    sides = blackbox._sides(10_000, 0.8, 28, 28, least=1)
     assert sides[0] == 25  # sqrt(0.8 x 784) = 25.04
     assert sides[-1] == 1  # sqrt(0.8 x 784 / 512) = 1.1
     assert (np.diff(sides) <= 0).all()
+
+
+def test_bumps_of_a_square_are_sums_over_rings():
+    row, column = np.mgrid[:5, :5].astype("int32")
+    bumps = blackbox._bumps(tf.constant(row), tf.constant(column), 5).numpy()
+    inner, middle, outer = 1 + 1 / 4 + 1 / 9, 1 / 4 + 1 / 9, 1 / 9  # from the center of each half on
+    np.testing.assert_allclose(
+        bumps[0], np.float32([outer, middle, middle, middle, outer]), rtol=1e-5
+    )  # a half of two rows
+    np.testing.assert_allclose(bumps[1], np.float32([outer, middle, inner, middle, outer]), rtol=1e-5)
+    np.testing.assert_allclose(bumps[3], -bumps[1], rtol=1e-5)  # the middle of the other three
+
+
+def test_squares_in_l2_use_the_whole_budget_before_pixels_are_clipped():
+    x = tf.fill((3, 6, 6, 2), 0.5)
+    ball = goals.Ball(x, 0.2, "l2")
+    start = x + 0.2 * blackbox._tiles(x, (0, 0))
+    moved = blackbox._bumpy_square(ball, start, tf.constant(3), (0, 1))
+    np.testing.assert_allclose(norms(start - x, "l2"), 0.2, rtol=1e-5)
+    np.testing.assert_allclose(norms(moved - x, "l2"), 0.2, rtol=1e-5)
+    assert np.mean(moved != start) > 0.2
 
 
 def test_checkpoints_of_apgd_are_those_of_the_paper():

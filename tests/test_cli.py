@@ -71,6 +71,11 @@ def test_the_configuration_is_shown_without_a_run(light):
         ("epochs=-1", "epochs must be a whole number, 1 or more, got -1"),
         ("batch_size=0", "batch_size must be a whole number, 1 or more, got 0"),
         ("dataset=text", "topology must be one of clockwork, gru, lstm, mut1, mut2, rnn, scaled_gru for dataset=text"),
+        (
+            "optimizer.nesterov=true",
+            "optimizer.nesterov is not a key here; valid are: name, learning_rate, beta_1, beta_2",
+        ),
+        ("--nonsense", "unrecognized arguments: --nonsense; --help lists what there is"),
         ("estimator=ste,chernoff", "Ambiguous value for argument 'estimator=ste,chernoff'"),
         ("tracking.uri=a(b", "tracking.uri=a(b cannot be read; put its value in quotes"),
         ("checkpoints=${nowhere}", "Interpolation key 'nowhere' not found"),

@@ -183,7 +183,9 @@ REFUSED = [
     (["compiled=1"], "compiled must be true or false, got 1"),
     (["plugins=mylab"], "plugins must be a list, each a text, got 'mylab'"),
     (["plugins=[1]"], "plugins must be a list, each a text, got [1]"),
-    (["tracking.uri=3"], "tracking.uri must be a text, got 3"),
+    (["tracking.uri=3"], "tracking.uri must be an MLflow tracking URI, of SQLite sqlite:///file (what is in memory"),
+    (["tracking.uri='sqlite://'"], "tracking.uri must be an MLflow tracking URI, of SQLite sqlite:///file (what is"),
+    (["tracking.uri='sqlite:///:memory:'"], "tracking.uri must be an MLflow tracking URI, of SQLite sqlite:///file"),
     (["~estimator"], "estimator must be a group of keys, got None"),
     (["tracking=3"], "tracking must be a group of keys, got 3"),
     (["+epohcs=3"], "epohcs is not a key here; valid are: epochs, batch_size, seed, patience, monitor, keep,"),
@@ -213,7 +215,7 @@ REFUSED = [
     (["topology.batch_normalization=on_"], "topology.batch_normalization must be true or false, got 'on_'"),
     (
         ["attack.epsilon=8"],
-        "attack.epsilon must be above 0 and at most 1, since pixels lie in [0, 1] (8/255 is 0.0314)",
+        "attack.epsilon must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314), got 8",
     ),
     (["attack.iterations=0"], "attack.iterations must be a whole number, 1 or more, got 0"),
     (["attack.images=0"], "attack.images must be a whole number, 1 or more, got 0"),
@@ -230,7 +232,7 @@ REFUSED = [
     (["estimator.name=mylab.estimators.sharp"], "estimator.name=mylab.estimators.sharp: add 'mylab' to plugins, which"),
     (
         ["estimator.name=mylab.estimators.sharp", "plugins=[mylab]"],
-        "estimator.name=mylab.estimators.sharp: there is no module 'mylab.estimators'",
+        "estimator.name=mylab.estimators.sharp: No module named 'mylab'",
     ),
     # each key is right, but not all together
     (["dataset=text", "attack=fgsm"], "attack=fgsm needs a dataset of pixels and classes, got dataset=text; use"),
@@ -272,6 +274,18 @@ def test_a_value_error_of_the_configuration_is_a_value_error():
 
 # Plugins
 
+ODD = """
+def odd(x, upstream, fan_in, *, beta: tuple[int, int]):
+    return x
+
+def odder(x, upstream, fan_in, *, beta: 1 / 0):
+    return x
+
+def quoted(x, upstream, fan_in, *, beta: "Positive"):
+    return x
+
+def pairs(*, root: str, validation: float) -> datasets.Tokens: ...
+"""
 SHARP = '''
 from brnn.ranges import Positive
 
@@ -292,6 +306,9 @@ def mylab(tmp_path, monkeypatch):
     (tmp_path / "labmodule").mkdir()
     (tmp_path / "labmodule" / "__init__.py").touch()
     (tmp_path / "labmodule" / "estimators.py").write_text(SHARP)
+    (tmp_path / "labmodule" / "odd.py").write_text(ODD)
+    (tmp_path / "labmodule" / "broken.py").write_text("def sharp(:")
+    (tmp_path / "labmodule" / "space").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
 
@@ -312,6 +329,18 @@ def test_a_function_of_a_plugin_is_used_with_its_keys(mylab, options):
         (["estimator.name=labmodule.estimators._private"], "estimator.name must be one of sharp, got"),
         (["estimator.name=os.system"], "estimator.name=os.system: add 'os' to plugins, which lists ['labmodule']"),
         (["estimator.name=labmodule.nothing.sharp"], "estimator.name=labmodule.nothing.sharp: there is no module"),
+        (["estimator.name=labmodule.space.sharp"], "there is no module 'labmodule.space' in Python"),
+        (["estimator.name=labmodule.broken.sharp"], "estimator.name=labmodule.broken.sharp: invalid syntax"),
+        (
+            ["estimator.name=labmodule.odd.odd", "+estimator.beta=1"],
+            "estimator.beta cannot be checked against its annotation",
+        ),
+        (["estimator.name=labmodule.odd.odder"], "an annotation that cannot be read, 1 / 0: division"),
+        (["estimator.name=labmodule.odd.quoted", "+estimator.beta=0"], "must be a finite number above 0, got 0"),
+        (
+            ["+estimator.beta=1", "+estimator.scale=1", "dataset.name=labmodule.odd.pairs"],
+            "attack=fgsm needs a dataset of pixels and classes, got dataset=labmodule.odd.pairs",
+        ),
     ],
 )
 def test_a_plugin_is_checked_like_an_option(mylab, composed, overrides, message):
@@ -340,7 +369,7 @@ def test_a_range_takes_what_it_says(value):
     assert config._fits(value, ranges.Epsilon) == (0 < value <= 1)
 
 
-TEXTS = ("Annotated", "Goal")
+TEXTS = ("Annotated", "Goal", "Path", "StoreUri")
 
 
 @pytest.mark.parametrize(

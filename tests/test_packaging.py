@@ -1,8 +1,11 @@
 """The wheel: holds the configuration and Hydra's plugin, and runs from an empty folder without the checkout."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -43,6 +46,21 @@ def test_the_wheel_has_a_command_a_licence_and_its_range_of_python(wheel):
     assert "brnn = brnn.__main__:main" in wheel.read(f"{info}/entry_points.txt").decode()
     assert f"{info}/licenses/LICENSE" in wheel.namelist()
     assert "Requires-Python: <3.14,>=3.11" in wheel.read(f"{info}/METADATA").decode()
+
+
+DISTRIBUTIONS = {"art": "adversarial-robustness-toolbox", "hydra": "hydra-core", "yaml": "pyyaml"}
+
+
+def test_what_is_imported_is_declared():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    declared = [*project["dependencies"], *(one for name in extras if name != "test" for one in extras[name])]
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "brnn").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    packages = {name.split(".")[0] for name in modules} - set(sys.stdlib_module_names) - {"brnn"}
+    assert {DISTRIBUTIONS.get(name, name) for name in packages} <= {re.match(r"[\w-]+", one)[0] for one in declared}
 
 
 def test_the_unpacked_wheel_runs_from_an_empty_folder(wheel, tmp_path):

@@ -64,6 +64,10 @@ class Place:
         """All runs, oldest first."""
         return list(self.store.client.search_runs([self.store.experiment_id], order_by=["start_time ASC"]))
 
+    def unfinished(self):
+        """The checkpoints of runs that are not trained, and what else lies beside them."""
+        return [one for one in (self.folder / "checkpoints").iterdir() if one.name != "trained"]
+
     def numbers(self, one):
         """Every value that the run logged, with its step; without times."""
         histories = {key: self.store.client.get_metric_history(one.info.run_id, key) for key in one.data.metrics}
@@ -130,7 +134,7 @@ def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(place, un
     place.run("epochs=6", report=counting(trained))
     assert trained == list(range(epoch + 1, 7))
     assert_same(place, undisturbed)
-    assert list((place.folder / "checkpoints").iterdir()) == []
+    assert not place.unfinished()
 
 
 def kill_at_a_random_moment(process, rng, epochs):
@@ -174,6 +178,30 @@ def test_resume_false_starts_afresh(place):
     assert [one.info.status for one in place.runs()] == ["KILLED", "FINISHED"]
 
 
+def test_another_attack_on_the_same_net_does_not_train_it_again(place, undisturbed):
+    trained = []
+    place.run("epochs=6", "attack=none", "keep=last")
+    place.run("epochs=6", "attack=none", report=counting(trained))
+    place.run("epochs=6", report=counting(trained))
+    assert trained == [1, 2, 3, 4, 5, 6]  # keep=last is another training
+    _, first, second = place.runs()
+    assert second.data.tags["trained_by"] == first.info.run_id
+    (reference,) = undisturbed.runs()
+    assert place.numbers(second) == undisturbed.numbers(reference)
+    assert place.model(second) == undisturbed.model(reference)
+
+
+def test_only_the_newest_trained_nets_are_kept(place):
+    for seed in range(3):
+        place.run("epochs=1", "attack=none", f"seed={seed}", "trained=2")
+    assert len(list((place.folder / "checkpoints" / "trained").iterdir())) == 2
+    trained = []
+    place.run("epochs=1", "seed=2", "trained=2", report=counting(trained))
+    assert trained == []
+    place.run("epochs=1", "seed=0", "trained=2", report=counting(trained))
+    assert trained == [1]
+
+
 def test_what_failed_is_run_again_as_the_same_run(place):
     with pytest.raises(RuntimeError):
         place.run("epochs=2", "attack=none", report=stopping_after(2, RuntimeError("no luck")))
@@ -186,17 +214,18 @@ def test_what_failed_is_run_again_as_the_same_run(place):
 
 
 def test_a_wrong_objective_costs_no_training(place):
-    with pytest.raises(config.ConfigError, match="objective must be a metric of the run, got 'test/acuracy': "):
-        place.run("epochs=2", "attack=none", "objective=test/acuracy")
     trained = []
+    with pytest.raises(config.ConfigError, match="objective must be a metric of the run, as test/accuracy, "):
+        place.run("epochs=2", "attack=none", "objective=test/acuracy", report=counting(trained))
+    assert trained == []  # it is refused after the first epoch, which is kept
     place.run("epochs=2", "attack=none", report=counting(trained))
-    assert trained == []
+    assert trained == [2]
 
 
 def test_without_its_checkpoint_a_run_is_trained_again_and_nothing_logged_twice(place):
     with pytest.raises(KeyboardInterrupt):
         place.run("epochs=3", "attack=none", report=stopping_after(2, KeyboardInterrupt))
-    for file in (place.folder / "checkpoints").iterdir():
+    for file in place.unfinished():
         file.unlink()
     trained = []
     place.run("epochs=3", "attack=none", report=counting(trained))
@@ -208,7 +237,7 @@ def test_without_its_checkpoint_a_run_is_trained_again_and_nothing_logged_twice(
 def test_a_checkpoint_that_cannot_be_read_is_named(place):
     with pytest.raises(KeyboardInterrupt):
         place.run("epochs=2", "attack=none", report=stopping_after(1, KeyboardInterrupt))
-    (file,) = (place.folder / "checkpoints").iterdir()
+    (file,) = place.unfinished()
     file.write_bytes(b"nonsense")
     with pytest.raises(config.ConfigError, match=f"{file} is no checkpoint of this net .* use resume=false"):
         place.run("epochs=2", "attack=none")
@@ -302,8 +331,9 @@ def test_a_monitor_that_no_epoch_has_is_named(place):
 def test_a_checkpoint_holds_what_the_rest_of_a_run_needs(place):
     with pytest.raises(KeyboardInterrupt):
         place.run("epochs=3", "attack=none", report=stopping_after(2, KeyboardInterrupt))
-    (file,) = (place.folder / "checkpoints").iterdir()
+    (file,) = place.unfinished()
     arrays, values = checkpoint.load(file)
     assert set(arrays) == {"last", "best"}
     assert [set(metrics) >= {"train/loss", "flip_rate/all"} for metrics in values["history"]] == [True, True]
     assert values["seconds"] > 0
+    assert values["run"] == place.runs()[0].info.run_id

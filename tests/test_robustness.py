@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import json
 from dataclasses import replace
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from brnn import config, datasets, ensembles, files, nets, robustness, training
+from brnn import attacks, config, datasets, ensembles, files, nets, robustness, training
 from brnn.config import ConfigError
 from brnn.robustness import Attacked, Net, Nets, choose, measure, perturbed
 from brnn.tasks import Task
@@ -64,7 +65,8 @@ def binarized(digits):
         program, digits, epochs=8, batch_size=50, rates=lambda steps, total: np.full(len(steps), 1e-3), seed=0
     ):
         pass
-    return Nets(options, digits, program.manager.discretized().get_weights(), load=None)
+    weights = program.manager.discretized().get_weights()
+    return Nets(options, digits, weights, load=lambda run: (options, weights))
 
 
 @pytest.fixture(scope="module")
@@ -169,13 +171,15 @@ def test_adaptive_is_at_least_as_strong_as_each_of_its_backward_passes(binarized
 
 
 def test_suite_is_below_what_fgsm_suggests_and_tells_which_member_broke_what(binarized):
-    members = ["fgsm clip=true", "apgd iterations=20", "adaptive", "mim source=twin", "noise", "square queries=50"]
+    members = ["noise", "mim source=twin", "square queries=50", "fgsm clip=true", "apgd iterations=20", "adaptive"]
     report = evaluated(binarized, "suite", members=members)
     plain = evaluated(binarized, "fgsm", targeted=False, clip=True, checks=False)
     assert report.metrics["attack/robust_accuracy"] < plain.metrics["attack/robust_accuracy"] - 0.3
     broke = {key: value for key, value in report.metrics.items() if key.startswith("suite/")}
     assert "suite/fgsm-clip:true/broke" in broke
     assert sum(broke.values()) == pytest.approx(report.metrics["attack/broke"])
+    assert list(broke)[-3:] == ["suite/noise/broke", "suite/mim-source:twin/broke", "suite/square-queries:50/broke"]
+    assert report.blind.mean() == pytest.approx(sum(list(broke.values())[-3:]))
     assert np.abs(report.images - report.victims.images).max() <= 0.1 + 1e-6
 
 
@@ -184,6 +188,20 @@ def test_a_surrogate_is_looked_through_but_the_net_is_judged(binarized):
     wrong = np.argmax(binarized.through("trained")(report.images), -1) != report.victims.labels
     assert report.metrics["attack/broke"] == pytest.approx(wrong.mean())
     assert "attack_identity/broke" not in report.metrics
+
+
+def test_runs_of_the_same_shape_share_their_nets_and_programs_but_not_their_weights(binarized):
+    weights = [np.full_like(one, 0.5) for one in binarized.weights]
+    other = Nets(binarized.options, binarized.data, weights, binarized.load)
+    net = binarized.through("trained")
+    assert other.through("trained") is net
+    np.testing.assert_array_equal(net.model.get_weights()[0], 0.5)
+    assert other.through("trained", "abc") is not net
+    options = [attack_option("fgsm", epsilon=epsilon) for epsilon in (0.1, 0.1, 0.2)]
+    keys = [json.dumps(config.function("attack", option, []).keywords) for option in options]
+    graphs = [robustness._graph(attacks.fgsm, key, net, (28, 28), np.dtype("int32")) for key in keys]
+    assert graphs[0] is graphs[1] is not graphs[2]
+    np.testing.assert_array_equal(binarized.through("trained").model.get_weights()[0], binarized.weights[0])
 
 
 def test_curves_fall_with_epsilon(binarized):
@@ -224,12 +242,13 @@ def test_exact_is_below_every_attack_and_certifies_nothing_that_one_breaks(binar
             {"name": "exact", "solver": "highs", "precision": "full"},
             r"needs activations of -1 and \+1, got precision=full",
         ),
-        ({"name": "suite", "members": ["square"], "norm": "l2"}, "square knows only linf"),
+        ({"name": "suite", "members": ["cw_l2"]}, "cw_l2 knows only l2"),
         ({"name": "suite", "members": ["pgd steps=3"]}, "pgd has no key 'steps'"),
         ({"name": "suite", "members": ["pgd restarts=0"]}, "restarts must be a whole number, 1 or more, got 0"),
         ({"name": "suite", "members": ["pdg"]}, "attack must be one of adaptive, .*, got pdg"),
         ({"name": "adaptive", "estimators": ["identiti"]}, "attack.estimator must be trained or one of .*identiti"),
         ({"name": "fgsm", "target": 10}, "attack.target must be random or a class from 0 to 9, got 10"),
+        ({"name": "suite", "members": []}, "attack=suite has no members"),
         ({"name": "square", "curve_iterations": [1]}, "attack=square has no iterations to draw a curve over"),
     ],
 )
@@ -242,9 +261,22 @@ def test_what_cannot_run_is_refused_before_training(digits, changes, message):
         robustness.prepare(options, digits, store=None)
 
 
+def test_a_target_that_is_the_class_of_all_images_is_refused(digits):
+    ones = replace(digits, test=(digits.test[0][:2], np.int32([1, 1])))
+    with pytest.raises(ConfigError, match=r"attack.target=1 leaves no image to attack"):
+        robustness.prepare({"attack": attack_option("fgsm", target=1), "plugins": []}, ones, store=None)
+
+
+def test_an_attack_without_epsilon_cannot_be_checked(digits):
+    own = SHARED | {"name": "mylab.attacks.rotated"}
+    robustness.prepare({"attack": own | {"checks": False}, "plugins": ["mylab"]}, digits, store=None)
+    with pytest.raises(ConfigError, match=r"needs a key epsilon, which mylab.attacks.rotated has not"):
+        robustness.prepare({"attack": own, "plugins": ["mylab"]}, digits, store=None)
+
+
 def test_a_surrogate_of_other_inputs_is_refused(digits, binarized):
     wide = replace(digits, train=(np.zeros((4, 32, 32), "float32"), digits.train[1][:4]))
-    surrogate = Nets(binarized.options, wide, [], load=lambda run: (binarized.options, binarized.weights))
+    surrogate = Nets(binarized.options, wide, [], binarized.load)
     with pytest.raises(ConfigError, match=r"attack.source=abc does not fit inputs of \(32, 32\)"):
         surrogate.through("trained", "abc")
 

@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobStatus
 
 from brnn import config, launchers, sweep, tracking
 
@@ -163,6 +165,17 @@ def test_a_worker_that_is_killed_costs_no_job(place):
     parents, children, epochs = runs(place)
     assert [one.info.status for one in (*parents, *children)] == ["FINISHED"] * 3
     assert epochs == [40, 40]
+
+
+def test_jobs_that_always_kill_their_process_are_told():
+    pytest.importorskip("joblib")
+    jobs = [partial(os._exit, 9) for _ in range(3)]
+    for job in jobs:
+        job.overrides = ["seed=0"]
+    for returned in launchers.joblib(jobs, n_jobs=1, attempts=2):
+        assert returned.status is JobStatus.FAILED
+        with pytest.raises(launchers.LostError, match="its process was killed, perhaps for want of memory"):
+            _ = returned.return_value
 
 
 def test_joblib_refuses_no_processes():

@@ -4,8 +4,10 @@ import contextlib
 import math
 import multiprocessing
 import shutil
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -206,6 +208,23 @@ def test_a_folder_in_place_of_a_store_is_refused(tmp_path):
 def test_a_server_that_does_not_answer_is_refused(monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     assert "Connection refused" in refused("http://127.0.0.1:9")
+
+
+def test_a_database_that_cannot_be_reached_is_refused():
+    pytest.importorskip("psycopg2")
+    assert "Connection refused" in refused("postgresql+psycopg2://nobody@127.0.0.1:9/none")
+
+
+def test_a_locked_database_is_waited_for(store):
+    with store.run("waiting", {}, None) as run:
+        lock = sqlite3.connect(store.uri.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
+        with contextlib.closing(lock):
+            lock.execute("BEGIN EXCLUSIVE")
+            release = threading.Timer(0.5, lock.execute, ["COMMIT"])
+            release.start()
+            run.metrics({"loss": 0.5}, 1)
+            assert not release.is_alive()
+    assert of(run).data.metrics == {"loss": 0.5}
 
 
 def test_a_kind_of_store_that_does_not_exist_is_refused():

@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from brnn import config, datasets, estimators, files, nets, training, trust
+from brnn import blackbox, config, datasets, estimators, files, nets, training, trust
 from brnn.layers import QuantActivation
 from brnn.robustness import perturbed
 from brnn.tasks import Task
 
 PGD = {k: v for k, v in config.option("attack", "pgd").items() if k != "defaults"} | {"source": None, "restarts": 2}
 FGSM = {"name": "fgsm", "epsilon": 0.1, "norm": "linf", "iterations": 1, "targeted": False, "clip": True}
+
+
+SQUARE = config.option("attack", "square")
+SQUARE |= {"queries": 100}
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +72,8 @@ def checked(net, x, labels, option=PGD, looked=None, identity=None, **changes):
     looked = looked or net
     moved = perturbed(config.function("attack", option, []), looked, x, labels, 0)
     broken = np.argmax(net(moved), -1) != labels
-    subject = trust.Subject(option, x, labels, moved, broken, np.zeros(len(x), bool), None)
+    blind = hasattr(blackbox, option["name"])
+    subject = trust.Subject(option, x, labels, moved, broken, np.zeros_like(broken), broken & blind, None)
     return trust.check(net, looked, identity or net, subject, 0)
 
 
@@ -86,18 +91,27 @@ def test_robust_accuracy_over_all_checks_is_at_most_that_of_the_attack(plain):
     assert values["trust/robust_accuracy"] <= values["trust/attack"] <= values["trust/clean"]
 
 
+@tf.custom_gradient
+def killed(image):
+    """A layer without a gradient."""
+    return image, tf.zeros_like
+
+
 def test_a_layer_without_gradient_trips_the_check_of_gradients(plain):
     model, x, labels = plain
-
-    @tf.custom_gradient
-    def killed(image):
-        return image, tf.zeros_like
-
     values, reasons = checked(lambda image: model(killed(image)), x, labels, identity=model)
     assert values["trust/zero_gradients"] == 1
     assert "1.000 of the images have no gradient" in reasons
     assert any("identity estimator" in reason for reason in reasons)
     assert any("survive the largest epsilon" in reason for reason in reasons)
+
+
+def test_squares_that_break_what_gradients_do_not_are_told(plain):
+    model, x, labels = plain
+    values, reasons = checked(lambda image: model(killed(image)), x, labels, option=SQUARE, identity=model)
+    assert values["trust/blind"] == pytest.approx(values["trust/clean"] - values["trust/attack"])
+    assert any("without the net's own gradient" in reason for reason in reasons)
+    assert checked(*plain, option=SQUARE)[0]["trust/blind"] <= trust.TOLERANCE
 
 
 def test_an_input_without_any_gradient_counts_as_zero(plain):
@@ -107,7 +121,7 @@ def test_an_input_without_any_gradient_counts_as_zero(plain):
 
 def test_huge_logits_trip_the_check_of_temperature(plain):
     model, x, labels = plain
-    _, reasons = checked(lambda image: 1000.0 * model(image), x, labels)
+    _, reasons = checked(lambda image: 100.0 * model(image), x, labels)
     assert any("scaled logits" in reason for reason in reasons)
     assert any("no gradient" in reason for reason in reasons)
 
@@ -157,7 +171,7 @@ def test_random_logits_are_told(plain):
 )
 def test_images_beyond_the_budget_or_the_range_of_pixels_are_counted(change, clip, share):
     x = np.full((2, 4), 0.05, "float32")
-    subject = trust.Subject(FGSM | {"clip": clip}, x, np.int32([0, 1]), x + np.float32(change), None, None, None)
+    subject = trust.Subject(FGSM | {"clip": clip}, x, np.int32([0, 1]), x + np.float32(change), *[None] * 4)
     assert trust.beyond_budget(subject) == share
 
 
@@ -169,10 +183,10 @@ def test_budget_of_unprojected_steps_grows_with_the_iterations():
 def values_and(**changes):
     """What the checks find on a net that trips none, but for `changes`."""
     names = """zero_gradients steps more_steps restarts temperature identity squares single_step double_epsilon
-        largest_epsilon silent beyond_budget random_logits probabilities attack"""
+        largest_epsilon silent blind beyond_budget random_logits probabilities attack"""
     clear = dict.fromkeys(names.split(), 0.0)
     values = clear | {"clean": 0.9, "noise": 0.8, "half_epsilon": 0.5} | changes
-    return [text for found, text in trust._rules(values, {}, {"source": changes.get("source")}) if found]
+    return [text for found, text in trust._rules(values, {}) if found]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +202,7 @@ def values_and(**changes):
         ({"half_epsilon": 0.1, "steps": 0.3, "single_step": 0.3}, "does not fall with epsilon"),
         ({"double_epsilon": 0.3}, "does not fall with epsilon"),
         ({"largest_epsilon": 0.01}, "0.010 of the images survive the largest epsilon"),
-        ({"source": "twin", "steps": 0.5, "single_step": 0.5, "half_epsilon": 0.6}, "better guide"),
+        ({"blind": 0.3}, "0.300 of the images break only without the net's own gradient"),
         ({"beyond_budget": 0.5}, "0.500 of the images are beyond the budget"),
     ],
 )

@@ -17,14 +17,14 @@ def main(uri: str, experiment: str) -> None:
     found = client.get_experiment_by_name(experiment)
     runs = client.search_runs([found.experiment_id], "attributes.status = 'FINISHED'", max_results=5000)
     for key in ("epsilon", "iterations"):
-        series = {run.info.run_name: _points(client, run.info.run_id, key) for run in runs}
+        series = {run.info.run_name: points(client, run.info.run_id, key) for run in runs}
         figure = figures.curves(
             {name: points for name, points in series.items() if points}, key, "robust accuracy", 0.1
         )
         Path(f"robust_accuracy_by_{key}.png").write_bytes(figures.png(figure))
 
 
-def _points(client, run_id, key):
+def points(client, run_id, key):
     """The curve that a run logged, as points."""
     x, y = (
         {metric.step: metric.value for metric in client.get_metric_history(run_id, f"curve/{name}")}

@@ -1,4 +1,7 @@
-"""Prints the runs of `experiment=robustness`: robust accuracy under each attack, and whether it is trusted."""
+"""Prints the runs of an experiment: robust accuracy of each kind of run, over epsilon too, and whether it is trusted.
+
+Command    python -m experiments.robustness.table [store] [experiment] [parameters that tell the kinds of runs apart]
+"""
 
 import os
 import sys
@@ -9,27 +12,31 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import mlflow
 
+from experiments.robustness.curves import points
 
-def main(uri: str, experiment: str) -> None:
-    """Reads the finished runs of an experiment from a store, and prints one row per net and attack."""
+
+def main(uri: str, experiment: str, keys: list[str]) -> None:
+    """Reads the finished runs of an experiment from a store, and prints one row for the same values of `keys`."""
     client = mlflow.MlflowClient(uri)
     found = client.get_experiment_by_name(experiment)
     runs = client.search_runs([found.experiment_id], "attributes.status = 'FINISHED'", max_results=5000)
     groups = defaultdict(list)
     for run in runs:
         if "attack/robust_accuracy" in run.data.metrics:
-            groups[tuple(run.data.params[group] for group in ("precision", "estimator", "attack"))].append(run.data)
-    print("| precision | estimator | attack | n | clean | robust | over all checks | trusted | first reason |")
-    print("|---" * 9 + "|")
-    for names, data in sorted(groups.items()):
+            groups[tuple(run.data.params[key] for key in keys)].append(run)
+    print("| " + " | ".join(keys) + " | n | clean | robust | over all checks | by epsilon | trusted | first reason |")
+    print("|---" * (len(keys) + 7) + "|")
+    for names, chosen in sorted(groups.items()):
         columns = [
-            _spread([one.metrics[key] for one in data])
+            _spread([run.data.metrics[key] for run in chosen])
             for key in ("attack/clean_accuracy", "attack/robust_accuracy", "trust/robust_accuracy")
         ]
-        verdicts = [one.tags["trusted"] for one in data]
+        curves = zip(*(points(client, run.info.run_id, "epsilon") for run in chosen), strict=True)
+        curve = ", ".join(f"{ps[0][0]:g}: {mean(accuracy for _, accuracy in ps):.3f}" for ps in curves)
+        verdicts = [run.data.tags["trusted"] for run in chosen]
         yes = f"{verdicts.count('yes')} of {len(verdicts)}"
         reason = next((text.removeprefix("no, because ").split(";")[0] for text in verdicts if text != "yes"), "")
-        print("| " + " | ".join([*names, str(len(data)), *columns, yes, reason]) + " |")
+        print("| " + " | ".join([*names, str(len(chosen)), *columns, curve, yes, reason]) + " |")
 
 
 def _spread(values):
@@ -37,4 +44,5 @@ def _spread(values):
 
 
 if __name__ == "__main__":
-    main(*(sys.argv[1:] or ("sqlite:///mlflow.db", "robustness")))
+    store, name, *own = sys.argv[1:] or ("sqlite:///mlflow.db", "robustness")
+    main(store, name, own or ["precision", "estimator", "attack"])
