@@ -108,6 +108,11 @@ class ClockworkCell(_Cell):
         periods = self._periods(recurrent_kernel.dtype)
         return ops.where(periods[:, None] >= periods[None, :], recurrent_kernel, 0.0)
 
+    def activity(self):
+        """The share of the steps at which each unit updates, and which units (rows) each (columns) hears, as 0 or 1."""
+        heard = self.multiplier(ops.ones((self.units, self.units)))
+        return ops.convert_to_numpy(1 / self._periods("float32")), ops.convert_to_numpy(heard)
+
     def _periods(self, dtype):
         """The period of each unit."""
         return ops.repeat(ops.convert_to_tensor(self.periods, dtype), self.units // len(self.periods))

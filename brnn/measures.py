@@ -121,8 +121,8 @@ def binary_share(manager: QuantManager, weights: list[Weights]) -> float:
     return binary / total if (total := sum(one.number for one in products)) else 0.0
 
 
-def cost(manager: QuantManager, weights: list[Weights]) -> dict[str, int]:
-    """How many multiplications an input takes, or one step of a sequence, by what they need.
+def cost(manager: QuantManager, weights: list[Weights]) -> dict[str, float]:
+    """How many multiplications an input takes, or one step of a sequence on average, by what they need.
 
     A weight of +-s, or 0, flips a sign, and its s is multiplied once, with the sum: by a bit shift where it is a power
     of two. A weight from several powers of two is a shift, any other a multiplication of real numbers, and so are the
@@ -163,7 +163,8 @@ def per_character(metrics: dict[str, float]) -> dict[str, float]:
     """What a cross-entropy in nats per character is in bits, and as the perplexity, for each split that has one."""
     losses = {key.removesuffix("loss"): value for key, value in metrics.items() if key.endswith("/loss")}
     bits = {f"{split}bits_per_character": loss / math.log(2) for split, loss in losses.items()}
-    return bits | {f"{split}perplexity": float(np.exp(loss)) for split, loss in losses.items()}
+    with np.errstate(over="ignore"):  # infinite, then
+        return bits | {f"{split}perplexity": float(np.exp(loss)) for split, loss in losses.items()}
 
 
 @dataclass(frozen=True)
@@ -171,18 +172,23 @@ class _Product:
     """The product of a matrix of weights with an input, or with a state."""
 
     weights: Weights
-    positions: int  # at which one input takes it
+    uses: float | np.ndarray  # of each weight for one input, or for one step on average
     binary_input: bool  # whether what it is multiplied with has two levels
 
     @property
-    def number(self) -> int:
+    def number(self) -> float:
         """Of multiply-accumulates."""
-        return self.weights.levels.size * self.positions
+        return float(self._spread().sum())
 
     @property
-    def sums(self) -> int:
+    def sums(self) -> float:
         """That the product gives."""
-        return self.weights.levels.shape[-1] * self.positions
+        return float(self._spread().max(axis=0).sum())
+
+    def _spread(self):
+        """The uses of the weights of each sum, in columns."""
+        shape = self.weights.levels.shape
+        return np.broadcast_to(self.uses, shape).reshape(-1, shape[-1])
 
 
 def _products(manager, weights) -> Iterator[_Product]:
@@ -195,8 +201,9 @@ def _products(manager, weights) -> Iterator[_Product]:
             projection = getattr(layer.cell, "input_projection", None)
             if projection is not None:
                 yield _Product(named[projection.path], 1, binary)
-            yield _Product(named[layer.cell.kernel.path], 1, binary)
-            yield _Product(named[layer.cell.recurrent_kernel.path], 1, state)
+            rates, heard = layer.cell.activity() if isinstance(layer.cell, ClockworkCell) else (1, 1)
+            yield _Product(named[layer.cell.kernel.path], rates, binary)
+            yield _Product(named[layer.cell.recurrent_kernel.path], rates * heard, state)
             binary = state
         elif (kernel := named.get(f"{layer.path}/kernel")) is not None:
             yield _Product(kernel, _positions(layer), binary)

@@ -144,7 +144,7 @@ def _real(name):
 
 
 def _optimizer(keys):
-    keys = dict(keys)
+    keys = {key: value for key, value in keys.items() if key != "learning_rate"}  # which each step sets
     name = keys.pop("name")
     optimizer = getattr(keras.optimizers, name, None)
     if not (isinstance(optimizer, type) and issubclass(optimizer, keras.optimizers.Optimizer)):

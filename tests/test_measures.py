@@ -243,6 +243,13 @@ def test_a_simple_recurrent_layer_has_no_gates():
     assert costs(recurrent(keras.layers.SimpleRNNCell(4), [])) == (12 + 16 + 8, 0, 0)
 
 
+def test_a_clockwork_layer_multiplies_what_it_hears_when_it_updates():
+    # 2 of 4 units update at each step and hear 3 inputs and 4 units, 2 at every second and hear 3 and 2; logits 4 x 2
+    assert costs(recurrent(ClockworkCell(4, [1, 2]), [])) == (2 * (3 + 4) + 2 * (3 + 2) / 2 + 8, 0, 0)
+    rules = [scaled("kernel", 1.0), scaled("recurrent_kernel", 0.125)]
+    assert costs(recurrent(ClockworkCell(4, [1, 2]), rules)) == (0, 27, 2 + 2 / 2)  # a shift for each sum of U
+
+
 def test_binary_share_of_a_recurrent_net_counts_its_state_where_that_is_binary():
     signs = QuantActivation(BINARY, STE, 7)
     rules = [scaled("kernel", 1.0), scaled("recurrent_kernel", 1.0)]

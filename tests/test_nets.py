@@ -104,5 +104,5 @@ def test_a_key_that_an_optimizer_does_not_take_is_refused(options):
 
 
 def test_any_optimizer_of_keras_may_be_named(options):
-    program = nets.program(options("optimizer.name=Nadam"), TASK)
+    program = nets.program(options("optimizer.name=Nadam", "optimizer.learning_rate=1"), TASK)  # whole, too
     assert isinstance(program.optimizer, keras.optimizers.Nadam)
