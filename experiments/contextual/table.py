@@ -1,4 +1,7 @@
-"""Prints the runs of `experiment=contextual` as a table, mean (standard deviation) over seeds; draws their losses."""
+"""Prints the runs of `experiment=contextual` as a table, mean (standard deviation) over seeds.
+
+Draws the losses of the row of most seeds of each topology and precision.
+"""
 
 import os
 import sys
@@ -33,8 +36,11 @@ def main(uri: str, experiment: str) -> None:
         cells = [_spread(_values(chosen, column)) for column in COLUMNS]
         costs = [f"{_values(chosen, column)[0]:,g}" for column in COSTS]
         print("| " + " | ".join([*names, str(len(chosen)), *cells, *costs]) + " |")
-    series = {" ".join(names): _losses(client, chosen[0]) for names, chosen in ordered}
-    Path("losses.png").write_bytes(figures.png(figures.curves(series, "epoch", "loss in nats per character", None)))
+    shown = {names[:2]: (names, chosen) for names, chosen in reversed(sorted(ordered, key=lambda one: -len(one[1])))}
+    series = {" ".join(names): _losses(client, chosen[0]) for names, chosen in shown.values()}
+    figure = figures.curves(series, "epoch", "test loss in nats per character", None)
+    figure.axes[0].set_yscale("log")
+    Path("losses.png").write_bytes(figures.png(figure))
 
 
 def _named(params) -> tuple[str, str, str]:
