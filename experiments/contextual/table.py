@@ -36,7 +36,7 @@ def main(uri: str, experiment: str) -> None:
         cells = [_spread(_values(chosen, column)) for column in COLUMNS]
         costs = [f"{_values(chosen, column)[0]:,g}" for column in COSTS]
         print("| " + " | ".join([*names, str(len(chosen)), *cells, *costs]) + " |")
-    shown = {names[:2]: (names, chosen) for names, chosen in reversed(sorted(ordered, key=lambda one: -len(one[1])))}
+    shown = {names[:2]: (names, chosen) for names, chosen in sorted(ordered, key=lambda one: len(one[1]))}
     series = {" ".join(names): _losses(client, chosen[0]) for names, chosen in shown.values()}
     figure = figures.curves(series, "epoch", "test loss in nats per character", None)
     figure.axes[0].set_yscale("log")
