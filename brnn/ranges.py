@@ -6,6 +6,7 @@ the test of it.
 """
 
 import math
+import re
 from typing import Annotated
 
 Natural = Annotated[int, "a whole number, 0 or more", lambda n: n >= 0]
@@ -18,4 +19,5 @@ ProperShare = Annotated[float, "at least 0 and below 1", lambda v: 0 <= v < 1]
 Goal = Annotated[
     str, "max or min and a metric, as in min validation/loss", lambda v: v.split()[:-1] in (["max"], ["min"])
 ]
+Address = Annotated[str, "an address as host:port", lambda v: re.fullmatch(r"\S+:\d+", v) is not None]
 Epsilon = Annotated[float, "above 0 and at most 1, since pixels lie in [0, 1] (8/255 is 0.0314)", lambda v: 0 < v <= 1]

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import math
 import subprocess
 import time
 import zipfile
@@ -31,6 +32,7 @@ from brnn.ranges import Count, Goal, Natural
 
 NAMED = ("precision", "estimator", "topology")  # the groups that name a run
 GROUPS = (*NAMED, "training", "attack", "dataset", "optimizer", "schedule", "loss", "initializer", "bias_initializer")
+GROUPS = (*GROUPS, "distribution")
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
 COMMANDS = ("resume", "dry_run")  # keys that say what to do, not what the run is
 SPOOL = ".jsonl"  # beside the checkpoint: what the tracking server has not taken yet
@@ -62,18 +64,24 @@ def run(
     `options` is the whole configuration, `store` a future of the open tracking store, `parent` the run of the
     sweep if there is one. `suffix` tells the run's name from those with the same groups and seed. After each epoch
     `report(epoch, metrics)` tells whether to go on. With `resume`, a run of the same fingerprint that finished is
-    not repeated, and one that did not goes on from its checkpoint.
+    not repeated, and one that did not goes on from its checkpoint. A worker that is not the chief only trains along,
+    and returns no number.
     """
     began = time.perf_counter()
     data, digest = identity.data(json.dumps(options["dataset"]), tuple(plugins))
     _check_rows(data, batch_size)
     fingerprint = identity.fingerprint(options, digest)
+    replicas = _replicas(options, parent)
+    replicas.agree(fingerprint)
     path = Path(checkpoints) / f"{fingerprint}.npz"
     name = "-".join(_plain(options[group]) for group in NAMED) + f"-s{seed}{suffix}"
+    if not replicas.chief:
+        return _train_along(nets.program(options, tasks.of(data), replicas), data, options, name)
     opened = store.result()
     earlier = _earlier(opened, fingerprint, path, resume)
     if earlier and tracking.standing(earlier) == "finished":
         terminal.note(f"{name} is skipped: it finished as run {earlier.info.run_id} (resume=false repeats it)")
+        replicas.dismiss()
         metrics = _kept(opened, earlier, keep, objective)
         if parent:
             opened.reuse(earlier.info.run_id, parent)
@@ -81,7 +89,7 @@ def run(
             _show(name, metrics, opened)
         return _objective(metrics, objective)
     robustness.prepare(options, data, store)
-    program = nets.program(options, tasks.of(data))
+    program = nets.program(options, tasks.of(data), replicas)
     with opened.run(name, _tags(options, data, fingerprint), parent, path.with_suffix(SPOOL), earlier) as tracked:
         tracked.params(_parameters(options))
         if parent is None:
@@ -107,6 +115,18 @@ def run(
 def _show(name, metrics, store):
     hint = f"mlflow ui --backend-store-uri {store.uri}"
     terminal.results_table(name, metrics, seconds=metrics["time/seconds"], hint=hint)
+
+
+def _replicas(options, parent):
+    """The devices that share each batch."""
+    if parent and options["distribution"]["name"] == "multi_worker":
+        raise config.ConfigError("distribution=multi_worker is for one net, and not for --multirun")
+    replicas = config.function("distribution", options["distribution"], options["plugins"])()
+    if (size := options["batch_size"]) % replicas.number:
+        raise config.ConfigError(
+            f"batch_size must be a multiple of {replicas.number}, the devices that share a batch, got {size}"
+        )
+    return replicas
 
 
 def _check_rows(data, batch_size):
@@ -159,17 +179,7 @@ def _train(program, data, options, tracked, path, name, report):
     history, best, before_seconds = _resumed(program, path)
     for epoch, metrics in enumerate(history, 1):  # of which the last may not be logged yet
         tracked.metrics(metrics, step=epoch)
-    schedule = config.function("schedule", options["schedule"], options["plugins"])
-    rate = options["optimizer"]["learning_rate"]
-    epochs = training.fit(
-        program,
-        data,
-        epochs=options["epochs"],
-        batch_size=options["batch_size"],
-        rates=lambda steps, total: rate * schedule(steps, total),
-        seed=options["seed"],
-        start=len(history),
-    )
+    epochs = _epochs(program, data, options, len(history))
     before = measures.snapshot(program.manager)
     with terminal.progress(options["epochs"], name) as bar:
         while not _ended(history, options):
@@ -192,7 +202,31 @@ def _train(program, data, options, tracked, path, name, report):
             if not report(epoch, metrics):
                 raise tracking.GivenUpError(f"given up after epoch {epoch}")
             before = now
+    program.replicas.dismiss()
     return history, best, before_seconds
+
+
+def _train_along(program, data, options, name):
+    """Takes the share of a worker in the epochs of the chief, which alone writes checkpoints and tracks."""
+    terminal.note(f"{name}: this worker takes its share of each batch; the chief tells how the run goes")
+    for _ in _epochs(program, data, options, 0):
+        pass
+    return math.nan
+
+
+def _epochs(program, data, options, start):
+    """Trains, and yields the metrics of each epoch from `start`."""
+    schedule = config.function("schedule", options["schedule"], options["plugins"])
+    rate = options["optimizer"]["learning_rate"]
+    return training.fit(
+        program,
+        data,
+        epochs=options["epochs"],
+        batch_size=options["batch_size"],
+        rates=lambda steps, total: rate * schedule(steps, total),
+        seed=options["seed"],
+        start=start,
+    )
 
 
 def _resumed(program, path):
