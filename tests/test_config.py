@@ -340,7 +340,7 @@ def test_a_range_takes_what_it_says(value):
     assert config._fits(value, ranges.Epsilon) == (0 < value <= 1)
 
 
-TEXTS = ("Annotated", "Goal")
+TEXTS = ("Annotated", "Goal", "Address")
 
 
 @pytest.mark.parametrize(
