@@ -7,11 +7,12 @@ from those of the first, the chief, and apply the same mean gradients to them.
 import itertools
 import json
 import os
+import signal
+import socket
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
-from threading import Thread
 
 import numpy as np
 import tensorflow as tf
@@ -158,17 +159,34 @@ def _mirrored(devices):
 
 @cache
 def _joined(addresses, index, timeout):
+    _meet(addresses, index, timeout)
+    os.environ["no_grpc_proxy"] = ",".join(one.rpartition(":")[0] for one in addresses)  # noqa: SIM112
     os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}})
-    strategy = Future()
+    stop = signal.getsignal(signal.SIGTERM)
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    signal.signal(signal.SIGTERM, stop)  # which TensorFlow took
+    return Replicas(strategy, len(addresses), index)
 
-    def join():
-        try:
-            strategy.set_result(tf.distribute.MultiWorkerMirroredStrategy())
-        except Exception as error:
-            strategy.set_exception(error)
 
-    Thread(target=join, daemon=True).start()  # nothing else can stop TensorFlow from waiting
+def _meet(addresses, index, timeout):
+    """Returns when all workers are there: TensorFlow would wait for hours, and could not be stopped."""
+    host, _, port = addresses[0].rpartition(":")
+    end = time.monotonic() + timeout
     try:
-        return Replicas(strategy.result(timeout), len(addresses), index)
+        if index == 0:
+            with socket.create_server(("", int(port))) as server, ExitStack() as stack:
+                others = []
+                for _ in addresses[1:]:
+                    server.settimeout(max(end - time.monotonic(), 0.001))
+                    others.append(stack.enter_context(server.accept()[0]))
+                for other in others:
+                    other.sendall(b"!")
+            return
+        while time.monotonic() < end:
+            with suppress(ConnectionError), socket.create_connection((host, int(port)), timeout) as chief:
+                if chief.recv(1):
+                    return
+            time.sleep(0.1)
+        raise TimeoutError
     except TimeoutError as error:
         raise WorkerError(f"not all workers came within {timeout} seconds: {', '.join(addresses)}") from error
