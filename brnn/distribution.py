@@ -108,7 +108,7 @@ class Replicas:
         except GONE as error:
             if self.workers == 1:
                 raise
-            reason = next(line for line in str(error).splitlines() if "error" not in line)
+            reason = str(error).rpartition("aborted by: ")[2].splitlines()[0]
             raise WorkerError(
                 f"another worker is gone ({reason}); the same command, given to all, goes on from the last checkpoint"
             ) from error

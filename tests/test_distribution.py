@@ -1,11 +1,12 @@
 """Distribution: devices that share each batch learn as one does, and draw the same weights."""
 
+import socket
 import subprocess
 import sys
 
 import pytest
 
-from brnn import config
+from brnn import config, distribution
 from brnn.config import ConfigError
 
 TWO_PROCESSORS = """
@@ -14,7 +15,8 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import tensorflow as tf
-from brnn import distribution, losses, quantizers, regimes
+from brnn import distribution, losses, quantizers, regimes, run
+from brnn.config import ConfigError
 from brnn.manager import QuantManager, Rule
 from brnn.training import Program, fit
 
@@ -27,6 +29,16 @@ shared = tf.constant(0)
 (mean, place), (rows,) = share()
 assert (float(mean), int(place)) == (3.5, 0)
 np.testing.assert_array_equal(rows, [[0, 1], [2, 3], [5, 6], [7, 8]])
+
+for option, size, parent, message in (
+    ({"name": "mirrored", "devices": 2}, 3, None, "batch_size must be a multiple of 2, the devices that share a"),
+    ({"name": "mirrored", "devices": 3}, 3, None, "distribution.devices must be at most 2, the CPUs that are"),
+    ({"name": "multi_worker"}, 3, "a sweep", "distribution=multi_worker is for one net, and not for --multirun"),
+):
+    try:
+        raise SystemExit(run._replicas({"distribution": option, "plugins": [], "batch_size": size}, parent))
+    except ConfigError as error:
+        assert str(error).startswith(message), error
 
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(60, 5)).astype("float32"), (np.arange(60) % 3).astype("int32")
@@ -57,6 +69,15 @@ for compiled, dropout in ((True, 0.0), (False, 0.5)):
 def test_two_devices_that_share_each_batch_learn_as_one():
     done = subprocess.run([sys.executable, "-c", TWO_PROCESSORS], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_worker_that_does_not_come_is_not_waited_for_for_ever(index):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(distribution.WorkerError, match=rf"not all workers came within 0\.3 seconds: {address}, b:1"):
+        distribution.multi_worker(workers=[address, "b:1"], index=index, timeout=0.3)
 
 
 TWO = '{"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}, "task": {"type": "worker", "index": 1}}'
