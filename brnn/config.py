@@ -9,9 +9,12 @@ import ast
 import hashlib
 import importlib
 import importlib.util
+import json
+import os
 import types
 import typing
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +30,7 @@ MODULES = {
     "dataset": ("brnn.datasets",),
     "attack": ("brnn.attacks", "brnn.blackbox", "brnn.ensembles", "brnn.exact", "brnn.external"),
     "training": ("brnn.regimes",),
+    "distribution": ("brnn.distribution",),
     "loss": ("brnn.losses",),
     "schedule": ("brnn.schedules",),
     "initializer": ("brnn.initializers",),
@@ -99,6 +103,22 @@ def sources(config: dict) -> dict[str, str]:
     """A digest of the code of each module that the options of a configuration, or of a part of it, are found in."""
     modules = {_located(group, config[group]["name"], config["plugins"])[0] for group in MODULES if group in config}
     return {module: hashlib.sha256(_source(module).encode()).hexdigest() for module in sorted(modules)}
+
+
+def workers(addresses: list[str] | None, index: int | None) -> tuple[list[str], int]:
+    """The address of each worker, the chief's first, and which of them this one is; of TF_CONFIG if both are None."""
+    if addresses is None and index is None:
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            found = json.loads(os.environ.get("TF_CONFIG", ""))
+            chief, task = found["cluster"].get("chief", []), found["task"]
+            addresses = chief + found["cluster"].get("worker", [])
+            index = {"chief": 0, "worker": len(chief)}[task["type"]] + int(task["index"])
+    if not addresses or index not in range(len(addresses)):
+        raise ConfigError(
+            "distribution.workers must list the addresses of all workers, and distribution.index say which of them this"
+            f" one is, from 0; or both be null, and TF_CONFIG say it; got {addresses} and {index}"
+        )
+    return addresses, index
 
 
 def folder() -> Path:
@@ -231,6 +251,8 @@ def _check_quantizer(role: str, keys: dict) -> None:
 def _check_combination(config: dict) -> None:
     """Refuses what each key allows but the whole does not."""
     _check_data(config)
+    if config["distribution"]["name"] == "multi_worker":
+        workers(config["distribution"]["workers"], config["distribution"]["index"])
     if config["keep"] == "best" and config["dataset"].get("validation") == 0:
         raise ConfigError("keep=best needs validation data, got dataset.validation=0; use keep=last")
     keys, attack = config["attack"], config["attack"]["name"]

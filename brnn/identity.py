@@ -20,7 +20,7 @@ APART = (
     "trained",
 )  # keys on which the numbers of a run do not depend
 AFTER = ("attack", "sample")  # keys of what comes after training
-PATHS = ("root", "path")  # keys of a data set; what is in the files counts, not where they lie
+PLACES = {"dataset": ("root", "path"), "distribution": ("workers", "index", "timeout")}  # what is there counts alone
 
 
 @lru_cache(maxsize=2)
@@ -37,7 +37,8 @@ def data(option: str, plugins: tuple[str, ...]) -> tuple:
 def fingerprint(options: dict, digest: str) -> str:
     """Sixteen letters that are the same for runs of the same numbers: configuration, data, and code that it names."""
     numbers = {key: value for key, value in options.items() if key not in APART}
-    numbers["dataset"] = {key: value for key, value in options["dataset"].items() if key not in PATHS}
+    for group, places in PLACES.items():
+        numbers[group] = {key: value for key, value in options[group].items() if key not in places}
     return hashed([numbers, digest, config.sources(options)])
 
 

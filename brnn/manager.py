@@ -62,12 +62,12 @@ class QuantManager:
         """The discretized net's outputs for a batch `x`, in evaluation."""
         return self.model.stateless_call(self.levels(), self.model.non_trainable_variables, x, training=False)[0]
 
-    def levels(self, noise: Callable | None = None) -> list:
-        """What the net computes with, in the order of `model.trainable_variables`.
+    def levels(self, noise: Callable | None = None, latent: list | None = None) -> list:
+        """What the net computes with, in the order of `model.trainable_variables`, whose values `latent` may replace.
 
         Stochastic quantizers draw from `noise(shape)`, uniform in [0, 1); without it their levels are deterministic.
         """
-        latent = map(ops.copy, self.model.trainable_variables)
+        latent = map(ops.copy, latent or self.model.trainable_variables)
         return [v if rule is None else rule.quantizer(v, noise) for v, rule in zip(latent, self.rules, strict=True)]
 
     def initial_state(self, batch: int) -> list:

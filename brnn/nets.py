@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from brnn.config import ConfigError, function, option
+from brnn.distribution import ALONE, Replicas
 from brnn.layers import QuantActivation
 from brnn.manager import QuantManager
 from brnn.tasks import Task
@@ -30,14 +31,14 @@ GRAPH = (
 )  # what shapes a program
 
 
-def program(options: dict, task: Task) -> Program:
+def program(options: dict, task: Task, replicas: Replicas = ALONE) -> Program:
     """The compiled program of a net, with the initial values that its seed gives.
 
     Nets of the same graph share one program, whatever their seeds, learning rates and schedules.
     """
     graph = {key: options[key] for key in GRAPH}
     graph["optimizer"] = {key: value for key, value in options["optimizer"].items() if key != "learning_rate"}
-    shared = _shared(json.dumps([graph, asdict(task)]))
+    shared = _shared(json.dumps([graph, asdict(task)]), replicas)
     shared.restore(_initial(options, task))
     return shared
 
@@ -96,7 +97,7 @@ def plain(options: dict, task: Task, weights: list) -> keras.Model:
 def _initial(options, task):
     """The state of a new program: Keras' own initial values, and the initializers' for what is discretized."""
     keras.utils.set_random_seed(options["seed"])
-    new = _program(options, task)
+    new = _program(options, task, ALONE)
     kernels, biases = (
         function(group, options[group], options["plugins"]) for group in ("initializer", "bias_initializer")
     )
@@ -110,18 +111,18 @@ def _initial(options, task):
 
 
 @lru_cache(maxsize=4)
-def _shared(graph: str) -> Program:
+def _shared(graph: str, replicas: Replicas) -> Program:
     options, task = json.loads(graph)
-    return _program(options, Task(**task | {"shape": tuple(task["shape"])}))
+    return _program(options, Task(**task | {"shape": tuple(task["shape"])}), replicas)
 
 
-def _program(options, task):
+def _program(options, task, replicas):
     model = _model(options, task, options["estimator"], replace_real=False)
     precision = function("precision", options["precision"], options["plugins"])()
     manager = QuantManager(model, precision.rules)
     loss = function("loss", options["loss"], options["plugins"])
     regime = function("training", options["training"], options["plugins"])
-    return Program(manager, _optimizer(options["optimizer"]), loss, regime, options["compiled"])
+    return Program(manager, _optimizer(options["optimizer"]), loss, regime, options["compiled"], replicas)
 
 
 def _model(options, task, estimator, replace_real):

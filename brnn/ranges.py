@@ -6,6 +6,7 @@ the test of it.
 """
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ ProperShare = Annotated[float, "at least 0 and below 1", lambda v: 0 <= v < 1]
 Goal = Annotated[
     str, "max or min and a metric, as in min validation/loss", lambda v: v.split()[:-1] in (["max"], ["min"])
 ]
+Address = Annotated[str, "an address as host:port", lambda v: re.fullmatch(r"\S+:\d+", v) is not None]
 Epsilon = Annotated[float, "above 0 and at most 1, since pixels lie in [0, 1] (8/255 is 0.0314)", lambda v: 0 < v <= 1]
 StoreUri = Annotated[
     str,

@@ -3,6 +3,7 @@
 import difflib
 import importlib.metadata
 import json
+import math
 import subprocess
 import time
 import zipfile
@@ -31,6 +32,7 @@ from brnn.ranges import Count, Goal, Natural
 
 NAMED = ("precision", "estimator", "topology")  # the groups that name a run
 GROUPS = (*NAMED, "training", "attack", "dataset", "optimizer", "schedule", "loss", "initializer", "bias_initializer")
+GROUPS = (*GROUPS, "distribution")
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
 COMMANDS = ("resume", "dry_run")  # keys that say what to do, not what the run is
 SPOOL = ".jsonl"  # beside a checkpoint: what the tracking server has not taken yet
@@ -65,30 +67,27 @@ def run(
     sweep if there is one. `suffix` tells the run's name from those with the same groups and seed. After each epoch
     `report(epoch, metrics)` tells whether to go on. With `resume`, a run of the same fingerprint that finished is
     not repeated, one that did not goes on from its checkpoint, and a net that another run trained in the same way
-    is taken from where the last `trained` of them are kept.
+    is taken from where the last `trained` of them are kept. A worker that is not the chief only trains along, and
+    returns no number.
     """
     began = time.perf_counter()
     data, digest = identity.data(json.dumps(options["dataset"]), tuple(plugins))
     _check_rows(data, batch_size)
     fingerprint = identity.fingerprint(options, digest)
+    replicas = _replicas(options, parent)
+    replicas.agree(fingerprint)
     path = Path(checkpoints) / f"{fingerprint}.npz"
     place = checkpoint.trained(checkpoints, identity.trained(options, digest))
     name = "-".join(_plain(options[group]) for group in NAMED) + f"-s{seed}{suffix}"
+    if not replicas.chief:
+        return _train_along(nets.program(options, tasks.of(data), replicas), data, options, name)
     opened = store.result()
-    earlier = _earlier(opened, fingerprint, path, resume)
-    if not resume:
-        path.unlink(missing_ok=True)
-        place.unlink(missing_ok=True)
+    earlier = _earlier(opened, fingerprint, (path, place), resume)
     if earlier and tracking.standing(earlier) == "finished":
-        terminal.note(f"{name} is skipped: it finished as run {earlier.info.run_id} (resume=false repeats it)")
-        metrics = _kept(opened, earlier, keep, objective)
-        if parent:
-            opened.reuse(earlier.info.run_id, parent)
-        else:
-            _show(name, metrics, opened)
-        return _objective(metrics, objective)
+        replicas.dismiss()
+        return _skipped(name, opened, earlier, parent, keep, objective)
     robustness.prepare(options, data, store)
-    program = nets.program(options, tasks.of(data))
+    program = nets.program(options, tasks.of(data), replicas)
     with opened.run(name, _tags(options, data, fingerprint), parent, path.with_suffix(SPOOL), earlier) as tracked:
         tracked.params(_parameters(options))
         if parent is None:
@@ -120,6 +119,18 @@ def _show(name, metrics, store):
     terminal.results_table(name, metrics, seconds=metrics["time/seconds"], hint=hint)
 
 
+def _replicas(options, parent):
+    """The devices that share each batch."""
+    if parent and options["distribution"]["name"] == "multi_worker":
+        raise config.ConfigError("distribution=multi_worker is for one net, and not for --multirun")
+    replicas = config.function("distribution", options["distribution"], options["plugins"])()
+    if (size := options["batch_size"]) % replicas.number:
+        raise config.ConfigError(
+            f"batch_size must be a multiple of {replicas.number}, the devices that share a batch, got {size}"
+        )
+    return replicas
+
+
 def _check_rows(data, batch_size):
     if batch_size > len(data.train[0]):
         raise config.ConfigError(
@@ -127,9 +138,9 @@ def _check_rows(data, batch_size):
         )
 
 
-def _earlier(store, fingerprint, path, resume):
-    """The run to go on with, if any."""
-    spool = path.with_suffix(SPOOL)
+def _earlier(store, fingerprint, paths, resume):
+    """The run to go on with, if any; without `resume`, what it would go on from is removed."""
+    spool = paths[0].with_suffix(SPOOL)
     if spool.exists():
         tracking.deliver(spool)
     earlier = store.earlier(fingerprint) if resume else None
@@ -138,7 +149,21 @@ def _earlier(store, fingerprint, path, resume):
             f"this run goes on already, as process {earlier.data.tags.get(tracking.OWNER)} in run"
             f" {earlier.info.run_id}; wait for it, or use resume=force if it is dead"
         )
+    if not resume:
+        for path in paths:
+            path.unlink(missing_ok=True)
     return earlier
+
+
+def _skipped(name, store, earlier, parent, keep, objective):
+    """The objective of a run that finished before."""
+    terminal.note(f"{name} is skipped: it finished as run {earlier.info.run_id} (resume=false repeats it)")
+    metrics = _kept(store, earlier, keep, objective)
+    if parent:
+        store.reuse(earlier.info.run_id, parent)
+    else:
+        _show(name, metrics, store)
+    return _objective(metrics, objective)
 
 
 def _kept(store, earlier, keep, objective):
@@ -205,7 +230,16 @@ def _train(program, data, options, tracked, paths, name, report):
             if not report(epoch, metrics):
                 raise tracking.GivenUpError(f"given up after epoch {epoch}")
             before = now
+    program.replicas.dismiss()
     return history, best, before_seconds
+
+
+def _train_along(program, data, options, name):
+    """Takes the share of a worker in the epochs of the chief, which alone writes checkpoints and tracks."""
+    terminal.note(f"{name}: this worker takes its share of each batch; the chief tells how the run goes")
+    for _ in nets.epochs(program, options, data):
+        pass
+    return math.nan
 
 
 def _resumed(program, path):

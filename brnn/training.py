@@ -14,9 +14,11 @@ import numpy as np
 import tensorflow as tf
 
 from brnn import measures
+from brnn.distribution import ALONE, Replicas
 from brnn.manager import QuantManager
 
 EVALUATION_BATCH = 1000
+DRAWS = 1 << 16  # that a step may make
 
 
 class NonFiniteError(ValueError):
@@ -27,7 +29,8 @@ class Program:
     """A discretized net with its optimizer and its loss, compiled.
 
     `loss(labels, outputs)` gives one value per label, `regime` is a function of `brnn.regimes`, and `compiled`
-    chooses XLA, else TensorFlow's graph mode.
+    chooses XLA, else TensorFlow's graph mode. `replicas` share each batch; where they are several, XLA compiles what
+    each does in a step.
     """
 
     def __init__(
@@ -37,14 +40,16 @@ class Program:
         loss: Callable,
         regime: Callable,
         compiled: bool,
+        replicas: Replicas = ALONE,
     ):
         self.manager = manager
         self.optimizer = optimizer
         self.loss = loss
         self.regime = regime
         self.compiled = compiled
+        self.replicas = replicas
         optimizer.build(manager.model.trainable_variables)
-        self.epoch = tf.function(self._epoch, jit_compile=compiled, autograph=False)
+        self.epoch = tf.function(self._epoch, jit_compile=compiled and replicas.strategy is None, autograph=False)
         self.evaluate = tf.function(self._evaluate, jit_compile=compiled, autograph=False)
 
     @property
@@ -72,7 +77,7 @@ class Program:
         def step(number, sums, state):
             self.optimizer.learning_rate.assign(rates[number])
             rows = batches[number]
-            values, state = self._step(tf.gather(x, rows), tf.gather(y, rows), state, self._noise(seed, number))
+            values, state = self._step(tf.gather(x, rows), tf.gather(y, rows), state, seed, number)
             return number + 1, {name: sums[name] + value for name, value in values.items()}, state
 
         sums = {"loss": 0.0} if y.dtype.is_floating else {"loss": 0.0, "accuracy": 0.0}
@@ -80,33 +85,55 @@ class Program:
         _, sums, _ = tf.while_loop(lambda number, *_: number < steps, step, first)
         return sums, self._finite(sums["loss"])
 
-    def _step(self, x, y, carried, noise):
+    def _step(self, x, y, carried, seed, number):
         """One step on a batch: gradients are taken at the levels, and applied to the latent weights."""
         model = self.manager.model
-        levels = self.manager.levels(noise)
+        shared = [model.trainable_variables, model.non_trainable_variables, seed, number]
+        (gradients, values, state), after = self.replicas.average(
+            self._gradients, self.compiled, shared, [x, y, carried]
+        )
+        self.optimizer.apply(gradients, model.trainable_variables)
+        self.manager.clip()
+        for variable, value in zip(model.non_trainable_variables, state, strict=True):
+            variable.assign(value)
+        return values, after
+
+    def _gradients(self, latent, fixed, seed, number, x, y, carried, place):
+        """The gradients at the levels, the metrics and the state of the net, and the carried state, on one device.
+
+        All devices draw the same levels; what else they draw depends on their `place`.
+        """
+        model = self.manager.model
+        draws = itertools.count()
+        levels = self.manager.levels(self._noise(seed, number, draws), latent)
+        noise = self._noise(seed, number, (place * DRAWS + draw for draw in draws))
+        fixed = self._moved(fixed, place)
 
         def call(x):
             outputs, state, penalties = model.stateless_call(
-                levels, model.non_trainable_variables, _inputs(x, carried), training=True, return_losses=True
+                levels, fixed, _inputs(x, carried), training=True, return_losses=True
             )
             outputs, after = _split(outputs, carried)
             return outputs, (state, penalties, after)
 
         def net(x):
-            fixed = [tf.stop_gradient(level) for level in levels]
-            outputs = model.stateless_call(fixed, model.non_trainable_variables, _inputs(x, carried), training=False)[0]
+            constant = [tf.stop_gradient(level) for level in levels]
+            outputs = model.stateless_call(constant, fixed, _inputs(x, carried), training=False)[0]
             return _split(outputs, carried)[0]
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(levels)
             loss, outputs, (state, penalties, after) = self.regime(call, net, self.loss, x, y, noise)
             objective = tf.add_n([loss, *penalties])
-        self.optimizer.apply(tape.gradient(objective, levels), model.trainable_variables)
-        self.manager.clip()
-        for variable, value in zip(model.non_trainable_variables, state, strict=True):
-            variable.assign(value)
-        values = {name: tf.reduce_mean(value) for name, value in self._values(y, outputs).items()}
-        return values | {"loss": loss}, after
+        values = {name: tf.reduce_mean(value) for name, value in self._values(y, outputs).items()} | {"loss": loss}
+        return (tape.gradient(objective, levels), values, self._moved(state, -place)), after
+
+    def _moved(self, state, place):
+        """The values of the net's state, with the seeds of dropout moved by `place`."""
+        seeds = [
+            variable.path.endswith("seed_generator_state") for variable in self.manager.model.non_trainable_variables
+        ]
+        return [v + tf.cast(place, v.dtype) * DRAWS if seed else v for v, seed in zip(state, seeds, strict=True)]
 
     def _evaluate(self, x, y, carried):
         """The metrics of each row of a batch, and the state after it."""
@@ -120,9 +147,8 @@ class Program:
             return loss
         return loss | {"accuracy": tf.cast(tf.argmax(outputs, -1, y.dtype) == y, tf.float32)}
 
-    def _noise(self, seed, step):
-        """Uniform values that depend on the seed, the step and how many were drawn before in the step."""
-        draws = itertools.count()
+    def _noise(self, seed, step, draws):
+        """Uniform values that depend on the seed, the step and the next number in `draws`."""
 
         def noise(shape):
             key = tf.random.fold_in(tf.random.fold_in(seed, step), next(draws))
@@ -148,15 +174,17 @@ def fit(
     """
     x, y = map(tf.constant, data.train)
     steps = len(x) // batch_size
-    for epoch in range(start, epochs):
+    for epoch in program.replicas.epochs(start, epochs, program.variables):
         batches = _order(program, steps * batch_size, batch_size, np.random.default_rng([seed, epoch]), len(x))
+        batches = program.replicas.share(batches)
         learning_rates = rates(np.arange(epoch * steps, (epoch + 1) * steps), epochs * steps).astype("float32")
         arguments = [x, y, *map(tf.constant, (batches, learning_rates, [seed, epoch]))]
         radii = measures.spectral_radii(program.manager)
         began = time.perf_counter()
-        program.epoch(*arguments, tf.constant(0))  # compiles
-        compiled = time.perf_counter()
-        sums, finite = program.epoch(*arguments, tf.constant(steps))
+        with program.replicas.together():
+            program.epoch(*arguments, tf.constant(0))  # compiles
+            compiled = time.perf_counter()
+            sums, finite = program.epoch(*arguments, tf.constant(steps))
         metrics = {f"train/{name}": float(total) / steps for name, total in sums.items()}
         seconds = time.perf_counter() - compiled
         if not finite:

@@ -15,7 +15,7 @@ ORDER = [
     "estimators", "quantizers", "initializers", "schedules", "losses",  # pure functions
     "layers", "cells", "manager", "tasks", "precisions", "topologies", "recurrent", "measures",  # nets
     "terminal", "files", "datasets",
-    "checkpoint", "training", "nets",
+    "checkpoint", "distribution", "training", "nets",
     "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
     "figures", "robustness", "writing",
     "identity", "tracking",  # what a person sees
@@ -23,6 +23,7 @@ ORDER = [
 ]  # fmt: skip
 HOMES = {
     "tensorflow": {
+        "distribution",
         "training",
         "goals",
         "regimes",

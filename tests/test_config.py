@@ -369,7 +369,7 @@ def test_a_range_takes_what_it_says(value):
     assert config._fits(value, ranges.Epsilon) == (0 < value <= 1)
 
 
-TEXTS = ("Annotated", "Goal", "Path", "StoreUri")
+TEXTS = ("Annotated", "Goal", "Path", "StoreUri", "Address")
 
 
 @pytest.mark.parametrize(

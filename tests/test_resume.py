@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from brnn import checkpoint, config, identity, run, tracking
 
 SMALL = ("dataset=arrays", "precision=stochastic_ternary", "topology=mlp", "topology.width=16", "topology.depth=1")
 SMALL += ("topology.dropout=0.2", "batch_size=32", "keep=best", "compiled=false")
+PLAIN = ("topology.dropout=0", "topology.batch_normalization=false", "attack=none", "epochs=20")
 KILLS = int(os.environ.get("BRNN_KILLS", "2"))  # how many runs are killed until they end; 20 for a thorough test
 
 
@@ -158,6 +160,36 @@ def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(place, undistur
     last = place.begin("epochs=6")
     assert last.wait(timeout=120) == 0, last.communicate()
     assert_same(place, undisturbed)
+
+
+def two_workers(place):
+    """Makes a run in two processes that share each batch; the chief is the first."""
+    with socket.socket() as one, socket.socket() as two:
+        for free in (one, two):
+            free.bind(("127.0.0.1", 0))
+        addresses = ",".join(f"127.0.0.1:{free.getsockname()[1]}" for free in (one, two))
+    shared = (*PLAIN, "distribution=multi_worker", f"distribution.workers=[{addresses}]")
+    return [place.begin(*shared, f"distribution.index={index}") for index in (0, 1)]
+
+
+def test_two_workers_train_as_one_process_and_if_one_is_lost_both_end_and_go_on(place):
+    place.fixed[place.fixed.index("precision=stochastic_ternary")] = "precision=full"
+    chief, other = two_workers(place)
+    assert any("epoch 1/" in line for line in chief.stdout)
+    other.kill()
+    assert "error: another worker is gone (" in chief.communicate(timeout=60)[0]
+    assert (chief.returncode, other.wait()) == (1, -signal.SIGKILL)
+    chief, other = two_workers(place)
+    told = [one.communicate(timeout=120)[0] for one in (chief, other)]
+    assert (chief.returncode, other.returncode) == (0, 0), told
+    (run,) = place.runs()
+    assert run.info.status == "FINISHED"
+    assert not any(place.logged(run))
+    place.run(*PLAIN)
+    both, one = map(place.numbers, place.runs())
+    keys = [key for key in one if key[0].endswith("/loss")]
+    assert len(keys) == 3 * 20
+    np.testing.assert_allclose([both[key] for key in keys], [one[key] for key in keys], rtol=1e-4)  # sums of two parts
 
 
 def test_what_finished_is_not_repeated_and_gives_any_objective(place):
