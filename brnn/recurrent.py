@@ -96,8 +96,8 @@ def scaled_gru(
 ):
     """Gated recurrent layers for weights of +-1: W x is multiplied by 2^input_shift, U h by 2^recurrent_shift, ...
 
-    n products of size 1 add up to about sqrt(n). A shift of null takes that back to 1, that of U h to 1/2: else the
-    gates of every layer saturate that does not read tokens, and so do the logits, and nothing is learned.
+    n products of size 1 add up to about sqrt(n). A shift of null takes that back to 1, that of U h to 1/2, so that
+    neither gates nor logits saturate, whatever the width.
 
     Clark, Prabhu and Whaley 2017, whose shifts are -1 and -3, and none for biases and logits.
     """
