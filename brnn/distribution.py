@@ -11,7 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 
 import numpy as np
@@ -174,12 +174,11 @@ def _meet(addresses, index, timeout):
     end = time.monotonic() + timeout
     try:
         if index == 0:
-            with socket.create_server(("", int(port))) as server, ExitStack() as stack:
-                others = []
-                for _ in addresses[1:]:
-                    server.settimeout(max(end - time.monotonic(), 0.001))
-                    others.append(stack.enter_context(server.accept()[0]))
-                for other in others:
+            with socket.create_server(("", int(port))) as server:
+                server.settimeout(timeout)
+                others = [server.accept()[0] for _ in addresses[1:]]
+            for other in others:
+                with other:
                     other.sendall(b"!")
             return
         while time.monotonic() < end:

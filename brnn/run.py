@@ -31,8 +31,7 @@ from brnn import (
 from brnn.ranges import Count, Goal, Natural
 
 NAMED = ("precision", "estimator", "topology")  # the groups that name a run
-GROUPS = (*NAMED, "training", "attack", "dataset", "optimizer", "schedule", "loss", "initializer", "bias_initializer")
-GROUPS = (*GROUPS, "distribution")
+GROUPS = (*config.MODULES, "optimizer")
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
 COMMANDS = ("resume", "dry_run")  # keys that say what to do, not what the run is
 SPOOL = ".jsonl"  # beside a checkpoint: what the tracking server has not taken yet

@@ -130,9 +130,7 @@ class Program:
 
     def _moved(self, state, place):
         """The values of the net's state, with the seeds of dropout moved by `place`."""
-        seeds = [
-            variable.path.endswith("seed_generator_state") for variable in self.manager.model.non_trainable_variables
-        ]
+        seeds = [v.path.endswith("seed_generator_state") for v in self.manager.model.non_trainable_variables]
         return [v + tf.cast(place, v.dtype) * DRAWS if seed else v for v, seed in zip(state, seeds, strict=True)]
 
     def _evaluate(self, x, y, carried):
