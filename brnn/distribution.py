@@ -174,7 +174,7 @@ def _meet(addresses, index, timeout):
     end = time.monotonic() + timeout
     try:
         if index == 0:
-            with socket.create_server(("", int(port))) as server:
+            with socket.create_server((host, int(port))) as server:
                 server.settimeout(timeout)
                 others = [server.accept()[0] for _ in addresses[1:]]
             for other in others:
