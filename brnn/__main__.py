@@ -1,11 +1,11 @@
 """The command line: Hydra composes a configuration, which is checked before TensorFlow is imported."""
 
-import hashlib
 import importlib.metadata
 import json
 import logging
 import os
 import platform
+import shutil
 import signal
 import sys
 import warnings
@@ -28,6 +28,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from brnn import config, identity, sweep, terminal
 
+KEPT = 100  # compiled programs
+ROOM = 1 << 28  # bytes that must be free to keep any: XLA fails where it cannot write
 OPEN = ("optimizer.", "hydra.sweeper.sampler.", "hydra.sweeper.pruner.")  # keys that are arguments of a chosen class
 
 
@@ -37,7 +39,6 @@ def main() -> None:
     warnings.showwarning = lambda message, *_, **__: terminal.warning(str(message))
     signal.signal(signal.SIGTERM, _stop)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of a sweep that it traces each net anew
-    keep_compiled()
     with _failing_in_one_line():
         flags = get_args_parser()
         flags.error = _refuse
@@ -46,14 +47,20 @@ def main() -> None:
 
 
 def keep_compiled() -> None:
-    """Lets XLA keep what it compiles in the user's cache, for later processes with this processor and TensorFlow."""
+    """Lets XLA keep the last 100 things that it compiled in the user's cache, for later processes.
+
+    They are for the same processor, TensorFlow and flags. Before TensorFlow is imported; TF_XLA_FLAGS goes before.
+    """
     information = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else platform.processor()
     features = next((line for line in information.splitlines() if line.startswith(("flags", "Features"))), information)
-    key = hashlib.sha256(f"{importlib.metadata.version('tensorflow')} {features}".encode()).hexdigest()[:16]
+    flags = [os.environ.get(name, "") for name in ("XLA_FLAGS", "TF_NUM_INTRAOP_THREADS", "CUDA_VISIBLE_DEVICES")]
+    key = identity.hashed([importlib.metadata.version("tensorflow"), features, flags])
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "brnn" / f"xla-{key}"
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
+        for old in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)[:-KEPT]:
+            old.unlink()
+        if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > ROOM:
             os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={folder}")
 
 
@@ -79,6 +86,7 @@ def _hydra(composed: DictConfig) -> float | list[float]:
 def _job(options: dict, parent: str | None, suffix: str, report: Callable) -> float | list[float]:
     """Checks a configuration and runs it; the tracking store opens while TensorFlow is imported."""
     config.check(options)
+    keep_compiled()
     with ThreadPoolExecutor(1) as executor:
         store = executor.submit(_open_store, options["tracking"])
         identity.data(

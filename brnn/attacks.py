@@ -174,12 +174,13 @@ def pgd_plus_plus(
     for an image whose class then still has a probability above 1 - `saturation`, what brings it down to that.
     Gupta and Ajanthan 2022, arXiv:2003.13511 (NJS), with saturation = 0.01.
     """
-    jacobian = _jacobian(net, x[:JACOBIANS])
+    logits = net(x)
+    jacobian = _jacobian(net, x[:JACOBIANS], logits.shape[-1])
     flat = tf.reshape(jacobian, (*tf.unstack(tf.shape(jacobian)[:2]), -1))
     eigenvalues = tf.linalg.eigvalsh(tf.matmul(flat, flat, transpose_b=True))
     mean = tf.reduce_mean(tf.sqrt(tf.maximum(eigenvalues, 0.0)))
     mean = tf.where(mean > TINY, mean, 1.0)  # it is 0 where no image has a gradient
-    logits = net(x) / mean
+    logits /= mean
     top = tf.math.top_k(logits, 2).values
     saturated = 1 - tf.reduce_max(tf.nn.softmax(logits), axis=-1) <= saturation
     wanted = -tf.math.log(saturation / ((logits.shape[-1] - 1.0) * (1 - saturation)))
@@ -332,9 +333,8 @@ def _checkpoints(iterations):
     return tf.constant(marks), tf.constant(windows)
 
 
-def _jacobian(net, x):
+def _jacobian(net, x, classes):
     """The gradients of all logits, `(n, classes, ...)`, in one backward pass."""
-    classes = net(x[:1]).shape[-1]
     repeated = tf.repeat(x, classes, axis=0)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(repeated)
@@ -346,7 +346,8 @@ def _jacobian(net, x):
 
 def _to_boundary(net, x, labels, norm):
     """The smallest change that reaches another class, were the net linear; a little more, so that it crosses."""
-    logits, slopes = net(x), _jacobian(net, x)
+    logits = net(x)
+    slopes = _jacobian(net, x, logits.shape[-1])
     slopes -= tf.gather(slopes, labels, axis=1, batch_dims=1)[:, None]
     gaps = tf.gather(logits, labels, axis=1, batch_dims=1)[:, None] - logits
     flat = tf.reshape(slopes, (*tf.unstack(tf.shape(slopes)[:2]), -1))

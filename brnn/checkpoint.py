@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def save(path: Path, arrays: dict[str, list[np.ndarray]], values: dict) -> None:
         partial.unlink(missing_ok=True)
 
 
-def trained(folder: str, fingerprint: str) -> Path:
+def place(folder: str, fingerprint: str) -> Path:
     """Where the checkpoint of a trained net lies, by the fingerprint of its training."""
     return Path(folder) / "trained" / f"{fingerprint}.npz"
 
@@ -31,9 +32,9 @@ def settle(path: Path, place: Path, kept: int) -> None:
     """Moves the checkpoint of a net that is trained to its place, among the `kept` newest ones."""
     place.parent.mkdir(exist_ok=True)
     path.replace(place)
-    oldest = sorted(place.parent.glob("*.npz"), key=lambda one: one.stat().st_mtime)[:-kept]
-    for one in oldest:
-        one.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):  # another process may be at the same
+        for one in sorted(place.parent.glob("*.npz"), key=lambda one: one.stat().st_mtime)[:-kept]:
+            one.unlink()
 
 
 def load(path: Path) -> tuple[dict[str, list[np.ndarray]], dict]:

@@ -36,6 +36,12 @@ MODULES = {
     "initializer": ("brnn.initializers",),
     "bias_initializer": ("brnn.initializers",),
 }
+RESTS = {  # on which code the numbers of a group rest besides
+    "precision": ("brnn.quantizers", "brnn.manager", "brnn.layers"),
+    "topology": ("brnn.cells",),
+    "training": ("brnn.training", "brnn.nets", "brnn.goals"),
+    "attack": ("brnn.attacks", "brnn.blackbox", "brnn.goals", "brnn.robustness", "brnn.trust"),
+}
 SHARED = {"attack": ("brnn.robustness", "evaluate")}  # a function whose keys every option of the group has
 SECTIONS = {"": ("brnn.run", "run"), "tracking": ("brnn.tracking", "open_store"), "sample": ("brnn.writing", "written")}
 OPTIMIZER = {"name": str, "learning_rate": ranges.Positive}  # Keras checks the other arguments of its classes
@@ -100,8 +106,10 @@ def option(group: str, name: str) -> dict:
 
 
 def sources(config: dict) -> dict[str, str]:
-    """A digest of the code of each module that the options of a configuration, or of a part of it, are found in."""
-    modules = {_located(group, config[group]["name"], config["plugins"])[0] for group in MODULES if group in config}
+    """A digest of the code of each module that the options of a configuration, or of a part of it, rest on."""
+    groups = [group for group in MODULES if group in config]
+    modules = {_located(group, config[group]["name"], config["plugins"])[0] for group in groups}
+    modules |= {module for group in groups for module in RESTS.get(group, ())}
     return {module: hashlib.sha256(_source(module).encode()).hexdigest() for module in sorted(modules)}
 
 
@@ -248,6 +256,19 @@ def _check_quantizer(role: str, keys: dict) -> None:
     _check_keys(section, keys, own | bound)
 
 
+def check_budget(attack: dict) -> None:
+    """Refuses a budget beyond all pixels, and a surrogate for an attack that stops too early for it."""
+    largest = max([attack.get("epsilon", 0.0), *attack.get("curve_epsilons", ())])
+    if attack.get("norm") == "linf" and largest > 1:
+        raise ConfigError(
+            f"attack.epsilon must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314), got {largest}"
+        )
+    if attack["source"] is not None and attack.get("early_stop"):
+        raise ConfigError(
+            "attack.source needs attack.early_stop=false: what just breaks a surrogate breaks no other net"
+        )
+
+
 def _check_combination(config: dict) -> None:
     """Refuses what each key allows but the whole does not."""
     _check_data(config)
@@ -255,16 +276,8 @@ def _check_combination(config: dict) -> None:
         workers(config["distribution"]["workers"], config["distribution"]["index"])
     if config["keep"] == "best" and config["dataset"].get("validation") == 0:
         raise ConfigError("keep=best needs validation data, got dataset.validation=0; use keep=last")
-    keys, attack = config["attack"], config["attack"]["name"]
-    if keys.get("norm") == "linf" and keys["epsilon"] > 1:
-        raise ConfigError(
-            f"attack.epsilon must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314),"
-            f" got {keys['epsilon']}"
-        )
-    if keys["source"] is not None and keys.get("early_stop"):
-        raise ConfigError(
-            "attack.source needs attack.early_stop=false: what just breaks a surrogate breaks no other net"
-        )
+    check_budget(config["attack"])
+    attack = config["attack"]["name"]
     objectives = config["objective"] if isinstance(config["objective"], list) else [config["objective"]]
     if attack == "none" and any(one.startswith("attack") for one in objectives):
         raise ConfigError(f"objective={config['objective']} needs an attack, got attack=none")

@@ -8,7 +8,6 @@ step in int32, or float32 in regression. A share is rounded to whole rows.
 import hashlib
 import warnings
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -50,15 +49,6 @@ class Data:
     source: str  # "idx", "keras", "embedded", "npz", "text", "generated" or "wav"
     sequential: bool = False  # rows are consecutive pieces of one stream, along which a state is carried
     tokens: str | None = None  # of a text, its alphabet: index -> character
-
-    @cached_property
-    def digest(self) -> str:
-        """16 hexadecimal digits that identify the arrays: of a SHA-256 over their types, shapes and bytes."""
-        total = hashlib.sha256()
-        for array in (*self.train, *self.validation, *self.test):
-            total.update(f"{array.dtype.str} {array.shape} ".encode())
-            total.update(np.ascontiguousarray(array))
-        return total.hexdigest()[:16]
 
 
 # What a data set may declare that it returns, by which the rest of a configuration is checked; plain `Data` have values

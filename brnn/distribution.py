@@ -182,7 +182,7 @@ def _meet(addresses, index, timeout):
                     other.sendall(b"!")
             return
         while time.monotonic() < end:
-            with suppress(ConnectionError), socket.create_connection((host, int(port)), timeout) as chief:
+            with suppress(OSError), socket.create_connection((host, int(port)), timeout) as chief:
                 if chief.recv(1):
                     return
             time.sleep(0.1)

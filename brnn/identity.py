@@ -1,6 +1,7 @@
 """What makes two runs the same, and to which process a run belongs."""
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import socket
@@ -21,17 +22,23 @@ APART = (
 )  # keys on which the numbers of a run do not depend
 AFTER = ("attack", "sample")  # keys of what comes after training
 PLACES = {"dataset": ("root", "path"), "distribution": ("workers", "index", "timeout")}  # what is there counts alone
+LIBRARIES = ("tensorflow", "keras", "numpy")  # on whose versions numbers depend
 
 
 @lru_cache(maxsize=2)
 def data(option: str, plugins: tuple[str, ...]) -> tuple:
-    """The data set of an option, given as JSON, and a digest of its arrays."""
+    """The data set of an option, given as JSON, and its digest."""
     found = config.function("dataset", json.loads(option), list(plugins))()
-    digest = hashlib.sha256()
-    for array in (array for split in (found.train, found.validation, found.test) for array in split):
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
-    return found, digest.hexdigest()
+    return found, digest(found)
+
+
+def digest(data) -> str:
+    """What identifies the arrays of a data set, and what its labels stand for."""
+    total = hashlib.sha256(f"{data.classes} {data.tokens}".encode())
+    for array in (*data.train, *data.validation, *data.test):
+        total.update(f"{array.dtype}{array.shape}".encode())
+        total.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+    return total.hexdigest()
 
 
 def fingerprint(options: dict, digest: str) -> str:
@@ -39,10 +46,14 @@ def fingerprint(options: dict, digest: str) -> str:
     numbers = {key: value for key, value in options.items() if key not in APART}
     for group, places in PLACES.items():
         numbers[group] = {key: value for key, value in options[group].items() if key not in places}
-    return hashed([numbers, digest, config.sources(options)])
+    if "workers" in options["distribution"]:
+        addresses, _ = config.workers(options["distribution"]["workers"], options["distribution"]["index"])
+        numbers["distribution"]["workers"] = len(addresses)
+    versions = [importlib.metadata.version(name) for name in LIBRARIES]
+    return hashed([numbers, digest, config.sources(options), versions])
 
 
-def trained(options: dict, digest: str) -> str:
+def of_training(options: dict, digest: str) -> str:
     """The fingerprint of the training alone: the same for runs that attack the same net in different ways."""
     return fingerprint({key: value for key, value in options.items() if key not in AFTER}, digest)
 

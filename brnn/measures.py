@@ -85,7 +85,8 @@ def gradient_shares(manager: QuantManager, x: np.ndarray) -> dict[str, float]:
         for one, quantizer in quantizers.items():
             one.quantizer = quantizer
     steps = x.shape[1]  # Keras calls a cell once before them, for the shape of what it gives
-    return {f"gradient_share/{one.name}": float(np.mean(values[-steps:])) for one, values in shares.items()}
+    shares = {one.name: values[len(values) // (steps + 1) :] for one, values in shares.items()}
+    return {f"gradient_share/{name}": float(np.mean(values)) for name, values in shares.items()}
 
 
 def size(weights: list[Weights]) -> dict[str, float]:

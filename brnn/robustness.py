@@ -100,17 +100,14 @@ class Nets:
         return net
 
     def _trained_twin(self):
-        """The same net in full precision, trained as this one was: its configuration and weights."""
+        """The same net in full precision, trained for as many epochs: its configuration and weights."""
         if self.options["precision"]["name"] == "full":
             return self.options, self.weights
         options = self.options | {"precision": {"name": "full"}}
         program = nets.program(options, tasks.of(self.data))
-        before = program.state()
         for _ in nets.epochs(program, options, self.data):
             pass
-        weights = program.manager.weights()
-        program.restore(before)
-        return options, weights
+        return options, program.manager.weights()
 
 
 @lru_cache(maxsize=32)
@@ -233,6 +230,7 @@ def members(option: dict, plugins: list[str]) -> dict[str, dict]:
     for member in found.values():
         config.check_option("attack", member, plugins, {"estimator": str, "source": str | None})
         config.check_backward(member["estimator"])
+        config.check_budget(member)
     return found
 
 
@@ -337,9 +335,10 @@ def _run(all_nets: Nets, option: dict, victims: Attacked) -> Report:
     net, seed = all_nets.through("trained"), all_nets.options["seed"]
     targeted = option.get("targeted", False)
     labels = victims.targets if targeted else victims.labels
-    images, left, metrics, asked = victims.images.copy(), np.arange(len(labels)), {}, 0
-    blind = np.zeros(len(labels), bool)
-    for name, member in sorted(members(option, all_nets.options["plugins"]).items(), key=lambda one: _blind(one[1])):
+    images, left, asked, blind = victims.images.copy(), np.arange(len(labels)), 0, np.zeros(len(labels), bool)
+    given = sorted(members(option, all_nets.options["plugins"]).items(), key=lambda one: _is_blind(all_nets, one[1]))
+    metrics = {f"{option['name']}/{name.translate(PLAIN)}/broke": 0.0 for name, _ in given}
+    for name, member in given:
         if not len(left):
             break
         looked = all_nets.through(member["estimator"], member["source"])
@@ -352,16 +351,17 @@ def _run(all_nets: Nets, option: dict, victims: Attacked) -> Report:
         classes = predicted(net.model, images[left])
         reached = classes == labels[left] if targeted else classes != labels[left]
         metrics[f"{option['name']}/{name.translate(PLAIN)}/broke"] = reached.sum() / len(labels)
-        blind[left[reached]] = _blind(member)
+        blind[left[reached]] = _is_blind(all_nets, member)
         left = left[~reached]
     metrics = metrics if len(metrics) > 1 else {}
     metrics |= measure("attack", net.model, victims, images, targeted) | {"attack/queries": asked / len(labels)}
     return Report(victims, images, predicted(net.model, images), targeted, metrics, blind)
 
 
-def _blind(member: dict) -> bool:
-    """Whether an attack does not see the gradient of the net itself."""
-    return member["source"] is not None or hasattr(blackbox, member["name"])
+def _is_blind(all_nets: Nets, member: dict) -> bool:
+    """Whether an attack does not see the gradient of the net itself, as the twin of a net in full precision is."""
+    itself = member["source"] == "twin" and all_nets.options["precision"]["name"] == "full"
+    return hasattr(blackbox, member["name"]) or (member["source"] is not None and not itself)
 
 
 def _subject(all_nets, option, report, identity, rows) -> trust.Subject:

@@ -76,12 +76,12 @@ def run(
     replicas = _replicas(options, parent)
     replicas.agree(fingerprint)
     path = Path(checkpoints) / f"{fingerprint}.npz"
-    place = checkpoint.trained(checkpoints, identity.trained(options, digest))
+    place = checkpoint.place(checkpoints, identity.of_training(options, digest))
     name = "-".join(_plain(options[group]) for group in NAMED) + f"-s{seed}{suffix}"
     if not replicas.chief:
         return _train_along(nets.program(options, tasks.of(data), replicas), data, options, name)
     opened = store.result()
-    earlier = _earlier(opened, fingerprint, (path, place), resume)
+    earlier = _earlier(opened, fingerprint, path, resume)
     if earlier and tracking.standing(earlier) == "finished":
         replicas.dismiss()
         return _skipped(name, opened, earlier, parent, keep, objective)
@@ -91,7 +91,9 @@ def run(
         tracked.params(_parameters(options))
         if parent is None:
             terminal.layers_table(measures.layers(program.manager))
-        history, best, seconds = _train(program, data, options, tracked, (path, place), name, report)
+        history, best, seconds = _train(
+            program, data, options, tracked, (path, place) if resume else (path,), name, report
+        )
         if path.exists():
             checkpoint.settle(path, place, trained)
         kept = history[-1]
@@ -137,9 +139,9 @@ def _check_rows(data, batch_size):
         )
 
 
-def _earlier(store, fingerprint, paths, resume):
+def _earlier(store, fingerprint, path, resume):
     """The run to go on with, if any; without `resume`, what it would go on from is removed."""
-    spool = paths[0].with_suffix(SPOOL)
+    spool = path.with_suffix(SPOOL)
     if spool.exists():
         tracking.deliver(spool)
     earlier = store.earlier(fingerprint) if resume else None
@@ -149,8 +151,7 @@ def _earlier(store, fingerprint, paths, resume):
             f" {earlier.info.run_id}; wait for it, or use resume=force if it is dead"
         )
     if not resume:
-        for path in paths:
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
     return earlier
 
 
@@ -198,6 +199,7 @@ def _train(program, data, options, tracked, paths, name, report):
     path = next((one for one in paths if one.exists()), paths[0])
     history, best, before_seconds, trainer = _resumed(program, path)
     if trainer not in (None, tracked.id):
+        before_seconds = 0.0
         terminal.note(f"{name} takes the net that run {trainer} trained (resume=false trains it again)")
         tracked.tag({"trained_by": trainer})
     for epoch, metrics in enumerate(history, 1):  # of which the last may not be logged yet
@@ -223,7 +225,8 @@ def _train(program, data, options, tracked, paths, name, report):
             checkpoint.save(paths[0], states, {"history": history, "seconds": seconds, "run": tracked.id})
             tracked.metrics(metrics, step=epoch)
             if epoch == first:
-                early = [key for key in _listed(options["objective"]) if not key.startswith(LATE)]
+                late = (*LATE, f"{options['attack']['name']}/")
+                early = [key for key in _listed(options["objective"]) if not key.startswith(late)]
                 _objective(metrics | _closing(history, program), early)
             bar.update(metrics, epoch)
             if not report(epoch, metrics):
@@ -243,12 +246,12 @@ def _train_along(program, data, options, name):
 
 def _resumed(program, path):
     """The metrics, best state, seconds and run of the epochs that a checkpoint has, and restores its last state."""
-    if not path.exists():
-        return [], None, 0.0, None
     try:
         arrays, values = checkpoint.load(path)
         program.restore(arrays["last"])
         return values["history"], arrays.get("best"), values["seconds"], values["run"]
+    except FileNotFoundError:
+        return [], None, 0.0, None
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise config.ConfigError(f"{path} is no checkpoint of this net ({error}); use resume=false") from error
 

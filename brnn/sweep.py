@@ -25,14 +25,7 @@ TRIAL = "BRNN_TRIAL"  # that tells a job its number in an optimizer's study
 TRACEBACK = "BRNN_TRACEBACK"  # that asks for the traceback of an error
 SHOWN = ("test/accuracy", "sparsity/all", "attack/robust_accuracy", "attack/success_rate", "time/seconds")
 TOLD = ("precision", "estimator", "topology", "seed", "experiment", "tracking")  # in the name of a run, or needless
-FREE = (
-    "resume",
-    "dry_run",
-    "checkpoints",
-    "trained",
-    "tracking",
-    "hydra",
-)  # keys on which the identity of a sweep does not depend
+FREE = {*identity.APART, "hydra"} - {"objective"}  # keys on which the identity of a sweep does not depend
 
 
 class SweepError(RuntimeError):
@@ -164,7 +157,7 @@ def _prospect(options, store):
     earlier = store.earlier(fingerprint) if store and options["resume"] else None
     if earlier and tracking.standing(earlier) in ("finished", "running"):
         return {"status": {"finished": "skip", "running": "running"}[tracking.standing(earlier)]}
-    if options["resume"] and checkpoint.trained(options["checkpoints"], identity.trained(options, digest)).exists():
+    if options["resume"] and checkpoint.place(options["checkpoints"], identity.of_training(options, digest)).exists():
         return {"status": "attack", "epochs": 0}
     path = Path(options["checkpoints"]) / f"{fingerprint}.npz"
     if not (options["resume"] and path.exists()):

@@ -393,7 +393,9 @@ def _keep(spool: Path, header: dict, *records: dict) -> None:
         return
     spool.parent.mkdir(parents=True, exist_ok=True)
     with _held(spool) as file:
-        lines = records if file.read(1) else (header, *records)
+        whole = file.read().rpartition("\n")[0]  # a crash may have cut off what is behind
+        file.truncate(len(f"{whole}\n".encode()) if whole else 0)
+        lines = records if whole else (header, *records)
         file.write("".join(json.dumps(line) + "\n" for line in lines))
 
 

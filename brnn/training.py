@@ -6,6 +6,7 @@ is an argument, so that runs of the same shape share one compiled program.
 """
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -180,7 +181,7 @@ def fit(
         radii = measures.spectral_radii(program.manager)
         began = time.perf_counter()
         with program.replicas.together():
-            program.epoch(*arguments, tf.constant(0))  # compiles
+            _compile(program.epoch, *arguments, tf.constant(0))
             compiled = time.perf_counter()
             sums, finite = program.epoch(*arguments, tf.constant(steps))
         metrics = {f"train/{name}": float(total) / steps for name, total in sums.items()}
@@ -233,6 +234,17 @@ def streams(rows: int, size: int) -> np.ndarray:
     """The numbers from 0 up in columns, `size` at most, that each go on down; the last ones go beyond `rows` - 1."""
     size = min(size, rows)
     return np.arange(-(-rows // size) * size, dtype="int32").reshape(size, -1).T
+
+
+def _compile(function, *arguments):
+    """Compiles by a call; what XLA keeps of earlier ones may be damaged, or its disk full."""
+    try:
+        function(*arguments)
+    except (tf.errors.OutOfRangeError, tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as error:
+        kept = os.environ.get("TF_XLA_FLAGS", "").partition("persistent_cache_directory=")[2]
+        if not kept:
+            raise
+        raise OSError(f"{error.message}; if this is for what XLA keeps compiled, remove {kept}") from error
 
 
 def _order(program, used, batch_size, rng, rows):

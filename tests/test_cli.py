@@ -7,7 +7,7 @@ import resource
 import pytest
 import yaml
 
-from brnn import config, datasets, tracking
+from brnn import __main__, config, datasets, tracking
 
 HEAVY = ("tensorflow", "keras", "mlflow", "matplotlib", "mlxtend")
 
@@ -126,6 +126,28 @@ def test_a_full_disk_for_the_store_is_one_line(command_line, tmp_path):
     message = error_of(command_line(tmp_path, "epochs=1", limit=100))
     assert message.startswith(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db failed (")
     assert message.endswith("; check that it can be opened and written, and has room")
+
+
+def test_what_xla_compiled_is_kept_where_it_can_be_and_nobody_said_otherwise(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=0")
+    __main__.keep_compiled()
+    assert os.environ["TF_XLA_FLAGS"] == "--tf_xla_auto_jit=0"
+    monkeypatch.delenv("TF_XLA_FLAGS")
+    __main__.keep_compiled()
+    (folder,) = (tmp_path / "cache" / "brnn").iterdir()
+    assert os.environ["TF_XLA_FLAGS"] == f"--tf_xla_persistent_cache_directory={folder}"
+    for number in range(__main__.KEPT + 3):
+        (folder / f"{number}.pb").touch()
+        os.utime(folder / f"{number}.pb", (number, number))
+    monkeypatch.setenv("TF_XLA_FLAGS", "")
+    __main__.keep_compiled()
+    assert {path.stem for path in folder.iterdir()} == {str(number) for number in range(3, __main__.KEPT + 3)}
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.delenv("TF_XLA_FLAGS")
+    __main__.keep_compiled()
+    assert "TF_XLA_FLAGS" not in os.environ
 
 
 def test_a_run_from_an_empty_folder_without_data_trains_attacks_and_tracks_a_net(command_line, tmp_path):

@@ -68,7 +68,7 @@ READ = {
     write_npz: lambda path: datasets.arrays(path=str(path), validation=0.2, test=0.2, seed=None),
     write_npz_of_a_damaged_array: lambda path: datasets.arrays(path=str(path), validation=0.2, test=0.2, seed=None),
     write_text: read_text,
-    write_wav: lambda path: datasets.waveform(path=str(path), samples=20, sequence=5),
+    write_wav: lambda path: datasets.waveform(path=str(path), samples=20, copies=2),
 }
 
 

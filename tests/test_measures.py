@@ -135,6 +135,16 @@ def test_gradient_share_of_a_cell_is_that_of_all_its_steps():
     assert state.quantizer is BINARY
 
 
+def test_gradient_share_of_an_lstm_is_that_of_both_activations_of_each_step():
+    state = QuantActivation(BINARY, STE, 1, name="state")
+    inputs = keras.Input((None, 1))
+    lstm = keras.layers.LSTM(1, activation=state, unit_forget_bias=False)
+    manager = QuantManager(keras.Model(inputs, lstm(inputs)), [])
+    lstm.set_weights([np.float32([[0, 0, 1, 0]]), np.zeros((1, 4), "float32"), np.zeros(4, "float32")])  # the candidate
+    x = np.float32([[[3.0], [0.5]]])  # candidates 3 and 0.5; cells 0.5 * 1 = 0.5 and 0.5 * 0.5 + 0.5 = 0.75
+    assert measures.gradient_shares(manager, x) == {"gradient_share/state": 3 / 4}
+
+
 def test_a_net_without_quantized_activations_has_no_gradient_shares():
     inputs = keras.Input((2,))
     assert measures.gradient_shares(QuantManager(keras.Model(inputs, keras.layers.Dense(1)(inputs)), []), inputs) == {}

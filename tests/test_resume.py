@@ -245,11 +245,11 @@ def test_what_failed_is_run_again_as_the_same_run(place):
     assert not any(place.logged(one))
 
 
-def test_a_wrong_objective_costs_no_training(place):
+def test_a_wrong_objective_costs_one_epoch_which_is_kept(place):
     trained = []
     with pytest.raises(config.ConfigError, match="objective must be a metric of the run, as test/accuracy, "):
         place.run("epochs=2", "attack=none", "objective=test/acuracy", report=counting(trained))
-    assert trained == []  # it is refused after the first epoch, which is kept
+    assert trained == []  # it is refused before the first epoch is reported
     place.run("epochs=2", "attack=none", report=counting(trained))
     assert trained == [2]
 

@@ -231,8 +231,8 @@ def test_exact_is_below_every_attack_and_certifies_nothing_that_one_breaks(binar
     assert metrics["attack_exact/robust_accuracy_high"] <= metrics["attack_exact/robust_accuracy_pgd"]
     assert not any("bug" in reason for reason in exactly.reasons)
     adaptive = evaluated(binarized, "adaptive", epsilon=0.01, checks=False)
-    if metrics["attack_exact/unknown"] == 0:
-        assert (adaptive.predictions == adaptive.victims.labels)[certified].all()
+    broken = certified & (adaptive.predictions != adaptive.victims.labels)  # of which some may be undecided
+    assert broken.mean() <= metrics["attack_exact/unknown"]
 
 
 @pytest.mark.parametrize(

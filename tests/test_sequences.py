@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brnn import datasets
+from brnn import datasets, identity
 
 needs_data = pytest.mark.skipif("BRNN_DATA" not in os.environ, reason="BRNN_DATA names no folder of data sets")
 
@@ -131,7 +131,7 @@ def test_copying_without_a_pause_has_no_blank_before_the_delimiter():
     "task", [copying, lambda **keys: datasets.adding(**{"train": 50, "validation": 20, "test": 30, "length": 9} | keys)]
 )
 def test_a_task_depends_on_its_seed_alone_and_a_split_not_on_the_size_of_another(task):
-    assert task(seed=1).digest == task(seed=1).digest != task(seed=2).digest
+    assert identity.digest(task(seed=1)) == identity.digest(task(seed=1)) != identity.digest(task(seed=2))
     few, many = task(seed=1), task(seed=1, train=70, validation=0)
     np.testing.assert_array_equal(few.test[0], many.test[0])
     np.testing.assert_array_equal(few.test[1], many.test[1])

@@ -196,6 +196,15 @@ def test_a_line_that_a_crash_cut_off_is_left_out(store, tmp_path):
     assert history(store, run.id, "loss") == [(1, 1.0)]
 
 
+def test_what_follows_a_line_that_a_crash_cut_off_is_kept_whole(store, tmp_path):
+    with store.run("one", {}, None, tmp_path / "unused.jsonl") as run:
+        spool, header = tmp_path / "spool.jsonl", {"uri": store.uri, "run": run.id}
+        spool.write_text(json.dumps(header) + '\n{"met')
+        tracking._keep(spool, header, {"metrics": {"loss": 1.0}, "step": 1, "at": 5})
+        assert tracking.deliver(spool) == 1
+    assert history(store, run.id, "loss") == [(1, 1.0)]
+
+
 APPEND = """
 import sys, time
 from pathlib import Path

@@ -28,18 +28,22 @@ def main(uri: str, experiment: str, keys: list[str]) -> None:
     print("|---" * (len(keys) + 7) + "|")
     for names, chosen in sorted(groups.items()):
         columns = [
-            _spread([run.data.metrics[key] for run in chosen])
+            _spread([run.data.metrics[key] for run in chosen if key in run.data.metrics])
             for key in ("attack/clean_accuracy", "attack/robust_accuracy", "trust/robust_accuracy")
         ]
         curves = zip(*(points(client, run.info.run_id, "epsilon") for run in chosen), strict=True)
         curve = ", ".join(f"{ps[0][0]:g}: {mean(accuracy for _, accuracy in ps):.3f}" for ps in curves)
-        verdicts = [run.data.tags["trusted"] for run in chosen]
+        verdicts = [run.data.tags.get("trusted", "not checked") for run in chosen]
         yes = f"{verdicts.count('yes')} of {len(verdicts)}"
-        reason = next((text.removeprefix("no, because ").split(";")[0] for text in verdicts if text != "yes"), "")
+        reason = next(
+            (text.removeprefix("no, because ").split(";")[0] for text in verdicts if text.startswith("no")), ""
+        )
         print("| " + " | ".join([*names, str(len(chosen)), *columns, curve, yes, reason]) + " |")
 
 
 def _spread(values):
+    if not values:
+        return ""
     return f"{mean(values):.3f} ({stdev(values) if len(values) > 1 else 0:.3f})"
 
 
