@@ -46,7 +46,8 @@ class Goal:
         if self.loss == "dlr":
             top = tf.math.top_k(logits, min(4, logits.shape[-1])).values
             low = (top[:, 2] + top[:, -1]) / 2 if self.targeted else top[:, 2]
-            value /= top[:, 0] - low + TINY
+            span = top[:, 0] - low
+            value /= tf.where(span > TINY, span, 1.0)  # whole numbers may all be equal
         return -value if self.targeted else value
 
     def margin(self, logits):

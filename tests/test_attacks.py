@@ -93,6 +93,16 @@ def test_deepfool_finds_the_nearest_boundary_of_a_linear_net():
     np.testing.assert_allclose(np.linalg.norm(moved - 0.5), 0.2 * 1.02, atol=2e-3)  # margin 1, slope 5
 
 
+@pytest.mark.parametrize("targeted", [False, True])
+def test_logits_that_are_all_equal_have_the_slope_of_their_margin_as_that_of_dlr(targeted):
+    net, labels = linear([[1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]), tf.constant([0])
+    goal = goals.Goal(net, labels, targeted, "dlr")
+    gradient, value, _ = goal.gradient(tf.zeros((1, 2)))
+    assert value.numpy().tolist() == [0.0]
+    assert np.isfinite(gradient).all()
+    assert gradient.numpy()[0, 1] == 0
+
+
 @pytest.mark.parametrize("loss", ["cross_entropy", "margin", "dlr"])
 @pytest.mark.parametrize("targeted", [False, True])
 def test_values_of_the_losses(loss, targeted):
