@@ -14,6 +14,9 @@ from brnn import config, terminal
 
 def main(arguments: list[str]) -> None:
     """Prints what the net of a run writes; errors are one line."""
+    if {"--help", "-h"} & set(arguments):
+        print(__doc__)
+        return
     try:
         print(_sample(dict(argument.partition("=")[::2] for argument in arguments)))
     except (ValueError, RuntimeError) as error:  # of a configuration, or of the tracking store

@@ -142,7 +142,10 @@ def plan(overrides: list[list[str]], jobs: list[dict]) -> None:
     keys = jobs[0]["tracking"]
     store = None if tracking.is_absent(keys["uri"]) else tracking.open_store(**keys)
     names = [" ".join(one for one in job if _root(one) not in FREE) or "this" for job in overrides]
-    terminal.sweep_table([{"name": name, **_prospect(one, store)} for name, one in zip(names, jobs, strict=True)])
+    rows = [{"name": name, **_prospect(one, store)} for name, one in zip(names, jobs, strict=True)]
+    terminal.sweep_table(rows)
+    if bad := [row["name"] for row in rows if row["status"] == "failed"]:
+        raise SweepError(f"{len(bad)} of {len(rows)} jobs cannot run: {', '.join(bad)}")
 
 
 def _prospect(options, store):

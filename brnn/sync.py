@@ -1,5 +1,6 @@
 """Sends what a tracking server could not take to it, now that it is back: `python -m brnn.sync [checkpoints]`."""
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -28,4 +29,6 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*(sys.argv[1:2] or ["checkpoints"]))
+    parser = argparse.ArgumentParser(prog="python -m brnn.sync", description=__doc__)
+    parser.add_argument("checkpoints", nargs="?", default="checkpoints", help="the folder of that key")
+    main(parser.parse_args().checkpoints)

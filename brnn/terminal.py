@@ -39,7 +39,14 @@ _STATUS_STYLE_TOO = {
     "attack": "cyan",
     "skip": "yellow",
 }
-_CLOSING = ("test/accuracy", "test/loss", "validation/accuracy", "sparsity/all", "size/bits_per_weight")
+_CLOSING = (
+    "test/accuracy",
+    "test/loss",
+    "test/bits_per_character",
+    "validation/accuracy",
+    "sparsity/all",
+    "size/bits_per_weight",
+)
 
 
 class Progress:
@@ -141,7 +148,7 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
         table.add_row(row["name"], status, *(_number(row.get(key)) for key in numbers))
     errors = [Text(f"{row['name']}: {_one_line(row['error'])}", "red") for row in rows if row.get("error")]
     counts = Counter(row["status"] for row in rows)
-    always = () if counts and counts.keys() <= _PLANNED else _STATUS_STYLE
+    always = () if counts.keys() & _PLANNED else _STATUS_STYLE
     counted = [status for status in styles if counts[status] or status in always]
     _write(sys.stdout, "", table, *errors, ", ".join(f"{counts[status]} {status}" for status in counted))
 

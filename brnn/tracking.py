@@ -431,8 +431,11 @@ def _failing_clearly(uri: str):
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         remote = not uri.startswith(SQLITE)
         away = isinstance(error, requests.RequestException) or getattr(error, "error_code", None) in AWAY
+        advice = "check that it can be opened and written, and has room"
+        if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
+            advice = "check what is asked for, and that it is of this store"
         raise (AwayError if remote and away else TrackingError)(
-            f"tracking.uri={uri} failed ({reason}); check that it can be opened and written, and has room"
+            f"tracking.uri={uri} failed ({reason}); {advice}"
         ) from error
 
 
