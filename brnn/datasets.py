@@ -131,13 +131,14 @@ def arrays(*, path: str | None, validation: ProperShare, test: ProperShare, seed
     return data
 
 
-def text(*, path: str, root: str, sequence: Count, validation: ProperShare, test: ProperShare) -> Tokens:
+def text(*, path: str, root: str, sequence: Count, carried: bool, validation: ProperShare, test: ProperShare) -> Tokens:
     """Character-level language modelling: y holds, for each of the `sequence` characters of x, the next one.
 
     `path` is a file in UTF-8, or `tinyshakespeare`: then `root`/input.txt if it is there, else a download. The
     last share `test` of the characters is the test split, the last share `validation` of the rest is for
     validation. Each is cut into consecutive sequences; what does not fill one is dropped. Characters are
-    indices into `tokens`: all characters of the whole text, sorted.
+    indices into `tokens`: all characters of the whole text, sorted. If `carried`, a batch goes on where the one
+    before ended, with the state that the net had there; else each sequence begins with a state of zeros.
     """
     file = _tinyshakespeare(root) if path == "tinyshakespeare" else files.existing(path, "a text in UTF-8")
     alphabet, stream = files.read_text(file)
@@ -149,7 +150,7 @@ def text(*, path: str, root: str, sequence: Count, validation: ProperShare, test
         test=_next_characters(stream[tested:], sequence, "test"),
         classes=len(alphabet),
         source="text",
-        sequential=True,
+        sequential=carried,
         tokens=alphabet,
     )
 

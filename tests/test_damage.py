@@ -61,7 +61,7 @@ def write_wav(path, rng):
 
 
 def read_text(path):
-    return datasets.text(path=str(path), root="", sequence=2, validation=0.2, test=0.2)
+    return datasets.text(path=str(path), root="", sequence=2, carried=True, validation=0.2, test=0.2)
 
 
 READ = {

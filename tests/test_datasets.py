@@ -187,7 +187,7 @@ arrays["warnings"] = [str(w.message) for w in caught if w.category is datasets.D
 arrays["patience"] = str(socket.getdefaulttimeout())
 
 datasets.DEBIAN_FASHION = "nowhere"
-text = dict(path="tinyshakespeare", root="nowhere", sequence=128, validation=0.05, test=0.05)
+text = dict(path="tinyshakespeare", root="nowhere", sequence=128, carried=True, validation=0.05, test=0.05)
 for key, get in {
     "fashion": lambda: datasets.fashion_mnist(root="nowhere", validation=0.1),
     "text": lambda: datasets.text(**text),

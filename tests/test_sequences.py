@@ -18,7 +18,9 @@ needs_data = pytest.mark.skipif("BRNN_DATA" not in os.environ, reason="BRNN_DATA
 
 def read(path, content, *, sequence=3, validation=0.0, test=0.5):
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return datasets.text(path=str(path), root="unused", sequence=sequence, validation=validation, test=test)
+    return datasets.text(
+        path=str(path), root="unused", sequence=sequence, carried=True, validation=validation, test=test
+    )
 
 
 def test_a_text_is_cut_into_characters_and_those_that_follow(tmp_path):
@@ -82,19 +84,19 @@ def test_a_text_that_cannot_be_learned_is_refused(tmp_path, content, keys, messa
 
 def test_a_text_that_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"dataset\.path must name a text in UTF-8, got .*none"):
-        datasets.text(path=str(tmp_path / "none"), root="unused", sequence=3, validation=0.0, test=0.5)
+        datasets.text(path=str(tmp_path / "none"), root="unused", sequence=3, carried=True, validation=0.0, test=0.5)
 
 
 def test_another_text_in_the_place_of_tinyshakespeare_is_refused(tmp_path):
     (tmp_path / "input.txt").write_text("First Citizen:\n")
     with pytest.raises(ValueError, match=r"input.txt is not the original: get it again, or set dataset.path="):
-        datasets.text(path="tinyshakespeare", root=str(tmp_path), sequence=3, validation=0.0, test=0.5)
+        datasets.text(path="tinyshakespeare", root=str(tmp_path), sequence=3, carried=True, validation=0.0, test=0.5)
 
 
 @needs_data
 def test_tinyshakespeare_is_split_at_95_percent():
     root = os.environ["BRNN_DATA"] + "/tinyshakespeare"
-    got = datasets.text(path="tinyshakespeare", root=root, sequence=128, validation=0.0, test=0.05)
+    got = datasets.text(path="tinyshakespeare", root=root, sequence=128, carried=False, validation=0.0, test=0.05)
     assert got.train[0].shape == (8278, 128)  # of 1,059,624 characters
     assert got.test[0].shape == (435, 128)  # of 55,770
     assert "".join(got.tokens[i] for i in got.train[0][0, :14]) == "First Citizen:"
