@@ -289,6 +289,7 @@ def test_a_run_that_goes_on_is_not_started_again(place):
         (f"{identity.owner().rpartition(':')[0]}:1", True),  # its number was given to a later process: this one
         ("elsewhere:1:1", False),  # who knows
     ],
+    ids=["here", "elsewhere"],
 )
 def test_whether_the_process_of_a_run_is_gone_is_known_on_its_machine_alone(place, owner, goes_on):
     with pytest.raises(KeyboardInterrupt):

@@ -206,7 +206,7 @@ def test_a_text_that_cannot_be_learned_is_refused(content, message, tmp_path):
     path = Path(tmp_path, "text.txt")
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message) as error:
-        datasets.text(path=str(path), root="", sequence=50, validation=0.0, test=0.1)
+        datasets.text(path=str(path), root="", sequence=50, carried=True, validation=0.0, test=0.1)
     assert "\n" not in str(error.value)
 
 
