@@ -1,9 +1,11 @@
 """A run that is stopped at any moment and repeated ends as one that was left alone; nothing is done or logged twice."""
 
+import contextlib
 import os
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -232,6 +234,23 @@ def test_only_the_newest_trained_nets_are_kept(place):
     assert trained == []
     place.run("epochs=1", "seed=0", "trained=2", report=counting(trained))
     assert trained == [1]
+
+
+def test_a_store_that_stays_locked_fails_the_run_and_costs_no_epoch(place):
+    lock = sqlite3.connect(place.folder / "mlflow.db", isolation_level=None)
+
+    def locking(epoch, metrics):
+        lock.execute("BEGIN EXCLUSIVE")
+        return True
+
+    with contextlib.closing(lock), pytest.raises(tracking.TrackingError, match="database is locked"):
+        place.run("epochs=3", "attack=none", report=locking)
+    trained = []
+    place.run("epochs=3", "attack=none", "resume=force", report=counting(trained))  # this process is still alive
+    assert trained == [3]  # the checkpoint of epoch 2 was written before the store refused its metrics
+    (one,) = place.runs()
+    assert one.info.status == "FINISHED"
+    assert not any(place.logged(one))
 
 
 def test_what_failed_is_run_again_as_the_same_run(place):
