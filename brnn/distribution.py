@@ -30,16 +30,16 @@ class WorkerError(RuntimeError):
 
 
 class Replicas:
-    """The devices of a strategy of TensorFlow, or the only one where it is None; each takes its share of a batch.
+    """The devices of a strategy of TensorFlow, or, where it is None, `shards` programs on one device.
 
-    This is worker `index` of `workers`, which have as many devices each.
+    Each takes its share of a batch. This is worker `index` of `workers`, which have as many devices each.
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy | None, workers: int, index: int):
+    def __init__(self, strategy: tf.distribute.Strategy | None, workers: int = 1, index: int = 0, shards: int = 1):
         self.strategy = strategy
         self.workers = workers
         self.chief = index == 0
-        self.number = strategy.num_replicas_in_sync if strategy else 1
+        self.number = strategy.num_replicas_in_sync if strategy else shards
         self.local = self.number // workers
         self.first = index * self.local
 
@@ -49,17 +49,21 @@ class Replicas:
         return batches[:, self.first * size : (self.first + self.local) * size]
 
     def average(self, function: Callable, compiled: bool, shared: list, batch: list):
-        """What `function(*shared, *part, place)` gives on each device, for its part of the rows of `batch`.
+        """What `function(*shared, *part, place)` gives in each replica, for its part of the rows of `batch`.
 
-        Of its two results the first has its floats averaged over all devices; the second has a row for each of the
-        batch's. `place` is the number of the device, and `compiled` chooses XLA where there are several.
+        Of its two results the first has its floats averaged over all replicas; the second has a row for each of the
+        batch's. `place` is the number of the replica, and `compiled` chooses XLA where there are several.
         """
-        if self.strategy is None:
+        if self.number == 1:
             return function(*shared, *batch, 0)
         shared = tf.nest.map_structure(tf.convert_to_tensor, shared)
         split = [tf.split(one, self.local) for one in tf.nest.flatten(batch)]
         parts = [tf.nest.pack_sequence_as(batch, part) for part in zip(*split, strict=True)]
         own = tf.function(function, jit_compile=compiled, autograph=False)
+        if self.strategy is None:
+            done = [own(*shared, *part, tf.constant(place)) for place, part in enumerate(parts)]
+            same, rows = zip(*done, strict=True)
+            return tf.nest.map_structure(_mean, *same), tf.nest.map_structure(_joined_rows, *rows)
 
         def replica(part):
             context = tf.distribute.get_replica_context()
@@ -74,7 +78,7 @@ class Replicas:
         local = self.strategy.experimental_local_results
         return (
             tf.nest.map_structure(lambda one: local(one)[0], same),
-            tf.nest.map_structure(lambda one: tf.concat(local(one), 0), rows),
+            tf.nest.map_structure(lambda one: _joined_rows(*local(one)), rows),
         )
 
     def epochs(self, start: int, stop: int, variables: list) -> Iterator[int]:
@@ -122,12 +126,17 @@ class Replicas:
         return tf.cast(total, value.dtype)
 
 
-ALONE = Replicas(None, workers=1, index=0)
+ALONE = Replicas(None)
 
 
 def none() -> Replicas:
     """One device, for which an epoch is compiled as a whole."""
     return ALONE
+
+
+def sharded(*, shards: Count) -> Replicas:
+    """One device, which works on parts of each batch at the same time; of a processor's cores each takes some."""
+    return _sharded(1 if tf.config.list_physical_devices("GPU") else shards)
 
 
 def mirrored(*, devices: Count | None) -> Replicas:
@@ -139,6 +148,11 @@ def multi_worker(*, workers: list[Address] | None, index: Natural | None, timeou
     """The devices of several processes, mostly on as many machines, each of which is given the same command."""
     addresses, place = config.workers(workers, index)
     return _joined(tuple(addresses), place, timeout)
+
+
+@cache
+def _sharded(shards):
+    return Replicas(None, shards=shards)
 
 
 @cache
@@ -154,7 +168,7 @@ def _mirrored(devices):
         raise ConfigError(
             f"distribution.devices must be at most {len(names)}, the {kind}s that are there, got {devices}"
         )
-    return Replicas(tf.distribute.MirroredStrategy(names[:devices]), workers=1, index=0)
+    return Replicas(tf.distribute.MirroredStrategy(names[:devices]))
 
 
 @cache
@@ -166,6 +180,14 @@ def _joined(addresses, index, timeout):
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     signal.signal(signal.SIGTERM, stop)  # which TensorFlow took
     return Replicas(strategy, len(addresses), index)
+
+
+def _mean(first, *others):
+    return tf.add_n([first, *others]) / (1 + len(others)) if first.dtype.is_floating else first
+
+
+def _joined_rows(*parts):
+    return tf.concat(parts, 0)
 
 
 def _meet(addresses, index, timeout):

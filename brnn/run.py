@@ -17,6 +17,7 @@ import yaml
 from brnn import (
     checkpoint,
     config,
+    distribution,
     figures,
     identity,
     measures,
@@ -125,11 +126,13 @@ def _replicas(options, parent):
     if parent and options["distribution"]["name"] == "multi_worker":
         raise config.ConfigError("distribution=multi_worker is for one net, and not for --multirun")
     replicas = config.function("distribution", options["distribution"], options["plugins"])()
-    if (size := options["batch_size"]) % replicas.number:
-        raise config.ConfigError(
-            f"batch_size must be a multiple of {replicas.number}, the devices that share a batch, got {size}"
-        )
-    return replicas
+    if (size := options["batch_size"]) % replicas.number == 0:
+        return replicas
+    if replicas.strategy is None:
+        return distribution.ALONE
+    raise config.ConfigError(
+        f"batch_size must be a multiple of {replicas.number}, the devices that share a batch, got {size}"
+    )
 
 
 def _check_rows(data, batch_size):

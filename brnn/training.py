@@ -50,7 +50,7 @@ class Program:
         self.compiled = compiled
         self.replicas = replicas
         optimizer.build(manager.model.trainable_variables)
-        self.epoch = tf.function(self._epoch, jit_compile=compiled and replicas.strategy is None, autograph=False)
+        self.epoch = tf.function(self._epoch, jit_compile=compiled and replicas.number == 1, autograph=False)
         self.evaluate = tf.function(self._evaluate, jit_compile=compiled, autograph=False)
 
     @property

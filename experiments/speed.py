@@ -87,7 +87,7 @@ def _options(overrides, precision):
 
 
 def _program(options, data):
-    return nets.program(options, tasks.of(data))
+    return nets.program(options, tasks.of(data), config.function("distribution", options["distribution"], [])())
 
 
 def _ours(options, data, steps):

@@ -12,6 +12,7 @@ from brnn.config import ConfigError
 TWO_PROCESSORS = """
 from functools import partial
 from types import SimpleNamespace
+import sys
 import keras
 import numpy as np
 import tensorflow as tf
@@ -20,8 +21,10 @@ from brnn.config import ConfigError
 from brnn.manager import QuantManager, Rule
 from brnn.training import Program, fit
 
-two = distribution.mirrored(devices=2)
-assert two is distribution.mirrored(devices=2) and (two.number, two.chief) == (2, True)
+distribution.mirrored(devices=2)  # before TensorFlow uses the processor
+kind, count = {"mirrored": (distribution.mirrored, "devices"), "sharded": (distribution.sharded, "shards")}[sys.argv[1]]
+two = kind(**{count: 2})
+assert two is kind(**{count: 2}) and (two.number, two.chief) == (2, True)
 x = tf.reshape(tf.range(8.0), (4, 2))
 where = lambda shared, x, state, place: ([tf.reduce_mean(x), place], [x + tf.cast(place, tf.float32)])
 share = tf.function(lambda: two.average(where, True, [shared], [x, []]), autograph=False)
@@ -29,6 +32,10 @@ shared = tf.constant(0)
 (mean, place), (rows,) = share()
 assert (float(mean), int(place)) == (3.5, 0)
 np.testing.assert_array_equal(rows, [[0, 1], [2, 3], [5, 6], [7, 8]])
+
+sharded = {"distribution": {"name": "sharded", "shards": 2}, "plugins": []}
+assert run._replicas(sharded | {"batch_size": 4}, None).number == 2
+assert run._replicas(sharded | {"batch_size": 3}, None) is distribution.ALONE
 
 for option, size, parent, message in (
     ({"name": "mirrored", "devices": 2}, 3, None, "batch_size must be a multiple of 2, the devices that share a"),
@@ -66,8 +73,9 @@ for compiled, dropout in ((True, 0.0), (False, 0.5)):
 """
 
 
-def test_two_devices_that_share_each_batch_learn_as_one():
-    done = subprocess.run([sys.executable, "-c", TWO_PROCESSORS], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("kind", ["mirrored", "sharded"])
+def test_two_that_share_each_batch_learn_as_one(kind):
+    done = subprocess.run([sys.executable, "-c", TWO_PROCESSORS, kind], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
