@@ -5,7 +5,7 @@
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import lru_cache
 
@@ -43,8 +43,13 @@ def program(options: dict, task: Task, replicas: Replicas = ALONE) -> Program:
     return shared
 
 
-def epochs(program: Program, options: dict, data, start: int = 0) -> Iterator[dict[str, float]]:
-    """Trains a net as its configuration says, from epoch `start`, and yields the metrics of each epoch."""
+def epochs(
+    program: Program, options: dict, data, start: int = 0, tell: Callable[[int, float], None] = lambda *_: None
+) -> Iterator[dict[str, float]]:
+    """Trains a net as its configuration says, from epoch `start`, and yields the metrics of each epoch.
+
+    `tell` is that of `brnn.training.fit`.
+    """
     schedule, rate = (
         function("schedule", options["schedule"], options["plugins"]),
         options["optimizer"]["learning_rate"],
@@ -57,6 +62,7 @@ def epochs(program: Program, options: dict, data, start: int = 0) -> Iterator[di
         rates=lambda steps, total: rate * schedule(steps, total),
         seed=options["seed"],
         start=start,
+        tell=tell,
     )
 
 

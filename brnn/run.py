@@ -207,9 +207,9 @@ def _train(program, data, options, tracked, paths, name, report):
         tracked.tag({"trained_by": trainer})
     for epoch, metrics in enumerate(history, 1):  # of which the last may not be logged yet
         tracked.metrics(metrics, step=epoch)
-    epochs = nets.epochs(program, options, data, start=len(history))
     before, first = measures.snapshot(program.manager), len(history) + 1
     with terminal.progress(options["epochs"], name) as bar:
+        epochs = nets.epochs(program, options, data, start=len(history), tell=bar.within)
         while not _ended(history, options):
             metrics, epoch = next(epochs), len(history) + 1
             now = measures.snapshot(program.manager)

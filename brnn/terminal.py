@@ -50,33 +50,49 @@ _CLOSING = (
 
 
 class Progress:
-    """Tells how a run fares after each epoch, and guesses the time left from how long the epochs took."""
+    """Tells how a run fares after each epoch, and within those that take longer than `patience` seconds.
 
-    def __init__(self, epochs: int, show: Callable[[int, str], None]):
+    The time left is guessed from how long the epochs took.
+    """
+
+    def __init__(self, epochs: int, show: Callable[[float, str], None], patience: float):
         self._epochs = epochs
         self._show = show
+        self._patience = patience
         self._ends = [time.monotonic()]
+        self._shown = self._ends[0]
 
     def update(self, metrics: dict[str, float], epoch: int) -> None:
         """Shows the metrics of an epoch that is done; `epoch` counts from 1. Missing metrics are left out."""
         self._ends.append(time.monotonic())
-        left = _seconds_left(self._ends, self._epochs - epoch)
-        self._show(epoch, "  ".join([f"epoch {epoch}/{self._epochs}", *_facts(metrics), f"left {_duration(left)}"]))
+        self._tell(epoch, self._ends, f"epoch {epoch}/{self._epochs}", *_facts(metrics))
+
+    def within(self, epoch: int, share: float) -> None:
+        """Shows which share of the epoch after so many is done."""
+        now = time.monotonic()
+        if now - self._shown >= self._patience:
+            end = self._ends[-1] + (now - self._ends[-1]) / share
+            self._tell(epoch + share, [*self._ends, end], f"epoch {epoch + 1}/{self._epochs}  {share:.0%} of it")
+
+    def _tell(self, done, ends, *facts):
+        self._shown = time.monotonic()
+        left = _seconds_left(ends, self._epochs - done)
+        self._show(done, "  ".join([*facts, f"left {_duration(left)}"]))
 
 
 @contextmanager
 def progress(epochs: int, name: str) -> Iterator[Progress]:
-    """A bar on a terminal that belongs to this process alone, else one plain line per epoch."""
+    """A bar on a terminal that belongs to this process alone, else one plain line per epoch, or half a minute."""
     console = _console(sys.stdout)
     if not console.is_interactive or os.environ.keys() & {"CI", PLAIN} or multiprocessing.parent_process():
-        yield Progress(epochs, lambda _, status: _write(sys.stdout, f"{name}  {status}"))
+        yield Progress(epochs, lambda _, status: _write(sys.stdout, f"{name}  {status}"), patience=30.0)
         return
     fits = console.width >= len(name) + _STATUS_WIDTH
     if not fits:
         _write(sys.stdout, name)
     with _bar(console) as bar:
         task = bar.add_task(name if fits else "", total=epochs, status=f"epoch 0/{epochs}")
-        yield Progress(epochs, lambda epoch, status: bar.update(task, completed=epoch, status=status))
+        yield Progress(epochs, lambda done, status: bar.update(task, completed=done, status=status), patience=0.0)
 
 
 def layers_table(rows: Iterable[Mapping[str, Any]]) -> None:
@@ -243,7 +259,7 @@ def _facts(metrics: Mapping[str, float]) -> list[str]:
     return [words(metrics[key]) for key, words in facts if key in metrics]
 
 
-def _seconds_left(ends: list[float], epochs: int) -> float:
+def _seconds_left(ends: list[float], epochs: float) -> float:
     """Time for so many more epochs; the median forgives the first epoch that it had to be compiled."""
     return epochs * median_low(end - start for start, end in pairwise(ends))
 

@@ -19,6 +19,7 @@ from brnn.distribution import ALONE, Replicas
 from brnn.manager import QuantManager
 
 EVALUATION_BATCH = 1000
+PIECE = 1.0  # seconds of training after which Python may show progress, or stop
 DRAWS = 1 << 16  # that a step may make
 
 
@@ -50,7 +51,7 @@ class Program:
         self.compiled = compiled
         self.replicas = replicas
         optimizer.build(manager.model.trainable_variables)
-        self.epoch = tf.function(self._epoch, jit_compile=compiled and replicas.number == 1, autograph=False)
+        self.train = tf.function(self._train, jit_compile=compiled and replicas.number == 1, autograph=False)
         self.evaluate = tf.function(self._evaluate, jit_compile=compiled, autograph=False)
 
     @property
@@ -67,12 +68,18 @@ class Program:
         for variable, value in zip(self.variables, state, strict=True):
             variable.assign(value)
 
-    def _epoch(self, x, y, batches, rates, seed, steps):
-        """Trains `steps` steps on the rows of `x` and `y` that `batches` (steps, batch) lists, at `rates` (steps,).
+    def start(self, y, batch: int) -> tuple:
+        """The sums of the metrics, and the carried state for `batch` rows, before the first step of an epoch."""
+        names = ["loss"] if y.dtype.is_floating else ["loss", "accuracy"]
+        return {name: tf.constant(0.0) for name in names}, self.manager.initial_state(batch)
 
+    def _train(self, x, y, batches, rates, seed, first, stop, so_far):
+        """Trains the steps from `first` to `stop` of an epoch, which goes on from `so_far`.
+
+        A step takes the rows of `x` and `y` that `batches` (steps, batch) lists, at its rate in `rates` (steps,).
         `seed`, two integers, decides what the stochastic quantizers draw. A state that the net carries goes on from
-        step to step, and no gradient through it. Returns the sums over the steps of the metrics, and whether all
-        values are finite.
+        step to step, and no gradient through it. Returns the sums over the steps of the metrics with that state,
+        and whether all values are finite.
         """
 
         def step(number, sums, state):
@@ -81,10 +88,8 @@ class Program:
             values, state = self._step(tf.gather(x, rows), tf.gather(y, rows), state, seed, number)
             return number + 1, {name: sums[name] + value for name, value in values.items()}, state
 
-        sums = {"loss": 0.0} if y.dtype.is_floating else {"loss": 0.0, "accuracy": 0.0}
-        first = (0, sums, self.manager.initial_state(batches.shape[1]))
-        _, sums, _ = tf.while_loop(lambda number, *_: number < steps, step, first)
-        return sums, self._finite(sums["loss"])
+        _, sums, state = tf.while_loop(lambda number, *_: number < stop, step, (first, *so_far))
+        return (sums, state), self._finite(sums["loss"])
 
     def _step(self, x, y, carried, seed, number):
         """One step on a batch: gradients are taken at the levels, and applied to the latent weights."""
@@ -162,14 +167,23 @@ class Program:
 
 
 def fit(
-    program: Program, data, *, epochs: int, batch_size: int, rates: Callable, seed: int, start: int = 0
+    program: Program,
+    data,
+    *,
+    epochs: int,
+    batch_size: int,
+    rates: Callable,
+    seed: int,
+    start: int = 0,
+    tell: Callable[[int, float], None] = lambda *_: None,
 ) -> Iterator[dict[str, float]]:
     """Trains from epoch `start` to `epochs`, and yields the metrics of each.
 
     `data` has pairs of arrays `train`, `validation` and `test`; `rates(steps, total)` gives the learning
     rate of each step. Every epoch goes once through a permutation of the training rows, drawn from the
     seed and the epoch's number, or through streams of them where the net carries a state; rows that fill no
-    batch are left out. Raises `NonFiniteError`.
+    batch are left out. During an epoch `tell` hears its number and which share of it is done. Raises
+    `NonFiniteError`.
     """
     x, y = map(tf.constant, data.train)
     steps = len(x) // batch_size
@@ -178,19 +192,26 @@ def fit(
         batches = program.replicas.share(batches)
         learning_rates = rates(np.arange(epoch * steps, (epoch + 1) * steps), epochs * steps).astype("float32")
         arguments = [x, y, *map(tf.constant, (batches, learning_rates, [seed, epoch]))]
+        so_far = program.start(y, batches.shape[1])
         radii = measures.spectral_radii(program.manager)
         began = time.perf_counter()
         with program.replicas.together():
-            _compile(program.epoch, *arguments, tf.constant(0))
+            _compile(program.train, *arguments, *map(tf.constant, (0, 0)), so_far)
             compiled = time.perf_counter()
-            sums, finite = program.epoch(*arguments, tf.constant(steps))
-        metrics = {f"train/{name}": float(total) / steps for name, total in sums.items()}
+            done, stop = 0, 1 if program.replicas.workers == 1 else steps  # several workers keep in step
+            while done < steps:
+                so_far, finite = program.train(*arguments, *map(tf.constant, (done, stop)), so_far)
+                if not finite:
+                    raise NonFiniteError(
+                        f"epoch {epoch + 1}: the loss is {float(so_far[0]['loss']) / stop}, and it or a weight is not"
+                        f" finite; {_cause(radii, learning_rates[-1])}"
+                    )
+                done = stop
+                tell(epoch, done / steps)
+                rate = done / (time.perf_counter() - compiled)
+                stop = min(steps, done + max(1, int(rate * PIECE)))
+        metrics = {f"train/{name}": float(total) / steps for name, total in so_far[0].items()}
         seconds = time.perf_counter() - compiled
-        if not finite:
-            raise NonFiniteError(
-                f"epoch {epoch + 1}: the loss is {metrics['train/loss']}, and it or a weight is not finite;"
-                f" {_cause(radii, learning_rates[-1])}"
-            )
         for split in ("validation", "test"):
             scores = score(program, *getattr(data, split), batch_size)
             metrics |= {f"{split}/{name}": value for name, value in scores.items()}

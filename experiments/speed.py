@@ -94,8 +94,8 @@ def _ours(options, data, steps):
     program, (x, y) = _program(options, data), map(tf.constant, data.train)
     batches = np.random.default_rng(0).permutation(len(x))[: steps * options["batch_size"]].reshape(steps, -1)
     rates = np.full(steps, options["optimizer"]["learning_rate"], "float32")
-    arguments = [x, y, *map(tf.constant, (batches.astype("int32"), rates, [0, 0])), tf.constant(steps)]
-    return lambda: program.epoch(*arguments)[0]["loss"].numpy()
+    arguments = [x, y, *map(tf.constant, (batches.astype("int32"), rates, [0, 0], 0, steps))]
+    return lambda: program.train(*arguments, program.start(y, options["batch_size"]))[0][0]["loss"].numpy()
 
 
 def _fit(options, data, steps, best):

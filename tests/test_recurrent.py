@@ -267,6 +267,22 @@ def test_every_epoch_and_evaluation_starts_from_a_state_of_zeros(options):
     assert first["train/loss"] == second["train/loss"]
 
 
+def test_an_epoch_in_pieces_is_the_epoch_and_tells_how_far_it_is(options, monkeypatch):
+    def trained(piece):
+        monkeypatch.setattr(training, "PIECE", piece)
+        told = []
+        program = program_of(options, "topology=gru", "precision=stochastic_binary")
+        keys = {"epochs": 3, "batch_size": 3, "rates": constant(0.1), "seed": 0, "start": 1}
+        fitted = training.fit(program, stream(12), **keys, tell=lambda epoch, share: told.append((epoch, share)))
+        losses = [metrics["train/loss"] for metrics in fitted]
+        return losses, [value.tobytes() for value in program.state()], told
+
+    (*whole, seldom), (*in_pieces, often) = trained(1e9), trained(0.0)
+    assert in_pieces == whole
+    assert often == [(epoch, step / 4) for epoch in (1, 2) for step in (1, 2, 3, 4)]
+    assert seldom == [(epoch, share) for epoch in (1, 2) for share in (1 / 4, 1.0)]
+
+
 def test_rows_that_fill_no_batch_are_scored_too(options):
     program = program_of(options, "topology=gru", "precision=full")
     x, y = stream(12).test

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 
 import pytest
@@ -107,6 +108,16 @@ def test_a_line_is_out_before_the_next_epoch(tmp_path):
     with path.open("w") as log, redirect_stdout(log), terminal.progress(2, "run") as run:
         run.update({}, 1)
         assert path.read_text().startswith("run  epoch 1/2  left ")
+
+
+def test_a_long_epoch_shows_how_far_it_is(capsys):
+    run = terminal.Progress(3, lambda done, status: print(done, status), patience=0.0)
+    run._ends = [time.monotonic() - 60]
+    run.within(1, 0.25)  # of the second epoch, the first having been trained before
+    assert capsys.readouterr().out == "1.25 epoch 2/3  25% of it  left 7 min\n"
+    with terminal.progress(3, "run") as patient:
+        patient.within(1, 0.25)
+    assert capsys.readouterr().out == ""
 
 
 def test_time_left_forgives_the_first_epoch():

@@ -156,7 +156,7 @@ def test_runs_that_differ_in_numbers_share_one_trace(options):
         assert nets.program(keys, Task((FEATURES,), CLASSES)) is program
         rates = constant(keys["optimizer"]["learning_rate"])
         list(training.fit(program, data(), epochs=2, batch_size=3, rates=rates, seed=keys["seed"]))
-    assert program.epoch.experimental_get_tracing_count() == 1
+    assert program.train.experimental_get_tracing_count() == 1
     assert program.evaluate.experimental_get_tracing_count() == 1
 
 
