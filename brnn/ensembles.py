@@ -57,7 +57,10 @@ def suite(*, members: list[str], epsilon: Positive, norm: Literal["linf", "l2"],
 def _member(text, epsilon, norm, targeted):
     """The complete option of an attack, within the budget of the ensemble."""
     name, *changes = text.split()
-    option = {key: value for key, value in config.option("attack", name).items() if key != "defaults"}
+    try:
+        option = {key: value for key, value in config.option("attack", name).items() if key != "defaults"}
+    except ConfigError as error:
+        raise ConfigError(f"attack.members: {error}") from error
     if NORMS.get(name, norm) != norm:
         raise ConfigError(f"attack.members: {name} knows only {NORMS[name]}, got attack.norm={norm}; leave it out")
     given = {"epsilon": epsilon, "norm": norm, "targeted": targeted}

@@ -130,7 +130,8 @@ def results_table(name: str, metrics: Mapping[str, float], *, seconds: float, hi
     """What a run came to: its closing metrics, its attacks side by side, and where to look for more.
 
     Closing are accuracy, loss, sparsity, size and whatever begins with `best/`; an attack is what stands before the
-    slash where that begins with `attack`. Metrics that are not there are left out.
+    slash where that begins with `attack`; of an attack with members, each is there with the share that it broke.
+    Metrics that are not there are left out.
     """
     closing = _table(Column(overflow="fold"), Column(justify="right", no_wrap=True), show_header=False)
     for key, value in metrics.items():
@@ -141,8 +142,12 @@ def results_table(name: str, metrics: Mapping[str, float], *, seconds: float, hi
     attacked = _table("", *(Column(attack, justify="right") for attack in attacks))
     for measure in dict.fromkeys(measure for _, measure in keys):
         attacked.add_row(measure, *(_number(metrics.get(f"{attack}/{measure}")) for attack in attacks))
+    broken = _table("member", Column("broke", justify="right"))
+    for key, value in metrics.items():
+        if key.endswith("/broke") and key.count("/") == 2:
+            broken.add_row(key.split("/")[1], _number(value))
     title = Text.assemble((name, "bold"), f"  finished in {_duration(seconds)}")
-    tables = [part for table in (closing, attacked) if table.row_count for part in (table, "")]
+    tables = [part for table in (closing, attacked, broken) if table.row_count for part in (table, "")]
     _write(sys.stdout, "", title, "", *tables, hint)
 
 

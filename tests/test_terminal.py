@@ -234,6 +234,8 @@ def test_results_show_closing_metrics_and_attacks_side_by_side(capsys):
         "size/bits_per_weight": 1.0,
         "attack/robust_accuracy": 0.787,
         "attack/tricked": 0.063,
+        "attack/broke": 0.213,
+        "suite/pgd-source:twin/broke": 0.25,
         "attack_identity/robust_accuracy": 0.1375,
         "attack_noise/robust_accuracy": float("nan"),
         "attack_noise/l2": 2.8,
@@ -248,6 +250,8 @@ def test_results_show_closing_metrics_and_attacks_side_by_side(capsys):
     assert ["attack", "attack_identity", "attack_noise"] in lines
     assert ["robust_accuracy", "0.7870", "0.1375", "nan"] in lines
     assert ["tricked", "0.0630"] in lines
+    assert ["broke", "0.2130"] in lines
+    assert lines[lines.index(["member", "broke"]) + 2] == ["pgd-source:twin", "0.2500"]
     assert ["l2", "2.8000"] in lines
     assert lines[-1] == ["mlflow ui --port [5000]"]
     assert not {"sparsity/dense/kernel", "linf"} & {line[0] for line in lines}
