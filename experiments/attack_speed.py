@@ -1,97 +1,128 @@
-"""How many images per second PGD-40 attacks here, in ART and in Foolbox, side by side on the same net.
+"""How many images per second FGSM and PGD-40 attack here, in ART and in Foolbox, side by side on the same nets.
 
-Command    python experiments/attack_speed.py [rounds]
-Needs      pip install brnn[attacks]; the digits that come with brnn, no network
+Command    python -m experiments.attack_speed [rounds]     (5 rounds)
+Needs      pip install brnn[attacks]; the digits that come with brnn, no network; about 20 minutes
 Output     one line per net and library: robust accuracy, images per second, and how many times faster brnn is.
            The libraries take turns within a round, so that a busy machine slows them all; the median of the rounds
-           counts. Compiling is not counted for any of them.
+           counts. Compiling is not counted for any of them. ART's batches are its default and larger ones, on other
+           nets than simple the one that was the fastest there.
 """
 
+import os
 import sys
 import time
 from statistics import median
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import foolbox
 import keras
 import numpy as np
 import tensorflow as tf
-from art.attacks.evasion import ProjectedGradientDescentTensorFlowV2
+from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescentTensorFlowV2
 from art.estimators.classification import TensorFlowV2Classifier
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
-from brnn import config, datasets, files, nets, training
+import brnn.__main__  # noqa: F401  puts the sweeper on Hydra's path
+from brnn import config, datasets, files, nets
 from brnn.robustness import ATTACK_BATCH, compiled
 from brnn.tasks import Task
 
+TASK = Task((28, 28), 10)
 EPSILON, STEP, STEPS = 0.1, 0.01, 40
-ART_BATCHES = (250, 1000)  # and its default of 32
-GROUPS = {"topology": "simple", "loss": "cross_entropy", "optimizer": "adam", "initializer": "he_normal"}
+ART_DEFAULT, ART_BEST = 32, 1000
+NETS = {
+    "simple, full": ["precision=full"],
+    "simple, binarynet, identity": ["precision=binarynet", "estimator=identity"],
+    "simple, binarynet, ste": ["precision=binarynet", "estimator=ste"],
+    "simple, batch normalization, full": ["precision=full", "topology.batch_normalization=true"],
+    "deep, full": ["precision=full", "topology=deep"],
+    "GRU, full": ["precision=full", "topology=gru"],
+}
 
 
-def net(precision: str, estimator: str, data) -> keras.Model:
-    """784-256-10, trained for 8 epochs."""
-    options = {group: config.option(group, name) for group, name in GROUPS.items()} | {"plugins": [], "seed": 0}
-    options |= {"precision": config.option("precision", precision), "estimator": config.option("estimator", estimator)}
-    options |= {"bias_initializer": config.option("initializer", "binary_choice"), "compiled": False}
-    options["training"] = config.option("training", "standard")
-    program = nets.program(options, Task((28, 28), 10))
-    rates = {"rates": lambda steps, total: np.full(len(steps), 1e-3)}
-    for _ in training.fit(program, data, epochs=8, batch_size=50, seed=0, **rates):
+def net(overrides: list[str], data) -> keras.Model:
+    """The discretized net after 8 epochs."""
+    with initialize_config_dir(version_base="1.3", config_dir=str(config.folder())):
+        keys = ["loss=cross_entropy", "epochs=8", "batch_size=50", "optimizer.learning_rate=0.001"]
+        options = OmegaConf.to_container(compose("config", [*keys, *overrides]), resolve=True)
+    program = nets.program(options, TASK)
+    for _ in nets.epochs(program, options, data):
         pass
-    return nets.twin(options, Task((28, 28), 10), "trained", program.manager.discretized().get_weights())
+    return nets.twin(options, TASK, "trained", program.manager.weights())
 
 
-def ours(model, x, labels, early_stop: bool):
-    """Our PGD, in the batches of `attack=pgd`."""
-    keys = {"epsilon": EPSILON, "step": STEP / EPSILON, "iterations": STEPS, "early_stop": early_stop}
-    option = {k: v for k, v in config.option("attack", "pgd").items() if k != "defaults"} | keys
-    run = compiled(config.function("attack", option, []), model, x, labels)
+def ours(model, x, labels, name: str, **keys):
+    """Our attack, in the batches of `attack=…`."""
+    option = {k: v for k, v in config.option("attack", name).items() if k != "defaults"}
+    run = compiled(config.function("attack", option | {"epsilon": EPSILON} | keys, []), model, x, labels)
     starts = range(0, len(x), ATTACK_BATCH)
     return lambda: np.concatenate([run(x[s : s + ATTACK_BATCH], labels[s : s + ATTACK_BATCH], 0, s) for s in starts])
 
 
-def art(model, x, labels, batch: int):
+def art(model, x, labels, iterations: int, batch: int):
     """ART's TensorFlow 2 version, which is its fastest."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     classifier = TensorFlowV2Classifier(model, 10, x.shape[1:], loss_object=loss, clip_values=(0, 1))
-    keys = {"eps": EPSILON, "eps_step": STEP, "max_iter": STEPS, "num_random_init": 1, "verbose": False}
-    attack = ProjectedGradientDescentTensorFlowV2(classifier, batch_size=batch, **keys)
+    if iterations == 1:
+        attack = FastGradientMethod(classifier, eps=EPSILON, batch_size=batch)
+    else:
+        keys = {"eps": EPSILON, "eps_step": STEP, "max_iter": iterations, "num_random_init": 1, "verbose": False}
+        attack = ProjectedGradientDescentTensorFlowV2(classifier, batch_size=batch, **keys)
     return lambda: attack.generate(x, labels)
 
 
-def of_foolbox(model, x, labels):
+def of_foolbox(model, x, labels, iterations: int):
     """Foolbox, all images at once."""
     wrapped = foolbox.TensorFlowModel(model, bounds=(0, 1))
-    attack = foolbox.attacks.LinfPGD(steps=STEPS, abs_stepsize=STEP)
+    single, many = foolbox.attacks.LinfFastGradientAttack(), foolbox.attacks.LinfPGD
+    attack = single if iterations == 1 else many(steps=iterations, abs_stepsize=STEP)
     images, classes = tf.constant(x), tf.constant(labels, tf.int64)
     return lambda: attack(wrapped, images, classes, epsilons=EPSILON)[1].numpy()
 
 
+def compare(title: str, runs: dict, labels, model, rounds: int) -> None:
+    """Prints what each of `runs` leaves and how fast it is."""
+    robust = {name: np.mean(np.argmax(model(run()), -1) == labels) for name, run in runs.items()}  # compiles
+    seconds = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            began = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - began)
+    mine = [name for name in runs if name.startswith("brnn")]
+    print(f"\n{title}, epsilon {EPSILON}, {len(labels)} images, {rounds} rounds")
+    print(f"{'':24}{'robust':>8}{'images/s':>10}" + "".join(f"{f'{name} is x faster':>34}" for name in mine))
+    for name, times in seconds.items():
+        ratios = "".join(f"{median(times) / median(seconds[own]):34.1f}" for own in mine)
+        print(f"{name:24}{robust[name]:8.3f}{len(labels) / median(times):10.0f}{ratios}", flush=True)
+
+
 def main() -> None:
-    """Trains both nets and prints the table."""
+    """Trains the nets and prints the tables."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     x, y, x_test, y_test = files.embedded_digits()
     train, test = (((a / 255).astype("float32"), b.astype("int32")) for a, b in ((x, y), (x_test, y_test)))
     data = datasets.Data(train, (test[0][:0], test[1][:0]), test, 10, "embedded")
-    for precision, estimator in (("full", "identity"), ("binarynet", "identity"), ("binarynet", "ste")):
-        model = net(precision, estimator, data)
-        runs = {
-            "brnn": ours(model, *test, early_stop=True),
-            "brnn early_stop=false": ours(model, *test, early_stop=False),
+    for title, overrides in NETS.items():
+        model = net(overrides, data)
+        batches = (ART_DEFAULT, 250, ART_BEST) if title.startswith("simple") else (ART_BEST,)
+        walk = {"step": STEP / EPSILON, "iterations": STEPS}
+        attacks = {
+            "FGSM": ({"brnn": ours(model, *test, "fgsm", targeted=False, clip=True)}, 1),
+            f"PGD-{STEPS}": (
+                {
+                    "brnn": ours(model, *test, "pgd", **walk, early_stop=True),
+                    "brnn, all steps": ours(model, *test, "pgd", **walk, early_stop=False),
+                },
+                STEPS,
+            ),
         }
-        runs |= {f"ART batch_size={size}": art(model, *test, size) for size in (32, *ART_BATCHES)}
-        runs["Foolbox"] = of_foolbox(model, *test)
-        robust = {name: np.mean(np.argmax(model(run()), -1) == test[1]) for name, run in runs.items()}  # compiles
-        seconds = {name: [] for name in runs}
-        for _ in range(rounds):
-            for name, run in runs.items():
-                began = time.perf_counter()
-                run()
-                seconds[name].append(time.perf_counter() - began)
-        print(f"\n{precision}, {estimator}: PGD-{STEPS}, epsilon {EPSILON}, {len(x_test)} images, {rounds} rounds")
-        print(f"{'':24}{'robust':>8}{'images/s':>10}{'brnn is x faster':>18}{'without early stop':>20}")
-        for name, times in seconds.items():
-            ratios = [median(times) / median(seconds[mine]) for mine in ("brnn", "brnn early_stop=false")]
-            print(f"{name:24}{robust[name]:8.3f}{len(x_test) / median(times):10.0f}{ratios[0]:18.1f}{ratios[1]:20.1f}")
+        for attack, (runs, iterations) in attacks.items():
+            runs |= {f"ART batch_size={size}": art(model, *test, iterations, size) for size in batches}
+            runs["Foolbox"] = of_foolbox(model, *test, iterations)
+            compare(f"{attack}, {title}", runs, test[1], model, rounds)
 
 
 if __name__ == "__main__":
