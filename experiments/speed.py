@@ -1,21 +1,26 @@
-"""How fast nets train and are evaluated here, with `Model.fit`, and by the matrix products alone, side by side.
+"""How fast nets train and are evaluated here, with `Model.fit`, Larq, and the matrix products alone, side by side.
 
 Command    python -m experiments.speed [rounds] [jobs]     (9 rounds, a sweep of 12 jobs; 0 jobs: no run, no sweep)
-Needs      the full MNIST in $BRNN_DATA/mnist, two otherwise idle cores, about 15 minutes
+Needs      the full MNIST in $BRNN_DATA/mnist, two otherwise idle cores, about 15 minutes; for the rows of Larq the
+           variable LARQ_PYTHON, which names the interpreter that Larq is installed for
 Output     medians over rounds of images per second, and ratios. The contenders take turns within a round, so that a
            busy machine slows them all. Compiling and the first epoch are counted for none of them. `Model.fit` trains
            the same Keras model in full precision on the same data, shuffled, with the accuracy as its metric; at its
-           best it has a cached and prefetched tf.data, XLA, and 50 steps per execution. The bound is the time that the
-           matrix products of a step take in a bare loop, in XLA or TensorFlow's graph mode, whichever is faster.
+           best it has a cached and prefetched tf.data, XLA, and 50 steps per execution. Larq trains nets of dense
+           layers with binary kernels by the `Model.fit` of Keras 2, in processes of its own, and is to be compared
+           with brnn's binary weights. The bound is the time that the matrix products of a step take in a bare loop,
+           in XLA or TensorFlow's graph mode, whichever is faster.
 """
 
+import json
 import os
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
 from statistics import median
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -36,11 +41,18 @@ NETS = {
     "GRU": ["topology=gru", "dataset=mnist_rows"],
 }
 JOBS = ["seed=range(4)", "optimizer.learning_rate=3e-4,1e-3,3e-3"]
+LARQ = (
+    'python3 -m venv larq && larq/bin/pip install "tensorflow-cpu==2.15.*" larq "numpy<2" (Python 3.9 to 3.11), '
+    "then LARQ_PYTHON=larq/bin/python"
+)
+LARQ_SPEED = str(Path(__file__).with_name("larq_speed.py"))
 
 
 def main() -> None:
     """Prints one table for each net, a run, and the sweep."""
     rounds, jobs = (int(sys.argv[i]) if len(sys.argv) > i else default for i, default in ((1, 9), (2, 12)))
+    if not os.environ.get("LARQ_PYTHON"):
+        print(f"without Larq; to have its rows: {LARQ}", flush=True)
     for name, overrides in NETS.items():
         _compare(name, overrides, rounds)
     if jobs:
@@ -62,7 +74,8 @@ def _compare(name, overrides, rounds):
     bound = _products(options, data, steps)
     if bound:
         epochs |= bound
-    seconds = _in_turn(epochs, rounds)
+    with _larq(options, data, steps) as larq:
+        seconds = _in_turn(epochs | larq, rounds)
     if bound:
         seconds["matrix products"] = min((seconds.pop(mode) for mode in bound), key=median)
     _print(f"training, {name}, batches of {batch}", seconds, steps * batch, rounds)
@@ -113,11 +126,51 @@ def _fit(options, data, steps, best):
     return lambda: model.fit(batches, verbose=0)
 
 
-def _products(options, data, steps):
-    """The matrix products of one epoch of a net of dense layers: forward, and the gradients of weights and inputs."""
+@contextmanager
+def _larq(options, data, steps):
+    """Epochs of Larq on a net of dense layers, in processes that end with the block."""
+    python, layers = os.environ.get("LARQ_PYTHON"), _dense(options, data)
+    if not python or not layers:
+        yield {}
+        return
+    net = {key: options["topology"][key] for key in ("activation", "batch_normalization")}
+    net |= {"widths": [layer.units for layer in layers], "batch_size": options["batch_size"]}
+    net |= {"learning_rate": options["optimizer"]["learning_rate"]}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as processes:
+        x, y = (array[: steps * options["batch_size"]] for array in data.train)
+        np.savez(f"{folder}/train.npz", x=x, y=y)
+        yield {
+            name: _answering(processes, [python, LARQ_SPEED, json.dumps(net | {"best": best}), f"{folder}/train.npz"])
+            for name, best in (("Larq", False), ("Larq at its best", True))
+        }
+
+
+def _answering(processes, command):
+    """Starts a process, which Ctrl-C does not reach; the function lets it work once, and waits until it is done."""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    process = processes.enter_context(subprocess.Popen(command, start_new_session=True, text=True, **pipes))
+    processes.callback(process.terminate)
+
+    def run():
+        with suppress(BrokenPipeError):
+            print(file=process.stdin, flush=True)
+        if process.stdout.readline() != "done\n":
+            raise RuntimeError(f"{command[0]} {command[1]} failed:\n{process.communicate()[1]}")
+
+    return run
+
+
+def _dense(options, data):
+    """The dense layers of a net that has no further ones but batch normalization, else none."""
     layers = [layer for layer in _program(options, data).manager.model.layers if layer.trainable_weights]
     layers = [layer for layer in layers if not isinstance(layer, keras.layers.BatchNormalization)]
-    if not all(isinstance(layer, keras.layers.Dense) for layer in layers):
+    return layers if all(isinstance(layer, keras.layers.Dense) for layer in layers) else []
+
+
+def _products(options, data, steps):
+    """The matrix products of one epoch of a net of dense layers: forward, and the gradients of weights and inputs."""
+    layers = _dense(options, data)
+    if not layers:
         return {}
     batch, shapes = options["batch_size"], [tuple(layer.kernel.shape) for layer in layers]
     inputs = [tf.random.normal((batch, rows)) for rows, _ in shapes]

@@ -1,0 +1,52 @@
+"""How fast Larq trains: a contender of `experiments.speed` that needs an interpreter of its own.
+
+Command    <interpreter> experiments/larq_speed.py <net, as JSON> <data.npz>     (as `experiments.speed` starts it)
+Needs      pip install "tensorflow-cpu==2.15.*" larq "numpy<2"
+Output     trains for one epoch at every line of its input, and answers each with the line `done`. Kernels are binary,
+           inputs, activations and biases real; Larq's levels are +-1, with a straight-through estimator behind them.
+"""
+
+import json
+import sys
+
+import larq
+import numpy as np
+import tensorflow as tf
+
+
+def main() -> None:
+    """Answers until its input ends."""
+    net = json.loads(sys.argv[1])
+    with np.load(sys.argv[2]) as data:
+        epoch = _fit(net, data["x"], data["y"])
+    for _ in sys.stdin:
+        epoch()
+        print("done", flush=True)
+
+
+def _fit(net, x, y):
+    model = _model(net, x.shape[1:])
+    keys = {"jit_compile": True, "steps_per_execution": 50} if net["best"] else {}
+    loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(tf.keras.optimizers.Adam(net["learning_rate"]), loss, metrics=["accuracy"], **keys)
+    if not net["best"]:
+        return lambda: model.fit(x, y, batch_size=net["batch_size"], verbose=0)
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).cache().shuffle(len(x))
+    batches = batches.batch(net["batch_size"], drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    return lambda: model.fit(batches, verbose=0)
+
+
+def _model(net, shape):
+    """Dense layers of binary kernels, the last of them gives the logits."""
+    model = tf.keras.Sequential([tf.keras.Input(shape), tf.keras.layers.Flatten()])
+    for number, width in enumerate(net["widths"]):
+        if number:
+            model.add(tf.keras.layers.Activation(net["activation"]))
+        model.add(larq.layers.QuantDense(width, kernel_quantizer="ste_sign", kernel_constraint="weight_clip"))
+        if net["batch_normalization"]:
+            model.add(tf.keras.layers.BatchNormalization(momentum=0.9))
+    return model
+
+
+if __name__ == "__main__":
+    main()
