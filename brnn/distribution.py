@@ -1,4 +1,4 @@
-"""Distribution: which devices share each batch, on this machine or on several.
+"""Distribution: who shares each batch: devices of this machine or of several, or parts of one processor.
 
 A worker is a process that holds all data. Workers keep weights of their own, the same bits, since all start an epoch
 from those of the first, the chief, and apply the same mean gradients to them.
@@ -130,13 +130,13 @@ ALONE = Replicas(None)
 
 
 def none() -> Replicas:
-    """One device, for which an epoch is compiled as a whole."""
+    """One device, for which the loop over the steps is compiled as a whole."""
     return ALONE
 
 
 def sharded(*, shards: Count) -> Replicas:
-    """One device, which works on parts of each batch at the same time; of a processor's cores each takes some."""
-    return _sharded(1 if tf.config.list_physical_devices("GPU") else shards)
+    """A processor that works on equal parts of each batch at the same time; a GPU takes the whole."""
+    return ALONE if tf.config.list_physical_devices("GPU") else _sharded(shards)
 
 
 def mirrored(*, devices: Count | None) -> Replicas:

@@ -29,12 +29,12 @@ def adaptive(
     `attack` is the name of an attack, with the keys that differ from its option. Temperatures are left out where it
     has none. After Tramer et al. 2020, arXiv:2002.08347: the adversary knows how the net hides its gradient.
     """
-    scaled = "temperature" in config.option("attack", attack.split()[0])
+    scaled = "temperature" in _option("attack.attack", attack.split()[0])
     members = {}
     for estimator in estimators:
         for temperature in temperatures if scaled else temperatures[:1]:
             text = f"{attack} estimator={estimator}" + f" temperature={temperature}" * scaled
-            members[f"{estimator}-{temperature:g}"] = _member(text, epsilon, norm, targeted)
+            members[f"{estimator}-{temperature:g}"] = _member("attack.attack", text, epsilon, norm, targeted)
     return members
 
 
@@ -50,25 +50,29 @@ def suite(*, members: list[str], epsilon: Positive, norm: Literal["linf", "l2"],
             own = {key: keys[key] for key in config.parameters("brnn.ensembles", "adaptive")}
             result |= {f"adaptive-{name}": member for name, member in adaptive(**own).items()}
         else:
-            result[text] = _member(text, epsilon, norm, targeted)
+            result[text] = _member("attack.members", text, epsilon, norm, targeted)
     return result
 
 
-def _member(text, epsilon, norm, targeted):
-    """The complete option of an attack, within the budget of the ensemble."""
+def _member(given_by, text, epsilon, norm, targeted):
+    """The complete option of an attack, as the key `given_by` describes it, within the budget of the ensemble."""
     name, *changes = text.split()
-    try:
-        option = {key: value for key, value in config.option("attack", name).items() if key != "defaults"}
-    except ConfigError as error:
-        raise ConfigError(f"attack.members: {error}") from error
+    option = _option(given_by, name)
     if NORMS.get(name, norm) != norm:
-        raise ConfigError(f"attack.members: {name} knows only {NORMS[name]}, got attack.norm={norm}; leave it out")
+        raise ConfigError(f"{given_by}: {name} knows only {NORMS[name]}, got attack.norm={norm}; leave it out")
     given = {"epsilon": epsilon, "norm": norm, "targeted": targeted}
     option |= {key: value for key, value in given.items() if key in option}
     option |= {"estimator": "trained", "source": None}
     for change in changes:
         key, _, value = change.partition("=")
         if key not in option:
-            raise ConfigError(f"attack.members: {name} has no key {key!r}; it has {', '.join(option)}")
+            raise ConfigError(f"{given_by}: {name} has no key {key!r}; it has {', '.join(option)}")
         option[key] = yaml.safe_load(value)
     return option
+
+
+def _option(given_by, name):
+    try:
+        return {key: value for key, value in config.option("attack", name).items() if key != "defaults"}
+    except ConfigError as error:
+        raise ConfigError(f"{given_by}: {error}") from error

@@ -17,7 +17,7 @@ from brnn.distribution import ALONE, Replicas
 from brnn.layers import QuantActivation
 from brnn.manager import QuantManager
 from brnn.tasks import Task
-from brnn.training import Program, fit
+from brnn.training import Program, fit, silent
 
 GRAPH = (
     "precision",
@@ -44,7 +44,7 @@ def program(options: dict, task: Task, replicas: Replicas = ALONE) -> Program:
 
 
 def epochs(
-    program: Program, options: dict, data, start: int = 0, tell: Callable[[int, float], None] = lambda *_: None
+    program: Program, options: dict, data, start: int = 0, tell: Callable[[int, float], None] = silent
 ) -> Iterator[dict[str, float]]:
     """Trains a net as its configuration says, from epoch `start`, and yields the metrics of each epoch.
 

@@ -122,13 +122,14 @@ def _show(name, metrics, store):
 
 
 def _replicas(options, parent):
-    """The devices that share each batch."""
+    """The replicas that share each batch; one where parts on a processor would not be equal."""
     if parent and options["distribution"]["name"] == "multi_worker":
         raise config.ConfigError("distribution=multi_worker is for one net, and not for --multirun")
     replicas = config.function("distribution", options["distribution"], options["plugins"])()
     if (size := options["batch_size"]) % replicas.number == 0:
         return replicas
     if replicas.strategy is None:
+        terminal.note(f"batch_size={size} is no multiple of distribution.shards={replicas.number}: batches stay whole")
         return distribution.ALONE
     raise config.ConfigError(
         f"batch_size must be a multiple of {replicas.number}, the devices that share a batch, got {size}"

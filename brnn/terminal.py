@@ -60,22 +60,25 @@ class Progress:
         self._show = show
         self._patience = patience
         self._ends = [time.monotonic()]
-        self._shown = self._ends[0]
+        self._shown = self._began = self._ends[0]
 
     def update(self, metrics: dict[str, float], epoch: int) -> None:
         """Shows the metrics of an epoch that is done; `epoch` counts from 1. Missing metrics are left out."""
-        self._ends.append(time.monotonic())
-        self._tell(epoch, self._ends, f"epoch {epoch}/{self._epochs}", *_facts(metrics))
+        now = time.monotonic()
+        self._ends.append(now)
+        self._tell(now, epoch, self._ends, f"epoch {epoch}/{self._epochs}", *_facts(metrics))
 
     def within(self, epoch: int, share: float) -> None:
-        """Shows which share of the epoch after so many is done."""
+        """Shows which share of the epoch after so many is done; it begins, compiled, with a share of 0."""
         now = time.monotonic()
-        if now - self._shown >= self._patience:
-            end = self._ends[-1] + (now - self._ends[-1]) / share
-            self._tell(epoch + share, [*self._ends, end], f"epoch {epoch + 1}/{self._epochs}  {share:.0%} of it")
+        if share == 0:
+            self._began = now
+        elif now - self._shown >= self._patience:
+            end = self._ends[-1] + (now - self._began) / share
+            self._tell(now, epoch + share, [*self._ends, end], f"epoch {epoch + 1}/{self._epochs}  {share:.0%} of it")
 
-    def _tell(self, done, ends, *facts):
-        self._shown = time.monotonic()
+    def _tell(self, now, done, ends, *facts):
+        self._shown = now
         left = _seconds_left(ends, self._epochs - done)
         self._show(done, "  ".join([*facts, f"left {_duration(left)}"]))
 
@@ -92,7 +95,7 @@ def progress(epochs: int, name: str) -> Iterator[Progress]:
         _write(sys.stdout, name)
     with _bar(console) as bar:
         task = bar.add_task(name if fits else "", total=epochs, status=f"epoch 0/{epochs}")
-        yield Progress(epochs, lambda done, status: bar.update(task, completed=done, status=status), patience=0.0)
+        yield Progress(epochs, lambda done, status: bar.update(task, completed=done, status=status), patience=5.0)
 
 
 def layers_table(rows: Iterable[Mapping[str, Any]]) -> None:

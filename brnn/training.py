@@ -1,8 +1,8 @@
-"""Training and evaluation: an epoch is one compiled program, and yields a dict of metrics.
+"""Training and evaluation: steps are a loop in one compiled program, and an epoch yields a dict of metrics.
 
-The data stay on the device. A program gathers its batches by index in a loop of its own, so that nothing
-returns to Python between the steps. What differs from run to run (values, order, learning rates, data)
-is an argument, so that runs of the same shape share one compiled program.
+The data stay on the device. The program gathers its batches by index, and returns to Python about once a second.
+What differs from run to run (values, order, learning rates, data) is an argument, so that runs of the same shape
+share one compiled program.
 """
 
 import itertools
@@ -68,7 +68,7 @@ class Program:
         for variable, value in zip(self.variables, state, strict=True):
             variable.assign(value)
 
-    def start(self, y, batch: int) -> tuple:
+    def zeros(self, y, batch: int) -> tuple:
         """The sums of the metrics, and the carried state for `batch` rows, before the first step of an epoch."""
         names = ["loss"] if y.dtype.is_floating else ["loss", "accuracy"]
         return {name: tf.constant(0.0) for name in names}, self.manager.initial_state(batch)
@@ -105,9 +105,9 @@ class Program:
         return values, after
 
     def _gradients(self, latent, fixed, seed, number, x, y, carried, place):
-        """The gradients at the levels, the metrics and the state of the net, and the carried state, on one device.
+        """The gradients at the levels, the metrics and the state of the net, and the carried state, of one replica.
 
-        All devices draw the same levels; what else they draw depends on their `place`.
+        All replicas draw the same levels; what else they draw depends on their `place`.
         """
         model = self.manager.model
         draws = itertools.count()
@@ -166,6 +166,10 @@ class Program:
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(v)) for v in [loss, *floats]])
 
 
+def silent(epoch: int, share: float) -> None:
+    """Tells nobody how far an epoch is."""
+
+
 def fit(
     program: Program,
     data,
@@ -175,15 +179,15 @@ def fit(
     rates: Callable,
     seed: int,
     start: int = 0,
-    tell: Callable[[int, float], None] = lambda *_: None,
+    tell: Callable[[int, float], None] = silent,
 ) -> Iterator[dict[str, float]]:
     """Trains from epoch `start` to `epochs`, and yields the metrics of each.
 
     `data` has pairs of arrays `train`, `validation` and `test`; `rates(steps, total)` gives the learning
     rate of each step. Every epoch goes once through a permutation of the training rows, drawn from the
     seed and the epoch's number, or through streams of them where the net carries a state; rows that fill no
-    batch are left out. During an epoch `tell` hears its number and which share of it is done. Raises
-    `NonFiniteError`.
+    batch are left out. About once a second `tell` hears the number of the epoch, from 0, and which share of it
+    is done. Raises `NonFiniteError`.
     """
     x, y = map(tf.constant, data.train)
     steps = len(x) // batch_size
@@ -192,24 +196,24 @@ def fit(
         batches = program.replicas.share(batches)
         learning_rates = rates(np.arange(epoch * steps, (epoch + 1) * steps), epochs * steps).astype("float32")
         arguments = [x, y, *map(tf.constant, (batches, learning_rates, [seed, epoch]))]
-        so_far = program.start(y, batches.shape[1])
+        so_far = program.zeros(y, batches.shape[1])
         radii = measures.spectral_radii(program.manager)
         began = time.perf_counter()
         with program.replicas.together():
             _compile(program.train, *arguments, *map(tf.constant, (0, 0)), so_far)
-            compiled = time.perf_counter()
+            compiled = began_piece = time.perf_counter()
             done, stop = 0, 1 if program.replicas.workers == 1 else steps  # several workers keep in step
             while done < steps:
+                tell(epoch, done / steps)
                 so_far, finite = program.train(*arguments, *map(tf.constant, (done, stop)), so_far)
                 if not finite:
                     raise NonFiniteError(
                         f"epoch {epoch + 1}: the loss is {float(so_far[0]['loss']) / stop}, and it or a weight is not"
-                        f" finite; {_cause(radii, learning_rates[-1])}"
+                        f" finite; {_cause(radii, learning_rates[stop - 1])}"
                     )
-                done = stop
-                tell(epoch, done / steps)
-                rate = done / (time.perf_counter() - compiled)
-                stop = min(steps, done + max(1, int(rate * PIECE)))
+                now = time.perf_counter()
+                piece = max(1, int(PIECE * (stop - done) / (now - began_piece)))
+                done, stop, began_piece = stop, min(steps, stop + piece), now
         metrics = {f"train/{name}": float(total) / steps for name, total in so_far[0].items()}
         seconds = time.perf_counter() - compiled
         for split in ("validation", "test"):

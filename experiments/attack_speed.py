@@ -21,13 +21,11 @@ import numpy as np
 import tensorflow as tf
 from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescentTensorFlowV2
 from art.estimators.classification import TensorFlowV2Classifier
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-import brnn.__main__  # noqa: F401  puts the sweeper on Hydra's path
 from brnn import config, datasets, files, nets
 from brnn.robustness import ATTACK_BATCH, compiled
 from brnn.tasks import Task
+from experiments.speed import configuration
 
 TASK = Task((28, 28), 10)
 EPSILON, STEP, STEPS = 0.1, 0.01, 40
@@ -38,15 +36,13 @@ NETS = {
     "simple, binarynet, ste": ["precision=binarynet", "estimator=ste"],
     "simple, batch normalization, full": ["precision=full", "topology.batch_normalization=true"],
     "deep, full": ["precision=full", "topology=deep"],
-    "GRU, full": ["precision=full", "topology=gru"],
+    "GRU, full": ["precision=full", "topology=gru", "dataset=mnist_rows"],
 }
 
 
 def net(overrides: list[str], data) -> keras.Model:
     """The discretized net after 8 epochs."""
-    with initialize_config_dir(version_base="1.3", config_dir=str(config.folder())):
-        keys = ["loss=cross_entropy", "epochs=8", "batch_size=50", "optimizer.learning_rate=0.001"]
-        options = OmegaConf.to_container(compose("config", [*keys, *overrides]), resolve=True)
+    options = configuration(["loss=cross_entropy", "epochs=8", "batch_size=50", "schedule=constant", *overrides])
     program = nets.program(options, TASK)
     for _ in nets.epochs(program, options, data):
         pass
@@ -109,17 +105,12 @@ def main() -> None:
         model = net(overrides, data)
         batches = (ART_DEFAULT, 250, ART_BEST) if title.startswith("simple") else (ART_BEST,)
         walk = {"step": STEP / EPSILON, "iterations": STEPS}
-        attacks = {
-            "FGSM": ({"brnn": ours(model, *test, "fgsm", targeted=False, clip=True)}, 1),
-            f"PGD-{STEPS}": (
-                {
-                    "brnn": ours(model, *test, "pgd", **walk, early_stop=True),
-                    "brnn, all steps": ours(model, *test, "pgd", **walk, early_stop=False),
-                },
-                STEPS,
-            ),
+        many = {
+            "brnn": ours(model, *test, "pgd", **walk, early_stop=True),
+            "brnn, all steps": ours(model, *test, "pgd", **walk, early_stop=False),
         }
-        for attack, (runs, iterations) in attacks.items():
+        single = {"brnn": ours(model, *test, "fgsm", targeted=False, clip=True)}
+        for attack, iterations, runs in (("FGSM", 1, single), (f"PGD-{STEPS}", STEPS, many)):
             runs |= {f"ART batch_size={size}": art(model, *test, iterations, size) for size in batches}
             runs["Foolbox"] = of_foolbox(model, *test, iterations)
             compare(f"{attack}, {title}", runs, test[1], model, rounds)

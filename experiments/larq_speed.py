@@ -1,7 +1,7 @@
 """How fast Larq trains: a contender of `experiments.speed` that needs an interpreter of its own.
 
 Command    <interpreter> experiments/larq_speed.py <net, as JSON> <data.npz>     (as `experiments.speed` starts it)
-Needs      pip install "tensorflow-cpu==2.15.*" larq "numpy<2"
+Needs      what `experiments.speed` prints where LARQ_PYTHON is not set
 Output     trains for one epoch at every line of its input, and answers each with the line `done`. Kernels are binary,
            inputs, activations and biases real; Larq's levels are +-1, with a straight-through estimator behind them.
 """

@@ -14,6 +14,7 @@ Output     medians over rounds of images per second, and ratios. The contenders 
 
 import json
 import os
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -61,7 +62,10 @@ def main() -> None:
 
 
 def _compare(name, overrides, rounds):
-    options, discretized = (_options(overrides, precision) for precision in ("full", "contextual_binary"))
+    options, discretized = (
+        configuration([*overrides, f"precision={precision}", "estimator=ste", "attack=none"])
+        for precision in ("full", "contextual_binary")
+    )
     data = config.function("dataset", options["dataset"], [])()
     batch = options["batch_size"]
     steps = len(data.train[0]) // batch
@@ -91,10 +95,10 @@ def _compare(name, overrides, rounds):
     _print(f"evaluation, {name}", _in_turn(evaluations, rounds), len(x), rounds)
 
 
-def _options(overrides, precision):
+def configuration(overrides: list[str]) -> dict:
+    """The checked configuration that the command line would compose."""
     with initialize_config_dir(version_base="1.3", config_dir=str(config.folder())):
-        composed = compose("config", [*overrides, f"precision={precision}", "estimator=ste", "attack=none"])
-    options = OmegaConf.to_container(composed, resolve=True)
+        options = OmegaConf.to_container(compose("config", overrides), resolve=True)
     config.check(options)
     return options
 
@@ -108,7 +112,7 @@ def _ours(options, data, steps):
     batches = np.random.default_rng(0).permutation(len(x))[: steps * options["batch_size"]].reshape(steps, -1)
     rates = np.full(steps, options["optimizer"]["learning_rate"], "float32")
     arguments = [x, y, *map(tf.constant, (batches.astype("int32"), rates, [0, 0], 0, steps))]
-    return lambda: program.train(*arguments, program.start(y, options["batch_size"]))[0][0]["loss"].numpy()
+    return lambda: program.train(*arguments, program.zeros(y, options["batch_size"]))[0][0]["loss"].numpy()
 
 
 def _fit(options, data, steps, best):
@@ -146,8 +150,11 @@ def _larq(options, data, steps):
 
 
 def _answering(processes, command):
-    """Starts a process, which Ctrl-C does not reach; the function lets it work once, and waits until it is done."""
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    """Starts a process; the function lets it work once, and waits until it is done.
+
+    Ctrl-C does not reach it, since its traceback would mix with ours: `processes` ends it.
+    """
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     process = processes.enter_context(subprocess.Popen(command, start_new_session=True, text=True, **pipes))
     processes.callback(process.terminate)
 
@@ -155,7 +162,7 @@ def _answering(processes, command):
         with suppress(BrokenPipeError):
             print(file=process.stdin, flush=True)
         if process.stdout.readline() != "done\n":
-            raise RuntimeError(f"{command[0]} {command[1]} failed:\n{process.communicate()[1]}")
+            raise RuntimeError(f"Larq failed; to see why, give a line of input to: {shlex.join(command)}")
 
     return run
 

@@ -124,6 +124,12 @@ def test_mlp_brings_its_recipe_which_the_command_line_may_change(options):
 
 
 @pytest.mark.parametrize("topology", ["rnn", "gru", "lstm", "clockwork", "mut1", "mut2", "scaled_gru"])
+def test_recurrent_nets_share_batches_unless_told_not_to(options, topology):
+    assert options(f"topology={topology}")["distribution"] == {"name": "sharded", "shards": 2}
+    assert options(f"topology={topology}", "distribution=none")["distribution"] == {"name": "none"}
+
+
+@pytest.mark.parametrize("topology", ["rnn", "gru", "lstm", "clockwork", "mut1", "mut2", "scaled_gru"])
 @pytest.mark.parametrize("dataset", ["text", "copying", "adding", "waveform", "mnist_rows"])
 def test_sequences_and_recurrent_nets_go_together(options, topology, dataset):
     whole = options(f"topology={topology}", f"dataset={dataset}")

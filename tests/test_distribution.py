@@ -1,5 +1,6 @@
-"""Distribution: devices that share each batch learn as one does, and draw the same weights."""
+"""Distribution: who shares each batch learns as one does, and draws the same weights."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -22,6 +23,22 @@ from brnn.manager import QuantManager, Rule
 from brnn.training import Program, fit
 
 distribution.mirrored(devices=2)  # before TensorFlow uses the processor
+if sys.argv[1] == "refused":
+    sharded = {"distribution": {"name": "sharded", "shards": 2}, "plugins": []}
+    assert run._replicas(sharded | {"batch_size": 4}, None).number == 2
+    assert run._replicas(sharded | {"batch_size": 3}, None) is distribution.ALONE
+
+    for option, size, parent, message in (
+        ({"name": "mirrored", "devices": 2}, 3, None, "batch_size must be a multiple of 2, the devices that share a"),
+        ({"name": "mirrored", "devices": 3}, 3, None, "distribution.devices must be at most 2, the CPUs that are"),
+        ({"name": "multi_worker"}, 3, "a sweep", "distribution=multi_worker is for one net, and not for --multirun"),
+    ):
+        try:
+            raise SystemExit(run._replicas({"distribution": option, "plugins": [], "batch_size": size}, parent))
+        except ConfigError as error:
+            assert str(error).startswith(message), error
+    raise SystemExit
+
 kind, count = {"mirrored": (distribution.mirrored, "devices"), "sharded": (distribution.sharded, "shards")}[sys.argv[1]]
 two = kind(**{count: 2})
 assert two is kind(**{count: 2}) and (two.number, two.chief) == (2, True)
@@ -32,20 +49,6 @@ shared = tf.constant(0)
 (mean, place), (rows,) = share()
 assert (float(mean), int(place)) == (3.5, 0)
 np.testing.assert_array_equal(rows, [[0, 1], [2, 3], [5, 6], [7, 8]])
-
-sharded = {"distribution": {"name": "sharded", "shards": 2}, "plugins": []}
-assert run._replicas(sharded | {"batch_size": 4}, None).number == 2
-assert run._replicas(sharded | {"batch_size": 3}, None) is distribution.ALONE
-
-for option, size, parent, message in (
-    ({"name": "mirrored", "devices": 2}, 3, None, "batch_size must be a multiple of 2, the devices that share a"),
-    ({"name": "mirrored", "devices": 3}, 3, None, "distribution.devices must be at most 2, the CPUs that are"),
-    ({"name": "multi_worker"}, 3, "a sweep", "distribution=multi_worker is for one net, and not for --multirun"),
-):
-    try:
-        raise SystemExit(run._replicas({"distribution": option, "plugins": [], "batch_size": size}, parent))
-    except ConfigError as error:
-        assert str(error).startswith(message), error
 
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(60, 5)).astype("float32"), (np.arange(60) % 3).astype("int32")
@@ -73,10 +76,18 @@ for compiled, dropout in ((True, 0.0), (False, 0.5)):
 """
 
 
-@pytest.mark.parametrize("kind", ["mirrored", "sharded"])
-def test_two_that_share_each_batch_learn_as_one(kind):
-    done = subprocess.run([sys.executable, "-c", TWO_PROCESSORS, kind], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("part", ["refused", "mirrored", "sharded"])
+def test_two_that_share_each_batch_learn_as_one(part):
+    command, no_gpu = [sys.executable, "-c", TWO_PROCESSORS, part], os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=no_gpu)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_a_gpu_takes_the_whole_batch(monkeypatch):
+    monkeypatch.setattr(distribution.tf.config, "list_physical_devices", lambda kind: [f"a {kind}"])
+    assert distribution.sharded(shards=2) is distribution.ALONE
+    monkeypatch.setattr(distribution.tf.config, "list_physical_devices", lambda kind: [])
+    assert distribution.sharded(shards=2).number == 2
 
 
 @pytest.mark.parametrize("index", [0, 1])

@@ -7,7 +7,20 @@ import keras
 import numpy as np
 import pytest
 
-from brnn import config, estimators, layers, losses, measures, nets, quantizers, recurrent, regimes, tasks, training
+from brnn import (
+    config,
+    distribution,
+    estimators,
+    layers,
+    losses,
+    measures,
+    nets,
+    quantizers,
+    recurrent,
+    regimes,
+    tasks,
+    training,
+)
 from brnn.config import ConfigError
 from brnn.datasets import Data
 from brnn.manager import QuantManager, Rule
@@ -279,8 +292,19 @@ def test_an_epoch_in_pieces_is_the_epoch_and_tells_how_far_it_is(options, monkey
 
     (*whole, seldom), (*in_pieces, often) = trained(1e9), trained(0.0)
     assert in_pieces == whole
-    assert often == [(epoch, step / 4) for epoch in (1, 2) for step in (1, 2, 3, 4)]
-    assert seldom == [(epoch, share) for epoch in (1, 2) for share in (1 / 4, 1.0)]
+    assert often == [(epoch, step / 4) for epoch in (1, 2) for step in range(4)]
+    assert seldom == [(epoch, share) for epoch in (1, 2) for share in (0.0, 1 / 4)]
+
+
+def test_parts_of_a_batch_carry_their_states_as_the_whole_does(options):
+    def losses_of(replicas):
+        program = nets.program(options(*SMALL, "topology=gru", "precision=full"), tasks.of(stream(12)), replicas)
+        fitted = training.fit(program, stream(12), epochs=2, batch_size=4, rates=constant(0.01), seed=0)
+        return [metrics["train/loss"] for metrics in fitted]
+
+    whole = losses_of(distribution.ALONE)
+    assert whole[0] != whole[1]
+    np.testing.assert_allclose(losses_of(distribution.sharded(shards=2)), whole, rtol=1e-5)
 
 
 def test_rows_that_fill_no_batch_are_scored_too(options):

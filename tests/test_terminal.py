@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 
 import pytest
@@ -110,14 +109,21 @@ def test_a_line_is_out_before_the_next_epoch(tmp_path):
         assert path.read_text().startswith("run  epoch 1/2  left ")
 
 
-def test_a_long_epoch_shows_how_far_it_is(capsys):
-    run = terminal.Progress(3, lambda done, status: print(done, status), patience=0.0)
-    run._ends = [time.monotonic() - 60]
-    run.within(1, 0.25)  # of the second epoch, the first having been trained before
-    assert capsys.readouterr().out == "1.25 epoch 2/3  25% of it  left 7 min\n"
-    with terminal.progress(3, "run") as patient:
-        patient.within(1, 0.25)
-    assert capsys.readouterr().out == ""
+def test_a_long_epoch_shows_how_far_it_is(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    with terminal.progress(4, "run") as run:  # whose first epoch another process trained
+        for now[0], share in ((10.0, 0.0), (29.0, 0.1), (31.0, 0.25), (60.0, 0.5)):  # compiled after 10 seconds
+            run.within(1, share)
+        now[0] = 94.0
+        run.update({}, 2)
+        for now[0], share in ((95.0, 0.0), (123.0, 0.2), (124.0, 0.25)):
+            run.within(2, share)
+    assert capsys.readouterr().out.splitlines() == [
+        "run  epoch 2/4  25% of it  left 4 min",  # 2.75 epochs of 84 seconds
+        "run  epoch 2/4  left 3 min",
+        "run  epoch 3/4  25% of it  left 3 min",  # 1.75 epochs of 94 and 116 seconds
+    ]
 
 
 def test_time_left_forgives_the_first_epoch():

@@ -189,6 +189,16 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(options, compile
         list(training.fit(program, data(x), epochs=2, batch_size=3, rates=constant(0.01), seed=0))
 
 
+def test_a_run_stops_at_the_step_that_is_not_finite(options, monkeypatch):
+    monkeypatch.setattr(training, "PIECE", 0.0)
+    program = nets.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
+    told, keys = [], {"epochs": 1, "batch_size": 1, "seed": 0, "tell": lambda *at: told.append(at)}
+    rates = lambda steps, total: np.where(np.arange(len(steps)) == 1, np.inf, 0.5)  # noqa: E731
+    with pytest.raises(training.NonFiniteError, match=r"epoch 1: .*lower optimizer.learning_rate \(now inf\)"):
+        list(training.fit(program, data(), **keys, rates=rates))
+    assert told == [(0, 0.0), (0, 1 / ROWS)]
+
+
 def test_a_weight_that_is_not_finite_stops_the_run_too(options):
     program = nets.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
     with pytest.raises(training.NonFiniteError, match="it or a weight is not finite"):
