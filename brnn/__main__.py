@@ -1,5 +1,6 @@
 """The command line: Hydra composes a configuration, which is checked before TensorFlow is imported."""
 
+import atexit
 import importlib.metadata
 import json
 import logging
@@ -8,6 +9,7 @@ import platform
 import shutil
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +41,7 @@ def main() -> None:
     warnings.showwarning = lambda message, *_, **__: terminal.warning(str(message))
     signal.signal(signal.SIGTERM, _stop)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of a sweep that it traces each net anew
-    with _failing_in_one_line():
+    with _leaving(), _failing_in_one_line():
         flags = get_args_parser()
         flags.error = _refuse
         flags.parse_args()
@@ -144,6 +146,21 @@ def _failing_in_one_line():
             raise
         terminal.error(_told(error))
         sys.exit(1)
+
+
+@contextmanager
+def _leaving():
+    """Ends the process with the block, as Python does, but does not take TensorFlow apart, for two seconds."""
+    code = 0
+    try:
+        yield
+    except SystemExit as ended:
+        code = ended.code or 0
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    with suppress(OSError):  # of what nobody reads any more
+        sys.stdout.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
