@@ -13,6 +13,7 @@ from brnn.config import ConfigError
 from brnn.ranges import Positive
 
 NORMS = {"cw_l2": "l2"}  # of the attacks that know but one
+WHOLE = ("adaptive", "suite", "exact", "none")  # which are no members of others
 
 
 def adaptive(
@@ -72,6 +73,8 @@ def _member(given_by, text, epsilon, norm, targeted):
 
 
 def _option(given_by, name):
+    if name in WHOLE:
+        raise ConfigError(f"{given_by}: {name} cannot be a member of another attack")
     try:
         return {key: value for key, value in config.option("attack", name).items() if key != "defaults"}
     except ConfigError as error:

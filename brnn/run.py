@@ -163,6 +163,8 @@ def _skipped(name, store, earlier, parent, keep, objective):
     """The objective of a run that finished before."""
     terminal.note(f"{name} is skipped: it finished as run {earlier.info.run_id} (resume=false repeats it)")
     metrics = _kept(store, earlier, keep, objective)
+    if "trusted" in earlier.data.tags:
+        _tell_trust(earlier.data.tags["trusted"])
     if parent:
         store.reuse(earlier.info.run_id, parent)
     else:
@@ -202,14 +204,12 @@ def _train(program, data, options, tracked, paths, name, report):
     began = time.perf_counter()
     path = next((one for one in paths if one.exists()), paths[0])
     history, best, before_seconds, trainer = _resumed(program, path)
-    if trainer not in (None, tracked.id):
+    if _by_another(trainer, tracked, name, len(history)):
         before_seconds = 0.0
-        terminal.note(f"{name} takes the net that run {trainer} trained (resume=false trains it again)")
-        tracked.tag({"trained_by": trainer})
     for epoch, metrics in enumerate(history, 1):  # of which the last may not be logged yet
         tracked.metrics(metrics, step=epoch)
     before, first = measures.snapshot(program.manager), len(history) + 1
-    with terminal.progress(options["epochs"], name) as bar:
+    with terminal.progress(options["epochs"], name, done=len(history)) as bar:
         epochs = nets.epochs(program, options, data, start=len(history), tell=bar.within)
         while not _ended(history, options):
             metrics, epoch = next(epochs), len(history) + 1
@@ -238,6 +238,17 @@ def _train(program, data, options, tracked, paths, name, report):
             before = now
     program.replicas.dismiss()
     return history, best, before_seconds
+
+
+def _by_another(trainer, tracked, name, epochs):
+    """Whether another run trained the net; says so, or after how many epochs of its own this one goes on."""
+    another = trainer not in (None, tracked.id)
+    if another:
+        terminal.note(f"{name} takes the net that run {trainer} trained (resume=false trains it again)")
+        tracked.tag({"trained_by": trainer})
+    elif epochs:
+        terminal.note(f"{name} goes on after epoch {epochs}")
+    return another
 
 
 def _train_along(program, data, options, name):
@@ -301,14 +312,18 @@ def _attack(options, data, program, tracked):
     )
     if report.reasons is not None:
         verdict = trust.verdict(report.reasons)
-        tracked.tag({"trusted": verdict.removeprefix("trusted: ")})
-        terminal.verdict(verdict, not report.reasons)
+        tracked.tag({"trusted": verdict})
+        _tell_trust(verdict)
     for path, content in robustness.files(report, option["name"]).items():
         tracked.file(content, path)
     for key, points in report.curves.items():
         for number, (value, accuracy) in enumerate(points):
             tracked.metrics({f"curve/{key}": value, f"curve/robust_accuracy_by_{key}": accuracy}, step=number)
     return report.metrics
+
+
+def _tell_trust(verdict):
+    terminal.verdict(f"trusted: {verdict}", verdict == "yes")
 
 
 def _artifacts(options, data, program, history, tracked):

@@ -46,6 +46,7 @@ _CLOSING = (
     "validation/accuracy",
     "sparsity/all",
     "size/bits_per_weight",
+    "trust/robust_accuracy",
 )
 
 
@@ -84,8 +85,11 @@ class Progress:
 
 
 @contextmanager
-def progress(epochs: int, name: str) -> Iterator[Progress]:
-    """A bar on a terminal that belongs to this process alone, else one plain line per epoch, or half a minute."""
+def progress(epochs: int, name: str, done: int = 0) -> Iterator[Progress]:
+    """A bar on a terminal that belongs to this process alone, else one plain line per epoch, or half a minute.
+
+    `done` are the epochs that an earlier process trained.
+    """
     console = _console(sys.stdout)
     if not console.is_interactive or os.environ.keys() & {"CI", PLAIN} or multiprocessing.parent_process():
         yield Progress(epochs, lambda _, status: _write(sys.stdout, f"{name}  {status}"), patience=30.0)
@@ -94,7 +98,7 @@ def progress(epochs: int, name: str) -> Iterator[Progress]:
     if not fits:
         _write(sys.stdout, name)
     with _bar(console) as bar:
-        task = bar.add_task(name if fits else "", total=epochs, status=f"epoch 0/{epochs}")
+        task = bar.add_task(name if fits else "", total=epochs, completed=done, status=f"epoch {done}/{epochs}")
         yield Progress(epochs, lambda done, status: bar.update(task, completed=done, status=status), patience=5.0)
 
 
@@ -132,9 +136,9 @@ def layers_table(rows: Iterable[Mapping[str, Any]]) -> None:
 def results_table(name: str, metrics: Mapping[str, float], *, seconds: float, hint: str) -> None:
     """What a run came to: its closing metrics, its attacks side by side, and where to look for more.
 
-    Closing are accuracy, loss, sparsity, size and whatever begins with `best/`; an attack is what stands before the
-    slash where that begins with `attack`; of an attack with members, each is there with the share that it broke.
-    Metrics that are not there are left out.
+    Closing are accuracy, loss, sparsity, size, what all checks of an attack leave, and whatever begins with `best/`; an
+    attack is what stands before the slash where that begins with `attack`; of an attack with members, each is there
+    with the share that it broke. Metrics that are not there are left out.
     """
     closing = _table(Column(overflow="fold"), Column(justify="right", no_wrap=True), show_header=False)
     for key, value in metrics.items():

@@ -73,9 +73,9 @@ def check(
 
 
 def verdict(reasons: list[str]) -> str:
-    """One line: `trusted: yes`, or no and why, by the first three reasons."""
+    """One line: yes, or no and why, by the first three reasons."""
     more = [f"and {len(reasons) - 3} more"] if len(reasons) > 3 else []
-    return "trusted: no, because " + "; ".join(reasons[:3] + more) if reasons else "trusted: yes"
+    return "no, because " + "; ".join(reasons[:3] + more) if reasons else "yes"
 
 
 def zero_gradients(net: Callable, images, labels) -> float:

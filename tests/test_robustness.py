@@ -249,6 +249,7 @@ def test_exact_is_below_every_attack_and_certifies_nothing_that_one_breaks(binar
         ({"name": "adaptive", "attack": "pdg"}, r"attack\.attack: attack must be one of adaptive, .*, got pdg"),
         ({"name": "adaptive", "estimators": ["identiti"]}, "attack.estimator must be trained or one of .*identiti"),
         ({"name": "fgsm", "target": 10}, "attack.target must be random or a class from 0 to 9, got 10"),
+        ({"name": "suite", "members": ["exact"]}, r"attack\.members: exact cannot be a member of another attack"),
         ({"name": "suite", "members": []}, "attack=suite has no members"),
         ({"name": "square", "curve_iterations": [1]}, "attack=square has no iterations to draw a curve over"),
     ],

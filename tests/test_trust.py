@@ -83,7 +83,7 @@ def test_a_plain_float_net_under_pgd_trips_none(plain):
     assert values["trust/trusted"] == 1
     assert values["trust/zero_gradients"] == 0
     assert values["trust/largest_epsilon"] == 0
-    assert trust.verdict(reasons) == "trusted: yes"
+    assert trust.verdict(reasons) == "yes"
 
 
 def test_robust_accuracy_over_all_checks_is_at_most_that_of_the_attack(plain):
@@ -213,5 +213,5 @@ def test_each_rule_by_itself(changes, reason):
 
 
 def test_the_verdict_tells_three_reasons_and_counts_the_others():
-    assert trust.verdict(["a", "b"]) == "trusted: no, because a; b"
-    assert trust.verdict(list("abcde")) == "trusted: no, because a; b; c; and 2 more"
+    assert trust.verdict(["a", "b"]) == "no, because a; b"
+    assert trust.verdict(list("abcde")) == "no, because a; b; c; and 2 more"

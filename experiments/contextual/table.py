@@ -3,17 +3,13 @@
 Draws the losses of the row of most seeds of each topology and precision.
 """
 
-import os
 import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-import mlflow
-
 from brnn import figures
+from experiments.runs import finished
 
 SCALES = ("kernel_scale", "recurrent_scale", "bias_scale", "scale")
 COLUMNS = ("test/loss", "test/bits_per_character", "test/accuracy")
@@ -22,9 +18,7 @@ COSTS = ("cost/float_multiplications", "cost/sign_flips", "cost/bit_shifts", "si
 
 def main(uri: str, experiment: str) -> None:
     """Reads the finished runs of an experiment from a store, prints a Markdown table, and writes `losses.png`."""
-    client = mlflow.MlflowClient(uri)
-    found = client.get_experiment_by_name(experiment)
-    runs = client.search_runs([found.experiment_id], "attributes.status = 'FINISHED'", max_results=5000)
+    client, runs = finished(uri, experiment)
     groups = defaultdict(list)
     for run in runs:
         if "test/loss" in run.data.metrics:  # the parent of a sweep has none

@@ -1,12 +1,9 @@
 """Prints the runs of `experiment=parity` beside the original's numbers: mean (standard deviation) over seeds."""
 
-import os
 import sys
 from statistics import mean, stdev
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-import mlflow
+from experiments.runs import finished
 
 # accuracy: mean and standard deviation of the original, in [0, 1]; FGSM, one iteration of 0.1: tricked, broke
 REFERENCE = {
@@ -27,9 +24,7 @@ COLUMNS = ("test/accuracy", "attack/tricked", "attack/broke", "attack_identity/t
 
 def main(uri: str, experiment: str) -> None:
     """Reads the finished runs of an experiment from a store, and prints a Markdown table."""
-    client = mlflow.MlflowClient(uri)
-    found = client.get_experiment_by_name(experiment)
-    runs = client.search_runs([found.experiment_id], "attributes.status = 'FINISHED'", max_results=5000)
+    _, runs = finished(uri, experiment)
     print(
         "| topology | precision | estimator | n | " + " | ".join(COLUMNS) + " | original: accuracy | tricked / broke |"
     )

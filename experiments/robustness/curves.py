@@ -1,21 +1,15 @@
 """Draws the curves of the runs of `experiment=robustness_curves`, all runs in one figure for each of what is varied."""
 
-import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-import mlflow
-
 from brnn import figures
+from experiments.runs import finished
 
 
 def main(uri: str, experiment: str) -> None:
     """Reads the finished runs of an experiment from a store, and writes `robust_accuracy_by_<key>.png`."""
-    client = mlflow.MlflowClient(uri)
-    found = client.get_experiment_by_name(experiment)
-    runs = client.search_runs([found.experiment_id], "attributes.status = 'FINISHED'", max_results=5000)
+    client, runs = finished(uri, experiment)
     for key in ("epsilon", "iterations"):
         series = {run.info.run_name: points(client, run.info.run_id, key) for run in runs}
         figure = figures.curves(

@@ -3,23 +3,17 @@
 Command    python -m experiments.robustness.table [store] [experiment] [parameters that tell the kinds of runs apart]
 """
 
-import os
 import sys
 from collections import defaultdict
 from statistics import mean, stdev
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-import mlflow
-
 from experiments.robustness.curves import points
+from experiments.runs import finished
 
 
 def main(uri: str, experiment: str, keys: list[str]) -> None:
     """Reads the finished runs of an experiment from a store, and prints one row for the same values of `keys`."""
-    client = mlflow.MlflowClient(uri)
-    found = client.get_experiment_by_name(experiment)
-    runs = client.search_runs([found.experiment_id], "attributes.status = 'FINISHED'", max_results=5000)
+    client, runs = finished(uri, experiment)
     groups = defaultdict(list)
     for run in runs:
         if "attack/robust_accuracy" in run.data.metrics:
