@@ -10,7 +10,6 @@ Output     one line per net and library: robust accuracy, images per second, and
 
 import os
 import sys
-import time
 from statistics import median
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -25,7 +24,7 @@ from art.estimators.classification import TensorFlowV2Classifier
 from brnn import config, datasets, files, nets
 from brnn.robustness import ATTACK_BATCH, compiled
 from brnn.tasks import Task
-from experiments.speed import configuration
+from experiments.speed import configuration, in_turn
 
 TASK = Task((28, 28), 10)
 EPSILON, STEP, STEPS = 0.1, 0.01, 40
@@ -80,13 +79,8 @@ def of_foolbox(model, x, labels, iterations: int):
 
 def compare(title: str, runs: dict, labels, model, rounds: int) -> None:
     """Prints what each of `runs` leaves and how fast it is."""
-    robust = {name: np.mean(np.argmax(model(run()), -1) == labels) for name, run in runs.items()}  # compiles
-    seconds = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            began = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - began)
+    robust = {name: np.mean(np.argmax(model(run()), -1) == labels) for name, run in runs.items()}
+    seconds = in_turn(runs, rounds)
     mine = [name for name in runs if name.startswith("brnn")]
     print(f"\n{title}, epsilon {EPSILON}, {len(labels)} images, {rounds} rounds")
     print(f"{'':24}{'robust':>8}{'images/s':>10}" + "".join(f"{f'{name} is x faster':>34}" for name in mine))

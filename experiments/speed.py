@@ -79,7 +79,7 @@ def _compare(name, overrides, rounds):
     if bound:
         epochs |= bound
     with _larq(options, data, steps) as larq:
-        seconds = _in_turn(epochs | larq, rounds)
+        seconds = in_turn(epochs | larq, rounds)
     if bound:
         seconds["matrix products"] = min((seconds.pop(mode) for mode in bound), key=median)
     _print(f"training, {name}, batches of {batch}", seconds, steps * batch, rounds)
@@ -92,7 +92,7 @@ def _compare(name, overrides, rounds):
         "Model.evaluate": lambda: model.evaluate(x, y, verbose=0),
         "Model.evaluate at its best": lambda: model.evaluate(x, y, batch_size=training.EVALUATION_BATCH, verbose=0),
     }
-    _print(f"evaluation, {name}", _in_turn(evaluations, rounds), len(x), rounds)
+    _print(f"evaluation, {name}", in_turn(evaluations, rounds), len(x), rounds)
 
 
 def configuration(overrides: list[str]) -> dict:
@@ -202,7 +202,8 @@ def _products(options, data, steps):
     }
 
 
-def _in_turn(contenders, rounds):
+def in_turn(contenders: dict, rounds: int) -> dict[str, list[float]]:
+    """The seconds that each contender, a function, takes in each round; what it takes to compile is not counted."""
     for run in contenders.values():
         run()
     seconds = {name: [] for name in contenders}
