@@ -130,13 +130,14 @@ def assert_same(place, undisturbed):
 
 
 @pytest.mark.parametrize("epoch", [1, 3, 6])
-def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(place, undisturbed, epoch):
+def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(place, undisturbed, epoch, capsys):
     with pytest.raises(KeyboardInterrupt):
         place.run("epochs=6", report=stopping_after(epoch, KeyboardInterrupt))
     assert [one.info.status for one in place.runs()] == ["KILLED"]
     trained = []
     place.run("epochs=6", report=counting(trained))
     assert trained == list(range(epoch + 1, 7))
+    assert f" goes on after epoch {epoch}\n" in "".join(capsys.readouterr())
     assert_same(place, undisturbed)
     assert not place.unfinished()
 
@@ -201,6 +202,13 @@ def test_what_finished_is_not_repeated_and_gives_any_objective(place):
     both = place.run("epochs=1", "attack=none", "objective=[test/loss,size/bits_per_weight]")
     assert both == [one.data.metrics[key] for key in ("test/loss", "size/bits_per_weight")]
     assert len(place.runs()) == 1
+
+
+def test_the_verdict_of_a_finished_run_is_told_again(place, capsys):
+    for _ in range(2):
+        place.run("epochs=1", "attack.checks=true")
+    first, again = [line for line in capsys.readouterr().out.splitlines() if line.startswith("trusted: ")]
+    assert first == again
 
 
 def test_resume_false_starts_afresh(place):
