@@ -28,7 +28,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from brnn import config, identity, sweep, terminal
+from brnn import config, files, identity, sweep, terminal
 
 KEPT = 100  # compiled programs
 ROOM = 1 << 28  # bytes that must be free to keep any: XLA fails where it cannot write
@@ -57,7 +57,7 @@ def keep_compiled() -> None:
     features = next((line for line in information.splitlines() if line.startswith(("flags", "Features"))), information)
     flags = [os.environ.get(name, "") for name in ("XLA_FLAGS", "TF_NUM_INTRAOP_THREADS", "CUDA_VISIBLE_DEVICES")]
     key = identity.hashed([importlib.metadata.version("tensorflow"), features, flags])
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "brnn" / f"xla-{key}"
+    folder = files.cache() / f"xla-{key}"
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         for old in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)[:-KEPT]:

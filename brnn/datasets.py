@@ -1,6 +1,7 @@
 """Data sets: arrays in memory, split into training, validation and test.
 
-Every option returns a `Data`. Images are x float32 (n, 28, 28) with pixels in [0, 1] and y int32 (n,).
+Every option returns a `Data`. Images are x uint8 (n, 28, 28), a quarter of the memory of the float32 in [0, 1] that a
+net sees of them, and y int32 (n,).
 Sequences are x float32 (n, T, features) or int32 tokens (n, T); their y is one label or one label per
 step in int32, or float32 in regression. A share is rounded to whole rows.
 """
@@ -111,9 +112,9 @@ def mnist_pixels(*, root: str, validation: ProperShare, permuted: bool, permutat
 def arrays(*, path: str | None, validation: ProperShare, test: ProperShare, seed: Natural | None) -> Data:
     """Data of your own: the arrays x, y and, if it has them, x_test and y_test of an .npz file.
 
-    x has shape (n, ...) and is uint8 (0 to 255, divided by 255) or float in [0, 1]; y has shape (n,) and holds
-    the classes as whole numbers from 0. Without x_test the last share `test` of the rows becomes the test split;
-    the first share `validation` of the other rows is for validation. `seed` shuffles x and y before that.
+    x has shape (n, ...) and is uint8 (0 to 255, which a net sees divided by 255) or float in [0, 1]; y has shape
+    (n,) and holds the classes as whole numbers from 0. Without x_test the last share `test` of the rows becomes the
+    test split; the first share `validation` of the other rows is for validation. `seed` shuffles x and y before that.
     """
     found = files.read_npz(path)
     x, y = found["x"], found["y"]
@@ -239,15 +240,10 @@ def _images(images, validation, source) -> Data:
     """`images` (x, y, x_test, y_test) as data; the first share `validation` of x and y is for validation."""
     x, y, x_test, y_test = images
     first = _rows(len(x), validation, "validation")
-    x, x_test = _unit(x), _unit(x_test)
+    x, x_test = (one if one.dtype == np.uint8 else one.astype(np.float32) for one in (x, x_test))
     y, y_test = y.astype(np.int32), y_test.astype(np.int32)
     classes = int(max(y.max(), y_test.max())) + 1
     return Data((x[first:], y[first:]), (x[:first], y[:first]), (x_test, y_test), classes, source)
-
-
-def _unit(x):
-    """`x` as float32, bytes divided by 255."""
-    return np.divide(x, np.float32(255), dtype=np.float32) if x.dtype == np.uint8 else x.astype(np.float32)
 
 
 def _reordered(data, permuted, seed, shape) -> Data:

@@ -1,4 +1,4 @@
-"""Files: arrays read from disk or downloaded, and checked.
+"""Files: arrays read from disk or downloaded, and checked, and where files are kept.
 
 What is damaged, missing or not what it should be raises one line that names the file and what to do.
 Nothing here loads a pickle.
@@ -8,6 +8,7 @@ import contextlib
 import gzip
 import hashlib
 import io
+import os
 import socket
 import wave
 import zipfile
@@ -17,6 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from brnn import terminal
+
+
+def cache() -> Path:
+    """The folder for what later processes of the user can take over, where it is still there."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "brnn"
 
 
 def existing(path, what) -> Path:

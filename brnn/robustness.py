@@ -7,7 +7,7 @@ any other is its own only member.
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache, lru_cache, partial
 from typing import Literal
 
@@ -28,11 +28,15 @@ SAVED = 200  # adversarial images in the artifact
 
 @dataclass(frozen=True)
 class Attacked:
-    """The test images that are attacked (float32, pixels in [0, 1]), their labels, and a wrong target for each."""
+    """The test images that are attacked (float32, pixels in [0, 1]), their labels, and a wrong target for each.
+
+    `classes` are those that the discretized net gives to them.
+    """
 
     images: np.ndarray
     labels: np.ndarray
     targets: np.ndarray
+    classes: np.ndarray
 
     def __post_init__(self):
         if (same := self.labels == self.targets).any():
@@ -40,7 +44,7 @@ class Attacked:
 
     def of(self, rows: np.ndarray) -> "Attacked":
         """Some of the images."""
-        return Attacked(self.images[rows], self.labels[rows], self.targets[rows])
+        return Attacked(*(getattr(self, one.name)[rows] for one in fields(self)))
 
 
 @dataclass
@@ -155,7 +159,7 @@ def evaluate(
     uniform noise of the same size; `trust/` are the checks of `brnn.trust`.
     """
     seed, net = all_nets.options["seed"], all_nets.through("trained")
-    victims = choose(all_nets.data, seed, images, choice, target)
+    victims = choose(net.model, all_nets.data, seed, images, choice, target)
     if option["name"] == "exact":
         return _decide(all_nets, option, victims)
     report = _run(all_nets, option, victims)
@@ -164,7 +168,7 @@ def evaluate(
         identity = _run(all_nets, option | {"estimator": "identity"}, victims)
         report.metrics |= {key.replace("attack/", "attack_identity/"): value for key, value in identity.metrics.items()}
     noisy = _noise(victims, report.images, option.get("clip", True), seed)
-    report.metrics |= measure("attack_noise", net, victims, noisy, report.targeted)
+    report.metrics |= measure("attack_noise", victims, noisy, predicted(net.model, noisy), report.targeted)
     report.metrics["attack/images"] = len(victims.images)
     for key, values in (("epsilon", curve_epsilons), ("iterations", curve_iterations)):
         runs = {value: _run(all_nets, option | {key: value}, victims) for value in values}
@@ -207,7 +211,7 @@ def files(report: Report, name: str) -> dict[str, bytes]:
     return {"adversarial.npz": arrays.getvalue(), "figures/adversarial_examples.png": figures.png(examples)} | drawn
 
 
-def choose(data, seed: int, images: int, choice: str, target) -> Attacked:
+def choose(net: Callable, data, seed: int, images: int, choice: str, target) -> Attacked:
     """`images` of the test set, the first or random ones, with targets drawn uniformly from the wrong classes.
 
     A `target` that is a number is that of all, and images of that class are left out.
@@ -216,10 +220,10 @@ def choose(data, seed: int, images: int, choice: str, target) -> Attacked:
     if target != "random":
         x, y = x[y != target], y[y != target]
     rows = np.arange(len(y)) if choice == "first" else np.random.default_rng([seed, 3]).permutation(len(y))
-    x, y = x[rows[:images]], y[rows[:images]]
+    x, y = np.asarray(tasks.pixels(x[rows[:images]])), y[rows[:images]]
     shift = np.random.default_rng([seed, 1]).integers(1, data.classes, len(y))
     targets = (y + shift) % data.classes if target == "random" else np.full(len(y), target)
-    return Attacked(x, y, targets.astype(y.dtype))
+    return Attacked(x, y, targets.astype(y.dtype), predicted(net, x))
 
 
 def members(option: dict, plugins: list[str]) -> dict[str, dict]:
@@ -267,8 +271,10 @@ def _graph(attack: Callable, keywords: str, net: Callable, shape: tuple, labels:
     return tf.function(run, batch, autograph=False).get_concrete_function()
 
 
-def measure(prefix: str, net: Callable, victims: Attacked, images: np.ndarray, targeted: bool) -> dict[str, float]:
-    """What an attack on a net achieved, its names after `prefix`/.
+def measure(
+    prefix: str, victims: Attacked, images: np.ndarray, classes: np.ndarray, targeted: bool
+) -> dict[str, float]:
+    """What an attack achieved that made of its victims `images` of these `classes`, its names after `prefix`/.
 
     `clean_accuracy` and `robust_accuracy`: share of all images classified right before and under the attack (Carlini
     et al. 2019, arXiv:1902.06705). `broke`: share not classified right under it, natural errors included.
@@ -276,8 +282,7 @@ def measure(prefix: str, net: Callable, victims: Attacked, images: np.ndarray, t
     those classified right before. `linf`, `l2`: mean norms of the perturbation; `linf_median`, `l2_median`: its
     medians over the images that were right before and are broken, where there are any (Moosavi-Dezfooli et al. 2016).
     """
-    before, after = predicted(net, victims.images) == victims.labels, predicted(net, images)
-    right = after == victims.labels
+    before, right = victims.classes == victims.labels, classes == victims.labels
     difference = (images - victims.images).reshape(len(images), -1)
     sizes = {"linf": np.abs(difference).max(axis=1), "l2": np.linalg.norm(difference, axis=1)}
     metrics = {
@@ -289,7 +294,7 @@ def measure(prefix: str, net: Callable, victims: Attacked, images: np.ndarray, t
     if (broken := before & ~right).any():
         metrics |= {f"{norm}_median": np.median(size[broken]) for norm, size in sizes.items()}
     if targeted:
-        metrics["tricked"] = metrics["success_rate"] = (after == victims.targets).mean()
+        metrics["tricked"] = metrics["success_rate"] = (classes == victims.targets).mean()
     else:
         metrics["success_rate"] = broken.sum() / before.sum() if before.any() else 0.0
     return {f"{prefix}/{name}": float(value) for name, value in metrics.items()}
@@ -335,7 +340,8 @@ def _run(all_nets: Nets, option: dict, victims: Attacked) -> Report:
     net, seed = all_nets.through("trained"), all_nets.options["seed"]
     targeted = option.get("targeted", False)
     labels = victims.targets if targeted else victims.labels
-    images, left, asked, blind = victims.images.copy(), np.arange(len(labels)), 0, np.zeros(len(labels), bool)
+    images, classes, asked = victims.images.copy(), victims.classes.copy(), 0
+    left, blind = np.arange(len(labels)), np.zeros(len(labels), bool)
     given = sorted(members(option, all_nets.options["plugins"]).items(), key=lambda one: _is_blind(all_nets, one[1]))
     metrics = {f"{option['name']}/{name.translate(PLAIN)}/broke": 0.0 for name, _ in given}
     for name, member in given:
@@ -348,14 +354,14 @@ def _run(all_nets: Nets, option: dict, victims: Attacked) -> Report:
         if not np.isfinite(images[left]).all():
             raise training.NonFiniteError(f"attack={name} gave pixels that are not numbers")
         asked += int(looked.asked.numpy()) - before
-        classes = predicted(net.model, images[left])
-        reached = classes == labels[left] if targeted else classes != labels[left]
+        classes[left] = predicted(net.model, images[left])
+        reached = (classes[left] == labels[left]) == targeted
         metrics[f"{option['name']}/{name.translate(PLAIN)}/broke"] = reached.sum() / len(labels)
         blind[left[reached]] = _is_blind(all_nets, member)
         left = left[~reached]
     metrics = metrics if len(metrics) > 1 else {}
-    metrics |= measure("attack", net.model, victims, images, targeted) | {"attack/queries": asked / len(labels)}
-    return Report(victims, images, predicted(net.model, images), targeted, metrics, blind)
+    metrics |= measure("attack", victims, images, classes, targeted) | {"attack/queries": asked / len(labels)}
+    return Report(victims, images, classes, targeted, metrics, blind)
 
 
 def _is_blind(all_nets: Nets, member: dict) -> bool:
@@ -396,7 +402,10 @@ def _decide(all_nets: Nets, option: dict, victims: Attacked) -> Report:
     images = np.stack([x if v.image is None else v.image for x, v in zip(victims.images, verdicts, strict=True)])
     status = np.array([verdict.status for verdict in verdicts])
     shares = {name: float(np.mean(status == name)) for name in (exact.CERTIFIED, exact.BROKEN, exact.UNKNOWN)}
-    metrics = measure("attack", net, victims, images, False) | {f"attack_exact/{name}": v for name, v in shares.items()}
+    classes = predicted(net, images)
+    metrics = measure("attack", victims, images, classes, False) | {
+        f"attack_exact/{name}": v for name, v in shares.items()
+    }
     metrics |= {
         "attack_exact/robust_accuracy_low": shares[exact.CERTIFIED],
         "attack_exact/robust_accuracy_high": shares[exact.CERTIFIED] + shares[exact.UNKNOWN],
@@ -406,7 +415,7 @@ def _decide(all_nets: Nets, option: dict, victims: Attacked) -> Report:
     wrong = int(np.sum((status == exact.CERTIFIED) & np.any(list(broken.values()), axis=0)))
     reasons = [f"{shares[exact.UNKNOWN]:.3f} of the images are undecided"] if shares[exact.UNKNOWN] else []
     reasons += [f"{wrong} certified images are broken by an attack, which is a bug of brnn"] if wrong else []
-    return Report(victims, images, predicted(net, images), False, metrics, np.zeros(len(images), bool), reasons)
+    return Report(victims, images, classes, False, metrics, np.zeros(len(images), bool), reasons)
 
 
 def _noise(victims: Attacked, images: np.ndarray, clip: bool, seed: int) -> np.ndarray:

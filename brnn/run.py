@@ -219,7 +219,7 @@ def _train(program, data, options, tracked, paths, name, report):
             metrics |= {f"spectral_radius/{path}": radius for path, radius in radii.items()}
             if data.tokens is not None and options["loss"]["name"] == "cross_entropy":
                 metrics |= measures.per_character(metrics)
-            metrics |= measures.gradient_shares(program.manager, data.train[0][:PROBED])
+            metrics |= measures.gradient_shares(program.manager, tasks.pixels(data.train[0][:PROBED]))
             history.append(metrics)
             state = program.state()
             if _best_epoch(history) == epoch:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
 
@@ -27,7 +28,15 @@ def of(data) -> Task:
     return Task(
         shape=x.shape[1:],
         classes=data.classes,
-        tokens=np.issubdtype(x.dtype, np.integer),
+        tokens=np.issubdtype(x.dtype, np.integer) and x.dtype != np.uint8,
         per_step=y.ndim - regression == 2,
         carried=data.sequential,
     )
+
+
+def pixels(x):
+    """Bytes, as images are kept, as the values in [0, 1] that a net sees; other inputs as they are.
+
+    They are multiplied by the float32 next to 1 / 255, which is what compilers make of a division, so that all agree.
+    """
+    return keras.ops.cast(x, "float32") * np.float32(1 / 255) if x.dtype == "uint8" else x

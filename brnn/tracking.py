@@ -31,7 +31,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from brnn import identity, terminal
+from brnn import files, identity, terminal
 from brnn.ranges import StoreUri
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -357,12 +357,40 @@ def _locked(uri: str):
 
 
 def _create(path: Path) -> None:
-    """Creates a SQLite store under another name first, since MLflow cannot open one that a crash left half made."""
+    """Creates a SQLite store under another name first, since MLflow cannot open one that a crash left half made.
+
+    Making its tables takes MLflow more than a second, so that the next store is a copy of empty ones that are kept.
+    """
     new = path.with_name(f"{path.name}.new")
     for left in (new, new.with_name(f"{new.name}-journal")):
         left.unlink(missing_ok=True)
-    mlflow.MlflowClient(SQLITE + str(new))
+    kept = files.cache() / f"mlflow-{mlflow.__version__}.db"
+    if not _copy(kept, new):
+        mlflow.MlflowClient(SQLITE + str(new))
+        with suppress(OSError):
+            _keep_tables(new, kept)
     new.replace(path)
+
+
+def _keep_tables(store: Path, kept: Path) -> None:
+    """Copies a new store, but for its first experiment, whose place MLflow will choose."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+        if _copy(store, Path(folder, kept.name), "DELETE FROM experiments"):
+            Path(folder, kept.name).replace(kept)
+
+
+def _copy(source: Path, target: Path, change: str = "") -> bool:
+    """Copies a SQLite file, and changes the copy by a statement; tells whether that worked."""
+    try:
+        with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            database.execute("VACUUM INTO ?", [str(target)])
+        with closing(sqlite3.connect(target)) as database, database:
+            database.execute(change)
+    except sqlite3.DatabaseError:  # there is none, or a damaged one, or no room
+        target.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def _send(client, run_id: str, record: dict) -> None:

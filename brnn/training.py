@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from brnn import measures
+from brnn import measures, tasks
 from brnn.distribution import ALONE, Replicas
 from brnn.manager import QuantManager
 
@@ -109,7 +109,7 @@ class Program:
 
         All replicas draw the same levels; what else they draw depends on their `place`.
         """
-        model = self.manager.model
+        model, x = self.manager.model, tasks.pixels(x)
         draws = itertools.count()
         levels = self.manager.levels(self._noise(seed, number, draws), latent)
         noise = self._noise(seed, number, (place * DRAWS + draw for draw in draws))
@@ -141,7 +141,7 @@ class Program:
 
     def _evaluate(self, x, y, carried):
         """The metrics of each row of a batch, and the state after it."""
-        outputs, carried = _split(self.manager(_inputs(x, carried)), carried)
+        outputs, carried = _split(self.manager(_inputs(tasks.pixels(x), carried)), carried)
         return {name: _per_row(value) for name, value in self._values(y, outputs).items()}, carried
 
     def _values(self, y, outputs):

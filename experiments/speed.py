@@ -87,10 +87,13 @@ def _compare(name, overrides, rounds):
     model = nets.twin(options, tasks.of(data), "trained", program.manager.weights())
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(loss=loss, metrics=["accuracy"], jit_compile=False)
+    pixels = tasks.pixels(x).numpy()
     evaluations = {
         "brnn": lambda: training.score(program, x, y, batch),
-        "Model.evaluate": lambda: model.evaluate(x, y, verbose=0),
-        "Model.evaluate at its best": lambda: model.evaluate(x, y, batch_size=training.EVALUATION_BATCH, verbose=0),
+        "Model.evaluate": lambda: model.evaluate(pixels, y, verbose=0),
+        "Model.evaluate at its best": lambda: model.evaluate(
+            pixels, y, batch_size=training.EVALUATION_BATCH, verbose=0
+        ),
     }
     _print(f"evaluation, {name}", in_turn(evaluations, rounds), len(x), rounds)
 
@@ -122,7 +125,7 @@ def _fit(options, data, steps, best):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(options["optimizer"]["learning_rate"]), loss, metrics=["accuracy"], **keys)
     rows = steps * options["batch_size"]
-    x, y = (array[:rows] for array in data.train)
+    x, y = tasks.pixels(data.train[0][:rows]).numpy(), data.train[1][:rows]
     if not best:
         return lambda: model.fit(x, y, batch_size=options["batch_size"], verbose=0)
     batches = tf.data.Dataset.from_tensor_slices((x, y)).cache().shuffle(rows)
@@ -142,7 +145,7 @@ def _larq(options, data, steps):
     net |= {"learning_rate": options["optimizer"]["learning_rate"]}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as processes:
         x, y = (array[: steps * options["batch_size"]] for array in data.train)
-        np.savez(f"{folder}/train.npz", x=x, y=y)
+        np.savez(f"{folder}/train.npz", x=tasks.pixels(x), y=y)
         yield {
             name: _answering(processes, [python, LARQ_SPEED, json.dumps(net | {"best": best}), f"{folder}/train.npz"])
             for name, best in (("Larq", False), ("Larq at its best", True))

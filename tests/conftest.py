@@ -27,10 +27,9 @@ def digits():
     if "BRNN_DATA" in os.environ:
         return datasets.mnist(root=str(Path(os.environ["BRNN_DATA"]) / "mnist"), validation=1 / 12)
     x, y, x_test, y_test = files.embedded_digits()
-    x, x_test = x / 255, x_test / 255
     held_out = len(x) // 12
     pairs = ((x[held_out:], y[held_out:]), (x[:held_out], y[:held_out]), (x_test, y_test))
-    typed = [(a.astype("float32"), b.astype("int32")) for a, b in pairs]
+    typed = [(a, b.astype("int32")) for a, b in pairs]
     return datasets.Data(*typed, classes=10, source="embedded")
 
 

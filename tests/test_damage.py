@@ -78,8 +78,8 @@ def check(data):
         assert np.isfinite(x).all()
         assert np.isfinite(y).all()
         if data.source == "npz":
-            assert (x.dtype, y.dtype) == (np.float32, np.int32)
-            assert ((x >= 0) & (x <= 1)).all()
+            assert (x.dtype, y.dtype) in ((np.uint8, np.int32), (np.float32, np.int32))
+            assert x.dtype == np.uint8 or ((x >= 0) & (x <= 1)).all()
         if data.source == "wav":
             assert np.abs(y).max() <= 1
         else:

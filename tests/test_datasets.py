@@ -147,12 +147,12 @@ def test_other_images_under_the_names_of_mnist_are_refused(folder, option):
 def test_mnist_is_split_into_the_last_55000_the_first_5000_and_10000():
     got = datasets.mnist(root=os.environ["BRNN_DATA"] + "/mnist", validation=SHARE)
     for (x, y), n in ((got.train, 55_000), (got.validation, 5_000), (got.test, 10_000)):
-        assert (x.shape, x.dtype, x.min(), x.max()) == ((n, 28, 28), np.float32, 0.0, 1.0)
+        assert (x.shape, x.dtype, x.min(), x.max()) == ((n, 28, 28), np.uint8, 0, 255)
         assert (y.shape, y.dtype) == ((n,), np.int32)
     assert got.validation[1][:5].tolist() == [5, 0, 4, 1, 9]
     assert got.train[1][:5].tolist() == [7, 3, 4, 6, 1]
     assert got.test[1][:5].tolist() == [7, 2, 1, 0, 4]
-    assert got.validation[0][0, 5, 12:16].tolist() == (np.float32([3, 18, 18, 18]) / np.float32(255)).tolist()
+    assert got.validation[0][0, 5, 12:16].tolist() == [3, 18, 18, 18]
     assert (got.classes, got.source, got.sequential) == (10, "idx", False)
 
 
@@ -224,12 +224,12 @@ def test_without_files_and_network_there_are_5000_digits(offline):
     assert offline["images_source"] == "embedded"
     for split, n in (("train", 3000), ("validation", 1000), ("test", 1000)):
         x, y = offline[f"images_{split}_x"], offline[f"images_{split}_y"]
-        assert (x.shape, x.dtype, x.min(), x.max()) == ((n, 28, 28), np.float32, 0.0, 1.0)
+        assert (x.shape, x.dtype, x.min(), x.max()) == ((n, 28, 28), np.uint8, 0, 255)
         assert (y.dtype, np.bincount(y).tolist()) == (np.int32, [n // 10] * 10)
     zeros = offline["images_test_x"][offline["images_test_y"] == 0]
-    assert zeros[:, 13:15, 13:15].mean() < 0.1  # the middle of a 0 is empty
+    assert zeros[:, 13:15, 13:15].mean() < 0.1 * 255  # the middle of a 0 is empty
     ones = offline["images_test_x"][offline["images_test_y"] == 1]
-    assert ones[:, 13:15, 13:15].mean() > 0.7  # the middle of a 1 is full
+    assert ones[:, 13:15, 13:15].mean() > 0.7 * 255  # the middle of a 1 is full
 
 
 def test_no_embedded_digit_is_in_two_splits(offline):
@@ -298,16 +298,20 @@ def arrays(tmp_path):
 
 def test_the_last_rows_are_tested_and_the_first_validated(arrays):
     got = arrays(x=X, y=Y, validation=1 / 3, test=0.4)
-    assert got.validation[0].tolist() == [[0.0, 1.0]]
-    np.testing.assert_allclose(got.train[0], [[0.2, 0], [0.4, 0]], rtol=1e-6)
-    np.testing.assert_allclose(got.test[0], [[0.6, 0], [0.8, 0]], rtol=1e-6)
+    assert [split[0].tolist() for split in (got.train, got.validation, got.test)] == [
+        [[51, 0], [102, 0]],
+        [[0, 255]],
+        [[153, 0], [204, 0]],
+    ]
     assert [split[1].tolist() for split in (got.train, got.validation, got.test)] == [[1, 0], [0], [1, 0]]
-    assert (got.train[0].dtype, got.train[1].dtype) == (np.float32, np.int32)
+    assert (got.train[0].dtype, got.train[1].dtype) == (np.uint8, np.int32)
     assert (got.classes, got.source, got.sequential, got.tokens) == (2, "npz", False, None)
 
 
 def test_floats_are_kept_as_they_are(arrays):
-    np.testing.assert_array_equal(arrays(x=FLOATS.astype(np.float64), y=Y.astype(float)).train[0], FLOATS[:3])
+    got = arrays(x=FLOATS.astype(np.float64), y=Y.astype(float)).train[0]
+    assert got.dtype == np.float32
+    np.testing.assert_array_equal(got, FLOATS[:3])
 
 
 def test_a_test_split_of_its_own_is_taken_and_counts_for_the_classes(arrays):

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from brnn import attacks, config, datasets, ensembles, files, nets, robustness, training
 from brnn.config import ConfigError
-from brnn.robustness import Attacked, Net, Nets, choose, measure, perturbed
+from brnn.robustness import Attacked, Net, Nets, choose, measure, perturbed, predicted
 from brnn.tasks import Task
 
 SHARED = config.yaml.safe_load((config.folder() / "attack_keys.yaml").read_text())
@@ -89,14 +89,18 @@ def evaluated(all_nets, name, **keys):
 def four_images():
     """Labels 0, 0, 1, 1 of a net that says 1 where the only pixel is above 0.5; the third is wrong already."""
     x = np.float32([[0.2], [0.4], [0.3], [0.9]])
-    victims = Attacked(x, np.int32([0, 0, 1, 1]), np.int32([1, 1, 0, 0]))
-    return victims, lambda images: np.hstack([0.5 - images, images - 0.5])
+    return Attacked(x, np.int32([0, 0, 1, 1]), np.int32([1, 1, 0, 0]), classes(x))
+
+
+def classes(x):
+    """Those that the net gives."""
+    return predicted(lambda images: np.hstack([0.5 - images, images - 0.5]), x)
 
 
 def test_metrics_by_hand():
-    victims, net = four_images()
+    victims = four_images()
     moved = np.float32([[0.3], [0.7], [0.3], [0.4]])  # the second and the fourth are broken, by 0.3 and 0.5
-    metrics = measure("attack", net, victims, moved, targeted=False)
+    metrics = measure("attack", victims, moved, classes(moved), targeted=False)
     assert metrics == pytest.approx(
         {
             "attack/clean_accuracy": 0.75,
@@ -109,34 +113,34 @@ def test_metrics_by_hand():
             "attack/l2_median": 0.4,
         }
     )
-    targeted = measure("attack", net, victims, moved, targeted=True)
+    targeted = measure("attack", victims, moved, classes(moved), targeted=True)
     assert targeted["attack/tricked"] == targeted["attack/success_rate"] == 0.75
 
 
 def test_no_median_where_nothing_is_broken():
-    victims, net = four_images()
-    metrics = measure("attack", net, victims, victims.images, targeted=False)
+    victims = four_images()
+    metrics = measure("attack", victims, victims.images, victims.classes, targeted=False)
     assert "attack/linf_median" not in metrics
     assert metrics["attack/success_rate"] == 0
 
 
 def test_a_target_that_is_the_label_is_refused():
     with pytest.raises(ValueError, match="a target must differ from the label, got 2 for both"):
-        Attacked(np.zeros((2, 1), "float32"), np.int32([1, 2]), np.int32([0, 2]))
+        Attacked(np.zeros((2, 1), "float32"), np.int32([1, 2]), np.int32([0, 2]), np.int32([1, 2]))
 
 
-def test_images_are_the_first_or_random_ones_with_wrong_targets(digits):
-    first, drawn = (choose(digits, 0, 50, choice, "random") for choice in ("first", "random"))
+def test_images_are_the_first_or_random_ones_with_wrong_targets(real, digits):
+    first, drawn = (choose(real, digits, 0, 50, choice, "random") for choice in ("first", "random"))
     np.testing.assert_array_equal(first.images, digits.test[0][:50])
     assert not np.array_equal(first.images, drawn.images)
-    np.testing.assert_array_equal(drawn.images, choose(digits, 0, 50, "random", "random").images)
+    np.testing.assert_array_equal(drawn.images, choose(real, digits, 0, 50, "random", "random").images)
     assert not (first.targets == first.labels).any()
     assert len(set(((first.targets - first.labels) % 10).tolist())) == 9
-    np.testing.assert_array_equal(choose(digits, 0, 20, "first", "random").images, first.images[:20])
+    np.testing.assert_array_equal(choose(real, digits, 0, 20, "first", "random").images, first.images[:20])
 
 
-def test_one_target_for_all_leaves_out_its_own_class(digits):
-    victims = choose(digits, 0, 1000, "first", 3)
+def test_one_target_for_all_leaves_out_its_own_class(real, digits):
+    victims = choose(real, digits, 0, 1000, "first", 3)
     assert (victims.targets == 3).all()
     assert not (victims.labels == 3).any()
     assert len(victims.labels) == np.sum(digits.test[1] != 3)

@@ -67,6 +67,28 @@ def log_500(uri, barrier):
             run.metrics({f"m/{key}": 1000 * step + key for key in range(KEYS)}, step)
 
 
+def test_a_new_store_takes_over_the_empty_tables_of_an_earlier_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a ? cache"))
+
+    def made(name):
+        tracking.open_store(uri=f"sqlite:///{tmp_path}/{name}/mlflow.db", experiment="brnn")
+        with contextlib.closing(sqlite3.connect(tmp_path / name / "mlflow.db")) as database:
+            tables = sorted(database.execute("SELECT name, sql FROM sqlite_master").fetchall())
+            return tables, database.execute("SELECT experiment_id, name, artifact_location FROM experiments").fetchall()
+
+    tables, (default, own) = made("first")
+    (kept,) = (tmp_path / "a ? cache" / "brnn").iterdir()
+    before = kept.stat()
+    assert made("second") == (tables, [default, (*own[:2], own[2].replace("/first/", "/second/"))])
+    assert kept.stat() == before
+    kept.write_bytes(kept.read_bytes()[:50_000])
+    names = [name for name, _ in tables]  # MLflow writes the values of a constraint in no order
+    assert [name for name, _ in made("third")[0]] == names
+    assert kept.stat().st_size > 500_000
+    monkeypatch.setenv("XDG_CACHE_HOME", str(kept))  # a file
+    assert [name for name, _ in made("fourth")[0]] == names
+
+
 def test_processes_that_open_a_new_store_at_once_lose_nothing(tmp_path):
     uri, context = f"sqlite:///{tmp_path}/mlflow.db", multiprocessing.get_context("spawn")
     barrier = context.Barrier(PROCESSES)

@@ -71,7 +71,7 @@ def main(seeds: int) -> None:
     counts = {name: Counter() for name in CANARIES}
     for seed in range(seeds):
         rows = np.random.default_rng(seed).permutation(len(data.test[1]))[: trust.IMAGES]
-        x, labels = (part[rows] for part in data.test)
+        x, labels = np.asarray(tasks.pixels(data.test[0][rows])), data.test[1][rows]
         for name, (overrides, mask) in CANARIES.items():
             pair = trained(configured(*overrides, f"seed={seed}"), data)
             counts[name].update(reasons(*(partial(mask, net) for net in pair), x, labels, seed))
