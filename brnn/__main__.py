@@ -12,7 +12,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -86,24 +86,28 @@ def _hydra(composed: DictConfig) -> float | list[float]:
 
 
 def _job(options: dict, parent: str | None, suffix: str, report: Callable) -> float | list[float]:
-    """Checks a configuration and runs it; the tracking store opens while TensorFlow is imported."""
+    """Checks a configuration and runs it; TensorFlow and MLflow are imported, and the store opened, as the data load.
+
+    They are not imported at the same time: two threads that share the interpreter take longer than one.
+    """
     config.check(options)
     keep_compiled()
-    with ThreadPoolExecutor(1) as executor:
-        store = executor.submit(_open_store, options["tracking"])
-        identity.data(
-            json.dumps(options["dataset"]), tuple(options["plugins"])
-        )  # kept; what is wrong with it shows early
+    prepared = Future()
+    threading.Thread(target=_prepare, args=(prepared, options["tracking"]), daemon=True).start()
+    identity.data(json.dumps(options["dataset"]), tuple(options["plugins"]))  # kept; what is wrong with it shows early
+    run, store = prepared.result()
+    own = {key: options[key] for key in config.parameters("brnn.run", "run")}
+    return run(options, store, parent, suffix, report, **own)
+
+
+def _prepare(prepared, tracking_keys):
+    """Sets what a run needs, or the error; in a thread that a process does not wait for when it fails elsewhere."""
+    try:
         with terminal.quiet():
-            from brnn import run
-        own = {key: options[key] for key in config.parameters("brnn.run", "run")}
-        return run.run(options, store, parent, suffix, report, **own)
-
-
-def _open_store(keys):
-    from brnn import tracking
-
-    return tracking.open_store(**keys)
+            from brnn import run, tracking
+        prepared.set_result((run.run, tracking.open_store(**tracking_keys)))
+    except BaseException as error:
+        prepared.set_exception(error)
 
 
 def _is_override(argument: str) -> bool:

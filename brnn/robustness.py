@@ -122,7 +122,7 @@ def _net(options: str, task: tasks.Task, estimator: str, source: str | None) -> 
 def prepare(options: dict, data, store) -> None:
     """Raises `ConfigError` for an attack that could not run; called before training.
 
-    `store` is a future of the tracking store, asked for where the attack has another run as its source.
+    `store` is that of the runs which an attack may have as its source.
     """
     option = options["attack"]
     given = members(option, options["plugins"]).values()
@@ -136,7 +136,7 @@ def prepare(options: dict, data, store) -> None:
         libraries.evasion_attack(option["method"])
     _check_keys(option, data)
     for source in {member["source"] for member in given} - {None, "twin"}:
-        Nets(options, data, [], store.result().net).through("trained", source)
+        Nets(options, data, [], store.net).through("trained", source)
 
 
 def evaluate(

@@ -42,7 +42,7 @@ PROBED = 1000  # rows on which the share of passed gradients is measured
 
 def run(
     options: dict,
-    store,
+    store: tracking.Store,
     parent: str | None,
     suffix: str,
     report: Callable[[int, dict], bool],
@@ -63,8 +63,8 @@ def run(
 ) -> float | list[float]:
     """Trains, attacks and tracks one net, and returns its `objective`, or a list of them.
 
-    `options` is the whole configuration, `store` a future of the open tracking store, `parent` the run of the
-    sweep if there is one. `suffix` tells the run's name from those with the same groups and seed. After each epoch
+    `options` is the whole configuration, `store` the open tracking store, `parent` the run of the sweep if there is
+    one. `suffix` tells the run's name from those with the same groups and seed. After each epoch
     `report(epoch, metrics)` tells whether to go on. With `resume`, a run of the same fingerprint that finished is
     not repeated, one that did not goes on from its checkpoint, and a net that another run trained in the same way
     is taken from where the last `trained` of them are kept. A worker that is not the chief only trains along, and
@@ -81,14 +81,13 @@ def run(
     name = "-".join(_plain(options[group]) for group in NAMED) + f"-s{seed}{suffix}"
     if not replicas.chief:
         return _train_along(nets.program(options, tasks.of(data), replicas), data, options, name)
-    opened = store.result()
-    earlier = _earlier(opened, fingerprint, path, resume)
+    earlier = _earlier(store, fingerprint, path, resume)
     if earlier and tracking.standing(earlier) == "finished":
         replicas.dismiss()
-        return _skipped(name, opened, earlier, parent, keep, objective)
+        return _skipped(name, store, earlier, parent, keep, objective)
     robustness.prepare(options, data, store)
     program = nets.program(options, tasks.of(data), replicas)
-    with opened.run(name, _tags(options, data, fingerprint), parent, path.with_suffix(SPOOL), earlier) as tracked:
+    with store.run(name, _tags(options, data, fingerprint), parent, path.with_suffix(SPOOL), earlier) as tracked:
         tracked.params(_parameters(options))
         if parent is None:
             terminal.layers_table(measures.layers(program.manager))
@@ -112,7 +111,7 @@ def run(
         metrics = kept | final
         value = _objective(metrics, objective)
     if parent is None:
-        _show(name, metrics, opened)
+        _show(name, metrics, store)
     return value
 
 

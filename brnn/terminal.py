@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +26,7 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
+_STDERR = threading.RLock()  # held by whoever has put a file in its place
 PLAIN = "BRNN_PLAIN"  # environment variable of a process that shares the terminal with others
 _UNLIMITED = 10_000  # columns of what is no terminal
 _STATUS_WIDTH = 90  # columns of a progress bar and the longest text behind it
@@ -189,18 +191,19 @@ def note(text: str) -> None:
 @contextmanager
 def quiet():
     """Keeps what TensorFlow writes to stderr as it starts, and shows it only where the import fails."""
-    with tempfile.TemporaryFile() as kept:
-        stderr = os.dup(2)
+    with _STDERR, tempfile.TemporaryFile() as kept, os.fdopen(os.dup(2), "w") as stderr:
+        own, sys.stderr = sys.stderr, stderr  # what other threads have to say is shown
         os.dup2(kept.fileno(), 2)
         try:
             yield
         except BaseException:
             kept.seek(0)
-            os.write(stderr, kept.read())
+            stderr.buffer.write(kept.read())
             raise
         finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+            sys.stderr = own
+            stderr.flush()
+            os.dup2(stderr.fileno(), 2)
 
 
 def verdict(text: str, good: bool) -> None:

@@ -18,7 +18,7 @@ from brnn import measures, tasks
 from brnn.distribution import ALONE, Replicas
 from brnn.manager import QuantManager
 
-EVALUATION_BATCH = 1000
+EVALUATION_BATCH = 2500
 PIECE = 1.0  # seconds of training after which Python may show progress, or stop
 DRAWS = 1 << 16  # that a step may make
 

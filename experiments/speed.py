@@ -42,6 +42,8 @@ NETS = {
     "GRU": ["topology=gru", "dataset=mnist_rows"],
 }
 JOBS = ["seed=range(4)", "optimizer.learning_rate=3e-4,1e-3,3e-3"]
+BRNN = [sys.executable, "-m", "brnn"]
+PARTS = ("training", "compile", "evaluation", "attack", "artifacts", "tracking")  # of a run, that it logs itself
 LARQ = (
     'python3 -m venv larq && larq/bin/pip install "tensorflow-cpu==2.15.*" larq "numpy<2" (Python 3.9 to 3.11), '
     "then LARQ_PYTHON=larq/bin/python"
@@ -227,49 +229,52 @@ def _print(title, seconds, images, rounds):
 
 def _run():
     """Where the time of one default run goes, as a process of its own with a new store: medians of 5 runs, seconds."""
-    parts = ("training", "compile", "evaluation", "attack", "artifacts", "tracking")
-    found = {name: [] for name in ("the process", "import tensorflow", *parts)}
+    found = {}
     for _ in range(5):
         with tempfile.TemporaryDirectory() as folder:
-            environment = os.environ | {"BRNN_DATA": os.path.abspath(os.environ["BRNN_DATA"])}
-            for name, command in (
-                ("import tensorflow", [sys.executable, "-c", "import tensorflow"]),
-                ("the process", [sys.executable, "-m", "brnn", "estimator=ste"]),
-            ):
-                began = time.perf_counter()
-                subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-                found[name].append(time.perf_counter() - began)
-            for part in parts:
-                found[part].append(sum(_logged(f"{folder}/mlflow.db", f"time/{part}")))
-    print("\none run of simple, 5 epochs, new store: medians of 5 processes\n" + f"{'':30}{'seconds':>10}")
+            for name in ("tensorflow", "tensorflow, mlflow, hydra"):
+                code = f"import os, {name}; os._exit(0)"
+                found.setdefault(f"import {name}", []).append(_timed([sys.executable, "-c", code], folder))
+            began = time.time()
+            found.setdefault("the process", []).append(_timed([*BRNN, "estimator=ste"], folder))
+            parts = {part: _logged(f"{folder}/mlflow.db", f"time/{part}") for part in PARTS}
+            at, _ = parts["training"][0]  # when the first epoch was logged
+            first = at / 1000 - began - sum(parts[part][0][1] for part in ("training", "evaluation"))
+            found.setdefault("until the first step is done", []).append(first)
+            for part, values in parts.items():
+                found.setdefault(part, []).append(sum(value for _, value in values))
+    print("\none run of simple, 5 epochs, new store: medians of 5 processes\n" + f"{'':42}{'seconds':>10}")
     seconds = {name: median(values) for name, values in found.items()}
-    whole, learning = seconds["the process"], seconds["training"] + seconds["import tensorflow"]
-    seconds["all but training and import"] = whole - learning
+    whole, others = seconds["the process"], seconds["training"] + seconds["import tensorflow, mlflow, hydra"]
+    seconds["all but training and the three imports"] = whole - others
     for name, value in seconds.items():
-        print(f"{name:30}{value:10.2f}{value / whole:15.3f} of the process")
+        print(f"{name:42}{value:10.2f}{value / whole:15.3f} of the process")
+
+
+def _timed(command, folder):
+    """The seconds that a process takes."""
+    environment = os.environ | {"BRNN_DATA": os.path.abspath(os.environ["BRNN_DATA"])}
+    began = time.perf_counter()
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    return time.perf_counter() - began
 
 
 def _logged(file, key):
+    """When, in milliseconds, and what was logged of a metric, in the order of steps."""
     with closing(sqlite3.connect(file)) as database:
-        return [value for (value,) in database.execute("select value from metrics where key = ?", (key,))]
+        return database.execute("select timestamp, value from metrics where key = ? order by step", (key,)).fetchall()
 
 
 def _sweep():
     """The wall time of a sweep of 12 jobs, and of 12 processes with the same settings, one after the other."""
-    command = [sys.executable, "-m", "brnn", "estimator=ste"]
+    command = [*BRNN, "estimator=ste"]
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"BRNN_DATA": os.path.abspath(os.environ["BRNN_DATA"])}
-        began = time.perf_counter()
+        alone = 0.0
         for seed in range(4):
             for rate in JOBS[1].partition("=")[2].split(","):
                 job = [f"seed={seed}", f"optimizer.learning_rate={rate}", "tracking.experiment=alone"]
-                subprocess.run([*command, *job], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
-        alone = time.perf_counter() - began
-        began = time.perf_counter()
-        subprocess.run(
-            [*command, *JOBS, "--multirun"], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL
-        )
-        together = time.perf_counter() - began
+                alone += _timed([*command, *job], folder)
+        together = _timed([*command, *JOBS, "--multirun"], folder)
     print(f"\n12 jobs: a sweep {together:.0f} s, 12 processes {alone:.0f} s, ratio {together / alone:.2f}")
 
 

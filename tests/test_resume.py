@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from concurrent.futures import Future
 
 import numpy as np
 import pytest
@@ -59,10 +58,8 @@ class Place:
     def run(self, *overrides, report=lambda epoch, metrics: True):
         """Makes a run, and returns its objective."""
         options = self.options(*self.fixed, *overrides)
-        opened = Future()
-        opened.set_result(self.store)
         keys = {key: options[key] for key in config.parameters("brnn.run", "run")}
-        return run.run(options, opened, None, "", report, **keys)
+        return run.run(options, self.store, None, "", report, **keys)
 
     def runs(self):
         """All runs, oldest first."""

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,8 +91,7 @@ def track(folder, options):
 
     def track_(*overrides) -> Tracked:
         chosen = options(*placed(folder), *NET, *overrides)
-        store = Future()
-        store.set_result(tracking.open_store(**chosen["tracking"]))
+        store = tracking.open_store(**chosen["tracking"])
         own = {key: chosen[key] for key in config.parameters("brnn.run", "run")}
         return Tracked(run.run(chosen, store, None, "", lambda epoch, metrics: True, **own), *runs(folder)[0], chosen)
 

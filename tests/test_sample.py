@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,13 +48,11 @@ def stops(epoch, metrics):
 
 def made(chosen, report=goes_on):
     """Makes a run: its options, its objective, the run in the store, the store."""
-    opened = tracking.open_store(**chosen["tracking"])
-    store = Future()
-    store.set_result(opened)
+    store = tracking.open_store(**chosen["tracking"])
     own = {key: chosen[key] for key in config.parameters("brnn.run", "run")}
     objective = run.run(chosen, store, None, "", report, **own)
-    (newest, *_) = opened.client.search_runs([opened.experiment_id], order_by=["start_time DESC"])
-    return chosen, objective, newest, opened
+    (newest, *_) = store.client.search_runs([store.experiment_id], order_by=["start_time DESC"])
+    return chosen, objective, newest, store
 
 
 @pytest.fixture(scope="module")
