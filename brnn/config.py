@@ -39,7 +39,7 @@ MODULES = {
 RESTS = {  # on which code the numbers of a group rest besides
     "precision": ("brnn.quantizers", "brnn.manager", "brnn.layers"),
     "topology": ("brnn.cells",),
-    "training": ("brnn.training", "brnn.nets", "brnn.goals"),
+    "training": ("brnn.training", "brnn.nets", "brnn.goals", "brnn.tasks"),
     "attack": ("brnn.attacks", "brnn.blackbox", "brnn.goals", "brnn.robustness", "brnn.trust"),
 }
 SHARED = {"attack": ("brnn.robustness", "evaluate")}  # a function whose keys every option of the group has
@@ -63,28 +63,44 @@ def check(config: dict) -> None:
         _check_keys(section, own, parameters(module, function))
     for group in MODULES:
         shared = parameters(*SHARED[group]) if group in SHARED else {}
-        check_option(group, config[group], config["plugins"], shared)
+        _check_option(group, config[group], config["plugins"], shared)
     if config["precision"]["name"] == "custom":
         for role, keys in config["precision"].items():
             if isinstance(keys, dict):
                 _check_quantizer(role, keys)
     _check_keys("optimizer", {k: v for k, v in config["optimizer"].items() if k in OPTIMIZER}, OPTIMIZER)
-    check_backward(config["attack"]["estimator"])
+    check_backward(config["attack"]["estimator"], "attack.estimator")
+    members(config["attack"], config["plugins"])
     _check_combination(config)
 
 
-def check_option(group: str, option: dict, plugins: list[str], shared: dict[str, Any]) -> None:
+def _check_option(group: str, option: dict, plugins: list[str], shared: dict[str, Any]) -> None:
     """Raises `ConfigError` for an option that its function does not take; `shared` are further keys and their types."""
     option = dict(option)
     module, name = _located(group, option.pop("name", None), plugins)
     _check_keys(group, option, parameters(module, name) | shared)
 
 
-def check_backward(estimator: str) -> None:
-    """Refuses an estimator of an attack that is no option."""
+def check_backward(estimator: str, key: str) -> None:
+    """Refuses an estimator of an attack, given by a key, that is no option."""
     valid = sorted(path.stem for path in (folder() / "estimator").glob("*.yaml"))
     if estimator not in {"trained", *valid}:
-        raise ConfigError(f"attack.estimator must be trained or one of {', '.join(valid)}, got {estimator!r}")
+        raise ConfigError(f"{key} must be trained or one of {', '.join(valid)}, got {estimator!r}")
+
+
+def members(attack: dict, plugins: list[str]) -> dict[str, dict]:
+    """The attacks that an option stands for, by name; for most, just itself. Raises `ConfigError` for a bad one."""
+    _check_budget(attack)
+    if attack["name"] not in _functions("brnn.ensembles"):
+        return {attack["name"]: attack}
+    found = function("attack", attack, plugins)()
+    if not found:
+        raise ConfigError(f"attack={attack['name']} has no members; a list of its keys is empty")
+    for member in found.values():
+        _check_option("attack", member, plugins, {"estimator": str, "source": str | None})
+        check_backward(member["estimator"], "attack.members")
+        _check_budget(member)
+    return found
 
 
 def function(group: str, option: dict, plugins: list[str]) -> Callable:
@@ -256,13 +272,15 @@ def _check_quantizer(role: str, keys: dict) -> None:
     _check_keys(section, keys, own | bound)
 
 
-def check_budget(attack: dict) -> None:
+def _check_budget(attack: dict) -> None:
     """Refuses a budget beyond all pixels, and a surrogate for an attack that stops too early for it."""
-    largest = max([attack.get("epsilon", 0.0), *attack.get("curve_epsilons", ())])
-    if attack.get("norm") == "linf" and largest > 1:
-        raise ConfigError(
-            f"attack.epsilon must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314), got {largest}"
-        )
+    for key in ("epsilon", "curve_epsilons"):
+        given = attack.get(key, 0.0)
+        largest = max(given if isinstance(given, list) else [given], default=0.0)
+        if attack.get("norm") == "linf" and largest > 1:
+            raise ConfigError(
+                f"attack.{key} must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314), got {largest}"
+            )
     if attack["source"] is not None and attack.get("early_stop"):
         raise ConfigError(
             "attack.source needs attack.early_stop=false: what just breaks a surrogate breaks no other net"
@@ -276,7 +294,6 @@ def _check_combination(config: dict) -> None:
         workers(config["distribution"]["workers"], config["distribution"]["index"])
     if config["keep"] == "best" and config["dataset"].get("validation") == 0:
         raise ConfigError("keep=best needs validation data, got dataset.validation=0; use keep=last")
-    check_budget(config["attack"])
     attack = config["attack"]["name"]
     objectives = config["objective"] if isinstance(config["objective"], list) else [config["objective"]]
     if attack == "none" and any(one.startswith("attack") for one in objectives):

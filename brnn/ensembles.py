@@ -33,6 +33,7 @@ def adaptive(
     scaled = "temperature" in _option("attack.attack", attack.split()[0])
     members = {}
     for estimator in estimators:
+        config.check_backward(estimator, "attack.estimators")
         for temperature in temperatures if scaled else temperatures[:1]:
             text = f"{attack} estimator={estimator}" + f" temperature={temperature}" * scaled
             members[f"{estimator}-{temperature:g}"] = _member("attack.attack", text, epsilon, norm, targeted)

@@ -6,6 +6,7 @@ any other is its own only member.
 
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cache, lru_cache, partial
@@ -78,13 +79,15 @@ class Nets:
     """The discretized net with any backward pass, and the surrogates that an attack may look through instead.
 
     `weights` are those of the discretized net; `load(run)` gives the configuration and the weights of another run.
+    `tell(what, share)` hears what attacks them, and which share of the images is through.
     """
 
-    def __init__(self, options: dict, data, weights: list, load: Callable):
+    def __init__(self, options: dict, data, weights: list, load: Callable, tell: Callable[[str, float], None]):
         self.options = options
         self.data = data
         self.weights = weights
         self.load = cache(load)
+        self.tell = tell
         self._twin = cache(self._trained_twin)
 
     def through(self, estimator: str, source: str | None = None) -> Net:
@@ -109,8 +112,8 @@ class Nets:
             return self.options, self.weights
         options = self.options | {"precision": {"name": "full"}}
         program = nets.program(options, tasks.of(self.data))
-        for _ in nets.epochs(program, options, self.data):
-            pass
+        for epoch, _ in enumerate(nets.epochs(program, options, self.data), 1):
+            self.tell("trains its twin", epoch / options["epochs"])
         return options, program.manager.weights()
 
 
@@ -125,9 +128,7 @@ def prepare(options: dict, data, store) -> None:
     `store` is that of the runs which an attack may have as its source.
     """
     option = options["attack"]
-    given = members(option, options["plugins"]).values()
-    if not given:
-        raise ConfigError(f"attack={option['name']} has no members; a list of its keys is empty")
+    given = config.members(option, options["plugins"]).values()
     if data.classes < 3 and any(member.get("loss") == "dlr" for member in given):
         raise ConfigError(f"attack.loss=dlr needs at least 3 classes, got {data.classes}; use margin")
     if option["name"] == "exact":
@@ -136,7 +137,7 @@ def prepare(options: dict, data, store) -> None:
         libraries.evasion_attack(option["method"])
     _check_keys(option, data)
     for source in {member["source"] for member in given} - {None, "twin"}:
-        Nets(options, data, [], store.net).through("trained", source)
+        Nets(options, data, [], store.net, _unheard).through("trained", source)
 
 
 def evaluate(
@@ -172,7 +173,8 @@ def evaluate(
     report.metrics["attack/images"] = len(victims.images)
     for key, values in (("epsilon", curve_epsilons), ("iterations", curve_iterations)):
         runs = {value: _run(all_nets, option | {key: value}, victims) for value in values}
-        report.curves[key] = [(value, run.metrics["attack/robust_accuracy"]) for value, run in runs.items()]
+        none = [(0.0, report.metrics["attack/clean_accuracy"])] if runs else []
+        report.curves[key] = none + [(value, run.metrics["attack/robust_accuracy"]) for value, run in runs.items()]
     if checks:
         rows = np.arange(min(trust.IMAGES, len(victims.images)))
         subject = _subject(all_nets, option, report, identity, rows)
@@ -226,29 +228,24 @@ def choose(net: Callable, data, seed: int, images: int, choice: str, target) -> 
     return Attacked(x, y, targets.astype(y.dtype), predicted(net, x))
 
 
-def members(option: dict, plugins: list[str]) -> dict[str, dict]:
-    """The attacks that an option stands for, by name; for most, just itself."""
-    if not hasattr(ensembles, option["name"]):
-        return {option["name"]: option}
-    found = config.function("attack", option, plugins)()
-    for member in found.values():
-        config.check_option("attack", member, plugins, {"estimator": str, "source": str | None})
-        config.check_backward(member["estimator"])
-        config.check_budget(member)
-    return found
-
-
 def predicted(net: Callable, x: np.ndarray) -> np.ndarray:
     """The classes that a net gives to `x`."""
     logits = [np.asarray(net(x[start : start + PREDICTED_BATCH])) for start in range(0, len(x), PREDICTED_BATCH)]
     return np.concatenate(logits).argmax(axis=-1)
 
 
-def perturbed(attack: Callable, net: Callable, images, labels, seed: int) -> np.ndarray:
-    """All `images` under an attack, in batches; the same bits for the same seed."""
-    run = compiled(attack, net, images, labels)
-    batches = [slice(start, start + ATTACK_BATCH) for start in range(0, len(images), ATTACK_BATCH)]
-    return np.concatenate([run(images[rows], labels[rows], seed, number) for number, rows in enumerate(batches)])
+def _unheard(what: str, share: float) -> None:
+    """Tells nobody."""
+
+
+def perturbed(attack: Callable, net: Callable, images, labels, seed: int, tell=_unheard, what="") -> np.ndarray:
+    """All `images` under an attack, in batches; the same bits for the same seed. `tell` is that of `Nets`."""
+    run, done = compiled(attack, net, images, labels), []
+    for number, start in enumerate(range(0, len(images), ATTACK_BATCH)):
+        tell(what, start / len(images))
+        rows = slice(start, start + ATTACK_BATCH)
+        done.append(run(images[rows], labels[rows], seed, number))
+    return np.concatenate(done)
 
 
 def compiled(attack: partial, net: Callable, images, labels) -> Callable:
@@ -342,7 +339,9 @@ def _run(all_nets: Nets, option: dict, victims: Attacked) -> Report:
     labels = victims.targets if targeted else victims.labels
     images, classes, asked = victims.images.copy(), victims.classes.copy(), 0
     left, blind = np.arange(len(labels)), np.zeros(len(labels), bool)
-    given = sorted(members(option, all_nets.options["plugins"]).items(), key=lambda one: _is_blind(all_nets, one[1]))
+    given = sorted(
+        config.members(option, all_nets.options["plugins"]).items(), key=lambda one: _is_blind(all_nets, one[1])
+    )
     metrics = {f"{option['name']}/{name.translate(PLAIN)}/broke": 0.0 for name, _ in given}
     for name, member in given:
         if not len(left):
@@ -350,7 +349,12 @@ def _run(all_nets: Nets, option: dict, victims: Attacked) -> Report:
         looked = all_nets.through(member["estimator"], member["source"])
         before = int(looked.asked.numpy())
         attack = config.function("attack", member, all_nets.options["plugins"])
-        images[left] = perturbed(attack, looked, victims.images[left], labels[left], seed)
+        what = f"{name} through {member['source'] or member['estimator']}"
+        try:
+            images[left] = perturbed(attack, looked, victims.images[left], labels[left], seed, all_nets.tell, what)
+        except tf.errors.OpError as error:  # whose message has stacks of calls around that of another library
+            reason = re.search(r"^\w+(Error|Exception): .*", error.message, re.MULTILINE)
+            raise ConfigError(f"attack={name} failed: {reason[0] if reason else error.message}") from error
         if not np.isfinite(images[left]).all():
             raise training.NonFiniteError(f"attack={name} gave pixels that are not numbers")
         asked += int(looked.asked.numpy()) - before
@@ -397,8 +401,10 @@ def _decide(all_nets: Nets, option: dict, victims: Attacked) -> Report:
         found[name] = perturbed(attack, net, victims.images, victims.labels, seed)
     broken = {name: predicted(net, images) != victims.labels for name, images in found.items()}
     decide = config.function("attack", option, plugins)
-    rows = zip(victims.images, victims.labels.tolist(), found["pgd"], strict=True)
-    verdicts = [decide(net.model, image, label, example) for image, label, example in rows]
+    verdicts = []
+    for image, label, example in zip(victims.images, victims.labels.tolist(), found["pgd"], strict=True):
+        all_nets.tell(f"exact: {len(verdicts)} of {len(victims.images)} images", len(verdicts) / len(victims.images))
+        verdicts.append(decide(net.model, image, label, example))
     images = np.stack([x if v.image is None else v.image for x, v in zip(victims.images, verdicts, strict=True)])
     status = np.array([verdict.status for verdict in verdicts])
     shares = {name: float(np.mean(status == name)) for name in (exact.CERTIFIED, exact.BROKEN, exact.UNKNOWN)}

@@ -101,7 +101,7 @@ def run(
             kept = history[_best_epoch(history) - 1]
             program.restore(best)
         attacking = time.perf_counter()
-        final = _closing(history, program) | _attack(options, data, program, tracked)
+        final = _closing(history, program) | _attack(options, data, program, tracked, name)
         drawing = time.perf_counter()
         _artifacts(options, data, program, history, tracked)
         ended = time.perf_counter()
@@ -299,16 +299,16 @@ def _closing(history, program):
     return {"best/epoch": epoch, **best, **measures.size(weights), "size/binary_share": share, **cost}
 
 
-def _attack(options, data, program, tracked):
+def _attack(options, data, program, tracked, name):
     """Attacks the discretized net, and tells whether its robust accuracy can be trusted."""
     option = options["attack"]
     if option["name"] == "none":
         return {}
     weights = program.manager.weights()
-    attacked = robustness.Nets(options, data, weights, tracked.store.net)
-    report = robustness.evaluate(
-        attacked, option, **{k: option[k] for k in config.parameters(*config.SHARED["attack"])}
-    )
+    own = {key: option[key] for key in config.parameters(*config.SHARED["attack"])}
+    with terminal.attack_progress(name) as tell:
+        attacked = robustness.Nets(options, data, weights, tracked.store.net, tell)
+        report = robustness.evaluate(attacked, option, **own)
     if report.reasons is not None:
         verdict = trust.verdict(report.reasons)
         tracked.tag({"trusted": verdict})
@@ -316,6 +316,9 @@ def _attack(options, data, program, tracked):
     for path, content in robustness.files(report, option["name"]).items():
         tracked.file(content, path)
     for key, points in report.curves.items():
+        if points:
+            told = ", ".join(f"{accuracy:.4f} at {value:g}" for value, accuracy in points)
+            terminal.note(f"robust accuracy by {key}: {told}")
         for number, (value, accuracy) in enumerate(points):
             tracked.metrics({f"curve/{key}": value, f"curve/robust_accuracy_by_{key}": accuracy}, step=number)
     return report.metrics

@@ -92,16 +92,23 @@ def progress(epochs: int, name: str, done: int = 0) -> Iterator[Progress]:
 
     `done` are the epochs that an earlier process trained.
     """
-    console = _console(sys.stdout)
-    if not console.is_interactive or os.environ.keys() & {"CI", PLAIN} or multiprocessing.parent_process():
-        yield Progress(epochs, lambda _, status: _write(sys.stdout, f"{name}  {status}"), patience=30.0)
-        return
-    fits = console.width >= len(name) + _STATUS_WIDTH
-    if not fits:
-        _write(sys.stdout, name)
-    with _bar(console) as bar:
-        task = bar.add_task(name if fits else "", total=epochs, completed=done, status=f"epoch {done}/{epochs}")
-        yield Progress(epochs, lambda done, status: bar.update(task, completed=done, status=status), patience=5.0)
+    with _status(name, epochs, done, f"epoch {done}/{epochs}") as (show, plain):
+        yield Progress(epochs, show, patience=30.0 if plain else 5.0)
+
+
+@contextmanager
+def attack_progress(name: str) -> Iterator[Callable[[str, float], None]]:
+    """A function that is told what goes on in an attack, and which share of it is done; shown as by `progress`."""
+    with _status(name, 1, 0, "attack") as (show, plain):
+        shown = time.monotonic()
+
+        def tell(what: str, share: float) -> None:
+            nonlocal shown
+            if not plain or time.monotonic() - shown >= 30:
+                shown = time.monotonic()
+                show(share, f"attack {what}  {share:.0%}")
+
+        yield tell
 
 
 def layers_table(rows: Iterable[Mapping[str, Any]]) -> None:
@@ -238,6 +245,21 @@ def _write(stream: TextIO, *parts: str | Text | Table) -> None:
             console.print(part, soft_wrap=not isinstance(part, Table))
     stream.write(capture.get())
     stream.flush()
+
+
+@contextmanager
+def _status(name: str, total: float, done: float, first: str) -> Iterator[tuple[Callable[[float, str], None], bool]]:
+    """A function that shows how much of `total` is done, with a text, and whether it writes plain lines."""
+    console = _console(sys.stdout)
+    if not console.is_interactive or os.environ.keys() & {"CI", PLAIN} or multiprocessing.parent_process():
+        yield (lambda _, status: _write(sys.stdout, f"{name}  {status}")), True
+        return
+    fits = console.width >= len(name) + _STATUS_WIDTH
+    if not fits:
+        _write(sys.stdout, name)
+    with _bar(console) as bar:
+        task = bar.add_task(name if fits else "", total=total, completed=done, status=first)
+        yield (lambda done, status: bar.update(task, completed=done, status=status)), False
 
 
 def _bar(console: Console) -> ProgressBar:

@@ -223,6 +223,15 @@ REFUSED = [
         ["attack.epsilon=8"],
         "attack.epsilon must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314), got 8",
     ),
+    (
+        ["attack.curve_epsilons=[0.1,8]"],
+        "attack.curve_epsilons must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314), got 8",
+    ),
+    (
+        ["attack=suite", "attack.members=['pgd estimator=stee']"],
+        "attack.members must be trained or one of approx_sign,",
+    ),
+    (["attack=adaptive", "attack.estimators=[stee]"], "attack.estimators must be trained or one of approx_sign,"),
     (["attack.iterations=0"], "attack.iterations must be a whole number, 1 or more, got 0"),
     (["attack.images=0"], "attack.images must be a whole number, 1 or more, got 0"),
     (["attack.estimator=stee"], "attack.estimator must be trained or one of approx_sign, binary_gradient, chernoff,"),

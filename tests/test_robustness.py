@@ -66,7 +66,7 @@ def binarized(digits):
     ):
         pass
     weights = program.manager.discretized().get_weights()
-    return Nets(options, digits, weights, load=lambda run: (options, weights))
+    return Nets(options, digits, weights, load=lambda run: (options, weights), tell=lambda what, share: None)
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_a_surrogate_is_looked_through_but_the_net_is_judged(binarized):
 
 def test_runs_of_the_same_shape_share_their_nets_and_programs_but_not_their_weights(binarized):
     weights = [np.full_like(one, 0.5) for one in binarized.weights]
-    other = Nets(binarized.options, binarized.data, weights, binarized.load)
+    other = Nets(binarized.options, binarized.data, weights, binarized.load, binarized.tell)
     net = binarized.through("trained")
     assert other.through("trained") is net
     np.testing.assert_array_equal(net.model.get_weights()[0], 0.5)
@@ -213,10 +213,28 @@ def test_curves_fall_with_epsilon(binarized):
         binarized, "pgd", estimator="identity", checks=False, curve_epsilons=[0.01, 0.05, 0.2], curve_iterations=[1, 5]
     )
     epsilons, accuracies = zip(*report.curves["epsilon"], strict=True)
-    assert epsilons == (0.01, 0.05, 0.2)
-    assert accuracies[0] > accuracies[1] > accuracies[2]
-    assert [value for value, _ in report.curves["iterations"]] == [1, 5]
+    assert epsilons == (0, 0.01, 0.05, 0.2)
+    assert accuracies[0] == report.metrics["attack/clean_accuracy"]
+    assert accuracies[0] >= accuracies[1] > accuracies[2] > accuracies[3]
+    assert [value for value, _ in report.curves["iterations"]] == [0, 1, 5]
     assert {"figures/robust_accuracy_by_epsilon.png", "adversarial.npz"} <= set(robustness.files(report, "pgd"))
+
+
+def test_an_attack_tells_how_far_it_is(binarized, monkeypatch):
+    heard = []
+    monkeypatch.setattr(binarized, "tell", lambda what, share: heard.append((what, share)))
+    monkeypatch.setattr(robustness, "ATTACK_BATCH", 40)
+    evaluated(binarized, "fgsm", checks=False, targeted=False, clip=True)
+    ways = ("fgsm through trained", "fgsm through identity")
+    assert heard == [(way, share) for way in ways for share in (0, 0.4, 0.8)]
+
+
+@needs_art
+def test_an_attack_of_art_that_fails_does_so_in_one_line(binarized):
+    option = {"method": "SquareAttack", "arguments": {}, "checks": False, "epsilon": 0.1}
+    with pytest.raises(ConfigError, match=r"^attack=art failed: .*image") as raised:
+        evaluated(binarized, "art", **option)
+    assert "\n" not in str(raised.value)
 
 
 def test_artifact_holds_the_images_and_what_the_net_says(binarized):
@@ -251,7 +269,7 @@ def test_exact_is_below_every_attack_and_certifies_nothing_that_one_breaks(binar
         ({"name": "suite", "members": ["pgd restarts=0"]}, "restarts must be a whole number, 1 or more, got 0"),
         ({"name": "suite", "members": ["pdg"]}, r"attack\.members: attack must be one of adaptive, .*, got pdg"),
         ({"name": "adaptive", "attack": "pdg"}, r"attack\.attack: attack must be one of adaptive, .*, got pdg"),
-        ({"name": "adaptive", "estimators": ["identiti"]}, "attack.estimator must be trained or one of .*identiti"),
+        ({"name": "adaptive", "estimators": ["identiti"]}, r"attack\.estimators must be trained or one of .*identiti"),
         ({"name": "fgsm", "target": 10}, "attack.target must be random or a class from 0 to 9, got 10"),
         ({"name": "suite", "members": ["exact"]}, r"attack\.members: exact cannot be a member of another attack"),
         ({"name": "suite", "members": []}, "attack=suite has no members"),
@@ -282,7 +300,7 @@ def test_an_attack_without_epsilon_cannot_be_checked(digits):
 
 def test_a_surrogate_of_other_inputs_is_refused(digits, binarized):
     wide = replace(digits, train=(np.zeros((4, 32, 32), "float32"), digits.train[1][:4]))
-    surrogate = Nets(binarized.options, wide, [], binarized.load)
+    surrogate = Nets(binarized.options, wide, [], binarized.load, binarized.tell)
     with pytest.raises(ConfigError, match=r"attack.source=abc does not fit inputs of \(32, 32\)"):
         surrogate.through("trained", "abc")
 
@@ -292,7 +310,7 @@ def test_ensembles_know_their_members():
     assert list(members) == ["pgd", "mim source=twin"]
     assert all(member["epsilon"] == 0.2 and member["targeted"] for member in members.values())
     assert [member["source"] for member in members.values()] == [None, "twin"]
-    assert list(robustness.members(attack_option("pgd"), [])) == ["pgd"]
+    assert list(config.members(attack_option("pgd"), [])) == ["pgd"]
 
 
 def accuracy(model, x, labels):

@@ -126,6 +126,15 @@ def test_a_long_epoch_shows_how_far_it_is(capsys, monkeypatch):
     ]
 
 
+def test_an_attack_has_a_line_each_half_minute(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    with terminal.attack_progress("run") as tell:
+        for now[0], what, share in ((29.0, "pgd", 0.1), (31.0, "pgd", 0.5), (60.0, "pgd", 0.9), (61.0, "square", 0)):
+            tell(what, share)
+    assert capsys.readouterr().out.splitlines() == ["run  attack pgd  50%", "run  attack square  0%"]
+
+
 def test_time_left_forgives_the_first_epoch():
     assert terminal._seconds_left([0.0, 10.0], 2) == 20.0
     assert terminal._seconds_left([0.0, 10.0, 12.0], 5) == 10.0
