@@ -94,6 +94,8 @@ def _job(options: dict, parent: str | None, suffix: str, report: Callable) -> fl
     keep_compiled()
     prepared = Future()
     threading.Thread(target=_prepare, args=(prepared, options["tracking"]), daemon=True).start()
+    if options["plugins"]:  # which may import Keras as well: it breaks where two threads are at it
+        prepared.exception()  # waits
     identity.data(json.dumps(options["dataset"]), tuple(options["plugins"]))  # kept; what is wrong with it shows early
     run, store = prepared.result()
     own = {key: options[key] for key in config.parameters("brnn.run", "run")}

@@ -94,9 +94,6 @@ def test_a_traceback_is_shown_where_it_is_asked_for(light):
     assert done.stderr.splitlines()[-1].startswith("brnn.config.ConfigError: epochs must be a whole number")
 
 
-# What only a run can find
-
-
 @pytest.fixture
 def damaged_idx(tmp_path):
     """A folder of MNIST's four files with nothing of MNIST in them."""
@@ -107,8 +104,8 @@ def damaged_idx(tmp_path):
     return folder
 
 
-def test_a_file_that_is_not_the_original_is_one_line(command_line, damaged_idx, tmp_path):
-    done = command_line(tmp_path, f"dataset.root={damaged_idx}")
+def test_a_file_that_is_not_the_original_is_one_line_that_waits_for_no_import(light, damaged_idx):
+    done = light(f"dataset.root={damaged_idx}")
     first = damaged_idx / "train-images-idx3-ubyte"
     assert error_of(done) == f"{first} is not the original file: get it again; data of your own go into dataset=arrays"
 
@@ -120,6 +117,28 @@ def test_a_truncated_archive_is_one_line(command_line, damaged_idx, tmp_path):
     message = error_of(command_line(tmp_path, f"dataset.root={damaged_idx}"))
     assert message.startswith(f"{first} cannot be read (")
     assert message.endswith("): get the file again")
+
+
+# What only a run can find
+
+
+KERAS_OF_THEIR_OWN = """
+import keras
+from brnn.datasets import Data
+
+def mine(*, rows: int):
+    x, y = keras.random.uniform((rows, 8), seed=0).numpy(), (keras.ops.arange(rows) % 3).numpy().astype("int32")
+    return Data((x, y), (x, y), (x, y), 3, "mine")
+"""
+
+
+def test_a_data_set_of_a_plugin_may_import_keras_itself(command_line, tmp_path):
+    (tmp_path / "mylab.py").write_text(KERAS_OF_THEIR_OWN)
+    (tmp_path / "conf" / "dataset").mkdir(parents=True)
+    (tmp_path / "conf" / "dataset" / "mine.yaml").write_text("name: mylab.mine\nrows: 200\n")
+    words = (f"hydra.searchpath=[file://{tmp_path}/conf]", "dataset=mine", "plugins=[mylab]", "attack=none", "epochs=1")
+    done = command_line(tmp_path, *words)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_full_disk_for_the_store_is_one_line(command_line, tmp_path):
