@@ -86,30 +86,30 @@ def _hydra(composed: DictConfig) -> float | list[float]:
 
 
 def _job(options: dict, parent: str | None, suffix: str, report: Callable) -> float | list[float]:
-    """Checks a configuration and runs it; TensorFlow and MLflow are imported, and the store opened, as the data load.
+    """Checks a configuration and runs it; TensorFlow and MLflow are imported as the data load.
 
-    They are not imported at the same time: two threads that share the interpreter take longer than one.
+    One thread imports them both: two that share the interpreter take longer.
     """
     config.check(options)
     keep_compiled()
-    prepared = Future()
-    threading.Thread(target=_prepare, args=(prepared, options["tracking"]), daemon=True).start()
+    terminal.keep_stderr()
+    imported = Future()
+    threading.Thread(target=_import_run, args=(imported,), daemon=True).start()
     if options["plugins"]:  # which may import Keras as well: it breaks where two threads are at it
-        prepared.exception()  # waits
+        imported.exception()  # waits
     identity.data(json.dumps(options["dataset"]), tuple(options["plugins"]))  # kept; what is wrong with it shows early
-    run, store = prepared.result()
     own = {key: options[key] for key in config.parameters("brnn.run", "run")}
-    return run(options, store, parent, suffix, report, **own)
+    return imported.result().run(options, parent, suffix, report, **own)
 
 
-def _prepare(prepared, tracking_keys):
-    """Sets what a run needs, or the error; in a thread that a process does not wait for when it fails elsewhere."""
+def _import_run(imported):
+    """Imports what a run needs, in a thread that a process does not wait for when it fails elsewhere."""
     try:
         with terminal.quiet():
-            from brnn import run, tracking
-        prepared.set_result((run.run, tracking.open_store(**tracking_keys)))
+            from brnn import run
+        imported.set_result(run)
     except BaseException as error:
-        prepared.set_exception(error)
+        imported.set_exception(error)
 
 
 def _is_override(argument: str) -> bool:

@@ -1,9 +1,9 @@
 """Data sets: arrays in memory, split into training, validation and test.
 
 Every option returns a `Data`. Images are x uint8 (n, 28, 28), a quarter of the memory of the float32 in [0, 1] that a
-net sees of them, and y int32 (n,).
-Sequences are x float32 (n, T, features) or int32 tokens (n, T); their y is one label or one label per
-step in int32, or float32 in regression. A share is rounded to whole rows.
+net sees of them, and y int32 (n,). Sequences are x float32 (n, T, features), uint8 where they are made of an image,
+or int32 tokens (n, T); their y is one label or one label per step in int32, or float32 in regression. A share is
+rounded to whole rows.
 """
 
 import hashlib

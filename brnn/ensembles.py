@@ -30,7 +30,7 @@ def adaptive(
     `attack` is the name of an attack, with the keys that differ from its option. Temperatures are left out where it
     has none. After Tramer et al. 2020, arXiv:2002.08347: the adversary knows how the net hides its gradient.
     """
-    scaled = "temperature" in _option("attack.attack", attack.split()[0])
+    scaled = "temperature" in _option("attack.attack", attack.partition(" ")[0])
     members = {}
     for estimator in estimators:
         config.check_backward(estimator, "attack.estimators")
@@ -47,10 +47,13 @@ def suite(*, members: list[str], epsilon: Positive, norm: Literal["linf", "l2"],
     """
     result = {}
     for text in members:
-        if text.split()[0] == "adaptive":
+        name, _, changes = text.partition(" ")
+        if name == "adaptive":
+            if changes:
+                raise ConfigError(f"attack.members: adaptive takes no keys as a member, got {changes}")
             keys = config.option("attack", "adaptive") | {"epsilon": epsilon, "norm": norm, "targeted": targeted}
             own = {key: keys[key] for key in config.parameters("brnn.ensembles", "adaptive")}
-            result |= {f"adaptive-{name}": member for name, member in adaptive(**own).items()}
+            result |= {f"adaptive-{way}": member for way, member in adaptive(**own).items()}
         else:
             result[text] = _member("attack.members", text, epsilon, norm, targeted)
     return result
@@ -58,7 +61,7 @@ def suite(*, members: list[str], epsilon: Positive, norm: Literal["linf", "l2"],
 
 def _member(given_by, text, epsilon, norm, targeted):
     """The complete option of an attack, as the key `given_by` describes it, within the budget of the ensemble."""
-    name, *changes = text.split()
+    name, *changes = text.split() or [""]
     option = _option(given_by, name)
     if NORMS.get(name, norm) != norm:
         raise ConfigError(f"{given_by}: {name} knows only {NORMS[name]}, got attack.norm={norm}; leave it out")
@@ -69,7 +72,10 @@ def _member(given_by, text, epsilon, norm, targeted):
         key, _, value = change.partition("=")
         if key not in option:
             raise ConfigError(f"{given_by}: {name} has no key {key!r}; it has {', '.join(option)}")
-        option[key] = yaml.safe_load(value)
+        try:
+            option[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{given_by}: {change} cannot be read") from error
     return option
 
 

@@ -137,7 +137,7 @@ def prepare(options: dict, data, store) -> None:
         libraries.evasion_attack(option["method"])
     _check_keys(option, data)
     for source in {member["source"] for member in given} - {None, "twin"}:
-        Nets(options, data, [], store.net, _unheard).through("trained", source)
+        Nets(options, data, [], store.net, training.silent).through("trained", source)
 
 
 def evaluate(
@@ -179,6 +179,7 @@ def evaluate(
         rows = np.arange(min(trust.IMAGES, len(victims.images)))
         subject = _subject(all_nets, option, report, identity, rows)
         looked = all_nets.through("identity" if hasattr(ensembles, option["name"]) else estimator)
+        all_nets.tell("checks", 1.0)
         found, report.reasons = trust.check(net, looked, all_nets.through("identity"), subject, seed)
         report.metrics |= found
     return report
@@ -234,17 +235,14 @@ def predicted(net: Callable, x: np.ndarray) -> np.ndarray:
     return np.concatenate(logits).argmax(axis=-1)
 
 
-def _unheard(what: str, share: float) -> None:
-    """Tells nobody."""
-
-
-def perturbed(attack: Callable, net: Callable, images, labels, seed: int, tell=_unheard, what="") -> np.ndarray:
+def perturbed(attack: Callable, net: Callable, images, labels, seed: int, tell=training.silent, what="") -> np.ndarray:
     """All `images` under an attack, in batches; the same bits for the same seed. `tell` is that of `Nets`."""
     run, done = compiled(attack, net, images, labels), []
     for number, start in enumerate(range(0, len(images), ATTACK_BATCH)):
         tell(what, start / len(images))
         rows = slice(start, start + ATTACK_BATCH)
         done.append(run(images[rows], labels[rows], seed, number))
+    tell(what, 1.0)
     return np.concatenate(done)
 
 
@@ -354,7 +352,9 @@ def _run(all_nets: Nets, option: dict, victims: Attacked) -> Report:
             images[left] = perturbed(attack, looked, victims.images[left], labels[left], seed, all_nets.tell, what)
         except tf.errors.OpError as error:  # whose message has stacks of calls around that of another library
             reason = re.search(r"^\w+(Error|Exception): .*", error.message, re.MULTILINE)
-            raise ConfigError(f"attack={name} failed: {reason[0] if reason else error.message}") from error
+            if not reason:
+                raise
+            raise ConfigError(f"attack={name} failed: {reason[0]}") from error
         if not np.isfinite(images[left]).all():
             raise training.NonFiniteError(f"attack={name} gave pixels that are not numbers")
         asked += int(looked.asked.numpy()) - before

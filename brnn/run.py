@@ -42,7 +42,6 @@ PROBED = 1000  # rows on which the share of passed gradients is measured
 
 def run(
     options: dict,
-    store: tracking.Store,
     parent: str | None,
     suffix: str,
     report: Callable[[int, dict], bool],
@@ -63,12 +62,11 @@ def run(
 ) -> float | list[float]:
     """Trains, attacks and tracks one net, and returns its `objective`, or a list of them.
 
-    `options` is the whole configuration, `store` the open tracking store, `parent` the run of the sweep if there is
-    one. `suffix` tells the run's name from those with the same groups and seed. After each epoch
-    `report(epoch, metrics)` tells whether to go on. With `resume`, a run of the same fingerprint that finished is
-    not repeated, one that did not goes on from its checkpoint, and a net that another run trained in the same way
-    is taken from where the last `trained` of them are kept. A worker that is not the chief only trains along, and
-    returns no number.
+    `options` is the whole configuration, `parent` the run of the sweep if there is one. `suffix` tells the run's name
+    from those with the same groups and seed. After each epoch `report(epoch, metrics)` tells whether to go on. With
+    `resume`, a run of the same fingerprint that finished is not repeated, one that did not goes on from its
+    checkpoint, and a net that another run trained in the same way is taken from where the last `trained` of them are
+    kept. A worker that is not the chief only trains along, and returns no number.
     """
     began = time.perf_counter()
     data, digest = identity.data(json.dumps(options["dataset"]), tuple(plugins))
@@ -81,6 +79,7 @@ def run(
     name = "-".join(_plain(options[group]) for group in NAMED) + f"-s{seed}{suffix}"
     if not replicas.chief:
         return _train_along(nets.program(options, tasks.of(data), replicas), data, options, name)
+    store = tracking.open_store(**options["tracking"])
     earlier = _earlier(store, fingerprint, path, resume)
     if earlier and tracking.standing(earlier) == "finished":
         replicas.dismiss()

@@ -22,8 +22,13 @@ class Task:
 
 
 def of(data) -> Task:
-    """The task that a `Data` sets: one output per step where the labels have the axis of the steps."""
+    """The task that a `Data` sets: one output per step where the labels have the axis of the steps.
+
+    Raises `ValueError` for tokens that are bytes, since those are pixels.
+    """
     x, y = data.train
+    if data.tokens is not None and x.dtype == np.uint8:
+        raise ValueError("tokens must be int32, got uint8, which stands for pixels")
     regression = np.issubdtype(y.dtype, np.floating)
     return Task(
         shape=x.shape[1:],

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from itertools import pairwise
 from numbers import Integral
 from statistics import median_low
@@ -198,19 +199,24 @@ def note(text: str) -> None:
 @contextmanager
 def quiet():
     """Keeps what TensorFlow writes to stderr as it starts, and shows it only where the import fails."""
-    with _STDERR, tempfile.TemporaryFile() as kept, os.fdopen(os.dup(2), "w") as stderr:
-        own, sys.stderr = sys.stderr, stderr  # what other threads have to say is shown
+    with _STDERR, tempfile.TemporaryFile() as kept:
+        stderr = os.dup(2)
         os.dup2(kept.fileno(), 2)
         try:
             yield
         except BaseException:
             kept.seek(0)
-            stderr.buffer.write(kept.read())
+            os.write(stderr, kept.read())
             raise
         finally:
-            sys.stderr = own
-            stderr.flush()
-            os.dup2(stderr.fileno(), 2)
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+@cache
+def keep_stderr() -> None:
+    """Lets Python write to a copy of stderr, so that what one thread keeps `quiet` is not what another has to say."""
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
 
 
 def verdict(text: str, good: bool) -> None:

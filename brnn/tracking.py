@@ -365,29 +365,24 @@ def _create(path: Path) -> None:
     for left in (new, new.with_name(f"{new.name}-journal")):
         left.unlink(missing_ok=True)
     kept = files.cache() / f"mlflow-{mlflow.__version__}.db"
-    if not _copy(kept, new):
+    if not _copy_tables(kept, new):
         mlflow.MlflowClient(SQLITE + str(new))
         with suppress(OSError):
-            _keep_tables(new, kept)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+                if _copy_tables(new, Path(folder, kept.name)):
+                    Path(folder, kept.name).replace(kept)
     new.replace(path)
 
 
-def _keep_tables(store: Path, kept: Path) -> None:
-    """Copies a new store, but for its first experiment, whose place MLflow will choose."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
-        if _copy(store, Path(folder, kept.name), "DELETE FROM experiments"):
-            Path(folder, kept.name).replace(kept)
-
-
-def _copy(source: Path, target: Path, change: str = "") -> bool:
-    """Copies a SQLite file, and changes the copy by a statement; tells whether that worked."""
+def _copy_tables(store: Path, target: Path) -> bool:
+    """Copies a new store but for its first experiment, whose place MLflow will choose; tells whether it is one."""
     try:
-        with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as database:
+        with closing(sqlite3.connect(f"{store.resolve().as_uri()}?mode=ro", uri=True)) as database:
             database.execute("VACUUM INTO ?", [str(target)])
         with closing(sqlite3.connect(target)) as database, database:
-            database.execute(change)
-    except sqlite3.DatabaseError:  # there is none, or a damaged one, or no room
+            database.execute("DELETE FROM experiments")
+    except sqlite3.DatabaseError:  # no file, no store, a damaged one, or no room
         target.unlink(missing_ok=True)
         return False
     return True

@@ -166,8 +166,8 @@ class Program:
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(v)) for v in [loss, *floats]])
 
 
-def silent(epoch: int, share: float) -> None:
-    """Tells nobody how far an epoch is."""
+def silent(what, share: float) -> None:
+    """Tells nobody which share of something is done."""
 
 
 def fit(
@@ -183,11 +183,11 @@ def fit(
 ) -> Iterator[dict[str, float]]:
     """Trains from epoch `start` to `epochs`, and yields the metrics of each.
 
-    `data` has pairs of arrays `train`, `validation` and `test`; `rates(steps, total)` gives the learning
-    rate of each step. Every epoch goes once through a permutation of the training rows, drawn from the
-    seed and the epoch's number, or through streams of them where the net carries a state; rows that fill no
-    batch are left out. About once a second `tell` hears the number of the epoch, from 0, and which share of it
-    is done. Raises `NonFiniteError`.
+    `data` has pairs of arrays `train`, `validation` and `test`, whose inputs are pixels where they are bytes (see
+    `brnn.tasks.pixels`); `rates(steps, total)` gives the learning rate of each step. Every epoch goes once through a
+    permutation of the training rows, drawn from the seed and the epoch's number, or through streams of them where the
+    net carries a state; rows that fill no batch are left out. About once a second `tell` hears the number of the
+    epoch, from 0, and which share of it is done. Raises `NonFiniteError`.
     """
     x, y = map(tf.constant, data.train)
     steps = len(x) // batch_size

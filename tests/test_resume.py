@@ -59,7 +59,7 @@ class Place:
         """Makes a run, and returns its objective."""
         options = self.options(*self.fixed, *overrides)
         keys = {key: options[key] for key in config.parameters("brnn.run", "run")}
-        return run.run(options, self.store, None, "", report, **keys)
+        return run.run(options, None, "", report, **keys)
 
     def runs(self):
         """All runs, oldest first."""

@@ -137,6 +137,8 @@ def test_images_are_the_first_or_random_ones_with_wrong_targets(real, digits):
     assert not (first.targets == first.labels).any()
     assert len(set(((first.targets - first.labels) % 10).tolist())) == 9
     np.testing.assert_array_equal(choose(real, digits, 0, 20, "first", "random").images, first.images[:20])
+    in_bytes = replace(digits, test=(np.round(digits.test[0] * 255).astype("uint8"), digits.test[1]))
+    np.testing.assert_allclose(choose(real, in_bytes, 0, 20, "first", "random").images, first.images[:20], rtol=2e-7)
 
 
 def test_one_target_for_all_leaves_out_its_own_class(real, digits):
@@ -226,7 +228,7 @@ def test_an_attack_tells_how_far_it_is(binarized, monkeypatch):
     monkeypatch.setattr(robustness, "ATTACK_BATCH", 40)
     evaluated(binarized, "fgsm", checks=False, targeted=False, clip=True)
     ways = ("fgsm through trained", "fgsm through identity")
-    assert heard == [(way, share) for way in ways for share in (0, 0.4, 0.8)]
+    assert heard == [(way, share) for way in ways for share in (0, 0.4, 0.8, 1)]
 
 
 @needs_art
@@ -271,6 +273,10 @@ def test_exact_is_below_every_attack_and_certifies_nothing_that_one_breaks(binar
         ({"name": "adaptive", "attack": "pdg"}, r"attack\.attack: attack must be one of adaptive, .*, got pdg"),
         ({"name": "adaptive", "estimators": ["identiti"]}, r"attack\.estimators must be trained or one of .*identiti"),
         ({"name": "fgsm", "target": 10}, "attack.target must be random or a class from 0 to 9, got 10"),
+        ({"name": "suite", "members": ["adaptive norm=l2"]}, "adaptive takes no keys as a member, got norm=l2"),
+        ({"name": "suite", "members": [""]}, r"attack\.members: attack must be one of adaptive, .*, got $"),
+        ({"name": "adaptive", "attack": ""}, r"attack\.attack: attack must be one of adaptive, .*, got $"),
+        ({"name": "suite", "members": ["pgd step=[1"]}, r"attack\.members: step=\[1 cannot be read"),
         ({"name": "suite", "members": ["exact"]}, r"attack\.members: exact cannot be a member of another attack"),
         ({"name": "suite", "members": []}, "attack=suite has no members"),
         ({"name": "square", "curve_iterations": [1]}, "attack=square has no iterations to draw a curve over"),

@@ -91,9 +91,8 @@ def track(folder, options):
 
     def track_(*overrides) -> Tracked:
         chosen = options(*placed(folder), *NET, *overrides)
-        store = tracking.open_store(**chosen["tracking"])
         own = {key: chosen[key] for key in config.parameters("brnn.run", "run")}
-        return Tracked(run.run(chosen, store, None, "", lambda epoch, metrics: True, **own), *runs(folder)[0], chosen)
+        return Tracked(run.run(chosen, None, "", lambda epoch, metrics: True, **own), *runs(folder)[0], chosen)
 
     return track_
 

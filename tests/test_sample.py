@@ -48,9 +48,9 @@ def stops(epoch, metrics):
 
 def made(chosen, report=goes_on):
     """Makes a run: its options, its objective, the run in the store, the store."""
-    store = tracking.open_store(**chosen["tracking"])
     own = {key: chosen[key] for key in config.parameters("brnn.run", "run")}
-    objective = run.run(chosen, store, None, "", report, **own)
+    objective = run.run(chosen, None, "", report, **own)
+    store = tracking.open_store(**chosen["tracking"])
     (newest, *_) = store.client.search_runs([store.experiment_id], order_by=["start_time DESC"])
     return chosen, objective, newest, store
 

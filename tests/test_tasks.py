@@ -35,6 +35,12 @@ def test_whole_numbers_are_tokens_and_bytes_are_pixels(dtype, tokens):
     assert tasks.of(Data(one, one, one, 5, "npz")) == tasks.Task((7,), 5, tokens=tokens)
 
 
+def test_tokens_that_are_bytes_are_refused():
+    one = (np.zeros((4, 7), "uint8"), np.zeros((4, 7), "int32"))
+    with pytest.raises(ValueError, match="tokens must be int32, got uint8"):
+        tasks.of(Data(one, one, one, 2, "text", tokens="ab"))
+
+
 def test_a_net_learns_the_same_from_bytes_and_from_their_pixels():
     from brnn import losses, manager, regimes, training
 

@@ -126,6 +126,26 @@ def test_a_long_epoch_shows_how_far_it_is(capsys, monkeypatch):
     ]
 
 
+QUIET = """
+import os, sys
+from brnn import terminal
+terminal.keep_stderr()
+with terminal.quiet():
+    os.write(2, b"of a library\\n")
+    terminal.error("of another thread")
+if len(sys.argv) > 1:
+    with terminal.quiet():
+        os.write(2, b"why it failed\\n")
+        raise SystemExit
+"""
+
+
+@pytest.mark.parametrize(("words", "shown"), [([], ""), (["fail"], "why it failed\n")])
+def test_only_what_other_languages_write_is_kept_quiet(words, shown):
+    done = subprocess.run([sys.executable, "-c", QUIET, *words], capture_output=True, text=True, check=False)
+    assert done.stderr == f"error: of another thread\n{shown}"
+
+
 def test_an_attack_has_a_line_each_half_minute(capsys, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])

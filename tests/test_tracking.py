@@ -81,15 +81,17 @@ def test_a_new_store_takes_over_the_empty_tables_of_an_earlier_one(tmp_path, mon
     before = kept.stat()
     assert made("second") == (tables, [default, (*own[:2], own[2].replace("/first/", "/second/"))])
     assert kept.stat() == before
-    kept.write_bytes(kept.read_bytes()[:50_000])
     names = [name for name, _ in tables]  # MLflow writes the values of a constraint in no order
-    assert [name for name, _ in made("third")[0]] == names
-    assert kept.stat().st_size > 500_000
+    for number, damaged in enumerate((kept.read_bytes()[:50_000], b"", b"no database")):
+        kept.write_bytes(damaged)
+        assert [name for name, _ in made(f"damaged {number}")[0]] == names
+        assert kept.stat().st_size > 500_000
     monkeypatch.setenv("XDG_CACHE_HOME", str(kept))  # a file
-    assert [name for name, _ in made("fourth")[0]] == names
+    assert [name for name, _ in made("last")[0]] == names
 
 
-def test_processes_that_open_a_new_store_at_once_lose_nothing(tmp_path):
+def test_processes_that_open_a_new_store_at_once_lose_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where no tables are kept yet
     uri, context = f"sqlite:///{tmp_path}/mlflow.db", multiprocessing.get_context("spawn")
     barrier = context.Barrier(PROCESSES)
     processes = [context.Process(target=log_500, args=(uri, barrier)) for _ in range(PROCESSES)]
