@@ -31,7 +31,9 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> "Figure":
     `history` has one dict of metrics per epoch; metrics that are not there are left out.
     """
     figure = _figure(9.0, 3.6)
-    for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    for axes, quantity in zip(
+        _grid(figure, 1, 2, 0.75, 0.15, 0.6, 0.15, 0.8, 0.0).flat, ("loss", "accuracy"), strict=True
+    ):
         for split, color in _SPLITS.items():
             key = f"{split}/{quantity}"
             points = [(epoch, metrics[key]) for epoch, metrics in enumerate(history, 1) if key in metrics]
@@ -55,7 +57,7 @@ def latent_histograms(weights: Mapping[str, np.ndarray], bounds: Mapping[str, fl
     columns = max(1, min(4, len(shown)))
     rows = max(1, math.ceil(len(shown) / columns))
     figure = _figure(max(2.9 * columns, 4.0), 2.1 * rows + 0.5)
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    panels = list(_grid(figure, rows, columns, 0.8, 0.15, 0.65, 0.5, 0.45, 0.75).flat)
     for axes, path in zip(panels, shown, strict=False):
         _histogram(axes, path, np.ravel(weights[path]), bounds[path])
     for axes in panels[len(shown) :]:
@@ -77,11 +79,14 @@ def adversarial_examples(images, perturbed, labels, predictions, targets, count:
     low, high = _limits(originals + results)
     reach = max(map(abs, _limits(changes))) or 1.0
     figure = _figure(1.3 * len(originals) + 1.4, 4.5)
-    rows = figure.subplots(3, 1)
+    rows = _grid(figure, 3, 1, 0.5, 1.05, 0.08, 0.55, 0.0, 0.08).flat
     _strip(rows[0], originals, "original", "gray_r", (low, high))
     change = _strip(rows[1], changes, "perturbation", "coolwarm", (-reach, reach))
     _strip(rows[2], results, "result", "gray_r", (low, high))
-    figure.colorbar(change, ax=list(rows), shrink=0.3, aspect=12, pad=0.01).ax.tick_params(labelsize=8)
+    width, _ = figure.get_size_inches()
+    figure.colorbar(change, cax=figure.add_axes((1 - 0.9 / width, 0.34, 0.12 / width, 0.26))).ax.tick_params(
+        labelsize=8
+    )
     for i in range(len(originals)):
         target = "" if targets is None else f"\n(target {targets[i]})"
         color = "black" if predictions[i] == labels[i] else _RED
@@ -95,7 +100,7 @@ def curves(
 ) -> "Figure":
     """The named curves `[(x, y), …]` in one panel; a dashed line at `chance`, if given."""
     widest = max(map(len, series), default=0)
-    figure = _figure(6.5 + 0.08 * widest, max(4.0, 0.25 * len(series)))
+    figure = _figure(6.5 + 0.08 * widest, max(4.0, 0.25 * len(series)), layout="constrained")
     axes = figure.subplots()
     for i, (name, points) in enumerate(series.items()):
         _curve(axes, sorted(points), name, _COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)])
@@ -113,10 +118,20 @@ def png(figure: "Figure") -> bytes:
     return buffer.getvalue()
 
 
-def _figure(width: float, height: float) -> "Figure":
+def _figure(width: float, height: float, layout: str | None = None) -> "Figure":
     from matplotlib.figure import Figure
 
-    return Figure((width, height), dpi=110, layout="constrained")
+    return Figure((width, height), dpi=110, layout=layout)
+
+
+def _grid(figure: "Figure", rows: int, columns: int, left, right, bottom, top, beside, below) -> np.ndarray:
+    """Panels with margins and gaps in inches: to find them by a layout engine takes as long as the drawing."""
+    width, height = figure.get_size_inches()
+    wide = (width - left - right - (columns - 1) * beside) / columns
+    high = (height - bottom - top - (rows - 1) * below) / rows
+    edges = {"left": left / width, "right": 1 - right / width, "bottom": bottom / height, "top": 1 - top / height}
+    gaps = {"wspace": beside / wide, "hspace": below / high}
+    return figure.subplots(rows, columns, squeeze=False, gridspec_kw=edges | gaps)
 
 
 def _label(axes: "Axes", xlabel: str, ylabel: str) -> None:

@@ -100,7 +100,7 @@ def run(
             kept = history[_best_epoch(history) - 1]
             program.restore(best)
         attacking = time.perf_counter()
-        final = _closing(history, program) | _attack(options, data, program, tracked, name)
+        final = _closing(history, program) | _attack(options, data, program, tracked, name, parent)
         drawing = time.perf_counter()
         _artifacts(options, data, program, history, tracked)
         ended = time.perf_counter()
@@ -162,7 +162,7 @@ def _skipped(name, store, earlier, parent, keep, objective):
     terminal.note(f"{name} is skipped: it finished as run {earlier.info.run_id} (resume=false repeats it)")
     metrics = _kept(store, earlier, keep, objective)
     if "trusted" in earlier.data.tags:
-        _tell_trust(earlier.data.tags["trusted"])
+        _tell_trust(earlier.data.tags["trusted"], name if parent else "")
     if parent:
         store.reuse(earlier.info.run_id, parent)
     else:
@@ -298,7 +298,7 @@ def _closing(history, program):
     return {"best/epoch": epoch, **best, **measures.size(weights), "size/binary_share": share, **cost}
 
 
-def _attack(options, data, program, tracked, name):
+def _attack(options, data, program, tracked, name, parent):
     """Attacks the discretized net, and tells whether its robust accuracy can be trusted."""
     option = options["attack"]
     if option["name"] == "none":
@@ -311,7 +311,7 @@ def _attack(options, data, program, tracked, name):
     if report.reasons is not None:
         verdict = trust.verdict(report.reasons)
         tracked.tag({"trusted": verdict})
-        _tell_trust(verdict)
+        _tell_trust(verdict, name if parent else "")
     for path, content in robustness.files(report, option["name"]).items():
         tracked.file(content, path)
     for key, points in report.curves.items():
@@ -323,8 +323,8 @@ def _attack(options, data, program, tracked, name):
     return report.metrics
 
 
-def _tell_trust(verdict):
-    terminal.verdict(f"trusted: {verdict}", verdict == "yes")
+def _tell_trust(verdict, job):
+    terminal.verdict(f"{job}  trusted: {verdict}".lstrip(), verdict == "yes")
 
 
 def _artifacts(options, data, program, history, tracked):

@@ -266,14 +266,16 @@ def _logged(file, key):
 
 
 def _sweep():
-    """The wall time of a sweep of 12 jobs, and of 12 processes with the same settings, one after the other."""
-    command = [*BRNN, "estimator=ste"]
+    """The wall time of a sweep of 12 jobs, and of 12 processes with the same settings, one after the other.
+
+    Each has a folder of its own, since the sweep would else take the nets that the processes trained.
+    """
+    command, alone = [*BRNN, "estimator=ste"], 0.0
     with tempfile.TemporaryDirectory() as folder:
-        alone = 0.0
         for seed in range(4):
             for rate in JOBS[1].partition("=")[2].split(","):
-                job = [f"seed={seed}", f"optimizer.learning_rate={rate}", "tracking.experiment=alone"]
-                alone += _timed([*command, *job], folder)
+                alone += _timed([*command, f"seed={seed}", f"optimizer.learning_rate={rate}"], folder)
+    with tempfile.TemporaryDirectory() as folder:
         together = _timed([*command, *JOBS, "--multirun"], folder)
     print(f"\n12 jobs: a sweep {together:.0f} s, 12 processes {alone:.0f} s, ratio {together / alone:.2f}")
 
