@@ -32,7 +32,7 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> "Figure":
     """
     figure = _figure(9.0, 3.6)
     for axes, quantity in zip(
-        _grid(figure, 1, 2, 0.75, 0.15, 0.6, 0.15, 0.8, 0.0).flat, ("loss", "accuracy"), strict=True
+        _grid(figure, 1, 2, margins=(0.75, 0.15, 0.6, 0.15), gaps=(0.8, 0.0)).flat, ("loss", "accuracy"), strict=True
     ):
         for split, color in _SPLITS.items():
             key = f"{split}/{quantity}"
@@ -57,7 +57,7 @@ def latent_histograms(weights: Mapping[str, np.ndarray], bounds: Mapping[str, fl
     columns = max(1, min(4, len(shown)))
     rows = max(1, math.ceil(len(shown) / columns))
     figure = _figure(max(2.9 * columns, 4.0), 2.1 * rows + 0.5)
-    panels = list(_grid(figure, rows, columns, 0.8, 0.15, 0.65, 0.5, 0.45, 0.75).flat)
+    panels = list(_grid(figure, rows, columns, margins=(0.8, 0.15, 0.65, 0.5), gaps=(0.45, 0.75)).flat)
     for axes, path in zip(panels, shown, strict=False):
         _histogram(axes, path, np.ravel(weights[path]), bounds[path])
     for axes in panels[len(shown) :]:
@@ -79,7 +79,7 @@ def adversarial_examples(images, perturbed, labels, predictions, targets, count:
     low, high = _limits(originals + results)
     reach = max(map(abs, _limits(changes))) or 1.0
     figure = _figure(1.3 * len(originals) + 1.4, 4.5)
-    rows = _grid(figure, 3, 1, 0.5, 1.05, 0.08, 0.55, 0.0, 0.08).flat
+    rows = _grid(figure, 3, 1, margins=(0.5, 1.05, 0.08, 0.55), gaps=(0.0, 0.08)).flat
     _strip(rows[0], originals, "original", "gray_r", (low, high))
     change = _strip(rows[1], changes, "perturbation", "coolwarm", (-reach, reach))
     _strip(rows[2], results, "result", "gray_r", (low, high))
@@ -124,14 +124,17 @@ def _figure(width: float, height: float, layout: str | None = None) -> "Figure":
     return Figure((width, height), dpi=110, layout=layout)
 
 
-def _grid(figure: "Figure", rows: int, columns: int, left, right, bottom, top, beside, below) -> np.ndarray:
-    """Panels with margins and gaps in inches: to find them by a layout engine takes as long as the drawing."""
-    width, height = figure.get_size_inches()
+def _grid(figure: "Figure", rows: int, columns: int, *, margins: tuple, gaps: tuple) -> np.ndarray:
+    """Panels with margins (left, right, bottom, top) and gaps (beside, below one) in inches.
+
+    To find them by a layout engine takes as long as the drawing.
+    """
+    (width, height), (left, right, bottom, top), (beside, below) = figure.get_size_inches(), margins, gaps
     wide = (width - left - right - (columns - 1) * beside) / columns
     high = (height - bottom - top - (rows - 1) * below) / rows
     edges = {"left": left / width, "right": 1 - right / width, "bottom": bottom / height, "top": 1 - top / height}
-    gaps = {"wspace": beside / wide, "hspace": below / high}
-    return figure.subplots(rows, columns, squeeze=False, gridspec_kw=edges | gaps)
+    edges |= {"wspace": beside / wide, "hspace": below / high}
+    return figure.subplots(rows, columns, squeeze=False, gridspec_kw=edges)
 
 
 def _label(axes: "Axes", xlabel: str, ylabel: str) -> None:
