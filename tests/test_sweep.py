@@ -69,7 +69,9 @@ def test_a_sweep_ends_with_a_table_of_its_jobs(sweep):
     lines = done.stdout.splitlines()
     assert lines[-1] == "2 finished, 0 failed, 0 skipped"
     for child in children:
-        (row,) = [line.split() for line in lines if line.startswith(child.info.run_name) and "epoch" not in line]
+        name = child.info.run_name
+        assert f"{name}  trusted: {child.data.tags['trusted']}" in lines
+        (row,) = [line.split() for line in lines if line.split()[:2] == [name, "finished"]]
         assert row[1:3] == ["finished", f"{child.data.metrics['test/accuracy']:.4f}"]
     assert all(line.startswith("warning: ") for line in done.stderr.splitlines())
 
