@@ -105,8 +105,8 @@ def _job(options: dict, parent: str | None, suffix: str, report: Callable) -> fl
 def _import_run(imported):
     """Imports what a run needs, in a thread that a process does not wait for when it fails elsewhere."""
     try:
-        with terminal.quiet():
-            from brnn import run
+        from brnn.imports import run
+
         imported.set_result(run)
     except BaseException as error:
         imported.set_exception(error)

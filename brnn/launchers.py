@@ -1,17 +1,23 @@
-"""Launchers: where the jobs of a sweep run. Each engine is an optional extra, and imported when it is chosen.
+"""Launchers: where the jobs of a sweep run. An engine for several machines is an optional extra.
 
 A launcher takes jobs, functions without arguments, and returns what each returned, in their order. A job whose
 process is lost is started again, and goes on from its checkpoint; where that does not help, its place is taken by
 a `JobReturn` with the error.
 """
 
+import multiprocessing
 import os
+import sys
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import forkserver
 from pathlib import Path
 
+import cloudpickle
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
@@ -19,8 +25,10 @@ from omegaconf import open_dict
 
 from brnn import terminal
 from brnn.config import ConfigError
-from brnn.terminal import PLAIN
 
+METHOD = "forkserver" if sys.platform == "linux" else "spawn"  # elsewhere TensorFlow may not bear a fork
+DEVICES, GPU = Path("/dev"), "nvidia[0-9]*"
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
 OURS = "BRNN_"  # beginning of the environment variables that a job needs
 
 
@@ -59,7 +67,7 @@ class Job:
 
 def jobs(launcher, overrides: list[list[str]], first: int) -> list[Job]:
     """The jobs that a Hydra launcher was given; they are numbered from `first`."""
-    environment = {key: value for key, value in os.environ.items() if key.startswith(OURS)} | {PLAIN: "1"}
+    environment = {key: value for key, value in os.environ.items() if key.startswith(OURS)}
     shared = (environment, Singleton.get_state(), os.getcwd())
     return [
         Job(launcher.context, launcher.task, launcher.config, list(one), number, *shared)
@@ -67,22 +75,19 @@ def jobs(launcher, overrides: list[list[str]], first: int) -> list[Job]:
     ]
 
 
-def joblib(jobs: list[Job], *, n_jobs: int, attempts: int) -> list[JobReturn]:
-    """Runs the jobs in `n_jobs` processes of this machine, each of which gets its share of the cores."""
-    try:
-        from joblib.externals.loky import cpu_count, get_reusable_executor
-    except ImportError as error:
-        raise _missing("joblib") from error
-    if n_jobs == 0 or n_jobs < -1:
-        raise ConfigError(f"hydra.launcher.n_jobs must be 1 or more, or -1 for one per core, got {n_jobs}")
-    number = min(cpu_count() if n_jobs == -1 else n_jobs, len(jobs))
-    threads = str(max(1, cpu_count() // number))
-    shares = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"), threads) | {"TF_NUM_INTEROP_THREADS": "1"}
+def processes(jobs: list[Job], *, n_jobs: int | None, attempts: int) -> list[JobReturn]:
+    """Runs the jobs in `n_jobs` processes of this machine, among which its cores are shared out.
+
+    They are forked from one that has imported what a run needs. Where one is enough, this process runs the jobs.
+    """
+    number = min(workers(n_jobs), len(jobs))
+    if number <= 1:
+        return [job() for job in jobs]
     returns, left = {}, list(enumerate(jobs))
     for attempt in range(1, attempts + 1):
-        executor = get_reusable_executor(max_workers=number, env=shares, timeout=None)
+        pool = _pool(number)
         try:
-            futures = [_submitted(executor, job) for _, job in left]
+            futures = [_submitted(pool, job) for _, job in left]
             again = []
             for (place, job), future in zip(left, futures, strict=True):
                 try:
@@ -91,13 +96,43 @@ def joblib(jobs: list[Job], *, n_jobs: int, attempts: int) -> list[JobReturn]:
                     returns[place] = _lost(job, "its process was killed, perhaps for want of memory")
                     again.append((place, job))
         except BaseException:
-            executor.shutdown(wait=False, kill_workers=True)
+            _end(pool)
             raise
         if not again:
             break
         left = again
+        _end(pool)
         terminal.warning(f"a process was killed in attempt {attempt} of {attempts} at {len(left)} jobs")
     return [returns[place] for place in range(len(jobs))]
+
+
+def workers(n_jobs: int | None) -> int:
+    """How many processes `n_jobs` asks for; by default one where there is a GPU, which they would have to share."""
+    if n_jobs is not None and (n_jobs == 0 or n_jobs < -1):
+        raise ConfigError(
+            f"hydra.launcher.n_jobs must be 1 or more, -1 for one per core, or null for one where there is a GPU,"
+            f" got {n_jobs}"
+        )
+    if n_jobs is None and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1") and list(DEVICES.glob(GPU)):
+        return 1
+    return cores() if n_jobs in (None, -1) else n_jobs
+
+
+def cores() -> int:
+    """The cores that this process may use, by its affinity and by the quota of its container."""
+    number = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if QUOTA.exists():
+        share, period = QUOTA.read_text().split()
+        if share != "max":
+            number = min(number, max(1, int(share) // int(period)))
+    return number
+
+
+def warm() -> None:
+    """Begins to import what a run needs in the process that others are forked from, and does not wait for it."""
+    if METHOD == "forkserver":
+        forkserver.set_forkserver_preload(["brnn.imports", "brnn.__main__"])
+        forkserver.ensure_running()
 
 
 def ray(jobs: list[Job], *, address: str | None, cpus: float, gpus: float, attempts: int) -> list[JobReturn]:
@@ -142,10 +177,41 @@ class LostError(RuntimeError):
     """Nothing came back from a job."""
 
 
-def _submitted(executor, job):
+@lru_cache(maxsize=1)
+def _pool(number):
+    """Processes that are kept from launch to launch."""
+    shares = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"), str(max(1, cores() // number)))
+    shares |= {"TF_NUM_INTEROP_THREADS": "1"}
+    return ProcessPoolExecutor(number, multiprocessing.get_context(METHOD), initializer=_begin, initargs=(shares,))
+
+
+def _begin(environment):
+    """Prepares a process of a pool, which is not to outlive the one that gives it jobs."""
+    os.environ.update(environment)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _call(job):
+    return cloudpickle.loads(job)()
+
+
+def _end_with_parent():
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _end(pool):
+    """Kills the processes of a pool, in the midst of their jobs."""
+    _pool.cache_clear()
+    for process in multiprocessing.active_children():
+        process.kill()
+    pool.shutdown(cancel_futures=True)
+
+
+def _submitted(pool, job):
     """The future of a job; its pool may break before it has them all."""
     try:
-        return executor.submit(job)
+        return pool.submit(_call, cloudpickle.dumps(job))
     except BrokenProcessPool as error:
         failed = Future()
         failed.set_exception(error)

@@ -28,7 +28,6 @@ from rich.table import Column, Table
 from rich.text import Text
 
 _STDERR = threading.RLock()  # held by whoever has put a file in its place
-PLAIN = "BRNN_PLAIN"  # environment variable of a process that shares the terminal with others
 _UNLIMITED = 10_000  # columns of what is no terminal
 _STATUS_WIDTH = 90  # columns of a progress bar and the longest text behind it
 _STATUS_STYLE = {"finished": "green", "failed": "bold red", "skipped": "yellow"}  # always counted
@@ -257,7 +256,7 @@ def _write(stream: TextIO, *parts: str | Text | Table) -> None:
 def _status(name: str, total: float, done: float, first: str) -> Iterator[tuple[Callable[[float, str], None], bool]]:
     """A function that shows how much of `total` is done, with a text, and whether it writes plain lines."""
     console = _console(sys.stdout)
-    if not console.is_interactive or os.environ.keys() & {"CI", PLAIN} or multiprocessing.parent_process():
+    if not console.is_interactive or "CI" in os.environ or multiprocessing.parent_process():
         yield (lambda _, status: _write(sys.stdout, f"{name}  {status}")), True
         return
     fits = console.width >= len(name) + _STATUS_WIDTH

@@ -19,7 +19,7 @@ ORDER = [
     "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
     "figures", "robustness", "writing",
     "identity", "tracking",  # what a person sees
-    "run", "search", "sweep", "launchers", "sweepers", "sync", "__main__", "sample",
+    "run", "imports", "search", "sweep", "launchers", "sweepers", "sync", "__main__", "sample",
 ]  # fmt: skip
 HOMES = {
     "tensorflow": {
@@ -41,7 +41,7 @@ HOMES = {
     "hydra": {"__main__", "launchers", "sweep", "sweepers"},
     "omegaconf": {"__main__", "launchers", "sweep", "sweepers"},
     "optuna": {"search"},
-    "joblib": {"launchers"},
+    "cloudpickle": {"launchers"},
     "ray": {"launchers"},
     "submitit": {"launchers"},
     "matplotlib": {"figures"},
@@ -116,3 +116,18 @@ print(*{name.split(".")[0] for name in sys.modules} & {"tensorflow", "keras", "m
 def test_a_configuration_is_checked_before_anything_heavy_is_imported():
     done = subprocess.run([sys.executable, "-c", CHECKED_WITHOUT], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.returncode) == ("", 0), done.stderr
+
+
+IMPORTED = """
+import gc, sys
+from brnn.imports import UNUSED, run
+print(set(UNUSED) & set(sys.modules), gc.isenabled(), gc.get_freeze_count() > 100_000)
+import matplotlib.pyplot, sklearn
+print(run.__name__, sklearn.__name__)
+"""
+
+
+def test_imports_leave_out_what_is_not_used_and_leave_python_as_it_was():
+    done = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["set() True True", "brnn.run sklearn"], done.stderr
+    assert done.stderr == ""

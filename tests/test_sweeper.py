@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-from functools import partial
+import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,7 +124,7 @@ def test_failures_are_told_and_repeated_and_the_rest_is_skipped(place):
 
 
 def test_a_sweep_that_was_stopped_goes_on_under_the_same_parent(place):
-    sweep_ = ["seed=range(3)", "epochs=40", "--multirun"]
+    sweep_ = ["seed=range(3)", "epochs=40", "hydra/launcher=basic", "--multirun"]
     process = begin(place, *sweep_)
     for line in process.stdout:
         if "-s1  epoch 3/" in line:
@@ -149,10 +151,7 @@ def test_a_sweep_that_was_stopped_goes_on_under_the_same_parent(place):
 
 
 def test_a_worker_that_is_killed_costs_no_job(place):
-    pytest.importorskip("joblib")
-    process = begin(
-        place, "seed=range(2)", "epochs=40", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "--multirun"
-    )
+    process = begin(place, "seed=range(2)", "epochs=40", "hydra.launcher.n_jobs=2", "--multirun")
     for line in process.stdout:
         if "epoch 5/" in line:
             break
@@ -168,22 +167,80 @@ def test_a_worker_that_is_killed_costs_no_job(place):
 
 
 def test_jobs_that_always_kill_their_process_are_told():
-    pytest.importorskip("joblib")
-    jobs = [partial(os._exit, 9) for _ in range(3)]
-    for job in jobs:
-        job.overrides = ["seed=0"]
-    for returned in launchers.joblib(jobs, n_jobs=1, attempts=2):
+    jobs = [Mortal(("seed=0",)) for _ in range(3)]
+    for returned in launchers.processes(jobs, n_jobs=2, attempts=2):
         assert returned.status is JobStatus.FAILED
         with pytest.raises(launchers.LostError, match="its process was killed, perhaps for want of memory"):
             _ = returned.return_value
 
 
-def test_joblib_refuses_no_processes():
-    pytest.importorskip("joblib")
-    with pytest.raises(
-        config.ConfigError, match=r"hydra.launcher.n_jobs must be 1 or more, or -1 for one per core, got 0"
-    ):
-        launchers.joblib([], n_jobs=0, attempts=1)
+@dataclass(frozen=True)
+class Mortal:
+    """A job that ends its process."""
+
+    overrides: tuple
+
+    def __call__(self):
+        os._exit(9)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_processes_do_not_outlive_the_one_that_gives_them_jobs(place, number):
+    process = begin(place, "seed=range(2)", "epochs=100000", "hydra.launcher.n_jobs=2", "--multirun")
+    started = set()
+    for line in process.stdout:
+        started |= {line.split()[0]} if "epoch 2/" in line else set()
+        if len(started) == 2:
+            break
+    owners = [int(one.data.tags[tracking.OWNER].split(":")[1]) for one in runs(place)[1]]
+    assert len({process.pid, *owners}) == 3
+    if number == signal.SIGINT:  # by Ctrl-C all processes get it
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while any(map(is_alive, owners)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(is_alive, owners))
+    if number != signal.SIGKILL:
+        assert process.returncode == 128 + number
+        assert "0 finished, 0 failed, 0 skipped, 2 killed" in out
+        assert err == "error: stopped; the same command goes on from the last checkpoint\n"
+        assert [one.info.status for one in runs(place)[1]] == ["KILLED"] * 2
+
+
+def is_alive(pid):
+    status = Path(f"/proc/{pid}/status")
+    try:
+        return "State:\tZ" not in status.read_text()
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("n_jobs", [0, -2])
+def test_a_launcher_refuses_no_processes(n_jobs):
+    with pytest.raises(config.ConfigError, match=rf"hydra.launcher.n_jobs must be 1 or more.*, got {n_jobs}"):
+        launchers.processes([], n_jobs=n_jobs, attempts=1)
+
+
+def test_processes_are_one_per_core_but_one_in_all_for_a_gpu(tmp_path, monkeypatch):
+    monkeypatch.setattr(launchers, "DEVICES", tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    (tmp_path / "nvidiactl").touch()
+    assert launchers.workers(None) == launchers.workers(-1) == launchers.cores()
+    (tmp_path / "nvidia0").touch()
+    assert [launchers.workers(n_jobs) for n_jobs in (None, -1, 3)] == [1, launchers.cores(), 3]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert launchers.workers(None) == launchers.cores()
+
+
+def test_cores_are_those_of_the_container(tmp_path, monkeypatch):
+    monkeypatch.setattr(launchers, "QUOTA", tmp_path / "cpu.max")
+    own = len(os.sched_getaffinity(0))
+    for text, number in (("max 100000", own), ("100000 100000", 1), ("50000 100000", 1), ("99900000 100000", own)):
+        launchers.QUOTA.write_text(text)
+        assert launchers.cores() == number, text
 
 
 def test_optuna_prunes_goes_on_and_keeps_its_study(place):

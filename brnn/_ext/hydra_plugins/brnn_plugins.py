@@ -10,7 +10,7 @@ from hydra.plugins.sweeper import Sweeper
 
 PLUGINS = {
     "sweeper": {"brnn": "GridSweeper", "optuna": "OptunaSweeper"},
-    "launcher": {"joblib": "JoblibLauncher", "ray": "RayLauncher", "submitit": "SubmititLauncher"},
+    "launcher": {"processes": "ProcessesLauncher", "ray": "RayLauncher", "submitit": "SubmititLauncher"},
 }
 
 
@@ -47,8 +47,10 @@ class OptunaSweeper(GridSweeper):
         return sweepers.optuna(self, arguments, **self.keys)
 
 
-class JoblibLauncher(Launcher):
-    """Runs jobs in the processes of a pool on this machine."""
+class RayLauncher(Launcher):
+    """Runs jobs on a Ray cluster."""
+
+    name = "ray"
 
     def __init__(self, **keys):
         self.keys = keys
@@ -63,19 +65,25 @@ class JoblibLauncher(Launcher):
 
         return getattr(launchers, self.name)(launchers.jobs(self, job_overrides, initial_job_idx), **self.keys)
 
-    name = "joblib"
 
-
-class RayLauncher(JoblibLauncher):
-    """Runs jobs on a Ray cluster."""
-
-    name = "ray"
-
-
-class SubmititLauncher(JoblibLauncher):
+class SubmititLauncher(RayLauncher):
     """Runs jobs under Slurm."""
 
     name = "submitit"
+
+
+class ProcessesLauncher(RayLauncher):
+    """Runs jobs in several processes of this machine."""
+
+    name = "processes"
+
+    def setup(self, *, hydra_context, task_function, config):
+        """Begins to import what the jobs need, while the sweep is prepared."""
+        from brnn import launchers
+
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        if not config.dry_run and launchers.workers(self.keys["n_jobs"]) > 1:
+            launchers.warm()
 
 
 for group, options in PLUGINS.items():
