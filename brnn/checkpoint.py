@@ -1,8 +1,10 @@
 """Checkpoints: the whole state of a run in one file, written so that a crash leaves the old one or the new one."""
 
+import fcntl
 import json
 import os
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +30,23 @@ def place(folder: str, fingerprint: str) -> Path:
     return Path(folder) / "trained" / f"{fingerprint}.npz"
 
 
+@contextmanager
+def alone(place: Path, waits: Callable[[], None]):
+    """Waits, after it told so, as long as another process of this machine has the block for the same place."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_name("lock").open("w") as file:
+        byte = (1, int(place.stem, 16) >> 2)  # one of the file, so that other places have others
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, *byte)
+        except BlockingIOError:
+            waits()
+            fcntl.lockf(file, fcntl.LOCK_EX, *byte)
+        yield
+
+
 def settle(path: Path, place: Path, kept: int) -> None:
     """Moves the checkpoint of a net that is trained to its place, among the `kept` newest ones."""
-    place.parent.mkdir(exist_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
     path.replace(place)
     with suppress(FileNotFoundError):  # another process may be at the same
         for one in sorted(place.parent.glob("*.npz"), key=lambda one: one.stat().st_mtime)[:-kept]:

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -23,7 +24,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from omegaconf import open_dict
 
-from brnn import terminal
+from brnn import identity, sweep, terminal
 from brnn.config import ConfigError
 
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"  # elsewhere TensorFlow may not bear a fork
@@ -83,7 +84,7 @@ def processes(jobs: list[Job], *, n_jobs: int | None, attempts: int) -> list[Job
     number = min(workers(n_jobs), len(jobs))
     if number <= 1:
         return [job() for job in jobs]
-    returns, left = {}, list(enumerate(jobs))
+    returns, left = {}, _nets_first(jobs)
     for attempt in range(1, attempts + 1):
         pool = _pool(number)
         try:
@@ -175,6 +176,17 @@ def submitit(jobs: list[Job], *, cluster: str, folder: str, parameters: dict) ->
 
 class LostError(RuntimeError):
     """Nothing came back from a job."""
+
+
+def _nets_first(jobs):
+    """The jobs with their numbers, those last that wait for the net of an earlier one to attack it in another way."""
+    seen = Counter()
+    ranks = []
+    for job in jobs:
+        net = frozenset(one for one in job.overrides if sweep.root(one) not in identity.AFTER)
+        ranks.append(seen[net])
+        seen[net] += 1
+    return sorted(enumerate(jobs), key=lambda one: ranks[one[0]])
 
 
 @lru_cache(maxsize=1)

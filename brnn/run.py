@@ -8,6 +8,7 @@ import subprocess
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -90,11 +91,12 @@ def run(
         tracked.params(_parameters(options))
         if parent is None:
             terminal.layers_table(measures.layers(program.manager))
-        history, best, seconds = _train(
-            program, data, options, tracked, (path, place) if resume else (path,), name, report
-        )
-        if path.exists():
-            checkpoint.settle(path, place, trained)
+        with _alone(place, name) if resume else nullcontext():
+            history, best, seconds = _train(
+                program, data, options, tracked, (path, place) if resume else (path,), name, report
+            )
+            if path.exists():
+                checkpoint.settle(path, place, trained)
         kept = history[-1]
         if keep == "best":
             kept = history[_best_epoch(history) - 1]
@@ -112,6 +114,10 @@ def run(
     if parent is None:
         _show(name, metrics, store)
     return value
+
+
+def _alone(place, name):
+    return checkpoint.alone(place, lambda: terminal.note(f"{name} waits for its net, which another process trains"))
 
 
 def _show(name, metrics, store):

@@ -106,7 +106,7 @@ def parent(composed, arguments: list[str], constant: list[str], how: dict):
 
 def identify(arguments: list[str], how: dict) -> str:
     """The fingerprint of a sweep: the same for the same overrides in any order, made to jobs in the same way."""
-    return identity.hashed(["sweep", sorted(one for one in arguments if _root(one) not in FREE), how])
+    return identity.hashed(["sweep", sorted(one for one in arguments if root(one) not in FREE), how])
 
 
 def job(options: dict, run: Callable) -> float | list[float]:
@@ -141,7 +141,7 @@ def plan(overrides: list[list[str]], jobs: list[dict]) -> None:
 
     keys = jobs[0]["tracking"]
     store = None if tracking.is_absent(keys["uri"]) else tracking.open_store(**keys)
-    names = [" ".join(one for one in job if _root(one) not in FREE) or "this" for job in overrides]
+    names = [" ".join(one for one in job if root(one) not in FREE) or "this" for job in overrides]
     rows = [{"name": name, **_prospect(one, store)} for name, one in zip(names, jobs, strict=True)]
     terminal.sweep_table(rows)
     if bad := [row["name"] for row in rows if row["status"] == "failed"]:
@@ -176,7 +176,8 @@ def _reporter(options, how):
     return search.reporter(how, int(os.environ[TRIAL]), options["monitor"])
 
 
-def _root(override):
+def root(override: str) -> str:
+    """The group or the key of the root that an override is about."""
     return re.split("[=.@]", override.lstrip("+~"))[0]
 
 

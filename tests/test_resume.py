@@ -233,7 +233,7 @@ def test_another_attack_on_the_same_net_does_not_train_it_again(place, undisturb
 def test_only_the_newest_trained_nets_are_kept(place):
     for seed in range(3):
         place.run("epochs=1", "attack=none", f"seed={seed}", "trained=2")
-    assert len(list((place.folder / "checkpoints" / "trained").iterdir())) == 2
+    assert len(list((place.folder / "checkpoints" / "trained").glob("*.npz"))) == 2
     trained = []
     place.run("epochs=1", "seed=2", "trained=2", report=counting(trained))
     assert trained == []

@@ -184,6 +184,18 @@ class Mortal:
         os._exit(9)
 
 
+def test_processes_that_attack_the_same_net_train_it_once(place):
+    attacks = ["attack=noise,fgsm", "attack.images=10", "attack.checks=false", "seed=0,1", "epochs=3", "--multirun"]
+    code, out, err = ran(place, *attacks, "hydra.launcher.n_jobs=4")
+    assert code == 0, out + err
+    assert "4 finished" in out
+    assert out.count("epoch 3/3") == out.count("takes the net that run") == 2
+    assert sorted(runs(place)[2]) == [3, 3, 3, 3]
+    code, out, err = ran(place, *attacks, "hydra.launcher.n_jobs=2", "seed=2,3")
+    assert "waits for its net" not in out  # since the jobs that train come first
+    assert out.count("epoch 3/3") == 2
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_processes_do_not_outlive_the_one_that_gives_them_jobs(place, number):
     process = begin(place, "seed=range(2)", "epochs=100000", "hydra.launcher.n_jobs=2", "--multirun")
