@@ -163,7 +163,7 @@ def _curve(axes: "Axes", points: Sequence[tuple[float, float]], label: str, colo
 
 def _histogram(axes: "Axes", path: str, values: np.ndarray, bound: float | None) -> None:
     """Counts of the finite values; those beyond the bound, where none should be, are counted at the edge."""
-    from matplotlib.ticker import MaxNLocator, NullLocator
+    from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
     finite = values[np.isfinite(values)].astype("float64")
     reach = np.abs(finite).max(initial=0.0) or 1.0
@@ -179,6 +179,7 @@ def _histogram(axes: "Axes", path: str, values: np.ndarray, bound: float | None)
             axes.axvline(edge, color=_RED, linestyle="--", linewidth=1.2)
     axes.set_yscale("log")
     axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(EngFormatter(sep=""))  # 10k takes a third of the time of a power of ten
     axes.set_ylim(0.7, 2 * max(counts.max(), 1))
     axes.set_xlim(-limit, limit)
     axes.xaxis.set_major_locator(MaxNLocator(5))

@@ -428,5 +428,5 @@ def _noise(victims: Attacked, images: np.ndarray, clip: bool, seed: int) -> np.n
     """The control: uniform noise, for each image of the L-inf norm of its adversarial perturbation."""
     axes = tuple(range(1, images.ndim))
     size = np.abs(images - victims.images).max(axis=axes, keepdims=True)
-    noisy = victims.images + size * np.random.default_rng([seed, 2]).uniform(-1, 1, images.shape)
-    return (noisy.clip(0, 1) if clip else noisy).astype("float32")
+    noisy = victims.images + size * (2 * np.random.default_rng([seed, 2]).random(images.shape, "float32") - 1)
+    return noisy.clip(0, 1) if clip else noisy

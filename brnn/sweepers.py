@@ -6,6 +6,7 @@ overrides, and the `launcher`.
 
 import builtins
 import math
+from functools import cache
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobStatus
@@ -19,11 +20,13 @@ def grid(plugin, arguments: list[str], *, zip: list, params: dict) -> None:
     """Launches every combination of the values, those of the keys in `zip` together."""
     arguments, overrides = _parsed(plugin, arguments, params)
     jobs = sweep.grid(overrides, zip)
-    composed = [_composed(plugin, job) for job in jobs]  # which finds at once what no job could run with
     constant = _constant(overrides)
     if plugin.config.dry_run:
+        composed = [_composed(plugin, job) for job in jobs]
         sweep.plan([[one for one in job if one not in constant] for job in jobs], composed)
         return
+    for job in _kinds(plugin.loader, jobs):
+        _composed(plugin, job)  # which finds at once what no job could run with
     with sweep.parent(plugin.config, arguments, constant, {"zip": list(zip)}) as (_, lost):
         returns = plugin.launcher.launch(jobs, initial_job_idx=0)
         lost.extend(_lost(returns, constant))
@@ -68,6 +71,20 @@ def _parsed(plugin, arguments, params):
 
 def _constant(overrides):
     return [value for one in overrides if not one.is_sweep_override() for value in sweep.values(one)]
+
+
+def _kinds(loader, jobs):
+    """One job for each combination of options: those that differ in values alone compose alike, or not at all."""
+
+    @cache
+    def is_group(key):
+        return bool(loader.get_group_options(key.lstrip("+~").partition("@")[0]))
+
+    kinds = {}
+    for job in jobs:
+        keys = [one.partition("=")[0] for one in job]
+        kinds.setdefault(tuple(one if is_group(key) else key for one, key in builtins.zip(job, keys, strict=True)), job)
+    return kinds.values()
 
 
 def _composed(plugin, job):

@@ -24,6 +24,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # what a server d
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 import mlflow
+import mlflow.store.tracking.sqlalchemy_store  # else imported as a store is opened, when that takes longer
 import numpy as np
 import requests
 import sqlalchemy

@@ -51,8 +51,9 @@ def check(
     `net` is what is attacked, `looked` the same with the backward pass of the attack, `identity` with that of the
     identity estimator. A metric named as an attack is its own robust accuracy on these images.
     """
-    clean = ~_wrong(net, subject.images, subject.labels)
-    broken = _broken(net, looked, identity, subject, seed)
+    logits, again = np.asarray(net(subject.images)), np.asarray(net(subject.images))
+    clean = logits.argmax(axis=-1) == subject.labels
+    broken = _broken(net, looked, identity, subject, seed, logits)
     values = {name: 1 - found.mean() for name, found in broken.items()}
     values |= {
         "clean": clean.mean(),
@@ -60,10 +61,10 @@ def check(
         "images": len(subject.images),
         "zero_gradients": zero_gradients(looked, subject.images, subject.labels),
         "beyond_budget": beyond_budget(subject),
-        "random_logits": random_logits(net, subject.images),
+        "random_logits": random_logits(logits, again),
         "silent": subject.silent.mean(),
         "blind": (subject.blind & ~broken["steps"]).mean(),
-        "probabilities": float(probabilities(net, subject.images)),
+        "probabilities": float(probabilities(logits)),
     }
     missed = {name: (found & ~subject.broken).mean() for name, found in broken.items()}
     reasons = [text for found, text in _rules(values, missed) if found]
@@ -99,25 +100,23 @@ def budget(option: dict) -> float:
     return option["epsilon"] * (option["iterations"] if option["name"] == "fgsm" else 1)
 
 
-def random_logits(net: Callable, images) -> float:
+def random_logits(first: np.ndarray, second: np.ndarray) -> float:
     """The largest difference between the logits of two calls, over their largest value."""
-    first, second = np.asarray(net(images)), np.asarray(net(images))
     return float(np.abs(first - second).max() / max(np.abs(first).max(), 1e-12))
 
 
-def probabilities(net: Callable, images) -> bool:
+def probabilities(outputs: np.ndarray) -> bool:
     """Whether the net's outputs are probabilities, of which the cross-entropy has little gradient."""
-    outputs = np.asarray(net(images))
     return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=-1), 1, atol=1e-4))
 
 
-def _broken(net, looked, identity, subject, seed) -> dict[str, np.ndarray]:
+def _broken(net, looked, identity, subject, seed, logits) -> dict[str, np.ndarray]:
     """Which images each of the checking attacks breaks; all are untargeted and in the pixels' range."""
     x, labels, norm = tf.constant(subject.images), tf.constant(subject.labels), subject.norm
     limit = budget(subject.option)
     everything = 1.0 if norm == "linf" else float(np.sqrt(np.prod(x.shape[1:])))
-    logits = np.sort(np.asarray(net(subject.images)), axis=-1)
-    soft, one = np.maximum(logits[:, -1] - logits[:, -2], 1e-3), np.ones(len(logits))
+    *_, second, first = np.sort(logits, axis=-1).T
+    soft, one = np.maximum(first - second, 1e-3), np.ones(len(logits))
     plain = _probe(looked, norm)
 
     def run(probe, epsilon=limit, step=STEP, steps=STEPS, jitter=0.0, temperature=one, number=0):
@@ -164,10 +163,6 @@ def _blind(attack, net, **keys) -> Callable:
         return Goal(net, labels, targeted=False).reached(net(attack(net, x, labels, numbers, targeted=False, **keys)))
 
     return run
-
-
-def _wrong(net, images, labels) -> np.ndarray:
-    return np.asarray(net(images)).argmax(axis=-1) != labels
 
 
 def _rules(values, missed) -> list[tuple[bool, str]]:
