@@ -145,7 +145,7 @@ def _failing_in_one_line():
     try:
         yield
     except KeyboardInterrupt as stopped:
-        terminal.error("stopped; the same command goes on from the last checkpoint")
+        terminal.error("stopped; the same command goes on after the last finished epoch")
         sys.exit(128 + (stopped.args or (signal.SIGINT,))[0])
     except Exception as error:
         if os.environ.get(sweep.TRACEBACK):

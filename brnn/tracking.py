@@ -33,6 +33,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from brnn import files, identity, terminal
+from brnn import spool as spools
 from brnn.ranges import StoreUri
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -249,7 +250,7 @@ class Run:
                 if self.spool is None:
                     raise
                 terminal.warning(f"{error}; what it does not take is kept in {self.spool}")
-        _keep(self.spool, {"uri": self.store.uri, "run": self.id}, record)
+        spools.keep(self.spool, {"uri": self.store.uri, "run": self.id}, record)
         if try_all:
             with suppress(AwayError):
                 deliver(self.spool)
@@ -264,9 +265,7 @@ def deliver(spool: Path) -> int:
     A record that the store fails on, but not on a tag that says so, holds up no other: it is put aside, in a file
     that `refused` names.
     """
-    with _held(spool) as file:
-        lines = file.read().split("\n")[:-1]  # behind the last newline is what a crash cut off
-        header, *records = map(json.loads, lines or ["{}"])
+    with spools.emptied(spool) as (header, records):
         client, aside = mlflow.MlflowClient(header.get("uri")), []
         for record in records:
             try:
@@ -275,8 +274,7 @@ def deliver(spool: Path) -> int:
                 _send(client, header["run"], {"tags": {REFUSED: str(error)[:LONGEST]}})
                 terminal.warning(f"{error}; put aside in {refused(spool)}")
                 aside.append(record)
-        _keep(refused(spool), header, *aside)
-        spool.unlink()
+        spools.keep(refused(spool), header, *aside)
     return len(records) - len(aside)
 
 
@@ -409,36 +407,6 @@ def _send_file(client, run_id, path, content):
         local = Path(folder, path.name)
         local.write_bytes(content)
         client.log_artifact(run_id, str(local), str(path.parent) if path.parent.name else None)
-
-
-def _keep(spool: Path, header: dict, *records: dict) -> None:
-    """Appends records to a spool, which begins with a header."""
-    if not records:
-        return
-    spool.parent.mkdir(parents=True, exist_ok=True)
-    with _held(spool) as file:
-        whole = file.read().rpartition("\n")[0]  # a crash may have cut off what is behind
-        file.truncate(len(f"{whole}\n".encode()) if whole else 0)
-        lines = records if whole else (header, *records)
-        file.write("".join(json.dumps(line) + "\n" for line in lines))
-
-
-@contextmanager
-def _held(spool: Path):
-    """The file of a spool, to be read and appended to; no other process has it meanwhile, and none removed it."""
-    while True:
-        with spool.open("a+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if _is(file, spool):
-                file.seek(0)
-                yield file
-                return
-
-
-def _is(file, path):
-    with suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    return False
 
 
 def _now() -> int:

@@ -18,7 +18,7 @@ ORDER = [
     "checkpoint", "distribution", "training", "nets",
     "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
     "figures", "robustness", "writing",
-    "identity", "tracking",  # what a person sees
+    "identity", "spool", "tracking",  # what a person sees
     "run", "imports", "search", "sweep", "launchers", "sweepers", "sync", "__main__", "sample",
 ]  # fmt: skip
 HOMES = {

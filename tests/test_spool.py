@@ -21,6 +21,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from brnn import sweep, tracking
+from brnn.spool import keep
 
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 NO_POSTGRESQL = "no PostgreSQL in /usr/lib/postgresql: apt-get install postgresql"
@@ -200,7 +201,7 @@ def test_what_follows_a_line_that_a_crash_cut_off_is_kept_whole(store, tmp_path)
     with store.run("one", {}, None, tmp_path / "unused.jsonl") as run:
         spool, header = tmp_path / "spool.jsonl", {"uri": store.uri, "run": run.id}
         spool.write_text(json.dumps(header) + '\n{"met')
-        tracking._keep(spool, header, {"metrics": {"loss": 1.0}, "step": 1, "at": 5})
+        keep(spool, header, {"metrics": {"loss": 1.0}, "step": 1, "at": 5})
         assert tracking.deliver(spool) == 1
     assert history(store, run.id, "loss") == [(1, 1.0)]
 
@@ -214,7 +215,7 @@ uri, run, spool = sys.argv[1:]
 for number in range(60):
     time.sleep(0.005)
     record = {"metrics": {"loss": number}, "step": number, "at": 5}
-    tracking._keep(Path(spool), {"uri": uri, "run": run}, record)
+    keep(Path(spool), {"uri": uri, "run": run}, record)
 """
 
 

@@ -132,7 +132,7 @@ def test_a_sweep_that_was_stopped_goes_on_under_the_same_parent(place):
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert err.splitlines()[-1] == "error: stopped; the same command goes on from the last checkpoint"
+    assert err.splitlines()[-1] == "error: stopped; the same command goes on after the last finished epoch"
     assert "Traceback" not in err
     assert "1 finished, 0 failed, 0 skipped, 1 killed" in out
     _, children, epochs = runs(place)
@@ -184,6 +184,23 @@ class Mortal:
         os._exit(9)
 
 
+def test_processes_give_the_numbers_of_one_job_after_the_other(place):
+    net = ["topology.width=64", "precision=binarynet", "compiled=true", "attack=fgsm", "epochs=2", "seed=range(2)"]
+    numbers = {}
+    for launcher in ("processes", "basic"):
+        keys = (f"hydra/launcher={launcher}", f"tracking.experiment={launcher}", "resume=false", "--multirun")
+        code, out, err = ran(place, *net, *keys)
+        assert code == 0, out + err
+        store = tracking.open_store(uri=f"sqlite:///{place}/mlflow.db", experiment=launcher)
+        metrics = {one.info.run_name: one.data.metrics for one in store.client.search_runs([store.experiment_id])}
+        numbers[launcher] = {
+            name: {key: value for key, value in found.items() if not key.startswith(("time/", "train/images_per"))}
+            for name, found in metrics.items()
+        }
+    assert len(numbers["basic"]) == 3
+    assert numbers["processes"] == numbers["basic"]
+
+
 def test_processes_that_attack_the_same_net_train_it_once(place):
     attacks = ["attack=noise,fgsm", "attack.images=10", "attack.checks=false", "seed=0,1", "epochs=3", "--multirun"]
     code, out, err = ran(place, *attacks, "hydra.launcher.n_jobs=4")
@@ -218,7 +235,7 @@ def test_processes_do_not_outlive_the_one_that_gives_them_jobs(place, number):
     if number != signal.SIGKILL:
         assert process.returncode == 128 + number
         assert "0 finished, 0 failed, 0 skipped, 2 killed" in out
-        assert err == "error: stopped; the same command goes on from the last checkpoint\n"
+        assert err == "error: stopped; the same command goes on after the last finished epoch\n"
         assert [one.info.status for one in runs(place)[1]] == ["KILLED"] * 2
 
 
