@@ -209,7 +209,7 @@ def test_what_follows_a_line_that_a_crash_cut_off_is_kept_whole(store, tmp_path)
 APPEND = """
 import sys, time
 from pathlib import Path
-from brnn import tracking
+from brnn.spool import keep
 
 uri, run, spool = sys.argv[1:]
 for number in range(60):

@@ -192,12 +192,14 @@ def test_processes_give_the_numbers_of_one_job_after_the_other(place):
         code, out, err = ran(place, *net, *keys)
         assert code == 0, out + err
         store = tracking.open_store(uri=f"sqlite:///{place}/mlflow.db", experiment=launcher)
-        metrics = {one.info.run_name: one.data.metrics for one in store.client.search_runs([store.experiment_id])}
+        children = [one for one in store.client.search_runs([store.experiment_id]) if tracking.PARENT in one.data.tags]
         numbers[launcher] = {
-            name: {key: value for key, value in found.items() if not key.startswith(("time/", "train/images_per"))}
-            for name, found in metrics.items()
+            (one.info.run_name, key): value
+            for one in children
+            for key, value in one.data.metrics.items()
+            if not key.startswith(("time/", "train/images_per"))
         }
-    assert len(numbers["basic"]) == 3
+    assert len(numbers["basic"]) > 2 * 30
     assert numbers["processes"] == numbers["basic"]
 
 
