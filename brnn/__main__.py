@@ -3,14 +3,12 @@
 import atexit
 import importlib.metadata
 import json
-import logging
 import os
 import platform
 import shutil
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -38,9 +36,8 @@ OPEN = ("optimizer.", "hydra.sweeper.sampler.", "hydra.sweeper.pruner.")  # keys
 def main() -> None:
     """Runs the command line; errors are one line, with a traceback where BRNN_TRACEBACK is set."""
     sys.argv[1:] = sorted(sys.argv[1:], key=_is_override)
-    warnings.showwarning = lambda message, *_, **__: terminal.warning(str(message))
+    terminal.plain_warnings()
     signal.signal(signal.SIGTERM, _stop)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of a sweep that it traces each net anew
     with _leaving(), _failing_in_one_line():
         flags = get_args_parser()
         flags.error = _refuse
@@ -51,7 +48,7 @@ def main() -> None:
 def keep_compiled() -> None:
     """Lets XLA keep the last 100 things that it compiled in the user's cache, for later processes.
 
-    They are for the same processor, TensorFlow and flags. Before TensorFlow is imported; TF_XLA_FLAGS goes before.
+    They are for the same processor, TensorFlow and flags. Before XLA compiles anything; TF_XLA_FLAGS goes before.
     """
     information = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else platform.processor()
     features = next((line for line in information.splitlines() if line.startswith(("flags", "Features"))), information)
@@ -60,8 +57,9 @@ def keep_compiled() -> None:
     folder = files.cache() / f"xla-{key}"
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        for old in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)[:-KEPT]:
-            old.unlink()
+        with suppress(FileNotFoundError):  # another process may be at the same
+            for old in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)[:-KEPT]:
+                old.unlink()
         if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > ROOM:
             os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={folder}")
 

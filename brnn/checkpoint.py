@@ -35,12 +35,14 @@ def alone(place: Path, waits: Callable[[], None]):
     """Waits, after it told so, as long as another process of this machine has the block for the same place."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.with_name("lock").open("w") as file:
-        byte = (1, int(place.stem, 16) >> 2)  # one of the file, so that other places have others
+        byte = 1, int(place.stem, 16) >> 2  # of the file, one for each place, of which offsets hold 62 bits
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, *byte)
         except BlockingIOError:
             waits()
             fcntl.lockf(file, fcntl.LOCK_EX, *byte)
+        except OSError:
+            pass  # a file system without locks
         yield
 
 

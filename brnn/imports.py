@@ -1,7 +1,7 @@
 """The imports of a run, `from brnn.imports import run`, in two thirds of their time and without TensorFlow's chatter.
 
 Python's garbage collector would go through hundreds of thousands of objects again and again, all of which stay, and
-Keras looks for packages that nothing here uses.
+Keras looks for packages that nothing here uses (so that its wrappers for scikit-learn are not there for plugins).
 """
 
 import gc

@@ -7,12 +7,14 @@ a `JobReturn` with the error.
 
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import forkserver
@@ -28,8 +30,8 @@ from brnn import identity, sweep, terminal
 from brnn.config import ConfigError
 
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"  # elsewhere TensorFlow may not bear a fork
-DEVICES, GPU = Path("/dev"), "nvidia[0-9]*"
-QUOTA = Path("/sys/fs/cgroup/cpu.max")
+DEVICES, GPUS = Path("/dev"), ("nvidia[0-9]*", "kfd", "dxg")
+CONTROL, QUOTAS = Path("/sys/fs/cgroup"), (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"))
 OURS = "BRNN_"  # beginning of the environment variables that a job needs
 
 
@@ -81,40 +83,57 @@ def processes(jobs: list[Job], *, n_jobs: int | None, attempts: int) -> list[Job
 
     They are forked from one that has imported what a run needs. Where one is enough, this process runs the jobs.
     """
+    if not isinstance(attempts, int) or attempts < 1:
+        raise ConfigError(f"hydra.launcher.attempts must be a whole number from 1, got {attempts}")
     number = min(workers(n_jobs), len(jobs))
     if number <= 1:
         return [job() for job in jobs]
-    returns, left = {}, _nets_first(jobs)
-    for attempt in range(1, attempts + 1):
-        pool = _pool(number)
-        try:
-            futures = [_submitted(pool, job) for _, job in left]
-            again = []
-            for (place, job), future in zip(left, futures, strict=True):
-                try:
-                    returns[place] = future.result()
-                except BrokenProcessPool:
-                    returns[place] = _lost(job, "its process was killed, perhaps for want of memory")
-                    again.append((place, job))
-        except BaseException:
-            _end(pool)
-            raise
-        if not again:
-            break
-        left = again
-        _end(pool)
-        terminal.warning(f"a process was killed in attempt {attempt} of {attempts} at {len(left)} jobs")
+    returns, suspects, left = {}, [], _in_turn(jobs, number)
+    while left:
+        killed = _run(left, number, returns)
+        suspects, left = suspects + killed[:number], killed[number:]
+    for attempt in range(2, attempts + 1):
+        if suspects:
+            again = f"attempt {attempt} of {attempts}, one by one, at {len(suspects)} that were at work"
+            terminal.warning(f"a process was killed; {again}")
+        suspects = [one for suspect in suspects for one in _run([suspect], 1, returns)]
     return [returns[place] for place in range(len(jobs))]
+
+
+def _run(left, number, returns):
+    """Puts what jobs returned into `returns`, and returns those that a killed process took along.
+
+    Of these the first `number` were at work.
+    """
+    pool, killed = _pool(number), []
+    try:
+        with _undisturbed():
+            futures = [_submitted(pool, job) for _, job in left]
+        for (place, job), future in zip(left, futures, strict=True):
+            try:
+                returns[place] = cloudpickle.loads(future.result())
+            except BrokenProcessPool:
+                returns[place] = _lost(job, "its process was killed, perhaps for want of memory")
+                killed.append((place, job))
+            except Exception as error:
+                returns[place] = _lost(job, str(error))
+    except BaseException:
+        _end(pool)
+        raise
+    if killed:
+        _end(pool)
+    return killed
 
 
 def workers(n_jobs: int | None) -> int:
     """How many processes `n_jobs` asks for; by default one where there is a GPU, which they would have to share."""
-    if n_jobs is not None and (n_jobs == 0 or n_jobs < -1):
+    if n_jobs is not None and (not isinstance(n_jobs, int) or n_jobs < -1 or n_jobs == 0):
         raise ConfigError(
-            f"hydra.launcher.n_jobs must be 1 or more, -1 for one per core, or null for one where there is a GPU,"
-            f" got {n_jobs}"
+            f"hydra.launcher.n_jobs must be a whole number from 1, -1 for one process per core, or null for the same,"
+            f" but one process where there is a GPU, got {n_jobs}"
         )
-    if n_jobs is None and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1") and list(DEVICES.glob(GPU)):
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    if n_jobs is None and not hidden and any(list(DEVICES.glob(name)) for name in GPUS):
         return 1
     return cores() if n_jobs in (None, -1) else n_jobs
 
@@ -122,17 +141,18 @@ def workers(n_jobs: int | None) -> int:
 def cores() -> int:
     """The cores that this process may use, by its affinity and by the quota of its container."""
     number = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if QUOTA.exists():
-        share, period = QUOTA.read_text().split()
-        if share != "max":
-            number = min(number, max(1, int(share) // int(period)))
+    for files in QUOTAS:
+        with suppress(OSError):
+            share, period = " ".join((CONTROL / file).read_text() for file in files).split()
+            if share not in ("max", "-1"):
+                number = min(number, max(1, int(share) // int(period)))
     return number
 
 
 def warm() -> None:
     """Begins to import what a run needs in the process that others are forked from, and does not wait for it."""
     if METHOD == "forkserver":
-        forkserver.set_forkserver_preload(["brnn.imports", "brnn.__main__"])
+        forkserver.set_forkserver_preload(["brnn.forked"])
         forkserver.ensure_running()
 
 
@@ -178,33 +198,52 @@ class LostError(RuntimeError):
     """Nothing came back from a job."""
 
 
-def _nets_first(jobs):
-    """The jobs with their numbers, those last that wait for the net of an earlier one to attack it in another way."""
-    seen = Counter()
-    ranks = []
-    for job in jobs:
-        net = frozenset(one for one in job.overrides if sweep.root(one) not in identity.AFTER)
-        ranks.append(seen[net])
+def _in_turn(jobs, number):
+    """The jobs with their places: of `number` nets at a time, first those that train, then those that attack again."""
+    nets, seen = {}, Counter()
+    turns = []
+    for place, job in enumerate(jobs):
+        net = frozenset(one for one in job.overrides if sweep.root(one) not in identity.AFTER + identity.APART)
+        turns.append((nets.setdefault(net, len(nets)) // number, seen[net], place))
         seen[net] += 1
-    return sorted(enumerate(jobs), key=lambda one: ranks[one[0]])
+    return [(place, jobs[place]) for *_, place in sorted(turns)]
 
 
 @lru_cache(maxsize=1)
 def _pool(number):
     """Processes that are kept from launch to launch."""
-    shares = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"), str(max(1, cores() // number)))
-    shares |= {"TF_NUM_INTEROP_THREADS": "1"}
-    return ProcessPoolExecutor(number, multiprocessing.get_context(METHOD), initializer=_begin, initargs=(shares,))
+    shares = {"TF_NUM_INTRAOP_THREADS": str(max(1, cores() // number)), "TF_NUM_INTEROP_THREADS": "1"}
+    own = {name: share for name, share in shares.items() if name not in os.environ}
+    return ProcessPoolExecutor(number, multiprocessing.get_context(METHOD), initializer=_begin, initargs=(own,))
 
 
 def _begin(environment):
-    """Prepares a process of a pool, which is not to outlive the one that gives it jobs."""
+    """Prepares a process of a pool, which is not to outlive the one that gives it jobs, and leaves Ctrl-C to that."""
     os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    terminal.plain_warnings()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
+@contextmanager
+def _undisturbed():
+    """Lets Ctrl-C and SIGTERM wait, since a process that is just being started could not be ended."""
+    waiting = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: waiting.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if waiting:
+        signal.raise_signal(waiting[0])
+
+
 def _call(job):
-    return cloudpickle.loads(job)()
+    return cloudpickle.dumps(cloudpickle.loads(job)())
 
 
 def _end_with_parent():

@@ -148,18 +148,22 @@ def _check_rows(data, batch_size):
 
 
 def _earlier(store, fingerprint, path, resume):
-    """The run to go on with, if any; without `resume`, what it would go on from is removed."""
+    """The run to go on with, if any; without `resume` only one that this very launch has lost.
+
+    What another would go on from is removed.
+    """
     spool = path.with_suffix(SPOOL)
     if spool.exists():
         tracking.deliver(spool)
-    earlier = store.earlier(fingerprint) if resume else None
+    earlier = store.earlier(fingerprint)
+    if not resume and not (earlier and tracking.standing(earlier) == "interrupted" and tracking.is_of_launch(earlier)):
+        path.unlink(missing_ok=True)
+        return None
     if earlier and tracking.standing(earlier) == "running" and resume != "force":
         raise tracking.TrackingError(
             f"this run goes on already, as process {earlier.data.tags.get(tracking.OWNER)} in run"
             f" {earlier.info.run_id}; wait for it, or use resume=force if it is dead"
         )
-    if not resume:
-        path.unlink(missing_ok=True)
     return earlier
 
 

@@ -21,6 +21,7 @@ from brnn import config, identity, terminal
 
 PLAN = "BRNN_SWEEP"  # environment variable that tells jobs, in other processes too, of their sweep
 LAUNCH = "BRNN_LAUNCH"  # that tells them which command started them
+JOB = "BRNN_JOB"  # that tells a run which of the jobs it is
 TRIAL = "BRNN_TRIAL"  # that tells a job its number in an optimizer's study
 TRACEBACK = "BRNN_TRACEBACK"  # that asks for the traceback of an error
 SHOWN = ("test/accuracy", "sparsity/all", "attack/robust_accuracy", "attack/success_rate", "time/seconds")
@@ -119,6 +120,7 @@ def job(options: dict, run: Callable) -> float | list[float]:
 
     began, plan, overrides = time.time(), json.loads(os.environ[PLAN]), list(HydraConfig.get().overrides.task)
     own = [override for override in overrides if override not in plan["constant"]]
+    os.environ[JOB] = str(HydraConfig.get().job.num)
     suffix = "".join(f" {override}" for override in own if not _is_told(override))
     try:
         return run(options, plan["parent"], suffix, _reporter(options, plan["how"]))

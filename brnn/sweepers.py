@@ -27,6 +27,7 @@ def grid(plugin, arguments: list[str], *, zip: list, params: dict) -> None:
         return
     for job in _kinds(plugin.loader, jobs):
         _composed(plugin, job)  # which finds at once what no job could run with
+    _warm(plugin.launcher, len(jobs))
     with sweep.parent(plugin.config, arguments, constant, {"zip": list(zip)}) as (_, lost):
         returns = plugin.launcher.launch(jobs, initial_job_idx=0)
         lost.extend(_lost(returns, constant))
@@ -48,6 +49,7 @@ def optuna(
     if plugin.config.dry_run:
         terminal.note(f"study {how['study']} has {search.done(opened)} of {trials} trials in {keys['storage']}")
         return
+    _warm(plugin.launcher, min(trials, parallel))
     with sweep.parent(plugin.config, arguments, constant, how) as (run, lost):
         search.take_up(opened)
         while batch := search.ask(opened, space, trials, parallel):
@@ -73,8 +75,13 @@ def _constant(overrides):
     return [value for one in overrides if not one.is_sweep_override() for value in sweep.values(one)]
 
 
+def _warm(launcher, jobs):
+    if hasattr(launcher, "warm"):
+        launcher.warm(jobs)
+
+
 def _kinds(loader, jobs):
-    """One job for each combination of options: those that differ in values alone compose alike, or not at all."""
+    """One job for each combination of options: those that differ in plain values compose alike, or not at all."""
 
     @cache
     def is_group(key):
@@ -83,7 +90,8 @@ def _kinds(loader, jobs):
     kinds = {}
     for job in jobs:
         keys = [one.partition("=")[0] for one in job]
-        kinds.setdefault(tuple(one if is_group(key) else key for one, key in builtins.zip(job, keys, strict=True)), job)
+        kind = (one if is_group(key) or "${" in one else key for one, key in builtins.zip(job, keys, strict=True))
+        kinds.setdefault(tuple(kind), job)
     return kinds.values()
 
 

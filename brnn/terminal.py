@@ -4,6 +4,7 @@ Nothing else in brnn writes there. A terminal gets colours and a progress bar; a
 whole lines that are never wrapped or cropped. Text is shown as it is: `[1, 2]` is no markup.
 """
 
+import logging
 import multiprocessing
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -216,6 +218,12 @@ def quiet():
 def keep_stderr() -> None:
     """Lets Python write to a copy of stderr, so that what one thread keeps `quiet` is not what another has to say."""
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+
+
+def plain_warnings() -> None:
+    """Makes Python's warnings lines of `warning`; TensorFlow's, that a sweep traces each net anew, are left out."""
+    warnings.showwarning = lambda message, *_, **__: warning(str(message))
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def verdict(text: str, good: bool) -> None:

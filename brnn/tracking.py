@@ -32,8 +32,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from brnn import files, identity, terminal
-from brnn import spool as spools
+from brnn import files, identity, spools, terminal
 from brnn.ranges import StoreUri
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -42,7 +41,7 @@ logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # it prints tracebacks o
 
 SQLITE = "sqlite:///"
 PARENT = "mlflow.parentRunId"
-FINGERPRINT, OWNER, LAUNCH, REUSED = "fingerprint", "owner", "launch", "reused_by"  # tags
+FINGERPRINT, OWNER, LAUNCH, JOB, REUSED = "fingerprint", "owner", "launch", "job", "reused_by"  # tags
 ERROR, GIVEN_UP, FAILED, RECORD, REFUSED = "error", "given_up", "failed", "record", "refused"
 AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")  # codes of what a server may take later
 LONGEST = 5000  # characters of a parameter or tag that every store takes
@@ -76,6 +75,7 @@ class Store:
         """
         tags = tags | {OWNER: identity.owner(), LAUNCH: os.environ.get("BRNN_LAUNCH", "")}
         tags |= {PARENT: parent} if parent else {}
+        tags |= {JOB: os.environ["BRNN_JOB"]} if "BRNN_JOB" in os.environ else {}
         run_id = self._reopen(earlier, tags) if earlier else self._create(name, tags)
         run = Run(self, run_id, spool, earlier)
         try:
@@ -102,9 +102,9 @@ class Store:
         return found[0] if found else None
 
     def children(self, parent: str) -> list:
-        """The runs of a sweep, oldest first; runs that it found finished are among them."""
+        """The runs of a sweep in the order of its jobs; runs that it found finished are among them."""
         found = self._search(f"tags.`{PARENT}` = '{parent}'") + self._search(f"tags.`{REUSED}.{parent}` = 'true'")
-        return sorted({run.info.run_id: run for run in found}.values(), key=lambda run: run.info.start_time)
+        return sorted({run.info.run_id: run for run in found}.values(), key=_place)
 
     def history(self, run_id: str, key: str) -> dict[int, float]:
         """The values of a metric by step."""
@@ -292,8 +292,17 @@ def standing(run) -> str:
         return run.info.status.lower()
     runs = identity.alive(run.data.tags.get(OWNER, "::"))
     if runs is None:
-        runs = not os.environ.get("BRNN_LAUNCH") or run.data.tags.get(LAUNCH) != os.environ["BRNN_LAUNCH"]
+        runs = not is_of_launch(run)
     return "running" if runs else "interrupted"
+
+
+def is_of_launch(run) -> bool:
+    """Whether the present launch of a sweep started a run."""
+    return run.data.tags.get(LAUNCH, "") == os.environ.get("BRNN_LAUNCH") != ""
+
+
+def _place(run):
+    return int(run.data.tags.get(JOB, 0)), run.info.start_time
 
 
 def open_store(*, uri: StoreUri, experiment: str) -> Store:

@@ -101,12 +101,12 @@ def budget(option: dict) -> float:
 
 
 def random_logits(first: np.ndarray, second: np.ndarray) -> float:
-    """The largest difference between the logits of two calls, over their largest value."""
+    """The largest difference between the logits `(images, classes)` of two calls, over their largest value."""
     return float(np.abs(first - second).max() / max(np.abs(first).max(), 1e-12))
 
 
 def probabilities(outputs: np.ndarray) -> bool:
-    """Whether the net's outputs are probabilities, of which the cross-entropy has little gradient."""
+    """Whether outputs `(images, classes)` are probabilities, of which the cross-entropy has little gradient."""
     return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=-1), 1, atol=1e-4))
 
 

@@ -266,7 +266,7 @@ def _logged(file, key):
 
 
 def _sweep():
-    """The wall time of a sweep of 12 jobs, by each launcher, and of 12 processes with the same settings in turn.
+    """The wall time of a sweep of 12 jobs, in several processes and in one, and of 12 commands of one job each.
 
     Each has a folder of its own, since the sweep would else take the nets that the processes trained.
     """
@@ -276,10 +276,10 @@ def _sweep():
             for rate in JOBS[1].partition("=")[2].split(","):
                 alone += _timed([*command, f"seed={seed}", f"optimizer.learning_rate={rate}"], folder)
     print(f"\n12 jobs in 12 processes, one after the other: {alone:.0f} s")
-    for launcher in ("processes", "basic"):
+    for n_jobs in ("null", "1"):
         with tempfile.TemporaryDirectory() as folder:
-            together = _timed([*command, *JOBS, f"hydra/launcher={launcher}", "--multirun"], folder)
-        print(f"12 jobs in a sweep, hydra/launcher={launcher}: {together:.0f} s, ratio {together / alone:.2f}")
+            together = _timed([*command, *JOBS, f"hydra.launcher.n_jobs={n_jobs}", "--multirun"], folder)
+        print(f"12 jobs in a sweep, hydra.launcher.n_jobs={n_jobs}: {together:.0f} s, ratio {together / alone:.2f}")
 
 
 if __name__ == "__main__":

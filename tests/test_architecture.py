@@ -18,8 +18,8 @@ ORDER = [
     "checkpoint", "distribution", "training", "nets",
     "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
     "figures", "robustness", "writing",
-    "identity", "spool", "tracking",  # what a person sees
-    "run", "imports", "search", "sweep", "launchers", "sweepers", "sync", "__main__", "sample",
+    "identity", "spools", "tracking",  # what a person sees
+    "run", "imports", "search", "sweep", "launchers", "sweepers", "sync", "__main__", "forked", "sample",
 ]  # fmt: skip
 HOMES = {
     "tensorflow": {

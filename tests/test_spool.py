@@ -21,7 +21,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from brnn import sweep, tracking
-from brnn.spool import keep
+from brnn.spools import keep
 
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 NO_POSTGRESQL = "no PostgreSQL in /usr/lib/postgresql: apt-get install postgresql"
@@ -209,7 +209,7 @@ def test_what_follows_a_line_that_a_crash_cut_off_is_kept_whole(store, tmp_path)
 APPEND = """
 import sys, time
 from pathlib import Path
-from brnn.spool import keep
+from brnn.spools import keep
 
 uri, run, spool = sys.argv[1:]
 for number in range(60):

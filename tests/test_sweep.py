@@ -116,6 +116,6 @@ def test_every_failed_job_is_a_line_and_the_last_line_counts_them(partly_failed,
     done, _, _ = partly_failed
     *lines, last = done.stderr.splitlines()
     assert [line.startswith("error: ") for line in lines] == [True] * 5
-    assert f"holes.npz optimizer.learning_rate=1e+35: {digits_npz}/holes.npz: x must be finite" in lines[0]
+    assert f"holes.npz optimizer.learning_rate=1e+35: {digits_npz}/holes.npz: x must be finite" in " ".join(lines)
     assert last.startswith("error: 5 of 6 jobs failed: ")
     assert done.stdout.splitlines()[-1] == "1 finished, 5 failed, 0 skipped"

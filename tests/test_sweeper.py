@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobStatus
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import OverrideParseException  # noqa: F401
 
 from brnn import config, launchers, sweep, tracking
 
@@ -124,7 +125,7 @@ def test_failures_are_told_and_repeated_and_the_rest_is_skipped(place):
 
 
 def test_a_sweep_that_was_stopped_goes_on_under_the_same_parent(place):
-    sweep_ = ["seed=range(3)", "epochs=40", "hydra/launcher=basic", "--multirun"]
+    sweep_ = ["seed=range(3)", "epochs=40", "hydra.launcher.n_jobs=1", "--multirun"]
     process = begin(place, *sweep_)
     for line in process.stdout:
         if "-s1  epoch 3/" in line:
@@ -159,48 +160,68 @@ def test_a_worker_that_is_killed_costs_no_job(place):
     os.kill(int(running.data.tags[tracking.OWNER].split(":")[1]), signal.SIGKILL)
     out, err = process.communicate(timeout=170)
     assert process.returncode == 0, out + err
-    assert "warning: a process was killed in attempt 1 of 3" in err
+    assert "warning: a process was killed; attempt 2 of 3, one by one, at " in err
     assert "2 finished" in out
     parents, children, epochs = runs(place)
     assert [one.info.status for one in (*parents, *children)] == ["FINISHED"] * 3
     assert epochs == [40, 40]
 
 
-def test_jobs_that_always_kill_their_process_are_told():
-    jobs = [Mortal(("seed=0",)) for _ in range(3)]
-    for returned in launchers.processes(jobs, n_jobs=2, attempts=2):
-        assert returned.status is JobStatus.FAILED
-        with pytest.raises(launchers.LostError, match="its process was killed, perhaps for want of memory"):
-            _ = returned.return_value
+def test_a_job_that_always_kills_its_process_is_told_and_costs_no_other():
+    jobs = [Errand(["seed=0"], "os._exit(9)"), *(Errand([f"seed={seed}"], "None") for seed in range(1, 9))]
+    lost, *others = launchers.processes(jobs, n_jobs=2, attempts=3)
+    assert lost.status is JobStatus.FAILED
+    with pytest.raises(launchers.LostError, match="its process was killed, perhaps for want of memory"):
+        _ = lost.return_value
+    assert [one.overrides for one in others] == [job.overrides for job in jobs[1:]]
+    assert {one.status for one in others} == {JobStatus.COMPLETED}
+
+
+def test_an_error_that_no_process_can_pass_on_costs_no_other_job():
+    lines = ["JobReturn(_return_value=OverrideParseException('a=', 'is no override'))", "json.loads('{')", "None"]
+    first, second, third = launchers.processes([Errand(["seed=0"], line) for line in lines], n_jobs=2, attempts=1)
+    assert third.status is JobStatus.COMPLETED
+    for lost, reason in ((first, "missing 1 required positional argument"), (second, "Expecting property name")):
+        with pytest.raises(launchers.LostError, match=reason):
+            _ = lost.return_value
 
 
 @dataclass(frozen=True)
-class Mortal:
-    """A job that ends its process."""
+class Errand:
+    """A job that evaluates an expression."""
 
-    overrides: tuple
+    overrides: list
+    line: str
 
     def __call__(self):
-        os._exit(9)
+        return eval(self.line) or JobReturn(overrides=self.overrides, status=JobStatus.COMPLETED)
+
+
+def test_jobs_that_train_come_before_those_that_attack_the_same_net_a_few_nets_at_a_time():
+    lines = [[f"seed={seed}", f"attack={attack}"] for seed in range(4) for attack in ("fgsm", "pgd")]
+    jobs = [Errand(line, "None") for line in lines]
+    places = [place for place, _ in launchers._in_turn(jobs, 2)]
+    assert places == [0, 2, 1, 3, 4, 6, 5, 7]
+    assert [job.overrides for _, job in launchers._in_turn(jobs, 2)] == [lines[place] for place in places]
 
 
 def test_processes_give_the_numbers_of_one_job_after_the_other(place):
-    net = ["topology.width=64", "precision=binarynet", "compiled=true", "attack=fgsm", "epochs=2", "seed=range(2)"]
+    net = ["topology.width=256", "batch_size=128", "precision=binarynet", "compiled=true", "attack=fgsm", "epochs=2"]
     numbers = {}
-    for launcher in ("processes", "basic"):
-        keys = (f"hydra/launcher={launcher}", f"tracking.experiment={launcher}", "resume=false", "--multirun")
-        code, out, err = ran(place, *net, *keys)
+    for n_jobs in (1, 2):
+        keys = (f"hydra.launcher.n_jobs={n_jobs}", f"tracking.experiment=by{n_jobs}", "resume=false", "--multirun")
+        code, out, err = ran(place, *net, "seed=range(2)", *keys)
         assert code == 0, out + err
-        store = tracking.open_store(uri=f"sqlite:///{place}/mlflow.db", experiment=launcher)
+        store = tracking.open_store(uri=f"sqlite:///{place}/mlflow.db", experiment=f"by{n_jobs}")
         children = [one for one in store.client.search_runs([store.experiment_id]) if tracking.PARENT in one.data.tags]
-        numbers[launcher] = {
+        numbers[n_jobs] = {
             (one.info.run_name, key): value
             for one in children
             for key, value in one.data.metrics.items()
             if not key.startswith(("time/", "train/images_per"))
         }
-    assert len(numbers["basic"]) > 2 * 30
-    assert numbers["processes"] == numbers["basic"]
+    assert len(numbers[1]) > 2 * 30
+    assert numbers[2] == numbers[1]
 
 
 def test_processes_that_attack_the_same_net_train_it_once(place):
@@ -210,14 +231,11 @@ def test_processes_that_attack_the_same_net_train_it_once(place):
     assert "4 finished" in out
     assert out.count("epoch 3/3") == out.count("takes the net that run") == 2
     assert sorted(runs(place)[2]) == [3, 3, 3, 3]
-    code, out, err = ran(place, *attacks, "hydra.launcher.n_jobs=2", "seed=2,3")
-    assert "waits for its net" not in out  # since the jobs that train come first
-    assert out.count("epoch 3/3") == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_processes_do_not_outlive_the_one_that_gives_them_jobs(place, number):
-    process = begin(place, "seed=range(2)", "epochs=100000", "hydra.launcher.n_jobs=2", "--multirun")
+    process = begin(place, "seed=range(3)", "epochs=100000", "hydra.launcher.n_jobs=2", "--multirun")
     started = set()
     for line in process.stdout:
         started |= {line.split()[0]} if "epoch 2/" in line else set()
@@ -241,6 +259,16 @@ def test_processes_do_not_outlive_the_one_that_gives_them_jobs(place, number):
         assert [one.info.status for one in runs(place)[1]] == ["KILLED"] * 2
 
 
+@pytest.mark.parametrize("seconds", [0.2, 0.5, 0.8, 1.2, 2.0, 3.0, 4.0, 5.0])
+def test_a_sweep_can_be_stopped_at_any_time(place, seconds):
+    process = begin(place, "seed=range(3)", "epochs=100000", "hydra.launcher.n_jobs=2", "--multirun")
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGINT)
+    assert seconds < 1 or "Traceback" not in err, err
+
+
 def is_alive(pid):
     status = Path(f"/proc/{pid}/status")
     try:
@@ -249,10 +277,16 @@ def is_alive(pid):
         return False
 
 
-@pytest.mark.parametrize("n_jobs", [0, -2])
+@pytest.mark.parametrize("n_jobs", [0, -2, 2.5, "two"])
 def test_a_launcher_refuses_no_processes(n_jobs):
-    with pytest.raises(config.ConfigError, match=rf"hydra.launcher.n_jobs must be 1 or more.*, got {n_jobs}"):
+    with pytest.raises(config.ConfigError, match=rf"hydra.launcher.n_jobs must be a whole number.*, got {n_jobs}"):
         launchers.processes([], n_jobs=n_jobs, attempts=1)
+
+
+@pytest.mark.parametrize("attempts", [0, "many"])
+def test_a_launcher_refuses_no_attempts(attempts):
+    with pytest.raises(config.ConfigError, match=rf"hydra.launcher.attempts must be .* from 1, got {attempts}"):
+        launchers.processes([], n_jobs=1, attempts=attempts)
 
 
 def test_processes_are_one_per_core_but_one_in_all_for_a_gpu(tmp_path, monkeypatch):
@@ -267,10 +301,15 @@ def test_processes_are_one_per_core_but_one_in_all_for_a_gpu(tmp_path, monkeypat
 
 
 def test_cores_are_those_of_the_container(tmp_path, monkeypatch):
-    monkeypatch.setattr(launchers, "QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(launchers, "CONTROL", tmp_path)
     own = len(os.sched_getaffinity(0))
     for text, number in (("max 100000", own), ("100000 100000", 1), ("50000 100000", 1), ("99900000 100000", own)):
-        launchers.QUOTA.write_text(text)
+        (tmp_path / "cpu.max").write_text(text)
+        assert launchers.cores() == number, text
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    for text, number in (("-1", own), ("100000", 1)):
+        (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(f"{text}\n")
         assert launchers.cores() == number, text
 
 

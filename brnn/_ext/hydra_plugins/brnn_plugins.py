@@ -77,12 +77,11 @@ class ProcessesLauncher(RayLauncher):
 
     name = "processes"
 
-    def setup(self, *, hydra_context, task_function, config):
-        """Begins to import what the jobs need, while the sweep is prepared."""
+    def warm(self, jobs):
+        """Begins to import what so many jobs need, while the sweep is prepared."""
         from brnn import launchers
 
-        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
-        if not config.dry_run and launchers.workers(self.keys["n_jobs"]) > 1:
+        if min(jobs, launchers.workers(self.keys["n_jobs"])) > 1:
             launchers.warm()
 
 
