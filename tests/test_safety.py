@@ -13,6 +13,7 @@ from brnn import config
 
 SOURCES = sorted(Path(brnn.__file__).parent.rglob("*.py"))
 UNPICKLING = {"pickle", "dill", "shelve", "marshal", "cloudpickle"}
+PIPES = {"launchers": {"cloudpickle"}}  # for what goes from process to process of a sweep, and in no file
 FOREIGN = (
     "os.system",
     "subprocess.run",
@@ -37,7 +38,7 @@ def test_no_module_unpickles(path):
             names = {alias.name.split(".")[0] for alias in node.names} | {
                 (getattr(node, "module", "") or "").split(".")[0]
             }
-            assert not names & UNPICKLING
+            assert names & UNPICKLING <= PIPES.get(path.stem, set())
         if isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "safe_mode"):
             assert ast.literal_eval(node.value) is (node.arg == "safe_mode")
         if isinstance(node, ast.Attribute) and node.attr in ("load", "load_model"):

@@ -259,7 +259,7 @@ def test_processes_do_not_outlive_the_one_that_gives_them_jobs(place, number):
         assert [one.info.status for one in runs(place)[1]] == ["KILLED"] * 2
 
 
-@pytest.mark.parametrize("seconds", [0.2, 0.5, 0.8, 1.2, 2.0, 3.0, 4.0, 5.0])
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 2.5, 4.5])
 def test_a_sweep_can_be_stopped_at_any_time(place, seconds):
     process = begin(place, "seed=range(3)", "epochs=100000", "hydra.launcher.n_jobs=2", "--multirun")
     time.sleep(seconds)
