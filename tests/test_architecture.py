@@ -19,7 +19,7 @@ ORDER = [
     "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
     "figures", "robustness", "writing",
     "identity", "spools", "tracking",  # what a person sees
-    "run", "imports", "search", "sweep", "launchers", "sweepers", "sync", "__main__", "forked", "sample",
+    "run", "imports", "search", "sweep", "pools", "launchers", "sweepers", "sync", "__main__", "forked", "sample",
 ]  # fmt: skip
 HOMES = {
     "tensorflow": {
@@ -41,7 +41,7 @@ HOMES = {
     "hydra": {"__main__", "launchers", "sweep", "sweepers"},
     "omegaconf": {"__main__", "launchers", "sweep", "sweepers"},
     "optuna": {"search"},
-    "cloudpickle": {"launchers"},
+    "cloudpickle": {"pools"},
     "ray": {"launchers"},
     "submitit": {"launchers"},
     "matplotlib": {"figures"},

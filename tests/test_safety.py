@@ -13,7 +13,7 @@ from brnn import config
 
 SOURCES = sorted(Path(brnn.__file__).parent.rglob("*.py"))
 UNPICKLING = {"pickle", "dill", "shelve", "marshal", "cloudpickle"}
-PIPES = {"launchers": {"cloudpickle"}}  # for what goes from process to process of a sweep, and in no file
+PIPES = {"pools": {"cloudpickle"}}  # for what goes from process to process of a sweep, and in no file
 FOREIGN = (
     "os.system",
     "subprocess.run",

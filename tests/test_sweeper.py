@@ -15,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import OverrideParseException  # noqa: F401
 
-from brnn import config, launchers, sweep, tracking
+from brnn import config, launchers, pools, sweep, tracking
 
 SMALL = ["precision=full", "topology=mlp", "topology.width=8", "topology.depth=1", "batch_size=32", "attack=none"]
 SMALL += ["dataset=arrays", "compiled=false"]
@@ -290,27 +290,27 @@ def test_a_launcher_refuses_no_attempts(attempts):
 
 
 def test_processes_are_one_per_core_but_one_in_all_for_a_gpu(tmp_path, monkeypatch):
-    monkeypatch.setattr(launchers, "DEVICES", tmp_path)
+    monkeypatch.setattr(pools, "DEVICES", tmp_path)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     (tmp_path / "nvidiactl").touch()
-    assert launchers.workers(None) == launchers.workers(-1) == launchers.cores()
+    assert pools.workers(None) == pools.workers(-1) == pools.cores()
     (tmp_path / "nvidia0").touch()
-    assert [launchers.workers(n_jobs) for n_jobs in (None, -1, 3)] == [1, launchers.cores(), 3]
+    assert [pools.workers(n_jobs) for n_jobs in (None, -1, 3)] == [1, pools.cores(), 3]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert launchers.workers(None) == launchers.cores()
+    assert pools.workers(None) == pools.cores()
 
 
 def test_cores_are_those_of_the_container(tmp_path, monkeypatch):
-    monkeypatch.setattr(launchers, "CONTROL", tmp_path)
+    monkeypatch.setattr(pools, "CONTROL", tmp_path)
     own = len(os.sched_getaffinity(0))
     for text, number in (("max 100000", own), ("100000 100000", 1), ("50000 100000", 1), ("99900000 100000", own)):
         (tmp_path / "cpu.max").write_text(text)
-        assert launchers.cores() == number, text
+        assert pools.cores() == number, text
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
     for text, number in (("-1", own), ("100000", 1)):
         (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(f"{text}\n")
-        assert launchers.cores() == number, text
+        assert pools.cores() == number, text
 
 
 def test_optuna_prunes_goes_on_and_keeps_its_study(place):

@@ -79,10 +79,10 @@ class ProcessesLauncher(RayLauncher):
 
     def warm(self, jobs):
         """Begins to import what so many jobs need, while the sweep is prepared."""
-        from brnn import launchers
+        from brnn import pools
 
-        if min(jobs, launchers.workers(self.keys["n_jobs"])) > 1:
-            launchers.warm()
+        if min(jobs, pools.workers(self.keys["n_jobs"])) > 1:
+            pools.warm()
 
 
 for group, options in PLUGINS.items():
