@@ -71,8 +71,6 @@ def processes(jobs: list[Job], *, n_jobs: int | None, attempts: int) -> list[Job
 
     They are forked from one that has imported what a run needs. Where one is enough, this process runs the jobs.
     """
-    if not isinstance(attempts, int) or attempts < 1:
-        raise ConfigError(f"hydra.launcher.attempts must be a whole number from 1, got {attempts}")
     number = min(pools.workers(n_jobs), len(jobs))
     if number <= 1:
         return [job() for job in jobs]
@@ -82,8 +80,8 @@ def processes(jobs: list[Job], *, n_jobs: int | None, attempts: int) -> list[Job
         suspects, left = suspects + killed[:number], killed[number:]
     for attempt in range(2, attempts + 1):
         if suspects:
-            again = f"attempt {attempt} of {attempts}, one by one, at {len(suspects)} that were at work"
-            terminal.warning(f"a process was killed; {again}")
+            at_work = f"the jobs at work then ({len(suspects)}) are tried again, one at a time"
+            terminal.warning(f"a process was killed; {at_work}: attempt {attempt} of {attempts}")
         suspects = [one for suspect in suspects for one in _run([suspect], 1, returns)]
     return [returns[place] for place in range(len(jobs))]
 
@@ -128,6 +126,14 @@ def submitit(jobs: list[Job], *, cluster: str, folder: str, parameters: dict) ->
 
 class LostError(RuntimeError):
     """Nothing came back from a job."""
+
+
+def warm(jobs: int, *, n_jobs: int | None, attempts: int) -> None:
+    """Checks the keys of `processes`, and begins to import what so many jobs need, while the sweep is prepared."""
+    if not isinstance(attempts, int) or attempts < 1:
+        raise ConfigError(f"hydra.launcher.attempts must be a whole number from 1, got {attempts}")
+    if min(jobs, pools.workers(n_jobs)) > 1:
+        pools.warm()
 
 
 def _run(left, number, returns):

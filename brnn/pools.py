@@ -10,7 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
 import cloudpickle
@@ -69,8 +69,13 @@ def cores() -> int:
 def warm() -> None:
     """Begins to import what a run needs in the process that others are forked from, and does not wait for it."""
     if METHOD == "forkserver":
-        forkserver.set_forkserver_preload(["brnn.forked"])
-        forkserver.ensure_running()
+        forkserver.set_forkserver_preload(["brnn.imports", "brnn.__main__"])
+        resource_tracker.ensure_running()  # which would lift the mask
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # that process leaves Ctrl-C to this one
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _result(future):

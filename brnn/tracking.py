@@ -103,8 +103,14 @@ class Store:
 
     def children(self, parent: str) -> list:
         """The runs of a sweep in the order of its jobs; runs that it found finished are among them."""
-        found = self._search(f"tags.`{PARENT}` = '{parent}'") + self._search(f"tags.`{REUSED}.{parent}` = 'true'")
-        return sorted({run.info.run_id: run for run in found}.values(), key=_place)
+        reused = f"{REUSED}.{parent}"
+        found = self._search(f"tags.`{PARENT}` = '{parent}'") + self._search(f"tags.`{reused}` LIKE '%'")
+
+        def place(run):
+            tags = run.data.tags
+            return int(tags.get(reused, tags.get(JOB, 0))), run.info.start_time
+
+        return sorted({run.info.run_id: run for run in found}.values(), key=place)
 
     def history(self, run_id: str, key: str) -> dict[int, float]:
         """The values of a metric by step."""
@@ -114,7 +120,7 @@ class Store:
     def reuse(self, run_id: str, parent: str) -> None:
         """Counts a finished run among the jobs of a sweep."""
         with _failing_clearly(self.uri):
-            self.client.set_tag(run_id, f"{REUSED}.{parent}", "true")
+            self.client.set_tag(run_id, f"{REUSED}.{parent}", os.environ.get("BRNN_JOB", "0"))
 
     def delete(self, run_id: str) -> None:
         """Puts a run into the store's trash."""
@@ -299,10 +305,6 @@ def standing(run) -> str:
 def is_of_launch(run) -> bool:
     """Whether the present launch of a sweep started a run."""
     return run.data.tags.get(LAUNCH, "") == os.environ.get("BRNN_LAUNCH") != ""
-
-
-def _place(run):
-    return int(run.data.tags.get(JOB, 0)), run.info.start_time
 
 
 def open_store(*, uri: StoreUri, experiment: str) -> Store:

@@ -19,7 +19,7 @@ ORDER = [
     "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
     "figures", "robustness", "writing",
     "identity", "spools", "tracking",  # what a person sees
-    "run", "imports", "search", "sweep", "pools", "launchers", "sweepers", "sync", "__main__", "forked", "sample",
+    "run", "imports", "search", "sweep", "pools", "launchers", "sweepers", "sync", "__main__", "sample",
 ]  # fmt: skip
 HOMES = {
     "tensorflow": {

@@ -160,7 +160,7 @@ def test_a_worker_that_is_killed_costs_no_job(place):
     os.kill(int(running.data.tags[tracking.OWNER].split(":")[1]), signal.SIGKILL)
     out, err = process.communicate(timeout=170)
     assert process.returncode == 0, out + err
-    assert "warning: a process was killed; attempt 2 of 3, one by one, at " in err
+    assert "are tried again, one at a time: attempt 2 of 3" in err
     assert "2 finished" in out
     parents, children, epochs = runs(place)
     assert [one.info.status for one in (*parents, *children)] == ["FINISHED"] * 3
@@ -259,14 +259,14 @@ def test_processes_do_not_outlive_the_one_that_gives_them_jobs(place, number):
         assert [one.info.status for one in runs(place)[1]] == ["KILLED"] * 2
 
 
-@pytest.mark.parametrize("seconds", [0.3, 1.0, 2.5, 4.5])
+@pytest.mark.parametrize("seconds", [0.3, 0.7, 1.0, 2.5, 4.5])
 def test_a_sweep_can_be_stopped_at_any_time(place, seconds):
     process = begin(place, "seed=range(3)", "epochs=100000", "hydra.launcher.n_jobs=2", "--multirun")
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode in (130, -signal.SIGINT)
-    assert seconds < 1 or "Traceback" not in err, err
+    assert seconds < 0.5 or "Traceback" not in err, err
 
 
 def is_alive(pid):
@@ -286,7 +286,7 @@ def test_a_launcher_refuses_no_processes(n_jobs):
 @pytest.mark.parametrize("attempts", [0, "many"])
 def test_a_launcher_refuses_no_attempts(attempts):
     with pytest.raises(config.ConfigError, match=rf"hydra.launcher.attempts must be .* from 1, got {attempts}"):
-        launchers.processes([], n_jobs=1, attempts=attempts)
+        launchers.warm(1, n_jobs=1, attempts=attempts)
 
 
 def test_processes_are_one_per_core_but_one_in_all_for_a_gpu(tmp_path, monkeypatch):

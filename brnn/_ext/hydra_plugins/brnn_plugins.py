@@ -78,11 +78,10 @@ class ProcessesLauncher(RayLauncher):
     name = "processes"
 
     def warm(self, jobs):
-        """Begins to import what so many jobs need, while the sweep is prepared."""
-        from brnn import pools
+        """What can be done before the sweep has a parent run."""
+        from brnn import launchers
 
-        if min(jobs, pools.workers(self.keys["n_jobs"])) > 1:
-            pools.warm()
+        launchers.warm(jobs, **self.keys)
 
 
 for group, options in PLUGINS.items():
