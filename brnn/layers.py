@@ -1,9 +1,25 @@
 """The one special layer: an activation whose backward pass is an estimator."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import keras
 from keras import ops
+
+_calls: ContextVar[list | None] = ContextVar("calls", default=None)  # which `recorded` collects
+
+
+def recorded(function: Callable, *arguments) -> tuple:
+    """The result of `function(*arguments)`, and a pair for each call of a quantized activation.
+
+    The pairs are activations and their inputs, in the order of the calls.
+    """
+    calls = []
+    token = _calls.set(calls)
+    try:
+        return function(*arguments), calls
+    finally:
+        _calls.reset(token)
 
 
 class QuantActivation(keras.layers.Layer):
@@ -22,6 +38,8 @@ class QuantActivation(keras.layers.Layer):
     def call(self, x, training=None):
         """The levels of `x`, of the same shape."""
         noise = self._noise if training else None
+        if (calls := _calls.get()) is not None:
+            calls.append((self, x))
 
         @ops.custom_gradient
         def forward(x):

@@ -2,15 +2,16 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import numpy as np
 from keras import ops
 
 from brnn.cells import ClockworkCell, ScaledGRUCell, state_matrices
-from brnn.layers import QuantActivation
+from brnn.layers import QuantActivation, recorded
 from brnn.manager import QuantManager
 
 FLOAT_BITS = 32
@@ -61,32 +62,57 @@ def gradient_shares(manager: QuantManager, x: np.ndarray) -> dict[str, float]:
 
     The inputs are those of the discretized net on `x`; of a cell at all steps, from a state of zeros.
     """
-    parts = [part for layer in manager.model.layers for part in (layer, getattr(layer, "cell", None))]
-    found = [one for part in parts for one in (part, getattr(part, "activation", None))]
-    quantizers = {one: one.quantizer for one in found if isinstance(one, QuantActivation)}
-    if not quantizers:
-        return {}
-    shares = {one: [] for one in quantizers}
-
-    def measuring(one):
-        def quantizer(x, noise):
-            passed = one.estimator(x, ops.ones_like(x), one.fan_in) != 0
-            shares[one].append(float(ops.mean(ops.cast(passed, "float32"))))
-            return quantizers[one](x, noise)
-
-        return quantizer
-
-    try:
-        for one in quantizers:
-            one.quantizer = measuring(one)
-        state = manager.initial_state(len(x))
-        manager([x, *state] if state else x)
-    finally:
-        for one, quantizer in quantizers.items():
-            one.quantizer = quantizer
-    steps = x.shape[1]  # Keras calls a cell once before them, for the shape of what it gives
-    shares = {one.name: values[len(values) // (steps + 1) :] for one, values in shares.items()}
+    shares = {}
+    for one, inputs in _entering(manager, x):
+        passed = one.estimator(inputs, ops.ones_like(inputs), one.fan_in) != 0
+        shares.setdefault(one.name, []).append(float(ops.mean(ops.cast(passed, "float32"))))
     return {f"gradient_share/{name}": float(np.mean(values)) for name, values in shares.items()}
+
+
+def _entering(manager, x) -> Iterator[tuple]:
+    """The quantized activations of the discretized net on `x`, with the input of each call.
+
+    The inputs are tensors of the model, or of the cell of a recurrent layer, taken step by step.
+    """
+    model = manager.model
+    measured = [one for one in model.layers if _activates(one) or _activates(_activation(one))]
+    if not measured:
+        return
+    levels = dict(zip(map(id, model.trainable_variables), manager.levels(), strict=True))
+
+    def call(layer, *inputs, **keys):
+        trainable = [levels[id(variable)] for variable in layer.trainable_variables]
+        return layer.stateless_call(trainable, layer.non_trainable_variables, *inputs, **keys)[0]
+
+    entering = keras.Model(model.inputs, {one.name: one.input for one in measured}, name="entering")
+    tensors = call(entering, [x, *manager.initial_state(len(x))], training=False)
+    for one in measured:
+        if _activates(one):
+            yield one, tensors[one.name]
+        else:
+            yield from _entering_cell(one, partial(call, one.cell), tensors[one.name])
+
+
+def _entering_cell(layer, cell: Callable, inputs) -> Iterator[tuple]:
+    """The quantized activations in a recurrent layer's cell, with their inputs, step by step.
+
+    `cell(x, states)` gives outputs and new states; `inputs` are a sequence, or a list of it and
+    the initial states.
+    """
+    x, *states = inputs if isinstance(inputs, list) else [inputs]
+    states = states or layer.get_initial_state(len(x))
+    for number in range(x.shape[1]):
+        (_, states), calls = recorded(cell, x[:, number], states)
+        yield from calls
+
+
+def _activation(layer):
+    """The activation of the cell of a recurrent layer, None for other layers."""
+    return getattr(getattr(layer, "cell", None), "activation", None)
+
+
+def _activates(layer) -> bool:
+    return isinstance(layer, QuantActivation)
 
 
 def size(weights: list[Weights]) -> dict[str, float]:

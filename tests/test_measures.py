@@ -132,17 +132,36 @@ def test_gradient_share_of_a_cell_is_that_of_all_its_steps():
     x = np.float32([[[0.5], [1.5], [-0.5], [-3]]])  # with the states 0, 1, 1, 1 before: 0.5, 2.5, 0.5, -2
     assert measures.gradient_shares(manager, x) == {"gradient_share/state": 2 / 4}
     np.testing.assert_array_equal(manager(x), [[-1]])
-    assert state.quantizer is BINARY
 
 
-def test_gradient_share_of_an_lstm_is_that_of_both_activations_of_each_step():
+@pytest.mark.parametrize("unrolled", [False, True])  # Keras then calls the cell once less
+def test_gradient_share_of_an_lstm_is_that_of_both_activations_of_each_step(unrolled):
     state = QuantActivation(BINARY, STE, 1, name="state")
-    inputs = keras.Input((None, 1))
-    lstm = keras.layers.LSTM(1, activation=state, unit_forget_bias=False)
+    inputs = keras.Input((2, 1))
+    lstm = keras.layers.LSTM(1, activation=state, unit_forget_bias=False, unroll=unrolled)
     manager = QuantManager(keras.Model(inputs, lstm(inputs)), [])
     lstm.set_weights([np.float32([[0, 0, 1, 0]]), np.zeros((1, 4), "float32"), np.zeros(4, "float32")])  # the candidate
     x = np.float32([[[3.0], [0.5]]])  # candidates 3 and 0.5; cells 0.5 * 1 = 0.5 and 0.5 * 0.5 + 0.5 = 0.75
     assert measures.gradient_shares(manager, x) == {"gradient_share/state": 3 / 4}
+
+
+class Fixed(QuantActivation):
+    """A quantized activation whose quantizer stays what it is."""
+
+    def __setattr__(self, name, value):
+        assert name != "quantizer" or not hasattr(self, name)
+        super().__setattr__(name, value)
+
+
+def test_gradient_shares_leave_the_layers_as_they_are():
+    inputs = keras.Input((None, 1))
+    before = Fixed(BINARY, STE, 1, name="before")(inputs)
+    cell = keras.layers.SimpleRNNCell(1, activation=Fixed(BINARY, STE, 2, name="state"))
+    manager = QuantManager(keras.Model(inputs, keras.layers.RNN(cell)(before)), [])
+    cell.set_weights([np.float32([[1]]), np.float32([[0.5]]), np.float32([0])])
+    x = np.float32([[[0.5], [1.5], [-0.5]]])  # signs 1, 1, -1; with half the states 0, 1, 1: 1, 1.5, -0.5
+    shares = measures.gradient_shares(manager, x)
+    assert shares == pytest.approx({"gradient_share/before": 2 / 3, "gradient_share/state": 2 / 3})
 
 
 def test_a_net_without_quantized_activations_has_no_gradient_shares():
