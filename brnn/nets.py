@@ -6,8 +6,8 @@
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import asdict, replace
-from functools import lru_cache
 
 import keras
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from brnn.config import ConfigError, function, option
 from brnn.distribution import ALONE, Replicas
 from brnn.layers import QuantActivation
+from brnn.lending import Lending
 from brnn.manager import QuantManager
 from brnn.tasks import Task
 from brnn.training import Program, fit, silent
@@ -29,18 +30,23 @@ GRAPH = (
     "compiled",
     "plugins",
 )  # what shapes a program
+KEPT = 4  # compiled programs
 
 
 def program(options: dict, task: Task, replicas: Replicas = ALONE) -> Program:
     """The compiled program of a net, with the initial values that its seed gives.
 
-    Nets of the same graph share one program, whatever their seeds, learning rates and schedules.
+    Its variables are its own as long as it or its manager is referenced; a later program of the
+    same graph, whatever its seed, learning rate and schedule, reuses them and what was compiled.
     """
     graph = {key: options[key] for key in GRAPH}
     graph["optimizer"] = {key: value for key, value in options["optimizer"].items() if key != "learning_rate"}
-    shared = _shared(json.dumps([graph, asdict(task)]), replicas)
-    shared.restore(_initial(options, task))
-    return shared
+    lease = _programs(json.dumps([graph, asdict(task)]), replicas)
+    program = copy(lease.lent)
+    program.manager = copy(program.manager)
+    program.manager.lease = lease
+    program.restore(_initial(options, task))
+    return program
 
 
 def epochs(
@@ -116,10 +122,12 @@ def _initial(options, task):
     return new.state()
 
 
-@lru_cache(maxsize=4)
-def _shared(graph: str, replicas: Replicas) -> Program:
+def _of_graph(graph: str, replicas: Replicas) -> Program:
     options, task = json.loads(graph)
     return _program(options, Task(**task | {"shape": tuple(task["shape"])}), replicas)
+
+
+_programs = Lending(_of_graph, KEPT)
 
 
 def _program(options, task, replicas):

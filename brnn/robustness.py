@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from functools import cache, lru_cache, partial
+from functools import cache, cached_property, lru_cache, partial
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from brnn import attacks, blackbox, config, ensembles, exact, figures, libraries, nets, tasks, training, trust
 from brnn.config import ConfigError
+from brnn.lending import Lending
 from brnn.ranges import Count, Natural, Positive
 
 ATTACK_BATCH = 500
@@ -25,6 +26,7 @@ EXAMPLES = 8  # adversarial images in the figure
 PLAIN = str.maketrans(" =", "-:")  # what a metric's name may hold
 SHAPES = ("precision", "estimator", "topology", "plugins")  # the groups that shape a net
 SAVED = 200  # adversarial images in the artifact
+KEPT = 32  # nets with what was compiled for them
 
 
 @dataclass(frozen=True)
@@ -88,25 +90,34 @@ class Nets:
         self.weights = weights
         self.load = cache(load)
         self.tell = tell
-        self._twin = cache(self._trained_twin)
+        self._leases = {}
 
     def through(self, estimator: str, source: str | None = None) -> Net:
         """The net with the backward pass of an estimator; of a surrogate, if `source` is not None.
 
-        Runs of the same shape share it, with all that was compiled for it, so that it has the weights of the last.
+        It has these weights as long as `self` is referenced; a later `Nets` of the same shape reuses
+        it and what was compiled for it.
         """
+        key = (estimator, source)
+        if key not in self._leases:
+            self._leases[key] = self._leased(*key)
+        return self._leases[key].lent
+
+    def _leased(self, estimator, source):
         options, weights = self.options, self.weights
         if source is not None:
-            options, weights = self._twin() if source == "twin" else self.load(source)
+            options, weights = self._twin if source == "twin" else self.load(source)
         task = tasks.of(self.data)
-        net = _net(json.dumps({key: options[key] for key in SHAPES}), task, estimator, source)
+        shape = json.dumps({key: options[key] for key in SHAPES})
+        lease = _nets(shape, task, estimator, source)
         try:
-            net.model.set_weights(weights)
+            lease.lent.model.set_weights(weights)
         except ValueError as error:
             raise ConfigError(f"attack.source={source} does not fit inputs of {task.shape}: {error}") from error
-        return net
+        return lease
 
-    def _trained_twin(self):
+    @cached_property
+    def _twin(self):
         """The same net in full precision, trained for as many epochs: its configuration and weights."""
         if self.options["precision"]["name"] == "full":
             return self.options, self.weights
@@ -117,9 +128,11 @@ class Nets:
         return options, program.manager.weights()
 
 
-@lru_cache(maxsize=32)
-def _net(options: str, task: tasks.Task, estimator: str, source: str | None) -> Net:
+def _of_shape(options: str, task: tasks.Task, estimator: str, source: str | None) -> Net:
     return Net(nets.blank(json.loads(options), task, estimator))
+
+
+_nets = Lending(_of_shape, KEPT)
 
 
 def prepare(options: dict, data, store) -> None:

@@ -11,7 +11,7 @@ import brnn
 
 PACKAGE = Path(brnn.__file__).parent
 ORDER = [
-    "ranges", "config",  # what a configuration may say
+    "ranges", "config", "lending",  # what a configuration may say
     "estimators", "quantizers", "initializers", "schedules", "losses",  # pure functions
     "layers", "cells", "manager", "tasks", "precisions", "topologies", "recurrent", "measures",  # nets
     "terminal", "files", "datasets",

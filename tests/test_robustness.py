@@ -196,18 +196,32 @@ def test_a_surrogate_is_looked_through_but_the_net_is_judged(binarized):
     assert "attack_identity/broke" not in report.metrics
 
 
-def test_runs_of_the_same_shape_share_their_nets_and_programs_but_not_their_weights(binarized):
+def test_nets_of_the_same_shape_in_use_at_once_have_weights_of_their_own(binarized):
     weights = [np.full_like(one, 0.5) for one in binarized.weights]
     other = Nets(binarized.options, binarized.data, weights, binarized.load, binarized.tell)
-    net = binarized.through("trained")
+    nets_ = [one.through("trained") for one in (binarized, other)]
+    assert nets_[0] is not nets_[1]
+    for net, expected in zip(nets_, (binarized.weights, weights), strict=True):
+        np.testing.assert_array_equal(net.model.get_weights()[0], expected[0])
+    assert other.through("trained") is nets_[1] is not other.through("trained", "abc")
+
+
+def test_runs_of_the_same_shape_share_their_nets_and_programs_one_after_the_other(binarized):
+    def nets_of(value):
+        weights = [np.full_like(one, value) for one in binarized.weights]
+        return Nets(binarized.options, binarized.data, weights, binarized.load, binarized.tell)
+
+    one = nets_of(0.25)
+    net = one.through("trained")
+    del one
+    other = nets_of(0.5)
     assert other.through("trained") is net
     np.testing.assert_array_equal(net.model.get_weights()[0], 0.5)
-    assert other.through("trained", "abc") is not net
     options = [attack_option("fgsm", epsilon=epsilon) for epsilon in (0.1, 0.1, 0.2)]
     keys = [json.dumps(config.function("attack", option, []).keywords) for option in options]
-    graphs = [robustness._graph(attacks.fgsm, key, net, (28, 28), np.dtype("int32")) for key in keys]
+    kind = np.dtype("int32")
+    graphs = [robustness._graph(attacks.fgsm, key, net, (28, 28), kind) for key in keys]
     assert graphs[0] is graphs[1] is not graphs[2]
-    np.testing.assert_array_equal(binarized.through("trained").model.get_weights()[0], binarized.weights[0])
 
 
 def test_curves_fall_with_epsilon(binarized):

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
-from brnn import config, files, run, tracking
+from brnn import config, files, nets, robustness, run, tracking
 from brnn.config import ConfigError
+from brnn.lending import Lending
 from brnn.training import NonFiniteError
 
 EPOCHS, TEST = 2, 1000
@@ -279,3 +280,30 @@ def test_a_run_gives_the_same_bits_alone_and_again_and_after_another(tracked, tr
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert Tracked(0, *runs(folder, "alone.db")[0], {}).bits() == tracked.bits()
+
+
+def test_runs_of_one_graph_compile_it_once_even_after_one_that_failed(track, monkeypatch):
+    made = {nets: [], robustness: []}
+
+    def counted(module, make):
+        def made_and_kept(*key):
+            made[module].append(make(*key))
+            return made[module][-1]
+
+        return Lending(made_and_kept, module.KEPT)
+
+    monkeypatch.setattr(nets, "_programs", counted(nets, nets._of_graph))
+    monkeypatch.setattr(robustness, "_nets", counted(robustness, robustness._of_shape))
+    keys = ("epochs=1", "topology.width=5")
+    track(*keys)
+    (program,), attacked = made[nets], len(made[robustness])
+    graphs = robustness._graph.cache_info().misses
+    with pytest.raises(NonFiniteError):
+        track(*keys, "optimizer.learning_rate=1e38")
+    track(*keys, "seed=4")
+    assert made[nets] == [program]
+    assert program.train.experimental_get_tracing_count() == 1
+    assert program.evaluate.experimental_get_tracing_count() == 2  # validation and test
+    assert attacked
+    assert len(made[robustness]) == attacked
+    assert robustness._graph.cache_info().misses == graphs

@@ -151,13 +151,40 @@ def test_runs_that_differ_in_numbers_share_one_trace(options):
     second = options(
         "precision=binaryconnect", *SMALL, "seed=9", "optimizer.learning_rate=0.1", "schedule=constant", "epochs=7"
     )
-    program = nets.program(first, Task((FEATURES,), CLASSES))
+    traced = set()
     for keys in (first, second):
-        assert nets.program(keys, Task((FEATURES,), CLASSES)) is program
+        program = nets.program(keys, Task((FEATURES,), CLASSES))
         rates = constant(keys["optimizer"]["learning_rate"])
         list(training.fit(program, data(), epochs=2, batch_size=3, rates=rates, seed=keys["seed"]))
-    assert program.train.experimental_get_tracing_count() == 1
-    assert program.evaluate.experimental_get_tracing_count() == 1
+        traced |= {program.train, program.evaluate}
+        assert program.train.experimental_get_tracing_count() == 1
+        assert program.evaluate.experimental_get_tracing_count() == 1
+        del program
+    assert len(traced) == 2
+
+
+def test_programs_of_the_same_graph_in_use_at_once_have_variables_of_their_own(options):
+    def program_of(seed):
+        keys = options("precision=binaryconnect", *SMALL, f"seed={seed}")
+        return nets.program(keys, Task((FEATURES,), CLASSES))
+
+    def fit(program):
+        return training.fit(program, data(), epochs=1, batch_size=3, rates=constant(0.1), seed=0)
+
+    def bits(program):
+        return [value.tobytes() for value in program.state()]
+
+    first = program_of(0)
+    list(fit(first))
+    state, manager = bits(first), first.manager
+    second = program_of(1)
+    list(fit(second))
+    assert bits(first) == state != bits(second)
+    weights, trained = manager.weights(), second.train
+    del first
+    third = program_of(2)  # the variables of the first are still in use
+    np.testing.assert_array_equal(manager.weights()[0], weights[0])
+    assert third.train is not trained
 
 
 def test_a_program_starts_anew_with_the_seed_of_each_run(options):
