@@ -95,7 +95,7 @@ class Nets:
     def through(self, estimator: str, source: str | None = None) -> Net:
         """The net with the backward pass of an estimator; of a surrogate, if `source` is not None.
 
-        It has these weights as long as `self` is referenced; a later `Nets` of the same shape reuses
+        It has these weights as long as `self` is referenced; a later `Nets` of this shape reuses
         it and what was compiled for it.
         """
         key = (estimator, source)

@@ -159,7 +159,7 @@ def test_gradient_shares_leave_the_layers_as_they_are():
     cell = keras.layers.SimpleRNNCell(1, activation=Fixed(BINARY, STE, 2, name="state"))
     manager = QuantManager(keras.Model(inputs, keras.layers.RNN(cell)(before)), [])
     cell.set_weights([np.float32([[1]]), np.float32([[0.5]]), np.float32([0])])
-    x = np.float32([[[0.5], [1.5], [-0.5]]])  # signs 1, 1, -1; with half the states 0, 1, 1: 1, 1.5, -0.5
+    x = np.float32([[[0.5], [1.5], [-0.5]]])  # with half of 0, 1, 1 before: 1, 1.5, -0.5
     shares = measures.gradient_shares(manager, x)
     assert shares == pytest.approx({"gradient_share/before": 2 / 3, "gradient_share/state": 2 / 3})
 
