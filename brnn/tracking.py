@@ -6,7 +6,6 @@ nothing: what it cannot take is kept in a file, the spool, line by line, until i
 """
 
 import base64
-import fcntl
 import json
 import logging
 import os
@@ -32,7 +31,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from brnn import files, identity, spools, terminal
+from brnn import files, identity, locks, spools, terminal
 from brnn.ranges import StoreUri
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -356,9 +355,7 @@ def _locked(uri: str):
         yield
         return
     path = Path(uri.removeprefix(SQLITE))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f"{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.locked(path):
         if not path.exists() or (path.is_file() and not path.stat().st_size):
             _create(path)
         with closing(sqlite3.connect(path)) as database:

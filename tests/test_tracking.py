@@ -1,6 +1,8 @@
 """Tracking: what is logged is there, also from several processes at once; a store that fails is one line."""
 
 import contextlib
+import errno
+import fcntl
 import math
 import multiprocessing
 import shutil
@@ -88,6 +90,16 @@ def test_a_new_store_takes_over_the_empty_tables_of_an_earlier_one(tmp_path, mon
         assert kept.stat().st_size > 500_000
     monkeypatch.setenv("XDG_CACHE_HOME", str(kept))  # a file
     assert [name for name, _ in made("last")[0]] == names
+
+
+def test_a_store_is_opened_on_a_file_system_without_locks(tmp_path, monkeypatch, capsys):
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    tracking.open_store(uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="brnn")
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path} is on a file system without locks" in warning
 
 
 def test_processes_that_open_a_new_store_at_once_lose_nothing(tmp_path, monkeypatch):
