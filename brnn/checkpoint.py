@@ -1,10 +1,8 @@
 """Checkpoints: the whole state of a run in one file, written so that a crash leaves the old one or the new one."""
 
-import fcntl
 import json
 import os
-from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -28,22 +26,6 @@ def save(path: Path, arrays: dict[str, list[np.ndarray]], values: dict) -> None:
 def place(folder: str, fingerprint: str) -> Path:
     """Where the checkpoint of a trained net lies, by the fingerprint of its training."""
     return Path(folder) / "trained" / f"{fingerprint}.npz"
-
-
-@contextmanager
-def alone(place: Path, waits: Callable[[], None]):
-    """Waits, after it told so, as long as another process of this machine has the block for the same place."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.with_name("lock").open("w") as file:
-        byte = 1, int(place.stem, 16) >> 2  # of the file, one for each place, of which offsets hold 62 bits
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, *byte)
-        except BlockingIOError:
-            waits()
-            fcntl.lockf(file, fcntl.LOCK_EX, *byte)
-        except OSError:
-            pass  # a file system without locks
-        yield
 
 
 def settle(path: Path, place: Path, kept: int) -> None:

@@ -21,6 +21,7 @@ from brnn import (
     distribution,
     figures,
     identity,
+    locks,
     measures,
     nets,
     robustness,
@@ -117,7 +118,8 @@ def run(
 
 
 def _alone(place, name):
-    return checkpoint.alone(place, lambda: terminal.note(f"{name} waits for its net, which another process trains"))
+    waits = f"{name} waits for its net, which another process trains"
+    return locks.locked(place, lambda: terminal.note(waits))
 
 
 def _show(name, metrics, store):

@@ -3,19 +3,18 @@
 Several processes may add to a spool and empty it, and each of them may crash in the middle of a line.
 """
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+
+from brnn.locks import locked
 
 
 def keep(spool: Path, header: dict, *records: dict) -> None:
     """Appends records to a spool, which begins with a header."""
     if not records:
         return
-    spool.parent.mkdir(parents=True, exist_ok=True)
     with _held(spool) as file:
         whole = file.read().rpartition("\n")[0]  # a crash may have cut off what is behind
         file.truncate(len(f"{whole}\n".encode()) if whole else 0)
@@ -35,17 +34,7 @@ def emptied(spool: Path) -> Iterator[tuple[dict, list[dict]]]:
 
 @contextmanager
 def _held(spool: Path):
-    """The file of a spool, to be read and appended to; no other process has it meanwhile, and none removed it."""
-    while True:
-        with spool.open("a+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if _is(file, spool):
-                file.seek(0)
-                yield file
-                return
-
-
-def _is(file, path):
-    with suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    return False
+    """The file of a spool, to be read and appended to; no other process has it meanwhile."""
+    with locked(spool), spool.open("a+") as file:
+        file.seek(0)
+        yield file

@@ -6,7 +6,6 @@ nothing: what it cannot take is kept in a file, the spool, line by line, until i
 """
 
 import base64
-import fcntl
 import json
 import logging
 import os
@@ -32,7 +31,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from brnn import files, identity, spools, terminal
+from brnn import identity, locks, spools, terminal
 from brnn.ranges import StoreUri
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -356,9 +355,7 @@ def _locked(uri: str):
         yield
         return
     path = Path(uri.removeprefix(SQLITE))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f"{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.locked(path):
         if not path.exists() or (path.is_file() and not path.stat().st_size):
             _create(path)
         with closing(sqlite3.connect(path)) as database:
@@ -367,35 +364,15 @@ def _locked(uri: str):
 
 
 def _create(path: Path) -> None:
-    """Creates a SQLite store under another name first, since MLflow cannot open one that a crash left half made.
+    """Creates a SQLite store under another name first.
 
-    Making its tables takes MLflow more than a second, so that the next store is a copy of empty ones that are kept.
+    MLflow cannot open one that a crash left half made.
     """
     new = path.with_name(f"{path.name}.new")
     for left in (new, new.with_name(f"{new.name}-journal")):
         left.unlink(missing_ok=True)
-    kept = files.cache() / f"mlflow-{mlflow.__version__}.db"
-    if not _copy_tables(kept, new):
-        mlflow.MlflowClient(SQLITE + str(new))
-        with suppress(OSError):
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
-                if _copy_tables(new, Path(folder, kept.name)):
-                    Path(folder, kept.name).replace(kept)
+    mlflow.MlflowClient(SQLITE + str(new))
     new.replace(path)
-
-
-def _copy_tables(store: Path, target: Path) -> bool:
-    """Copies a new store but for its first experiment, whose place MLflow will choose; tells whether it is one."""
-    try:
-        with closing(sqlite3.connect(f"{store.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            database.execute("VACUUM INTO ?", [str(target)])
-        with closing(sqlite3.connect(target)) as database, database:
-            database.execute("DELETE FROM experiments")
-    except sqlite3.DatabaseError:  # no file, no store, a damaged one, or no room
-        target.unlink(missing_ok=True)
-        return False
-    return True
 
 
 def _send(client, run_id: str, record: dict) -> None:

@@ -14,7 +14,7 @@ ORDER = [
     "ranges", "config", "lending",  # what a configuration may say
     "estimators", "quantizers", "initializers", "schedules", "losses",  # pure functions
     "layers", "cells", "manager", "tasks", "precisions", "topologies", "recurrent", "measures",  # nets
-    "terminal", "files", "datasets",
+    "terminal", "locks", "files", "datasets",
     "checkpoint", "distribution", "training", "nets",
     "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
     "figures", "robustness", "writing",

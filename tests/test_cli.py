@@ -181,7 +181,7 @@ def test_a_run_from_an_empty_folder_without_data_trains_attacks_and_tracks_a_net
     (verdict,) = [line for line in lines if line.startswith("trusted: ")]
     assert lines[-1] == f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db"
     found = {path.name for path in tmp_path.iterdir()}
-    assert found == {"checkpoints", "mlartifacts", "mlflow.db", "mlflow.db.lock"}
+    assert found == {"checkpoints", "mlartifacts", "mlflow.db"}
     store = tracking.open_store(uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="brnn")
     (run,) = store.client.search_runs([store.experiment_id])
     assert (run.info.status, run.info.run_name) == ("FINISHED", "binarynet-identity-simple-s0")

@@ -8,12 +8,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import pytest
 
-from brnn import checkpoint, config, identity, run, tracking
+from brnn import checkpoint, config, identity, locks, run, tracking
 
 SMALL = ("dataset=arrays", "precision=stochastic_ternary", "topology=mlp", "topology.width=16", "topology.depth=1")
 SMALL += ("topology.dropout=0.2", "batch_size=32", "keep=best", "compiled=false")
@@ -230,10 +231,25 @@ def test_another_attack_on_the_same_net_does_not_train_it_again(place, undisturb
     assert place.model(second) == undisturbed.model(reference)
 
 
+def test_a_net_that_another_process_trains_is_waited_for(place, capsys):
+    place.run("epochs=1", "attack=none")
+    (net,) = (place.folder / "checkpoints" / "trained").iterdir()
+    with contextlib.ExitStack() as other:
+        other.enter_context(locks.locked(net))  # as another process would hold it
+        release = threading.Timer(1, other.close)
+        release.start()
+        trained = []
+        place.run("epochs=1", report=counting(trained))
+        release.join()
+    assert capsys.readouterr().out.count(" waits for its net, which another process trains\n") == 1
+    assert trained == []
+
+
 def test_only_the_newest_trained_nets_are_kept(place):
     for seed in range(3):
         place.run("epochs=1", "attack=none", f"seed={seed}", "trained=2")
-    assert len(list((place.folder / "checkpoints" / "trained").glob("*.npz"))) == 2
+    kept = list((place.folder / "checkpoints" / "trained").iterdir())
+    assert [one.suffix for one in kept] == [".npz"] * 2
     trained = []
     place.run("epochs=1", "seed=2", "trained=2", report=counting(trained))
     assert trained == []

@@ -3,6 +3,8 @@
 The server keeps its runs in PostgreSQL where that is installed, else in SQLite.
 """
 
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -21,7 +23,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from brnn import sweep, tracking
-from brnn.spools import keep
+from brnn.spools import emptied, keep
 
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 NO_POSTGRESQL = "no PostgreSQL in /usr/lib/postgresql: apt-get install postgresql"
@@ -206,6 +208,20 @@ def test_what_follows_a_line_that_a_crash_cut_off_is_kept_whole(store, tmp_path)
     assert history(store, run.id, "loss") == [(1, 1.0)]
 
 
+def test_records_are_kept_on_a_file_system_without_locks(tmp_path, monkeypatch, capsys):
+    def unsupported(*_):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    spool, header = tmp_path / "spool.jsonl", {"uri": "http://127.0.0.1:9", "run": "1"}
+    for epoch in range(3):
+        keep(spool, header, {"epoch": epoch})
+    with emptied(spool) as kept:
+        assert kept == (header, [{"epoch": epoch} for epoch in range(3)])
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path} is on a file system without locks" in warning
+
+
 APPEND = """
 import sys, time
 from pathlib import Path
@@ -235,8 +251,7 @@ def test_what_a_process_keeps_while_another_delivers_is_sent_once(store, tmp_pat
 
 def test_a_store_whose_creation_was_killed_is_made_again(tmp_path):
     code = f"from brnn import tracking; tracking.open_store(uri='sqlite:///{tmp_path}/mlflow.db', experiment='brnn')"
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}  # where no tables are kept yet
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    process = subprocess.Popen([sys.executable, "-c", code])
     half = tmp_path / "mlflow.db.new"
     while process.poll() is None and not (half.exists() and half.stat().st_size > 50_000):
         time.sleep(0.001)
@@ -248,4 +263,4 @@ def test_a_store_whose_creation_was_killed_is_made_again(tmp_path):
     with store.run("one", {}, None) as run:
         run.metrics({"loss": 0.5}, 1)
     assert history(store, run.id, "loss") == [(1, 0.5)]
-    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db"}
