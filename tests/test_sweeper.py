@@ -1,6 +1,7 @@
 """A sweep does what its command line says, tells what failed and why, and goes on where it was stopped."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -175,6 +176,21 @@ def test_a_job_that_always_kills_its_process_is_told_and_costs_no_other():
         _ = lost.return_value
     assert [one.overrides for one in others] == [job.overrides for job in jobs[1:]]
     assert {one.status for one in others} == {JobStatus.COMPLETED}
+
+
+def test_a_pool_ends_no_process_but_its_own():
+    stranger = multiprocessing.get_context(pools.METHOD).Process(target=time.sleep, args=(60,))
+    stranger.start()
+    try:
+        jobs = [Errand([f"seed={seed}"], "os._exit(9)") for seed in range(2)]
+        lost = launchers.processes(jobs, n_jobs=2, attempts=1)
+        assert [one.status for one in lost] == [JobStatus.FAILED] * 2
+        stranger.join(0.5)
+        assert stranger.exitcode is None
+        assert multiprocessing.active_children() == [stranger]
+    finally:
+        stranger.kill()
+        stranger.join()
 
 
 def test_an_error_that_no_process_can_pass_on_costs_no_other_job():
