@@ -1,6 +1,8 @@
 """The command line: Hydra composes a configuration, which is checked before TensorFlow is imported."""
 
-import atexit
+from brnn import shutdown  # first, so that its atexit handler runs last
+
+# isort: split
 import importlib.metadata
 import json
 import os
@@ -38,7 +40,7 @@ def main() -> None:
     sys.argv[1:] = sorted(sys.argv[1:], key=_is_override)
     terminal.plain_warnings()
     signal.signal(signal.SIGTERM, _stop)
-    with _leaving(), _failing_in_one_line():
+    with shutdown.without_teardown(), _failing_in_one_line():
         flags = get_args_parser()
         flags.error = _refuse
         flags.parse_args()
@@ -150,21 +152,6 @@ def _failing_in_one_line():
             raise
         terminal.error(_told(error))
         sys.exit(1)
-
-
-@contextmanager
-def _leaving():
-    """Ends the process with the block, as Python does, but does not take TensorFlow apart, for two seconds."""
-    code = 0
-    try:
-        yield
-    except SystemExit as ended:
-        code = ended.code or 0
-    threading._shutdown()
-    atexit._run_exitfuncs()
-    with suppress(OSError):  # of what nobody reads any more
-        sys.stdout.flush()
-    os._exit(code)
 
 
 if __name__ == "__main__":
