@@ -1,6 +1,8 @@
 """The command line: Hydra composes a configuration, which is checked before TensorFlow is imported."""
 
-import atexit
+from brnn import shutdown  # first, so that its atexit handler runs last
+
+# isort: split
 import importlib.metadata
 import json
 import os
@@ -11,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises, and `main` says it in one line
@@ -27,6 +29,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from brnn import config, files, identity, sweep, terminal
+from brnn.identity import SweepJob
 
 KEPT = 100  # compiled programs
 ROOM = 1 << 28  # bytes that must be free to keep any: XLA fails where it cannot write
@@ -38,7 +41,7 @@ def main() -> None:
     sys.argv[1:] = sorted(sys.argv[1:], key=_is_override)
     terminal.plain_warnings()
     signal.signal(signal.SIGTERM, _stop)
-    with _leaving(), _failing_in_one_line():
+    with shutdown.without_teardown(), _failing_in_one_line():
         flags = get_args_parser()
         flags.error = _refuse
         flags.parse_args()
@@ -73,17 +76,19 @@ def _stop(number, _):
 
 
 @hydra.main(version_base="1.3", config_path=str(config.folder()), config_name="config")
-def _hydra(composed: DictConfig) -> float | list[float]:
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
-        return sweep.job(OmegaConf.to_container(composed, resolve=True), _job)
-    with _failing_in_one_line():  # here, since Hydra would add lines of its own
+def _hydra(composed: DictConfig, job: SweepJob | None = None) -> float | list[float]:
+    """Runs a configuration, as a job of a sweep or alone, as also the jobs of Hydra's sweepers."""
+    if job is not None:
+        return sweep.job(OmegaConf.to_container(composed, resolve=True), _job, job)
+    single = HydraConfig.get().mode == RunMode.RUN  # else an error ends this job alone
+    with _failing_in_one_line() if single else nullcontext():  # Hydra would add lines of its own
         options = OmegaConf.to_container(composed, resolve=True)
         if options["dry_run"]:
             return sweep.plan([list(HydraConfig.get().overrides.task)], [options])
         return _job(options, None, "", lambda epoch, metrics: True)
 
 
-def _job(options: dict, parent: str | None, suffix: str, report: Callable) -> float | list[float]:
+def _job(options: dict, job: SweepJob | None, suffix: str, report: Callable) -> float | list[float]:
     """Checks a configuration and runs it; TensorFlow and MLflow are imported as the data load.
 
     One thread imports them both: two that share the interpreter take longer.
@@ -97,7 +102,7 @@ def _job(options: dict, parent: str | None, suffix: str, report: Callable) -> fl
         imported.exception()  # waits
     identity.data(json.dumps(options["dataset"]), tuple(options["plugins"]))  # kept; what is wrong with it shows early
     own = {key: options[key] for key in config.parameters("brnn.run", "run")}
-    return imported.result().run(options, parent, suffix, report, **own)
+    return imported.result().run(options, job, suffix, report, **own)
 
 
 def _import_run(imported):
@@ -150,21 +155,6 @@ def _failing_in_one_line():
             raise
         terminal.error(_told(error))
         sys.exit(1)
-
-
-@contextmanager
-def _leaving():
-    """Ends the process with the block, as Python does, but does not take TensorFlow apart, for two seconds."""
-    code = 0
-    try:
-        yield
-    except SystemExit as ended:
-        code = ended.code or 0
-    threading._shutdown()
-    atexit._run_exitfuncs()
-    with suppress(OSError):  # of what nobody reads any more
-        sys.stdout.flush()
-    os._exit(code)
 
 
 if __name__ == "__main__":

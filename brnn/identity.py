@@ -1,10 +1,11 @@
-"""What makes two runs the same, and to which process a run belongs."""
+"""What makes two runs the same, and to which process and sweep a run belongs."""
 
 import hashlib
 import importlib.metadata
 import json
 import os
 import socket
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,6 +24,23 @@ APART = (
 AFTER = ("attack", "sample")  # keys of what comes after training
 PLACES = {"dataset": ("root", "path"), "distribution": ("workers", "index", "timeout")}  # what is there counts alone
 LIBRARIES = ("tensorflow", "keras", "numpy")  # on whose versions numbers depend
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """What a job has to know of its sweep.
+
+    `parent` is the run of the sweep, `launch` identifies the command that started the job,
+    `constant` are the overrides that all jobs have in common, and `how` are the keys by which the
+    sweeper makes the jobs. `number` is the job's own, `trial` that of its trial in a study.
+    """
+
+    parent: str
+    launch: str
+    constant: tuple[str, ...] = ()
+    how: dict = field(default_factory=dict)
+    number: int = 0
+    trial: int | None = None
 
 
 @lru_cache(maxsize=2)

@@ -20,7 +20,7 @@ from omegaconf import open_dict
 from brnn import identity, pools, sweep, terminal
 from brnn.config import ConfigError
 
-OURS = "BRNN_"  # beginning of the environment variables that a job needs
+OURS = "BRNN_"  # prefix of a user's environment variables, which a job needs on any machine
 
 
 @dataclass(frozen=True)

@@ -29,16 +29,16 @@ def results(calls: Sequence[Callable], number: int) -> list:
     It is `BrokenProcessPool` where a process was killed before the call was done; of these calls the first `number`
     were at work.
     """
-    pool = _pool(number)
+    pool, processes = _pool(number)
     try:
         with _undisturbed():
             futures = [_submitted(pool, call) for call in calls]
         found = [_result(future) for future in futures]
     except BaseException:
-        _end(pool)
+        _end(pool, processes)
         raise
     if any(isinstance(one, BrokenProcessPool) for one in found):
-        _end(pool)
+        _end(pool, processes)
     return found
 
 
@@ -95,12 +95,28 @@ def _submitted(pool, call):
         return failed
 
 
+class _Context(type(multiprocessing.get_context(METHOD))):
+    """A multiprocessing context that records the processes it creates."""
+
+    def __init__(self):
+        super().__init__()
+        self.processes = []
+
+    def Process(self, *args, **kwargs):  # noqa: N802, the name in multiprocessing
+        """Creates a process."""
+        process = super().Process(*args, **kwargs)
+        self.processes.append(process)
+        return process
+
+
 @lru_cache(maxsize=1)
 def _pool(number):
-    """Processes that are kept from launch to launch."""
+    """A pool that is kept from launch to launch, and the list of its processes."""
     shares = {"TF_NUM_INTRAOP_THREADS": str(max(1, cores() // number)), "TF_NUM_INTEROP_THREADS": "1"}
     own = {name: share for name, share in shares.items() if name not in os.environ}
-    return ProcessPoolExecutor(number, multiprocessing.get_context(METHOD), initializer=_begin, initargs=(own,))
+    context = _Context()
+    pool = ProcessPoolExecutor(number, context, initializer=_begin, initargs=(own,))
+    return pool, context.processes
 
 
 def _begin(environment):
@@ -137,9 +153,10 @@ def _end_with_parent():
     os._exit(1)
 
 
-def _end(pool):
+def _end(pool, processes):
     """Kills the processes of a pool, in the midst of their jobs."""
     _pool.cache_clear()
-    for process in multiprocessing.active_children():
-        process.kill()
+    for process in processes:
+        if process.is_alive():  # not one that could not be started
+            process.kill()
     pool.shutdown(cancel_futures=True)

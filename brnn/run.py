@@ -44,7 +44,7 @@ PROBED = 1000  # rows on which the share of passed gradients is measured
 
 def run(
     options: dict,
-    parent: str | None,
+    job: identity.SweepJob | None,
     suffix: str,
     report: Callable[[int, dict], bool],
     *,
@@ -64,17 +64,18 @@ def run(
 ) -> float | list[float]:
     """Trains, attacks and tracks one net, and returns its `objective`, or a list of them.
 
-    `options` is the whole configuration, `parent` the run of the sweep if there is one. `suffix` tells the run's name
-    from those with the same groups and seed. After each epoch `report(epoch, metrics)` tells whether to go on. With
-    `resume`, a run of the same fingerprint that finished is not repeated, one that did not goes on from its
-    checkpoint, and a net that another run trained in the same way is taken from where the last `trained` of them are
+    `options` is the whole configuration, `job` the place in a sweep if there is one. `suffix` is
+    the part of the run's name that differs from those with the same groups and seed. After each
+    epoch `report(epoch, metrics)` returns whether to go on. With `resume`, a run of the same
+    fingerprint that finished is not repeated, one that did not goes on from its checkpoint, and a
+    net that another run trained in the same way is taken from where the last `trained` of them are
     kept. A worker that is not the chief only trains along, and returns no number.
     """
     began = time.perf_counter()
     data, digest = identity.data(json.dumps(options["dataset"]), tuple(plugins))
     _check_rows(data, batch_size)
     fingerprint = identity.fingerprint(options, digest)
-    replicas = _replicas(options, parent)
+    replicas = _replicas(options, job)
     replicas.agree(fingerprint)
     path = Path(checkpoints) / f"{fingerprint}.npz"
     place = checkpoint.place(checkpoints, identity.of_training(options, digest))
@@ -82,15 +83,16 @@ def run(
     if not replicas.chief:
         return _train_along(nets.program(options, tasks.of(data), replicas), data, options, name)
     store = tracking.open_store(**options["tracking"])
-    earlier = _earlier(store, fingerprint, path, resume)
+    earlier = _earlier(store, fingerprint, path, resume, job.launch if job else "")
     if earlier and tracking.standing(earlier) == "finished":
         replicas.dismiss()
-        return _skipped(name, store, earlier, parent, keep, objective)
+        return _skipped(name, store, earlier, job, keep, objective)
     robustness.prepare(options, data, store)
     program = nets.program(options, tasks.of(data), replicas)
-    with store.run(name, _tags(options, data, fingerprint), parent, path.with_suffix(SPOOL), earlier) as tracked:
+    tags = _tags(options, data, fingerprint)
+    with store.run(name, tags, job, path.with_suffix(SPOOL), earlier) as tracked:
         tracked.params(_parameters(options))
-        if parent is None:
+        if job is None:
             terminal.layers_table(measures.layers(program.manager))
         with _alone(place, name) if resume else nullcontext():
             history, best, seconds = _train(
@@ -103,7 +105,7 @@ def run(
             kept = history[_best_epoch(history) - 1]
             program.restore(best)
         attacking = time.perf_counter()
-        final = _closing(history, program) | _attack(options, data, program, tracked, name, parent)
+        final = _closing(history, program) | _attack(options, data, program, tracked, name, job)
         drawing = time.perf_counter()
         _artifacts(options, data, program, history, tracked)
         ended = time.perf_counter()
@@ -112,7 +114,7 @@ def run(
         tracked.metrics(final, step=len(history))
         metrics = kept | final
         value = _objective(metrics, objective)
-    if parent is None:
+    if job is None:
         _show(name, metrics, store)
     return value
 
@@ -127,9 +129,9 @@ def _show(name, metrics, store):
     terminal.results_table(name, metrics, seconds=metrics["time/seconds"], hint=hint)
 
 
-def _replicas(options, parent):
+def _replicas(options, job):
     """The replicas that share each batch; one where parts on a processor would not be equal."""
-    if parent and options["distribution"]["name"] == "multi_worker":
+    if job and options["distribution"]["name"] == "multi_worker":
         raise config.ConfigError("distribution=multi_worker is for one net, and not for --multirun")
     replicas = config.function("distribution", options["distribution"], options["plugins"])()
     if (size := options["batch_size"]) % replicas.number == 0:
@@ -149,8 +151,8 @@ def _check_rows(data, batch_size):
         )
 
 
-def _earlier(store, fingerprint, path, resume):
-    """The run to go on with, if any; without `resume` only one that this very launch has lost.
+def _earlier(store, fingerprint, path, resume, launch):
+    """The run to go on with, if any; without `resume` only one that this very `launch` has lost.
 
     What another would go on from is removed.
     """
@@ -158,10 +160,11 @@ def _earlier(store, fingerprint, path, resume):
     if spool.exists():
         tracking.deliver(spool)
     earlier = store.earlier(fingerprint)
-    if not resume and not (earlier and tracking.standing(earlier) == "interrupted" and tracking.is_of_launch(earlier)):
+    standing = tracking.standing(earlier, launch) if earlier else None
+    if not resume and not (standing == "interrupted" and tracking.is_of_launch(earlier, launch)):
         path.unlink(missing_ok=True)
         return None
-    if earlier and tracking.standing(earlier) == "running" and resume != "force":
+    if standing == "running" and resume != "force":
         raise tracking.TrackingError(
             f"this run goes on already, as process {earlier.data.tags.get(tracking.OWNER)} in run"
             f" {earlier.info.run_id}; wait for it, or use resume=force if it is dead"
@@ -169,14 +172,14 @@ def _earlier(store, fingerprint, path, resume):
     return earlier
 
 
-def _skipped(name, store, earlier, parent, keep, objective):
+def _skipped(name, store, earlier, job, keep, objective):
     """The objective of a run that finished before."""
     terminal.note(f"{name} is skipped: it finished as run {earlier.info.run_id} (resume=false repeats it)")
     metrics = _kept(store, earlier, keep, objective)
     if "trusted" in earlier.data.tags:
-        _tell_trust(earlier.data.tags["trusted"], name if parent else "")
-    if parent:
-        store.reuse(earlier.info.run_id, parent)
+        _tell_trust(earlier.data.tags["trusted"], name if job else "")
+    if job:
+        store.reuse(earlier.info.run_id, job)
     else:
         _show(name, metrics, store)
     return _objective(metrics, objective)
@@ -310,7 +313,7 @@ def _closing(history, program):
     return {"best/epoch": epoch, **best, **measures.size(weights), "size/binary_share": share, **cost}
 
 
-def _attack(options, data, program, tracked, name, parent):
+def _attack(options, data, program, tracked, name, job):
     """Attacks the discretized net, and tells whether its robust accuracy can be trusted."""
     option = options["attack"]
     if option["name"] == "none":
@@ -323,7 +326,7 @@ def _attack(options, data, program, tracked, name, parent):
     if report.reasons is not None:
         verdict = trust.verdict(report.reasons)
         tracked.tag({"trusted": verdict})
-        _tell_trust(verdict, name if parent else "")
+        _tell_trust(verdict, name if job else "")
     for path, content in robustness.files(report, option["name"]).items():
         tracked.file(content, path)
     for key, points in report.curves.items():

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -19,11 +20,7 @@ from omegaconf import OmegaConf
 
 from brnn import config, identity, terminal
 
-PLAN = "BRNN_SWEEP"  # environment variable that tells jobs, in other processes too, of their sweep
-LAUNCH = "BRNN_LAUNCH"  # that tells them which command started them
-JOB = "BRNN_JOB"  # that tells a run which of the jobs it is
-TRIAL = "BRNN_TRIAL"  # that tells a job its number in an optimizer's study
-TRACEBACK = "BRNN_TRACEBACK"  # that asks for the traceback of an error
+TRACEBACK = "BRNN_TRACEBACK"  # environment variable of a user who wants the traceback of an error
 SHOWN = ("test/accuracy", "sparsity/all", "attack/robust_accuracy", "attack/success_rate", "time/seconds")
 TOLD = ("precision", "estimator", "topology", "seed", "experiment", "tracking")  # in the name of a run, or needless
 FREE = {*identity.APART, "hydra"} - {"objective"}  # keys on which the identity of a sweep does not depend
@@ -31,6 +28,25 @@ FREE = {*identity.APART, "hydra"} - {"objective"}  # keys on which the identity 
 
 class SweepError(RuntimeError):
     """Some jobs of a sweep failed."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """The task function of a launch: it passes to `function` what the job has to know of its sweep.
+
+    `sweep_job` is what the jobs have in common, `trials` are the numbers of their trials, if they
+    have any, by the numbers of the jobs.
+    """
+
+    function: Callable
+    sweep_job: identity.SweepJob
+    trials: dict[int, int]
+
+    def __call__(self, composed) -> float | list[float]:
+        """Runs the job of which Hydra has the number."""
+        number = HydraConfig.get().job.num
+        job = replace(self.sweep_job, number=number, trial=self.trials.get(number))
+        return self.function(composed, job)
 
 
 def grid(overrides: Sequence, together: Sequence) -> list[list[str]]:
@@ -71,8 +87,9 @@ def values(override):
 def parent(composed, arguments: list[str], constant: list[str], how: dict):
     """The parent run of the jobs that run inside; in the end it prints their table, and raises if any failed.
 
-    `arguments` are the overrides of the sweep, `constant` those that are the same in all jobs, `how` tells how the
-    jobs are made of them; jobs may know it too. Yields the run, and a list for jobs of which nothing came back.
+    `arguments` are the overrides of the sweep, `constant` those that are the same in all jobs, and
+    `how` are the keys by which jobs are made of them. Yields the run, what its jobs have to know of
+    the sweep, and a list for jobs of which nothing came back.
     """
     from brnn import tracking
 
@@ -85,18 +102,18 @@ def parent(composed, arguments: list[str], constant: list[str], how: dict):
     if earlier and tracking.standing(earlier) == "running" and composed.resume != "force":
         raise SweepError(f"this sweep goes on already, as process {earlier.data.tags[tracking.OWNER]}")
     began, lost, name = time.time(), [], " ".join(arguments) or "sweep"
-    os.environ[LAUNCH] = uuid.uuid4().hex
-    with store.run(name, {"sweep": name, tracking.FINGERPRINT: fingerprint}, None, spool, earlier) as run:
-        os.environ[PLAN] = json.dumps({"parent": run.id, "constant": constant, "how": how})
+    launch = uuid.uuid4().hex
+    tags = {"sweep": name, tracking.FINGERPRINT: fingerprint, tracking.LAUNCH: launch}
+    with store.run(name, tags, None, spool, earlier) as run:
+        sweep_job = identity.SweepJob(run.id, launch, tuple(constant), how)
         try:
-            yield run, lost
-            _forget_old_errors(store, run.id)
+            yield run, sweep_job, lost
+            _forget_old_errors(store, sweep_job)
         finally:
             jobs = lost  # all that is known where the store is away
             try:
-                jobs = _closed(store, run.id, began, lost)
+                jobs = _closed(store, sweep_job, began, lost)
             finally:
-                del os.environ[PLAN], os.environ[LAUNCH]
                 terminal.sweep_table(jobs)
                 bad = {job["name"]: job["error"] for job in jobs if job["status"] in ("failed", "killed")}
                 if bad:
@@ -110,20 +127,19 @@ def identify(arguments: list[str], how: dict) -> str:
     return identity.hashed(["sweep", sorted(one for one in arguments if root(one) not in FREE), how])
 
 
-def job(options: dict, run: Callable) -> float | list[float]:
-    """Runs one job of a sweep; its error is said and recorded, and its objective then is not a number.
+def job(options: dict, run: Callable, sweep_job: identity.SweepJob) -> float | list[float]:
+    """Runs one job of a sweep; an error is printed and recorded, and the objective is then NaN.
 
-    `run(options, parent, suffix, report)` gets the parent run, what the job's name has to tell beyond the groups, and
-    a function that is told the metrics of each epoch, and tells whether to go on.
+    `run(options, sweep_job, suffix, report)` gets the part of the job's name beyond the groups, and
+    a function of an epoch and its metrics that returns whether to go on.
     """
     from brnn import tracking
 
-    began, plan, overrides = time.time(), json.loads(os.environ[PLAN]), list(HydraConfig.get().overrides.task)
-    own = [override for override in overrides if override not in plan["constant"]]
-    os.environ[JOB] = str(HydraConfig.get().job.num)
+    began, overrides = time.time(), list(HydraConfig.get().overrides.task)
+    own = [override for override in overrides if override not in sweep_job.constant]
     suffix = "".join(f" {override}" for override in own if not _is_told(override))
     try:
-        return run(options, plan["parent"], suffix, _reporter(options, plan["how"]))
+        return run(options, sweep_job, suffix, _reporter(options, sweep_job))
     except tracking.GivenUpError as reason:
         terminal.note(f"{' '.join(own)}: {reason}")
     except Exception as error:
@@ -131,7 +147,7 @@ def job(options: dict, run: Callable) -> float | list[float]:
             raise
         terminal.error(f"{' '.join(own)}: {error}")
         try:
-            _record(options, plan["parent"], " ".join(own), error, began)
+            _record(options, sweep_job, " ".join(own), error, began)
         except tracking.TrackingError:  # the launcher then tells the sweep
             raise error from None
     return float("nan")
@@ -170,12 +186,12 @@ def _prospect(options, store):
     return {"status": "resume", "epochs": options["epochs"] - len(checkpoint.load(path)[1]["history"])}
 
 
-def _reporter(options, how):
-    if TRIAL not in os.environ:
+def _reporter(options, sweep_job):
+    if sweep_job.trial is None:
         return lambda epoch, metrics: True
     from brnn import search
 
-    return search.reporter(how, int(os.environ[TRIAL]), options["monitor"])
+    return search.reporter(sweep_job.how, sweep_job.trial, options["monitor"])
 
 
 def root(override: str) -> str:
@@ -188,46 +204,48 @@ def _is_told(override):
     return key.partition("@")[2] in TOLD or key in TOLD or key.startswith("tracking.")
 
 
-def _record(options, parent, name, error, began):
+def _record(options, sweep_job, name, error, began):
     """Leaves a failed run also of a job that failed before its run began."""
     from brnn import tracking
 
     store = tracking.open_store(**options["tracking"])
-    mine = [one for one in store.children(parent) if one.data.tags.get(tracking.OWNER) == identity.owner()]
+    children = store.children(sweep_job.parent)
+    mine = [one for one in children if one.data.tags.get(tracking.OWNER) == identity.owner()]
     if any((one.info.end_time or 0) >= int(began * 1000) for one in mine):
         return
     fingerprint = identity.hashed(["failed", {key: v for key, v in options.items() if key not in identity.APART}])
     spool = Path(options["checkpoints"]) / f"{fingerprint}.jsonl"
     tags = {tracking.FINGERPRINT: fingerprint, tracking.RECORD: "true"}
-    with suppress(type(error)), store.run(name, tags, parent, spool, store.earlier(fingerprint)):
+    earlier = store.earlier(fingerprint)
+    with suppress(type(error)), store.run(name, tags, sweep_job, spool, earlier):
         raise error
 
 
-def _forget_old_errors(store, parent):
+def _forget_old_errors(store, sweep_job):
     """Drops what `_record` left of jobs that now got as far as their run."""
     from brnn import tracking
 
-    for one in store.children(parent):
-        if tracking.RECORD in one.data.tags and one.data.tags[tracking.LAUNCH] != os.environ[LAUNCH]:
+    for one in store.children(sweep_job.parent):
+        if tracking.RECORD in one.data.tags and not tracking.is_of_launch(one, sweep_job.launch):
             store.delete(one.info.run_id)
 
 
-def _closed(store, parent, began, lost):
+def _closed(store, sweep_job, began, lost):
     """The rows of the table, after runs whose processes are gone were marked."""
     from brnn import tracking
 
-    for one in store.children(parent):
-        if tracking.standing(one) == "interrupted":
+    for one in store.children(sweep_job.parent):
+        if tracking.standing(one, sweep_job.launch) == "interrupted":
             store.kill(one.info.run_id)
-    rows = [_row(one, began) for one in store.children(parent)]
+    rows = [_row(one, began, sweep_job.launch) for one in store.children(sweep_job.parent)]
     return [row for row in rows if not (lost and row["status"] == "killed")] + lost
 
 
-def _row(one, began):
+def _row(one, began, launch):
     """A job, for the table."""
     from brnn import tracking
 
-    values, status = one.data.metrics, tracking.standing(one)
+    values, status = one.data.metrics, tracking.standing(one, launch)
     if status == "finished" and one.info.end_time < int(began * 1000):
         status = "skipped"
     if status == "killed" and tracking.GIVEN_UP in one.data.tags:

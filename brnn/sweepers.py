@@ -1,7 +1,7 @@
 """Sweepers: which jobs a sweep has, and in which order they are launched.
 
-`plugin` is the Hydra plugin: it has the composed `config`, the `loader` that composes a job's configuration from its
-overrides, and the `launcher`.
+`plugin` is the Hydra plugin: it has the composed `config`, Hydra's `context`, the `loader` that
+composes a job's configuration from its overrides, the `task` function of a job, and the `launcher`.
 """
 
 import builtins
@@ -28,8 +28,8 @@ def grid(plugin, arguments: list[str], *, zip: list, params: dict) -> None:
     for job in _kinds(plugin.loader, jobs):
         _composed(plugin, job)  # which finds at once what no job could run with
     _warm(plugin.launcher, len(jobs))
-    with sweep.parent(plugin.config, arguments, constant, {"zip": list(zip)}) as (_, lost):
-        returns = plugin.launcher.launch(jobs, initial_job_idx=0)
+    with sweep.parent(plugin.config, arguments, constant, {"zip": list(zip)}) as (_, common, lost):
+        returns = _launch(plugin, jobs, common)
         lost.extend(_lost(returns, constant))
 
 
@@ -50,13 +50,11 @@ def optuna(
         terminal.note(f"study {how['study']} has {search.done(opened)} of {trials} trials in {keys['storage']}")
         return
     _warm(plugin.launcher, min(trials, parallel))
-    with sweep.parent(plugin.config, arguments, constant, how) as (run, lost):
+    with sweep.parent(plugin.config, arguments, constant, how) as (run, common, lost):
         search.take_up(opened)
         while batch := search.ask(opened, space, trials, parallel):
             jobs = [[*constant, *(f"{key}={value}" for key, value in one.params.items())] for one in batch]
-            numbers = [f"+hydra.job.env_set.{sweep.TRIAL}='{one.number}'" for one in batch]
-            launched = [[*job, number] for job, number in builtins.zip(jobs, numbers, strict=True)]
-            returns = plugin.launcher.launch(launched, initial_job_idx=batch[0].number)
+            returns = _launch(plugin, jobs, common, [one.number for one in batch])
             lost.extend(_lost(returns, constant))
             for trial, one in builtins.zip(batch, returns, strict=True):
                 search.tell(opened, trial, one.return_value if one.status == JobStatus.COMPLETED else math.nan)
@@ -73,6 +71,14 @@ def _parsed(plugin, arguments, params):
 
 def _constant(overrides):
     return [value for one in overrides if not one.is_sweep_override() for value in sweep.values(one)]
+
+
+def _launch(plugin, jobs, common, trials=()):
+    """Launches jobs, numbered from zero or from the first of their trials."""
+    first = trials[0] if trials else 0
+    task = sweep.Task(plugin.task, common, dict(enumerate(trials, first)))
+    plugin.launcher.setup(hydra_context=plugin.context, task_function=task, config=plugin.config)
+    return plugin.launcher.launch(jobs, initial_job_idx=first)
 
 
 def _warm(launcher, jobs):

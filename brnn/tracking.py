@@ -1,8 +1,8 @@
 """Tracking: the only module that knows MLflow.
 
-Everything goes through the client with an explicit run, so that nothing is left in the environment, and a
-job of a sweep needs only the identifier of its parent. A server that goes away in the middle of a run costs
-nothing: what it cannot take is kept in a file, the spool, line by line, until it is back.
+Everything goes through the client with an explicit run, so that nothing is left in the environment,
+and a job of a sweep needs only what it gets as its `SweepJob`. A server that goes away in the
+middle of a run costs nothing: what it cannot take is kept in a file, the spool, until it is back.
 """
 
 import base64
@@ -67,14 +67,20 @@ class Store:
         self.uri = uri
 
     @contextmanager
-    def run(self, name: str, tags: dict, parent: str | None, spool: Path | None = None, earlier=None):
-        """A new run, or `earlier` opened again.
+    def run(
+        self,
+        name: str,
+        tags: dict,
+        job: identity.SweepJob | None,
+        spool: Path | None = None,
+        earlier=None,
+    ):
+        """A new run, or `earlier` opened again; `job` is its place in a sweep, if it has one.
 
         It ends as finished, as killed by Ctrl-C or by a sweeper, or as failed with its error as a tag.
         """
-        tags = tags | {OWNER: identity.owner(), LAUNCH: os.environ.get("BRNN_LAUNCH", "")}
-        tags |= {PARENT: parent} if parent else {}
-        tags |= {JOB: os.environ["BRNN_JOB"]} if "BRNN_JOB" in os.environ else {}
+        tags = {LAUNCH: ""} | tags | {OWNER: identity.owner()}
+        tags |= {PARENT: job.parent, LAUNCH: job.launch, JOB: job.number} if job else {}
         run_id = self._reopen(earlier, tags) if earlier else self._create(name, tags)
         run = Run(self, run_id, spool, earlier)
         try:
@@ -116,10 +122,10 @@ class Store:
         with _failing_clearly(self.uri):
             return {metric.step: metric.value for metric in self.client.get_metric_history(run_id, key)}
 
-    def reuse(self, run_id: str, parent: str) -> None:
-        """Counts a finished run among the jobs of a sweep."""
+    def reuse(self, run_id: str, job: identity.SweepJob) -> None:
+        """Makes a finished run count as a job of a sweep."""
         with _failing_clearly(self.uri):
-            self.client.set_tag(run_id, f"{REUSED}.{parent}", os.environ.get("BRNN_JOB", "0"))
+            self.client.set_tag(run_id, f"{REUSED}.{job.parent}", str(job.number))
 
     def delete(self, run_id: str) -> None:
         """Puts a run into the store's trash."""
@@ -288,22 +294,22 @@ def refused(spool: Path) -> Path:
     return spool.with_suffix(".refused")
 
 
-def standing(run) -> str:
+def standing(run, launch: str = "") -> str:
     """How a run stands: finished, failed, killed, running, or interrupted where its process is gone.
 
-    A run of another machine is taken to be running, unless the present launch has started it again.
+    A run of another machine is taken to be running, unless `launch`, the present one, started it.
     """
     if run.info.status != "RUNNING":
         return run.info.status.lower()
     runs = identity.alive(run.data.tags.get(OWNER, "::"))
     if runs is None:
-        runs = not is_of_launch(run)
+        runs = not is_of_launch(run, launch)
     return "running" if runs else "interrupted"
 
 
-def is_of_launch(run) -> bool:
-    """Whether the present launch of a sweep started a run."""
-    return run.data.tags.get(LAUNCH, "") == os.environ.get("BRNN_LAUNCH") != ""
+def is_of_launch(run, launch: str) -> bool:
+    """Whether a launch of a sweep started a run; an empty `launch` is that of no sweep."""
+    return run.data.tags.get(LAUNCH, "") == launch != ""
 
 
 def open_store(*, uri: StoreUri, experiment: str) -> Store:

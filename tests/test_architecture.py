@@ -19,7 +19,8 @@ ORDER = [
     "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
     "figures", "robustness", "writing",
     "identity", "spools", "tracking",  # what a person sees
-    "run", "imports", "search", "sweep", "pools", "launchers", "sweepers", "sync", "__main__", "sample",
+    "run", "imports", "search", "sweep", "pools", "launchers", "sweepers", "sync",
+    "shutdown", "__main__", "sample",
 ]  # fmt: skip
 HOMES = {
     "tensorflow": {
@@ -92,6 +93,30 @@ def test_the_method_itself_needs_only_keras(module):
 @pytest.mark.parametrize("module", ORDER)
 def test_keras_is_used_by_its_public_names(module):
     assert not {name for name in imported(module) if name.startswith(("keras.src", "tensorflow.python"))}
+
+
+def privates(tree: ast.AST) -> set[str]:
+    """Private names of the standard library that a module reads; `os._exit` is public."""
+    names = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name in sys.stdlib_module_names
+    }
+    return {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in names
+        and node.attr.startswith("_")
+    } - {"os._exit"}
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_python_is_used_by_its_public_names(module):
+    assert privates(ast.parse((PACKAGE / f"{module}.py").read_text())) == set()
 
 
 @pytest.mark.parametrize("module", ORDER)

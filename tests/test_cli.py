@@ -3,6 +3,8 @@
 import gzip
 import os
 import resource
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -117,6 +119,50 @@ def test_a_truncated_archive_is_one_line(command_line, damaged_idx, tmp_path):
     message = error_of(command_line(tmp_path, f"dataset.root={damaged_idx}"))
     assert message.startswith(f"{first} cannot be read (")
     assert message.endswith("): get the file again")
+
+
+ENDING = """
+import atexit, sys, threading, time
+from brnn import __main__
+
+class Late:
+    def __del__(self):
+        print("taken apart", flush=True)
+
+late, statement = Late(), sys.argv.pop()
+
+def end():
+    atexit.register(print, "last handler")
+    threading.Thread(target=lambda: (time.sleep(0.5), print("thread"))).start()
+    sys.stdout.write("block\\n")
+    exec(statement)
+
+__main__._hydra = end
+__main__.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "traceback", "code", "error"),
+    [
+        ("pass", "", 0, ""),
+        ("sys.exit()", "", 0, ""),
+        ("sys.exit(3)", "", 3, ""),
+        ("sys.exit('why')", "", 1, "why"),
+        ("raise ValueError('why')", "", 1, "error: why"),
+        ("raise ValueError('why')", "1", 1, "ValueError: why"),
+        ("raise KeyboardInterrupt", "", 130, "error: stopped; the same command goes on after"),
+        ("import signal; signal.raise_signal(15)", "", 143, "error: stopped; the same command"),
+    ],
+)
+def test_a_process_ends_as_any_other_but_takes_nothing_apart(statement, traceback, code, error):
+    command = [sys.executable, "-c", ENDING, statement]
+    environment = {**os.environ, "BRNN_TRACEBACK": traceback}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == code, done.stderr
+    assert done.stdout.splitlines() == ["block", "thread", "last handler"]
+    assert (done.stderr.splitlines() or [""])[-1].startswith(error)
+    assert ("Traceback" in done.stderr) == bool(traceback)
 
 
 # What only a run can find

@@ -1,7 +1,10 @@
 """A sweep does what its command line says, tells what failed and why, and goes on where it was stopped."""
 
+import dataclasses
 import json
+import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -9,13 +12,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import cloudpickle
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import OverrideParseException  # noqa: F401
 
-from brnn import config, launchers, pools, sweep, tracking
+from brnn import config, identity, launchers, pools, sweep, tracking
 
 SMALL = ["precision=full", "topology=mlp", "topology.width=8", "topology.depth=1", "batch_size=32", "attack=none"]
 SMALL += ["dataset=arrays", "compiled=false"]
@@ -177,6 +183,21 @@ def test_a_job_that_always_kills_its_process_is_told_and_costs_no_other():
     assert {one.status for one in others} == {JobStatus.COMPLETED}
 
 
+def test_a_pool_ends_no_process_but_its_own():
+    stranger = multiprocessing.get_context(pools.METHOD).Process(target=time.sleep, args=(60,))
+    stranger.start()
+    try:
+        jobs = [Errand([f"seed={seed}"], "os._exit(9)") for seed in range(2)]
+        lost = launchers.processes(jobs, n_jobs=2, attempts=1)
+        assert [one.status for one in lost] == [JobStatus.FAILED] * 2
+        stranger.join(0.5)
+        assert stranger.exitcode is None
+        assert multiprocessing.active_children() == [stranger]
+    finally:
+        stranger.kill()
+        stranger.join()
+
+
 def test_an_error_that_no_process_can_pass_on_costs_no_other_job():
     lines = ["JobReturn(_return_value=OverrideParseException('a=', 'is no override'))", "json.loads('{')", "None"]
     first, second, third = launchers.processes([Errand(["seed=0"], line) for line in lines], n_jobs=2, attempts=1)
@@ -311,6 +332,47 @@ def test_cores_are_those_of_the_container(tmp_path, monkeypatch):
     for text, number in (("-1", own), ("100000", 1)):
         (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(f"{text}\n")
         assert pools.cores() == number, text
+
+
+@pytest.mark.parametrize("launcher", [["hydra/launcher=basic"], ["hydra.launcher.n_jobs=2"]])
+def test_jobs_of_another_sweeper_are_runs_without_a_parent(place, launcher):
+    rates = "optimizer.learning_rate=0.01,1e30,0.02"
+    words = ["hydra/sweeper=basic", *launcher, "epochs=2", rates, "--multirun"]
+    code, _, err = ran(place, *words)
+    parents, children, _ = runs(place)
+    assert code == 1
+    assert err.splitlines()[-1].startswith("error: epoch ")  # the error of the second job
+    assert "try a lower optimizer.learning_rate" in err.splitlines()[-1]
+    assert children == []
+    status = {one.data.params["optimizer.learning_rate"]: one.info.status for one in parents}
+    assert status == {"0.01": "FINISHED", "1e+30": "FAILED", "0.02": "FINISHED"}
+    assert not any(tracking.JOB in one.data.tags for one in parents)
+
+
+def test_hydras_own_launcher_runs_the_jobs_of_a_sweep(place):
+    words = ["hydra/launcher=basic", "seed=4,5", "epochs=1", "--multirun"]
+    for line in ("2 finished, 0 failed, 0 skipped", "0 finished, 0 failed, 2 skipped"):
+        code, out, err = ran(place, *words)
+        assert (code, out.splitlines()[-1]) == (0, line), err
+    (parent,), children, _ = runs(place)
+    reused = f"{tracking.REUSED}.{parent.info.run_id}"
+    tags = [[one.data.tags[key] for key in (tracking.JOB, reused)] for one in children]
+    assert sorted(tags) == [["0", "0"], ["1", "1"]]
+    assert len({one.data.tags[tracking.LAUNCH] for one in children} - {""}) == 1
+
+
+def test_a_task_passes_to_each_job_its_number_and_trial(place):
+    common = identity.SweepJob("parent", "command", ("epochs=1",), {"study": "one"})
+    task = sweep.Task(lambda composed, job: (composed, job), common, {4: 4, 5: 7})
+    with initialize_config_dir(str(config.folder()), version_base="1.3"):
+        composed = compose("config", ["hydra.job.num=5"], return_hydra_config=True)
+    previous = HydraConfig.instance().cfg
+    try:
+        HydraConfig.instance().set_config(composed)
+        found = pickle.loads(cloudpickle.dumps(task))("configuration")
+    finally:
+        HydraConfig.instance().cfg = previous
+    assert found == ("configuration", dataclasses.replace(common, number=5, trial=7))
 
 
 def test_optuna_prunes_goes_on_and_keeps_its_study(place):

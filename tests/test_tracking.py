@@ -18,7 +18,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from brnn import tracking
+from brnn import identity, tracking
 from brnn.tracking import PARENT, TrackingError
 
 PROCESSES, BATCHES, KEYS = 4, 25, 20  # 500 values from each process
@@ -178,11 +178,33 @@ def test_artifacts_are_kept_where_they_were_put(store):
 def test_a_child_names_its_parent_and_children_come_in_their_order(store):
     with store.run("parent", {}, None) as parent:
         for name in ("first", "second"):
-            with store.run(name, {}, parent.id) as child:
+            with store.run(name, {}, identity.SweepJob(parent.id, "command")) as child:
                 assert of(child).data.tags[PARENT] == parent.id
             time.sleep(0.002)  # times are whole milliseconds
     assert [child.info.run_name for child in store.children(parent.id)] == ["first", "second"]
     assert store.children("nobody") == []
+
+
+def test_a_job_is_tagged_with_its_launch_and_number(store):
+    with store.run("alone", {}, None) as alone:
+        pass
+    with store.run("job", {}, identity.SweepJob(alone.id, "command", number=3)) as job:
+        pass
+    store.reuse(alone.id, identity.SweepJob("another", "command", number=5))
+    tags = of(job).data.tags
+    assert [tags[key] for key in (tracking.LAUNCH, tracking.JOB)] == ["command", "3"]
+    assert of(alone).data.tags[f"{tracking.REUSED}.another"] == "5"
+    assert [tracking.is_of_launch(of(job), launch) for launch in ("command", "")] == [True, False]
+    assert not tracking.is_of_launch(of(alone), "")
+
+
+def test_a_run_takes_no_place_in_a_sweep_from_the_environment(store, monkeypatch):
+    for name in ("LAUNCH", "JOB", "SWEEP", "TRIAL"):
+        monkeypatch.setenv(f"BRNN_{name}", "7")
+    with store.run("alone", {}, None) as run:
+        pass
+    assert tracking.JOB not in of(run).data.tags
+    assert of(run).data.tags[tracking.LAUNCH] == ""
 
 
 # How a run ends

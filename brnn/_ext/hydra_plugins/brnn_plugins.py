@@ -24,7 +24,7 @@ class GridSweeper(Sweeper):
         """Hydra's part: what is swept, and who launches it."""
         from hydra.core.plugins import Plugins
 
-        self.config = config
+        self.context, self.task, self.config = hydra_context, task_function, config
         self.loader = hydra_context.config_loader
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
