@@ -32,11 +32,15 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> "Figure":
     """
     figure = _figure(9.0, 3.6)
     for axes, quantity in zip(
-        _grid(figure, 1, 2, margins=(0.75, 0.15, 0.6, 0.15), gaps=(0.8, 0.0)).flat, ("loss", "accuracy"), strict=True
+        _grid(figure, 1, 2, margins=(0.75, 0.15, 0.6, 0.15), gaps=(0.8, 0.0)).flat,
+        ("loss", "accuracy"),
+        strict=True,
     ):
         for split, color in _SPLITS.items():
             key = f"{split}/{quantity}"
-            points = [(epoch, metrics[key]) for epoch, metrics in enumerate(history, 1) if key in metrics]
+            points = [
+                (epoch, metrics[key]) for epoch, metrics in enumerate(history, 1) if key in metrics
+            ]
             if points:
                 _curve(axes, points, f"{split} {points[-1][1]:.4f}", color, "o")
         _label(axes, "epoch", quantity)
@@ -48,7 +52,9 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> "Figure":
     return figure
 
 
-def latent_histograms(weights: Mapping[str, np.ndarray], bounds: Mapping[str, float | None]) -> "Figure":
+def latent_histograms(
+    weights: Mapping[str, np.ndarray], bounds: Mapping[str, float | None]
+) -> "Figure":
     """How the latent values of each variable are spread between the bounds that they are clipped to.
 
     Shows the first 12 variables and tells how many more there are.
@@ -57,13 +63,18 @@ def latent_histograms(weights: Mapping[str, np.ndarray], bounds: Mapping[str, fl
     columns = max(1, min(4, len(shown)))
     rows = max(1, math.ceil(len(shown) / columns))
     figure = _figure(max(2.9 * columns, 4.0), 2.1 * rows + 0.5)
-    panels = list(_grid(figure, rows, columns, margins=(0.8, 0.15, 0.65, 0.5), gaps=(0.45, 0.75)).flat)
+    panels = list(
+        _grid(figure, rows, columns, margins=(0.8, 0.15, 0.65, 0.5), gaps=(0.45, 0.75)).flat
+    )
     for axes, path in zip(panels, shown, strict=False):
         _histogram(axes, path, np.ravel(weights[path]), bounds[path])
     for axes in panels[len(shown) :]:
         axes.remove()
     left_out = len(weights) - len(shown)
-    figure.supxlabel("latent value" + (f"  ({left_out} more variables are not shown)" if left_out else ""), fontsize=10)
+    figure.supxlabel(
+        "latent value" + (f"  ({left_out} more variables are not shown)" if left_out else ""),
+        fontsize=10,
+    )
     figure.supylabel("count", fontsize=10)
     return figure
 
@@ -74,7 +85,9 @@ def adversarial_examples(images, perturbed, labels, predictions, targets, count:
     `images` and `perturbed`: `(n, height, width)`, with or without channels, whose mean is shown; or `(n, features)`,
     shown as a square where it is one. `targets` is None where the attack had none. Fooled is what has a red title.
     """
-    originals, results = ([_picture(values) for values in batch[:count]] for batch in (images, perturbed))
+    originals, results = (
+        [_picture(values) for values in batch[:count]] for batch in (images, perturbed)
+    )
     changes = [result - original for original, result in zip(originals, results, strict=True)]
     low, high = _limits(originals + results)
     reach = max(map(abs, _limits(changes))) or 1.0
@@ -84,9 +97,9 @@ def adversarial_examples(images, perturbed, labels, predictions, targets, count:
     change = _strip(rows[1], changes, "perturbation", "coolwarm", (-reach, reach))
     _strip(rows[2], results, "result", "gray_r", (low, high))
     width, _ = figure.get_size_inches()
-    figure.colorbar(change, cax=figure.add_axes((1 - 0.9 / width, 0.34, 0.12 / width, 0.26))).ax.tick_params(
-        labelsize=8
-    )
+    figure.colorbar(
+        change, cax=figure.add_axes((1 - 0.9 / width, 0.34, 0.12 / width, 0.26))
+    ).ax.tick_params(labelsize=8)
     for i in range(len(originals)):
         target = "" if targets is None else f"\n(target {targets[i]})"
         color = "black" if predictions[i] == labels[i] else _RED
@@ -96,7 +109,10 @@ def adversarial_examples(images, perturbed, labels, predictions, targets, count:
 
 
 def curves(
-    series: Mapping[str, Sequence[tuple[float, float]]], xlabel: str, ylabel: str, chance: float | None
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    xlabel: str,
+    ylabel: str,
+    chance: float | None,
 ) -> "Figure":
     """The named curves `[(x, y), …]` in one panel; a dashed line at `chance`, if given."""
     widest = max(map(len, series), default=0)
@@ -129,10 +145,19 @@ def _grid(figure: "Figure", rows: int, columns: int, *, margins: tuple, gaps: tu
 
     To find them by a layout engine takes as long as the drawing.
     """
-    (width, height), (left, right, bottom, top), (beside, below) = figure.get_size_inches(), margins, gaps
+    (width, height), (left, right, bottom, top), (beside, below) = (
+        figure.get_size_inches(),
+        margins,
+        gaps,
+    )
     wide = (width - left - right - (columns - 1) * beside) / columns
     high = (height - bottom - top - (rows - 1) * below) / rows
-    edges = {"left": left / width, "right": 1 - right / width, "bottom": bottom / height, "top": 1 - top / height}
+    edges = {
+        "left": left / width,
+        "right": 1 - right / width,
+        "bottom": bottom / height,
+        "top": 1 - top / height,
+    }
     edges |= {"wspace": beside / wide, "hspace": below / high}
     return figure.subplots(rows, columns, squeeze=False, gridspec_kw=edges)
 
@@ -156,9 +181,19 @@ def _tidy(axes: "Axes") -> None:
     axes.tick_params(color=_GREY, labelsize=9)
 
 
-def _curve(axes: "Axes", points: Sequence[tuple[float, float]], label: str, color: str, marker: str) -> None:
+def _curve(
+    axes: "Axes", points: Sequence[tuple[float, float]], label: str, color: str, marker: str
+) -> None:
     x, y = zip(*points, strict=True)
-    axes.plot(x, y, label=label, color=color, marker=marker if len(x) <= _MAX_MARKED else "", ms=4.5, lw=1.7)
+    axes.plot(
+        x,
+        y,
+        label=label,
+        color=color,
+        marker=marker if len(x) <= _MAX_MARKED else "",
+        ms=4.5,
+        lw=1.7,
+    )
 
 
 def _histogram(axes: "Axes", path: str, values: np.ndarray, bound: float | None) -> None:
@@ -179,11 +214,15 @@ def _histogram(axes: "Axes", path: str, values: np.ndarray, bound: float | None)
             axes.axvline(edge, color=_RED, linestyle="--", linewidth=1.2)
     axes.set_yscale("log")
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(EngFormatter(sep=""))  # 10k takes a third of the time of a power of ten
+    axes.yaxis.set_major_formatter(
+        EngFormatter(sep="")
+    )  # 10k takes a third of the time of a power of ten
     axes.set_ylim(0.7, 2 * max(counts.max(), 1))
     axes.set_xlim(-limit, limit)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.set_title(f"{path if len(path) <= _MAX_TITLE else '…' + path[1 - _MAX_TITLE :]}\n{note}", fontsize=9)
+    axes.set_title(
+        f"{path if len(path) <= _MAX_TITLE else '…' + path[1 - _MAX_TITLE :]}\n{note}", fontsize=9
+    )
     _tidy(axes)
 
 
@@ -205,13 +244,22 @@ def _limits(pictures: Sequence[np.ndarray]) -> tuple[float, float]:
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
-def _strip(axes: "Axes", pictures: Sequence[np.ndarray], name: str, cmap: str, limits: tuple[float, float]):
+def _strip(
+    axes: "Axes", pictures: Sequence[np.ndarray], name: str, cmap: str, limits: tuple[float, float]
+):
     """Draws pictures beside one another in one panel, which is faster than many, and returns the last one."""
     height, width = pictures[0].shape
     ratio = height / width if max(height, width) <= 2 * min(height, width) else 1.0
     for i, picture in enumerate(pictures):
         extent = (i + (1 - _SHARE) / 2, i + (1 + _SHARE) / 2, 0, 1)
-        image = axes.imshow(picture, cmap=cmap, vmin=limits[0], vmax=limits[1], extent=extent, interpolation="nearest")
+        image = axes.imshow(
+            picture,
+            cmap=cmap,
+            vmin=limits[0],
+            vmax=limits[1],
+            extent=extent,
+            interpolation="nearest",
+        )
     axes.set(xlim=(0, len(pictures)), ylim=(0, 1), aspect=ratio * _SHARE, xticks=[], yticks=[])
     axes.set_ylabel(name, fontsize=10)
     axes.spines[:].set_visible(False)

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from brnn import terminal
+from brnn.terminal import lines
 
 UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}  # by the file system
 
@@ -57,7 +57,7 @@ def _acquire(file, on_wait):
 @cache
 def _warn(folder, reason):
     advice = "let only one process at a time use it"
-    terminal.warning(f"{folder} is on a file system without locks ({reason}): {advice}")
+    lines.warning(f"{folder} is on a file system without locks ({reason}): {advice}")
 
 
 def _is_at(file, path):

@@ -21,9 +21,12 @@ import tensorflow as tf
 from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescentTensorFlowV2
 from art.estimators.classification import TensorFlowV2Classifier
 
-from brnn import config, datasets, files, nets
-from brnn.robustness import ATTACK_BATCH, compiled
-from brnn.tasks import Task
+from brnn.config import groups
+from brnn.data import dataset, sources
+from brnn.nets import models
+from brnn.nets.task import Task
+from brnn.robustness.runner import ATTACK_BATCH, compiled
+from brnn.training import build
 from experiments.speed import configuration, in_turn
 
 TASK = Task((28, 28), 10)
@@ -41,29 +44,43 @@ NETS = {
 
 def net(overrides: list[str], data) -> keras.Model:
     """The discretized net after 8 epochs."""
-    options = configuration(["loss=cross_entropy", "epochs=8", "batch_size=50", "schedule=constant", *overrides])
-    program = nets.program(options, TASK)
-    for _ in nets.epochs(program, options, data):
+    options = configuration(
+        ["loss=cross_entropy", "epochs=8", "batch_size=50", "schedule=constant", *overrides]
+    )
+    program = build.program(options, TASK)
+    for _ in build.epochs(program, options, data):
         pass
-    return nets.twin(options, TASK, "trained", program.manager.weights())
+    return models.twin(options, TASK, "trained", program.manager.weights())
 
 
 def ours(model, x, labels, name: str, **keys):
     """Our attack, in the batches of `attack=…`."""
-    option = {k: v for k, v in config.option("attack", name).items() if k != "defaults"}
-    run = compiled(config.function("attack", option | {"epsilon": EPSILON} | keys, []), model, x, labels)
+    option = {k: v for k, v in groups.option("attack", name).items() if k != "defaults"}
+    run = compiled(
+        groups.function("attack", option | {"epsilon": EPSILON} | keys, []), model, x, labels
+    )
     starts = range(0, len(x), ATTACK_BATCH)
-    return lambda: np.concatenate([run(x[s : s + ATTACK_BATCH], labels[s : s + ATTACK_BATCH], 0, s) for s in starts])
+    return lambda: np.concatenate(
+        [run(x[s : s + ATTACK_BATCH], labels[s : s + ATTACK_BATCH], 0, s) for s in starts]
+    )
 
 
 def art(model, x, labels, iterations: int, batch: int):
     """ART's TensorFlow 2 version, which is its fastest."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    classifier = TensorFlowV2Classifier(model, 10, x.shape[1:], loss_object=loss, clip_values=(0, 1))
+    classifier = TensorFlowV2Classifier(
+        model, 10, x.shape[1:], loss_object=loss, clip_values=(0, 1)
+    )
     if iterations == 1:
         attack = FastGradientMethod(classifier, eps=EPSILON, batch_size=batch)
     else:
-        keys = {"eps": EPSILON, "eps_step": STEP, "max_iter": iterations, "num_random_init": 1, "verbose": False}
+        keys = {
+            "eps": EPSILON,
+            "eps_step": STEP,
+            "max_iter": iterations,
+            "num_random_init": 1,
+            "verbose": False,
+        }
         attack = ProjectedGradientDescentTensorFlowV2(classifier, batch_size=batch, **keys)
     return lambda: attack.generate(x, labels)
 
@@ -83,18 +100,25 @@ def compare(title: str, runs: dict, labels, model, rounds: int) -> None:
     seconds = in_turn(runs, rounds)
     mine = [name for name in runs if name.startswith("brnn")]
     print(f"\n{title}, epsilon {EPSILON}, {len(labels)} images, {rounds} rounds")
-    print(f"{'':24}{'robust':>8}{'images/s':>10}" + "".join(f"{f'{name} is x faster':>34}" for name in mine))
+    print(
+        f"{'':24}{'robust':>8}{'images/s':>10}"
+        + "".join(f"{f'{name} is x faster':>34}" for name in mine)
+    )
     for name, times in seconds.items():
         ratios = "".join(f"{median(times) / median(seconds[own]):34.1f}" for own in mine)
-        print(f"{name:24}{robust[name]:8.3f}{len(labels) / median(times):10.0f}{ratios}", flush=True)
+        print(
+            f"{name:24}{robust[name]:8.3f}{len(labels) / median(times):10.0f}{ratios}", flush=True
+        )
 
 
 def main() -> None:
     """Trains the nets and prints the tables."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    x, y, x_test, y_test = files.embedded_digits()
-    train, test = (((a / 255).astype("float32"), b.astype("int32")) for a, b in ((x, y), (x_test, y_test)))
-    data = datasets.Data(train, (test[0][:0], test[1][:0]), test, 10, "embedded")
+    x, y, x_test, y_test = sources.embedded_digits()
+    train, test = (
+        ((a / 255).astype("float32"), b.astype("int32")) for a, b in ((x, y), (x_test, y_test))
+    )
+    data = dataset.Data(train, (test[0][:0], test[1][:0]), test, 10, "embedded")
     for title, overrides in NETS.items():
         model = net(overrides, data)
         batches = (ART_DEFAULT, 250, ART_BEST) if title.startswith("simple") else (ART_BEST,)
@@ -105,7 +129,9 @@ def main() -> None:
         }
         single = {"brnn": ours(model, *test, "fgsm", targeted=False, clip=True)}
         for attack, iterations, runs in (("FGSM", 1, single), (f"PGD-{STEPS}", STEPS, many)):
-            runs |= {f"ART batch_size={size}": art(model, *test, iterations, size) for size in batches}
+            runs |= {
+                f"ART batch_size={size}": art(model, *test, iterations, size) for size in batches
+            }
             runs["Foolbox"] = of_foolbox(model, *test, iterations)
             compare(f"{attack}, {title}", runs, test[1], model, rounds)
 

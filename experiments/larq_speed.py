@@ -28,7 +28,9 @@ def _fit(net, x, y):
     model = _model(net, x.shape[1:])
     keys = {"jit_compile": True, "steps_per_execution": 50} if net["best"] else {}
     loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(tf.keras.optimizers.Adam(net["learning_rate"]), loss, metrics=["accuracy"], **keys)
+    model.compile(
+        tf.keras.optimizers.Adam(net["learning_rate"]), loss, metrics=["accuracy"], **keys
+    )
     if not net["best"]:
         return lambda: model.fit(x, y, batch_size=net["batch_size"], verbose=0)
     batches = tf.data.Dataset.from_tensor_slices((x, y)).cache().shuffle(len(x))
@@ -42,7 +44,11 @@ def _model(net, shape):
     for number, width in enumerate(net["widths"]):
         if number:
             model.add(tf.keras.layers.Activation(net["activation"]))
-        model.add(larq.layers.QuantDense(width, kernel_quantizer="ste_sign", kernel_constraint="weight_clip"))
+        model.add(
+            larq.layers.QuantDense(
+                width, kernel_quantizer="ste_sign", kernel_constraint="weight_clip"
+            )
+        )
         if net["batch_normalization"]:
             model.add(tf.keras.layers.BatchNormalization(momentum=0.9))
     return model

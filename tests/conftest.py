@@ -6,16 +6,21 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["XDG_CACHE_HOME"] = str(Path(__file__).parents[1] / ".pytest_cache" / "xdg")  # not the user's
+os.environ["XDG_CACHE_HOME"] = str(
+    Path(__file__).parents[1] / ".pytest_cache" / "xdg"
+)  # not the user's
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from omegaconf import OmegaConf
 
-from brnn import __main__, config, datasets, files  # the first puts the sweeper where Hydra finds it
+from brnn import paths
+from brnn.cli import compile_cache
+from brnn.config.check import check
+from brnn.data import dataset, images, sources
 
-__main__.keep_compiled()
+compile_cache.keep_compiled()
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
@@ -25,12 +30,12 @@ settings.load_profile("repeatable")
 def digits():
     """The whole MNIST where BRNN_DATA names its folder, else the embedded 5,000 digits; a twelfth is for validation."""
     if "BRNN_DATA" in os.environ:
-        return datasets.mnist(root=str(Path(os.environ["BRNN_DATA"]) / "mnist"), validation=1 / 12)
-    x, y, x_test, y_test = files.embedded_digits()
+        return images.mnist(root=str(Path(os.environ["BRNN_DATA"]) / "mnist"), validation=1 / 12)
+    x, y, x_test, y_test = sources.embedded_digits()
     held_out = len(x) // 12
     pairs = ((x[held_out:], y[held_out:]), (x[:held_out], y[:held_out]), (x_test, y_test))
     typed = [(a, b.astype("int32")) for a, b in pairs]
-    return datasets.Data(*typed, classes=10, source="embedded")
+    return dataset.Data(*typed, classes=10, source="embedded")
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +43,7 @@ def composed():
     """A function from overrides to the configuration that Hydra composes, unchecked."""
 
     def compose_(*overrides) -> dict:
-        with initialize_config_dir(str(config.folder()), version_base="1.3"):
+        with initialize_config_dir(str(paths.conf()), version_base="1.3"):
             return OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
 
     return compose_
@@ -50,7 +55,7 @@ def options(composed):
 
     def checked(*overrides) -> dict:
         result = composed(*overrides)
-        config.check(result)
+        check(result)
         return result
 
     return checked
@@ -61,7 +66,10 @@ def command_line(tmp_path_factory):
     """A function that runs `python -m brnn` in a folder, where it has no data, no network and nothing preset."""
     preset = ("BRNN_", "CI", "GIT_PYTHON", "HYDRA_", "MLFLOW_", "TF_", "no_proxy", "NO_PROXY")
     clean = {key: value for key, value in os.environ.items() if not key.startswith(preset)}
-    offline = {"https_proxy": "http://127.0.0.1:9", "KERAS_HOME": str(tmp_path_factory.mktemp("keras"))}
+    offline = {
+        "https_proxy": "http://127.0.0.1:9",
+        "KERAS_HOME": str(tmp_path_factory.mktemp("keras")),
+    }
 
     def run(folder, *arguments, limit=None, **environment) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "brnn", *arguments]

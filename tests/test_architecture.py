@@ -1,4 +1,4 @@
-"""Imports go one way in a stated order, each heavy library has its home, and a configuration is checked without any."""
+"""The plan of the house: imports point one way, heavy libraries have a home, modules are short."""
 
 import ast
 import subprocess
@@ -8,56 +8,55 @@ from pathlib import Path
 import pytest
 
 import brnn
+from brnn.config import fingerprint, groups
 
 PACKAGE = Path(brnn.__file__).parent
-ORDER = [
-    "ranges", "config", "lending",  # what a configuration may say
-    "estimators", "quantizers", "initializers", "schedules", "losses",  # pure functions
-    "layers", "cells", "manager", "tasks", "precisions", "topologies", "recurrent", "measures",  # nets
-    "terminal", "locks", "files", "datasets",
-    "checkpoint", "distribution", "training", "nets",
-    "libraries", "goals", "regimes", "attacks", "blackbox", "external", "ensembles", "cp_sat", "exact", "trust",
-    "figures", "robustness", "writing",
-    "identity", "spools", "tracking",  # what a person sees
-    "run", "imports", "search", "sweep", "pools", "launchers", "sweepers", "sync",
-    "shutdown", "__main__", "sample",
+ROOMS = [  # in order: a room imports only from rooms before it
+    "errors", "contracts", "paths", "locks",
+    "terminal", "figures",
+    "config",
+    "quantization", "nets", "data", "measures",
+    "attacks", "training", "proof", "robustness",
+    "tracking", "runs", "sweeps", "library", "cli",
 ]  # fmt: skip
-HOMES = {
-    "tensorflow": {
-        "distribution",
-        "training",
-        "goals",
-        "regimes",
-        "attacks",
-        "blackbox",
-        "external",
-        "trust",
-        "robustness",
-        "writing",
-    },
-    "scipy": {"exact"},
-    "ortools": {"cp_sat"},
-    "art": {"external", "libraries"},
+HOMES = {  # which rooms import a library
+    "tensorflow": {"attacks", "training", "robustness", "runs"},
+    "keras": {"quantization", "nets", "data", "measures", "training", "proof", "robustness", "tracking", "library", "cli"},
+    "scipy": {"proof"},
+    "ortools": {"proof"},
+    "art": {"attacks"},
     "mlflow": {"tracking"},
-    "hydra": {"__main__", "launchers", "sweep", "sweepers"},
-    "omegaconf": {"__main__", "launchers", "sweep", "sweepers"},
-    "optuna": {"search"},
-    "cloudpickle": {"pools"},
-    "ray": {"launchers"},
-    "submitit": {"launchers"},
+    "sqlalchemy": {"tracking"},
+    "requests": {"tracking"},
+    "hydra": {"sweeps", "cli"},
+    "omegaconf": {"sweeps", "cli"},
+    "optuna": {"sweeps"},
+    "cloudpickle": {"sweeps"},
+    "ray": {"sweeps"},
+    "submitit": {"sweeps"},
     "matplotlib": {"figures"},
     "rich": {"terminal"},
-    "mlxtend": {"files"},
-    "yaml": {"config", "ensembles", "run", "tracking"},
-}
-ONLY_KERAS = ["estimators", "quantizers", "initializers", "schedules", "losses", "layers", "cells", "manager",
-              "tasks", "precisions", "topologies", "recurrent", "measures"]  # fmt: skip
+    "mlxtend": {"data"},
+}  # fmt: skip
+LONGEST = 300  # lines of a module
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in PACKAGE.rglob("*.py") if "_ext" not in path.parts}
+
+
+def tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text())
 
 
 def imported(module: str) -> set[str]:
     """Dotted names that a module imports, at its top or inside a function."""
     names = set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
@@ -66,86 +65,147 @@ def imported(module: str) -> set[str]:
     return names
 
 
-def libraries(module: str) -> set[str]:
-    return {name.split(".")[0] for name in imported(module)} - set(sys.stdlib_module_names) - {"brnn"}
+def room(module: str) -> str:
+    return module.split(".")[1] if module.count(".") else ""
 
 
-def test_every_module_has_a_place_in_the_order():
-    assert {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"} == set(ORDER)
+def modules_of(room_: str) -> list[str]:
+    return [module for module in MODULES if room(module) == room_]
 
 
-@pytest.mark.parametrize("module", ORDER)
-def test_a_module_imports_only_what_comes_before(module):
-    used = {name.split(".")[1] for name in imported(module) if name.startswith("brnn.")}
-    assert used <= set(ORDER[: ORDER.index(module)])
+def test_every_module_is_in_a_room():
+    assert {room(module) for module in MODULES} - {""} == {*ROOMS, "__main__"}
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_room_imports_only_rooms_before_it(name):
+    used = {
+        room(i) for module in modules_of(name) for i in imported(module) if i.startswith("brnn.")
+    }
+    assert used - {name} <= set(ROOMS[: ROOMS.index(name)])
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_modules_of_a_room_have_no_circle(name):
+    inside = {m: {i for i in targets(m) if room(i) == name} for m in modules_of(name)}
+    open_, done = set(inside), set()
+    while open_:
+        ready = {module for module in open_ if inside[module] - {module} <= done}
+        assert ready, f"circle among {sorted(open_)}"
+        open_ -= ready
+        done |= ready
+
+
+def targets(module: str) -> set[str]:
+    """The modules of this package that a module imports."""
+    names = {name for name in imported(module) if name.startswith("brnn.")}
+    return {name if name in MODULES else name.rpartition(".")[0] for name in names} - {"brnn"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_room_uses_another_only_by_its_public_names(module):
+    private = {
+        name
+        for name in imported(module)
+        if name.startswith("brnn.") and room(name) != room(module) and "._" in name
+    }
+    assert not private
 
 
 @pytest.mark.parametrize("library", HOMES)
 def test_a_heavy_library_stays_home(library):
-    assert {module for module in ORDER if library in libraries(module)} == HOMES[library]
+    users = {room(m) for m in MODULES for i in imported(m) if i.split(".")[0] == library}
+    assert users == HOMES[library]
 
 
-@pytest.mark.parametrize("module", ONLY_KERAS)
-def test_the_method_itself_needs_only_keras(module):
-    assert libraries(module) <= {"keras", "numpy"}
+@pytest.mark.parametrize("module", modules_of("quantization") + modules_of("nets"))
+def test_the_method_needs_only_keras(module):
+    libraries = {name.split(".")[0] for name in imported(module)} - set(sys.stdlib_module_names)
+    assert libraries <= {"brnn", "keras", "numpy"}
 
 
-@pytest.mark.parametrize("module", ORDER)
-def test_keras_is_used_by_its_public_names(module):
-    assert not {name for name in imported(module) if name.startswith(("keras.src", "tensorflow.python"))}
+@pytest.mark.parametrize("module", MODULES)
+def test_libraries_are_used_by_their_public_names(module):
+    private = ("keras.src", "tensorflow.python", "mlflow.store.db", "hydra._internal")
+    allowed = {"hydra._internal.utils.get_args_parser"}  # Hydra has no public parser of its flags
+    assert not {name for name in imported(module) if name.startswith(private)} - allowed
 
 
-def privates(tree: ast.AST) -> set[str]:
-    """Private names of the standard library that a module reads; `os._exit` is public."""
-    names = {
-        alias.asname or alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import)
-        for alias in node.names
-        if alias.name in sys.stdlib_module_names
-    }
-    return {
-        f"{node.value.id}.{node.attr}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and node.value.id in names
-        and node.attr.startswith("_")
-    } - {"os._exit"}
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_is_asserted_or_evaluated(module):
+    nodes = list(ast.walk(tree(module)))
+    assert not [node for node in nodes if isinstance(node, ast.Assert)]
+    called = {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    assert not called & {"eval", "exec", "compile", "__import__"}
 
 
-@pytest.mark.parametrize("module", ORDER)
-def test_python_is_used_by_its_public_names(module):
-    assert privates(ast.parse((PACKAGE / f"{module}.py").read_text())) == set()
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_short_and_says_what_it_is_for(module):
+    text = MODULES[module].read_text()
+    assert len(text.splitlines()) <= LONGEST
+    assert ast.get_docstring(tree(module))
 
 
-@pytest.mark.parametrize("module", ORDER)
-def test_nothing_is_asserted_in_the_package(module):
-    assert not [
-        node for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())) if isinstance(node, ast.Assert)
-    ]
+def test_a_run_reads_as_a_straight_line():
+    (run,) = [n for n in tree("brnn.runs.run").body if getattr(n, "name", "") == "run"]
+    assert run.end_lineno - run.lineno < 60
+
+
+# Fingerprints rest on the closure of imports
+
+
+def test_every_module_that_a_run_reaches_is_hashed_or_named_as_harmless(options):
+    configuration = options("attack=suite")
+    hashed = set(fingerprint.numeric_modules(configuration, fingerprint.RUN))
+    roots = {fingerprint.RUN, *(m for modules in groups.GROUPS.values() for m in modules)}
+    reached = fingerprint.closure(roots, ("brnn",))
+    chosen = {m for m in reached if not fingerprint.is_harmless(m)}
+    optional = {"brnn.attacks.external", "brnn.proof"}  # options that this run does not choose
+    assert {m for m in chosen - hashed if not m.startswith(tuple(optional))} <= {
+        "brnn.data.sequences", "brnn.nets.recurrent", "brnn.nets.cells",
+    }  # fmt: skip
+    for name in fingerprint.HARMLESS:
+        assert any(m == name or m.startswith(f"{name}.") for m in MODULES), f"{name} is gone"
 
 
 CHECKED_WITHOUT = """
 import sys
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-import brnn.__main__
-from brnn import config
-with initialize_config_dir(str(config.folder()), version_base="1.3"):
-    config.check(OmegaConf.to_container(compose("config"), resolve=True))
-print(*{name.split(".")[0] for name in sys.modules} & {"tensorflow", "keras", "mlflow", "matplotlib", "mlxtend"})
+import brnn.cli.main
+from brnn import paths
+from brnn.config.check import check
+with initialize_config_dir(str(paths.conf()), version_base="1.3"):
+    check(OmegaConf.to_container(compose("config"), resolve=True))
+heavy = {"tensorflow", "keras", "mlflow", "matplotlib", "mlxtend"}
+print(*{name.split(".")[0] for name in sys.modules} & heavy)
 """
 
 
 def test_a_configuration_is_checked_before_anything_heavy_is_imported():
-    done = subprocess.run([sys.executable, "-c", CHECKED_WITHOUT], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", CHECKED_WITHOUT], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.returncode) == ("", 0), done.stderr
+
+
+PUBLIC = """
+import sys
+import brnn
+print(*{name.split(".")[0] for name in sys.modules} & {"tensorflow", "keras", "mlflow", "numpy", "hydra"})
+"""
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    done = subprocess.run(
+        [sys.executable, "-c", PUBLIC], capture_output=True, text=True, check=False
+    )
     assert (done.stdout.strip(), done.returncode) == ("", 0), done.stderr
 
 
 IMPORTED = """
 import gc, sys
-from brnn.imports import UNUSED, run
+from brnn.cli.startup import UNUSED, run
 print(set(UNUSED) & set(sys.modules), gc.isenabled(), gc.get_freeze_count() > 100_000)
 import matplotlib.pyplot, sklearn
 print(run.__name__, sklearn.__name__)
@@ -153,6 +213,8 @@ print(run.__name__, sklearn.__name__)
 
 
 def test_imports_leave_out_what_is_not_used_and_leave_python_as_it_was():
-    done = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines() == ["set() True True", "brnn.run sklearn"], done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["set() True True", "run sklearn"], done.stderr
     assert done.stderr == ""

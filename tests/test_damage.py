@@ -15,7 +15,11 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from brnn import __main__, config, datasets, files
+from brnn import paths
+from brnn.cli import messages
+from brnn.config.check import check
+from brnn.data import images, readers, sequences
+from brnn.errors import ConfigError
 
 TIMES = 200
 RNG = np.random.default_rng(0)
@@ -27,7 +31,9 @@ def damaged(content: bytes, rng) -> bytes:
     content = bytearray(content)
     for _ in range(rng.integers(1, 4)):
         start, length = rng.integers(len(content) + 1), rng.integers(1, 9)
-        new = rng.choice([b"", bytes(length), rng.bytes(length), bytes(content[:length]), b"9" * length])
+        new = rng.choice(
+            [b"", bytes(length), rng.bytes(length), bytes(content[:length]), b"9" * length]
+        )
         content[start : start + rng.choice([0, length, len(content)])] = new
     return bytes(content)
 
@@ -61,14 +67,18 @@ def write_wav(path, rng):
 
 
 def read_text(path):
-    return datasets.text(path=str(path), root="", sequence=2, carried=True, validation=0.2, test=0.2)
+    return sequences.text(
+        path=str(path), root="", sequence=2, carried=True, validation=0.2, test=0.2
+    )
 
 
 READ = {
-    write_npz: lambda path: datasets.arrays(path=str(path), validation=0.2, test=0.2, seed=None),
-    write_npz_of_a_damaged_array: lambda path: datasets.arrays(path=str(path), validation=0.2, test=0.2, seed=None),
+    write_npz: lambda path: images.arrays(path=str(path), validation=0.2, test=0.2, seed=None),
+    write_npz_of_a_damaged_array: lambda path: images.arrays(
+        path=str(path), validation=0.2, test=0.2, seed=None
+    ),
     write_text: read_text,
-    write_wav: lambda path: datasets.waveform(path=str(path), samples=20, copies=2),
+    write_wav: lambda path: sequences.waveform(path=str(path), samples=20, copies=2),
 }
 
 
@@ -92,7 +102,7 @@ def refusal(act, *errors):
         with warnings.catch_warnings(action="ignore"):
             act()
     except errors as error:
-        return __main__._told(error)
+        return messages.told(error)
     return ""
 
 
@@ -115,23 +125,39 @@ def test_a_damaged_idx_file_is_refused_or_the_same(tmp_path):
         rng = np.random.default_rng(seed)
         file = tmp_path / rng.choice(["labels", "labels.gz"])
         file.write_bytes(damaged(packed if file.suffix else content, rng))
-        message = refusal(lambda: files.read_idx(tmp_path, checksums)[0].tolist().index(19), ValueError)
+        message = refusal(
+            lambda: readers.read_idx(tmp_path, checksums)[0].tolist().index(19), ValueError
+        )
         assert not message or message.startswith(f"{file} "), (seed, message)
         file.unlink()
 
 
-COMMANDS = ["epochs=3", "topology=mlp", "topology.width=8", "estimator=ste", "+optimizer.nesterov=true", "~loss"]
-COMMANDS += ["objective=[test/loss,size/bits_per_weight]", "plugins=[]", "tracking.uri='sqlite:///a b.db'", "seed=0"]
+COMMANDS = [
+    "epochs=3",
+    "topology=mlp",
+    "topology.width=8",
+    "estimator=ste",
+    "+optimizer.nesterov=true",
+    "~loss",
+]
+COMMANDS += [
+    "objective=[test/loss,size/bits_per_weight]",
+    "plugins=[]",
+    "tracking.uri='sqlite:///a b.db'",
+    "seed=0",
+]
 
 
 def composed_and_checked(command):
-    config.check(OmegaConf.to_container(compose("config", [command]), resolve=True))
+    check(OmegaConf.to_container(compose("config", [command]), resolve=True))
 
 
 def test_a_mistyped_command_is_refused_in_one_line_or_valid():
-    with initialize_config_dir(str(config.folder()), version_base="1.3"):
+    with initialize_config_dir(str(paths.conf()), version_base="1.3"):
         for seed in range(TIMES // 8):  # Hydra is slow
             rng = np.random.default_rng(seed)
             command = damaged(rng.choice(COMMANDS).encode(), rng).decode("latin-1")
             act = partial(composed_and_checked, command)
-            assert "\n" not in refusal(act, HydraException, OmegaConfBaseException, config.ConfigError), command
+            assert "\n" not in refusal(act, HydraException, OmegaConfBaseException, ConfigError), (
+                command
+            )

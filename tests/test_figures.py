@@ -14,14 +14,34 @@ from brnn import figures
 pytestmark = pytest.mark.filterwarnings("error")
 
 HISTORY = [
-    {"train/loss": 2.0, "test/loss": 2.5, "train/accuracy": 0.4, "validation/accuracy": 0.3, "test/accuracy": 0.2},
-    {"train/loss": 1.0, "test/loss": 1.5, "train/accuracy": 0.8, "validation/accuracy": 0.7, "test/accuracy": 0.6},
-    {"train/loss": 0.5, "train/accuracy": 0.9, "validation/accuracy": 0.8, "test/accuracy": 0.71234},
+    {
+        "train/loss": 2.0,
+        "test/loss": 2.5,
+        "train/accuracy": 0.4,
+        "validation/accuracy": 0.3,
+        "test/accuracy": 0.2,
+    },
+    {
+        "train/loss": 1.0,
+        "test/loss": 1.5,
+        "train/accuracy": 0.8,
+        "validation/accuracy": 0.7,
+        "test/accuracy": 0.6,
+    },
+    {
+        "train/loss": 0.5,
+        "train/accuracy": 0.9,
+        "validation/accuracy": 0.8,
+        "test/accuracy": 0.71234,
+    },
 ]
 
 
 def points(axes) -> dict[str, list[tuple[float, float]]]:
-    return {line.get_label(): [tuple(map(float, point)) for point in line.get_xydata()] for line in axes.lines}
+    return {
+        line.get_label(): [tuple(map(float, point)) for point in line.get_xydata()]
+        for line in axes.lines
+    }
 
 
 def legend(owner) -> list[str]:
@@ -40,7 +60,9 @@ print("matplotlib" in sys.modules)
 figures.png(figures.learning_curves([]))
 print("matplotlib" in sys.modules, "matplotlib.pyplot" in sys.modules)
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert result.stdout.split() == ["False", "True", "False"]
 
 
@@ -48,7 +70,10 @@ def test_learning_curves_show_each_split_against_the_epoch():
     loss, accuracy = figures.learning_curves(HISTORY).axes
     assert (loss.get_xlabel(), loss.get_ylabel()) == ("epoch", "loss")
     assert (accuracy.get_xlabel(), accuracy.get_ylabel()) == ("epoch", "accuracy")
-    assert points(loss) == {"train 0.5000": [(1, 2.0), (2, 1.0), (3, 0.5)], "test 1.5000": [(1, 2.5), (2, 1.5)]}
+    assert points(loss) == {
+        "train 0.5000": [(1, 2.0), (2, 1.0), (3, 0.5)],
+        "test 1.5000": [(1, 2.5), (2, 1.5)],
+    }
     assert list(points(accuracy)) == ["train 0.9000", "validation 0.8000", "test 0.7123"]
     assert points(accuracy)["validation 0.8000"] == [(1, 0.3), (2, 0.7), (3, 0.8)]
     assert legend(accuracy.get_legend()) == list(points(accuracy))
@@ -76,7 +101,11 @@ def test_noise_of_a_net_that_learned_nothing_does_not_fill_the_panel():
 
 
 def test_a_diverged_run_can_be_drawn():
-    history = [HISTORY[0], {"train/loss": float("inf")}, {"train/loss": float("nan"), "test/accuracy": float("nan")}]
+    history = [
+        HISTORY[0],
+        {"train/loss": float("inf")},
+        {"train/loss": float("nan"), "test/accuracy": float("nan")},
+    ]
     assert figures.png(figures.learning_curves(history))
 
 
@@ -106,19 +135,26 @@ def test_without_a_bound_the_values_set_the_range():
 @settings(deadline=None, max_examples=20)
 @example(np.float32([np.nan, np.inf, -np.inf, 1.0, 0.0]), None)
 @example(np.float32([np.nan]), 1.0)
-@given(arrays.arrays("float32", st.integers(0, 30), elements=st.floats(width=32)), st.sampled_from([None, 0.125, 1.0]))
+@given(
+    arrays.arrays("float32", st.integers(0, 30), elements=st.floats(width=32)),
+    st.sampled_from([None, 0.125, 1.0]),
+)
 def test_every_finite_value_is_counted(values, bound):
     (axes,) = figures.latent_histograms({"w": values}, {"w": bound}).axes
     assert counts(axes).sum() == np.isfinite(values).sum()
 
 
-@pytest.mark.parametrize(("variables", "panels"), [(0, 0), (1, 1), (5, 5), (12, 12), (13, 12), (30, 12)])
+@pytest.mark.parametrize(
+    ("variables", "panels"), [(0, 0), (1, 1), (5, 5), (12, 12), (13, 12), (30, 12)]
+)
 def test_at_most_twelve_variables_are_shown_and_the_others_are_mentioned(variables, panels):
     weights = {f"dense_{i}/kernel": np.linspace(-1, 1, 9) for i in range(variables)}
     figure = figures.latent_histograms(weights, dict.fromkeys(weights, 1.0))
     assert [axes.get_title().split("\n")[0] for axes in figure.axes] == list(weights)[:panels]
     left_out = variables - panels
-    note = f"latent value  ({left_out} more variables are not shown)" if left_out else "latent value"
+    note = (
+        f"latent value  ({left_out} more variables are not shown)" if left_out else "latent value"
+    )
     assert figure.get_supxlabel() == note
 
 
@@ -145,7 +181,9 @@ def test_a_long_path_keeps_its_end():
 def test_examples_of_any_shape_become_pictures(shape, drawn):
     images = np.random.default_rng(0).random((3, *shape))
     figure = figures.adversarial_examples(images, images, [1, 2, 3], [1, 2, 3], None, 3)
-    assert [[image.get_array().shape for image in axes.images] for axes in figure.axes[:3]] == [[drawn] * 3] * 3
+    assert [[image.get_array().shape for image in axes.images] for axes in figure.axes[:3]] == [
+        [drawn] * 3
+    ] * 3
     channels = shape[2] if len(shape) == 3 else 1
     assert figure.axes[0].images[0].get_array().sum() * channels == pytest.approx(images[0].sum())
 
@@ -159,9 +197,19 @@ def test_examples_show_original_change_and_result():
     np.testing.assert_array_equal(pictures[2].get_array(), [[0, -3], [0, 2]])
     np.testing.assert_array_equal(pictures[3].get_array(), 0)
     np.testing.assert_array_equal(pictures[4].get_array(), perturbed[0])
-    assert [picture.get_clim() for picture in pictures] == [(0, 9), (0, 9), (-3, 3), (-3, 3), (0, 9), (0, 9)]
+    assert [picture.get_clim() for picture in pictures] == [
+        (0, 9),
+        (0, 9),
+        (-3, 3),
+        (-3, 3),
+        (0, 9),
+        (0, 9),
+    ]
     assert [axes.get_ylabel() for axes in figure.axes[:3]] == ["original", "perturbation", "result"]
-    assert [text.get_text() for text in figure.axes[0].texts] == ["7 → 3\n(target 3)", "1 → 1\n(target 2)"]
+    assert [text.get_text() for text in figure.axes[0].texts] == [
+        "7 → 3\n(target 3)",
+        "1 → 1\n(target 2)",
+    ]
     fooled, right = (text.get_color() for text in figure.axes[0].texts)
     assert fooled != right == "black"
     assert len(pictures) == 6
@@ -183,7 +231,10 @@ def test_examples_that_are_not_finite_can_be_drawn():
 
 
 def test_curves_are_drawn_from_left_to_right_with_their_names():
-    series = {"attack": [(0.2, 0.5), (0.0, 0.9), (0.1, 0.7)], "attack_noise": [(0.0, 0.9), (0.2, 0.8)]}
+    series = {
+        "attack": [(0.2, 0.5), (0.0, 0.9), (0.1, 0.7)],
+        "attack_noise": [(0.0, 0.9), (0.2, 0.8)],
+    }
     figure = figures.curves(series, "epsilon", "accuracy", 0.1)
     (axes,) = figure.axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("epsilon", "accuracy")
@@ -201,7 +252,9 @@ def test_without_chance_there_is_no_line_for_it():
 
 
 def test_many_curves_can_be_told_apart():
-    (axes,) = figures.curves({str(i): [(0, i), (1, i)] for i in range(35)}, "epoch", "loss", None).axes
+    (axes,) = figures.curves(
+        {str(i): [(0, i), (1, i)] for i in range(35)}, "epoch", "loss", None
+    ).axes
     assert len({(line.get_color(), line.get_marker()) for line in axes.lines}) == 35
 
 

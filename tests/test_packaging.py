@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from brnn import config
+from brnn import paths
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -20,7 +20,16 @@ ROOT = Path(__file__).resolve().parents[1]
 def wheel(tmp_path_factory):
     """A wheel of this checkout, built offline."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "hatchling",
+        "build",
+        "--target",
+        "wheel",
+        "--directory",
+        str(folder),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     (built,) = folder.glob("brnn-*.whl")
@@ -35,7 +44,7 @@ def files(folder, pattern):
 def test_the_wheel_holds_every_option_and_every_module_and_nothing_else(wheel):
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     modules = {f"brnn/{name}" for name in files(ROOT / "brnn", "*.py")}
-    options = {f"brnn/conf/{name}" for name in files(config.folder(), "*.yaml")}
+    options = {f"brnn/conf/{name}" for name in files(paths.conf(), "*.yaml")}
     assert "brnn/_ext/hydra_plugins/brnn_plugins.py" in modules
     assert "brnn/conf/config.yaml" in options
     assert names == modules | options
@@ -54,13 +63,18 @@ DISTRIBUTIONS = {"art": "adversarial-robustness-toolbox", "hydra": "hydra-core",
 def test_what_is_imported_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    declared = [*project["dependencies"], *(one for name in extras if name != "test" for one in extras[name])]
+    declared = [
+        *project["dependencies"],
+        *(one for name in extras if name != "test" for one in extras[name]),
+    ]
     trees = [ast.parse(path.read_text()) for path in (ROOT / "brnn").rglob("*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
     packages = {name.split(".")[0] for name in modules} - set(sys.stdlib_module_names) - {"brnn"}
-    assert {DISTRIBUTIONS.get(name, name) for name in packages} <= {re.match(r"[\w-]+", one)[0] for one in declared}
+    assert {DISTRIBUTIONS.get(name, name) for name in packages} <= {
+        re.match(r"[\w-]+", one)[0] for one in declared
+    }
 
 
 def test_the_unpacked_wheel_runs_from_an_empty_folder(wheel, tmp_path):
@@ -70,8 +84,12 @@ def test_the_unpacked_wheel_runs_from_an_empty_folder(wheel, tmp_path):
     for flags in (["--info", "searchpath"], ["--cfg", "job"]):
         command = [sys.executable, "-m", "brnn", "estimator=chernoff", *flags]
         environment = os.environ | {"PYTHONPATH": str(site)}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=empty, env=environment)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=empty, env=environment
+        )
         assert (done.returncode, done.stderr) == (0, "")
-        expected = f"file://{site}/brnn/conf" if "--info" in flags else "estimator:\n  name: chernoff\n"
+        expected = (
+            f"file://{site}/brnn/conf" if "--info" in flags else "estimator:\n  name: chernoff\n"
+        )
         assert expected in done.stdout
     assert list(empty.iterdir()) == []

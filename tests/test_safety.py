@@ -9,11 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import brnn
-from brnn import config
+from brnn.config import groups
+from brnn.config.check import check
+from brnn.errors import ConfigError
 
 SOURCES = sorted(Path(brnn.__file__).parent.rglob("*.py"))
 UNPICKLING = {"pickle", "dill", "shelve", "marshal", "cloudpickle"}
-PIPES = {"pools": {"cloudpickle"}}  # for what goes from process to process of a sweep, and in no file
+PIPES = {
+    "pools": {"cloudpickle"}
+}  # for what goes from process to process of a sweep, and in no file
 FOREIGN = (
     "os.system",
     "subprocess.run",
@@ -42,7 +46,9 @@ def test_no_module_unpickles(path):
         if isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "safe_mode"):
             assert ast.literal_eval(node.value) is (node.arg == "safe_mode")
         if isinstance(node, ast.Attribute) and node.attr in ("load", "load_model"):
-            called = [call for call in ast.walk(tree) if isinstance(call, ast.Call) and call.func is node]
+            called = [
+                call for call in ast.walk(tree) if isinstance(call, ast.Call) and call.func is node
+            ]
             given = {keyword.arg for call in called for keyword in call.keywords}
             owner = getattr(node.value, "id", getattr(node.value, "attr", ""))
             assert owner not in ("np", "models") or given & {"allow_pickle", "safe_mode"}, (
@@ -50,12 +56,12 @@ def test_no_module_unpickles(path):
             )
 
 
-@pytest.mark.parametrize("group", config.MODULES)
+@pytest.mark.parametrize("group", groups.GROUPS)
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_name_of_foreign_code_is_refused(defaults, group, name):
     chosen = defaults | {group: {"name": name}}
-    with pytest.raises(config.ConfigError, match=rf"{group}.name"):
-        config.check(chosen)
+    with pytest.raises(ConfigError, match=rf"{group}.name"):
+        check(chosen)
 
 
 VALUES = st.one_of(
@@ -70,8 +76,8 @@ VALUES = st.one_of(
 
 def refusal(chosen):
     try:
-        config.check(chosen)
-    except config.ConfigError as error:
+        check(chosen)
+    except ConfigError as error:
         return str(error)
     return ""
 
@@ -81,9 +87,17 @@ def refusal(chosen):
 def test_a_mutated_configuration_is_valid_or_refused_in_one_line(defaults, data):
     chosen = copy.deepcopy(defaults)
     for _ in range(data.draw(st.integers(1, 3))):
-        section = data.draw(st.sampled_from(["", *(key for key, value in chosen.items() if isinstance(value, dict))]))
+        section = data.draw(
+            st.sampled_from(
+                ["", *(key for key, value in chosen.items() if isinstance(value, dict))]
+            )
+        )
         part = chosen[section] if section else chosen
-        key = data.draw(st.one_of(st.sampled_from(sorted(part)), st.text(max_size=5))) if part else "x"
+        key = (
+            data.draw(st.one_of(st.sampled_from(sorted(part)), st.text(max_size=5)))
+            if part
+            else "x"
+        )
         if section and data.draw(st.booleans()):
             part.pop(key, None)
         elif section or not isinstance(part.get(key), dict):

@@ -23,14 +23,18 @@ def main(uri: str, experiment: str) -> None:
     for run in runs:
         if "test/loss" in run.data.metrics:  # the parent of a sweep has none
             groups[_named(run.data.params)].append(run)
-    ordered = sorted(groups.items(), key=lambda one: (one[0][0], mean(_values(one[1], "test/loss"))))
+    ordered = sorted(
+        groups.items(), key=lambda one: (one[0][0], mean(_values(one[1], "test/loss")))
+    )
     print("| topology | precision | scales | n | " + " | ".join((*COLUMNS, *COSTS)) + " |")
     print("|---" * (4 + len(COLUMNS) + len(COSTS)) + "|")
     for names, chosen in ordered:
         cells = [_spread(_values(chosen, column)) for column in COLUMNS]
         costs = [f"{_values(chosen, column)[0]:,g}" for column in COSTS]
         print("| " + " | ".join([*names, str(len(chosen)), *cells, *costs]) + " |")
-    shown = {names[:2]: (names, chosen) for names, chosen in sorted(ordered, key=lambda one: len(one[1]))}
+    shown = {
+        names[:2]: (names, chosen) for names, chosen in sorted(ordered, key=lambda one: len(one[1]))
+    }
     series = {" ".join(names): _losses(client, chosen[0]) for names, chosen in shown.values()}
     figure = figures.curves(series, "epoch", "test loss in nats per character", None)
     figure.axes[0].set_yscale("log")

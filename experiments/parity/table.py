@@ -26,12 +26,18 @@ def main(uri: str, experiment: str) -> None:
     """Reads the finished runs of an experiment from a store, and prints a Markdown table."""
     _, runs = finished(uri, experiment)
     print(
-        "| topology | precision | estimator | n | " + " | ".join(COLUMNS) + " | original: accuracy | tricked / broke |"
+        "| topology | precision | estimator | n | "
+        + " | ".join(COLUMNS)
+        + " | original: accuracy | tricked / broke |"
     )
     print("|---" * (len(COLUMNS) + 6) + "|")
     for names, (accuracy, fgsm) in REFERENCE.items():
         chosen = [run.data.metrics for run in runs if _names(run) == names]
-        cells = [_spread([metrics[column] for metrics in chosen]) for column in COLUMNS] if chosen else ["-"] * 6
+        cells = (
+            [_spread([metrics[column] for metrics in chosen]) for column in COLUMNS]
+            if chosen
+            else ["-"] * 6
+        )
         original = f"{accuracy[0]:.3f} ({accuracy[1]:.3f})"
         broken = f"{fgsm[0]:.3f} / {fgsm[1]:.3f}" if fgsm else "-"
         print("| " + " | ".join([*names, str(len(chosen)), *cells, original, broken]) + " |")

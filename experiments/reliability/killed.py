@@ -34,8 +34,13 @@ def main(runs: int) -> None:
             found = describe(place)
             same, kills = same + (found == expected), kills + len(moments) - 1
             told = ", ".join(f"{moment:.1f}" for moment in moments[:-1])
-            print(f"run {seed}: killed after {told or 'no'} s; the same: {found == expected}", flush=True)
-    print(f"{kills} kills; {same} of {runs} runs ended with the same weights and metrics, one run each, nothing twice")
+            print(
+                f"run {seed}: killed after {told or 'no'} s; the same: {found == expected}",
+                flush=True,
+            )
+    print(
+        f"{kills} kills; {same} of {runs} runs ended with the same weights and metrics, one run each, nothing twice"
+    )
     sys.exit(same != runs)
 
 

@@ -13,7 +13,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import mlflow
 import numpy as np
 
-NET = ["precision=binarynet", "estimator=ste", "topology=mlp", "topology.width=32", "topology.depth=2", "keep=best"]
+NET = [
+    "precision=binarynet",
+    "estimator=ste",
+    "topology=mlp",
+    "topology.width=32",
+    "topology.depth=2",
+    "keep=best",
+]
 DATA = ["dataset=arrays", "dataset.path=digits.npz", "batch_size=50"]
 
 
@@ -23,17 +30,25 @@ def begin(place: Path, *overrides: str) -> subprocess.Popen:
     if not (place / "digits.npz").exists():
         rng = np.random.default_rng(0)
         y = np.arange(1000) % 10
-        np.savez(place / "digits.npz", x=(rng.random((10, 28, 28))[y] + rng.random((1000, 28, 28))) / 2, y=y)
+        np.savez(
+            place / "digits.npz",
+            x=(rng.random((10, 28, 28))[y] + rng.random((1000, 28, 28))) / 2,
+            y=y,
+        )
     command = [sys.executable, "-m", "brnn", *NET, *DATA, *overrides]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=place, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command, cwd=place, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
 
 
 def describe(place: Path, uri: str = "") -> list:
     """Of each run, oldest first: status, metrics by step but for times, how many are twice, a digest of the weights."""
     client = mlflow.MlflowClient(uri or f"sqlite:///{place}/mlflow.db")
     experiment = client.get_experiment_by_name("brnn")
-    runs = client.search_runs([experiment.experiment_id], order_by=["start_time ASC"], max_results=1000)
+    runs = client.search_runs(
+        [experiment.experiment_id], order_by=["start_time ASC"], max_results=1000
+    )
     return [(run.info.status, *_values(client, run), _weights(client, run)) for run in runs]
 
 
@@ -45,7 +60,9 @@ def _values(client, run):
         for one in history
         if not key.startswith("time/") and not key.endswith("_per_second")
     }
-    return values, sum(len(history) - len({one.step for one in history}) for history in histories.values())
+    return values, sum(
+        len(history) - len({one.step for one in history}) for history in histories.values()
+    )
 
 
 def _weights(client, run):
@@ -54,6 +71,8 @@ def _weights(client, run):
     import keras
 
     model = keras.models.load_model(
-        client.download_artifacts(run.info.run_id, "model/data/model.keras"), compile=False, safe_mode=True
+        client.download_artifacts(run.info.run_id, "model/data/model.keras"),
+        compile=False,
+        safe_mode=True,
     )
     return hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()

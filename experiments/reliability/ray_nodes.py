@@ -23,7 +23,13 @@ def main() -> None:
     second = cluster.add_node(num_cpus=1)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        arguments = [f"seed=range({JOBS})", f"epochs={EPOCHS}", "attack=none", "--multirun", "hydra/launcher=ray"]
+        arguments = [
+            f"seed=range({JOBS})",
+            f"epochs={EPOCHS}",
+            "attack=none",
+            "--multirun",
+            "hydra/launcher=ray",
+        ]
         sweep, seen = begin(place, *arguments, f"hydra.launcher.address={cluster.address}"), 0
         for line in sweep.stdout:
             seen += f"/{EPOCHS}  loss" in line
@@ -41,7 +47,9 @@ def main() -> None:
     cluster.shutdown()
     children = [one for one in runs if one[1]]
     finished, twice = sum(one[0] == "FINISHED" for one in children), sum(one[2] for one in children)
-    print(f"exit code {sweep.returncode}; {finished} of {len(children)} children finished, {twice} values twice")
+    print(
+        f"exit code {sweep.returncode}; {finished} of {len(children)} children finished, {twice} values twice"
+    )
     sys.exit(sweep.returncode or len(children) != JOBS or finished != JOBS or twice)
 
 
@@ -49,7 +57,9 @@ def _owner(place):
     client = mlflow.MlflowClient(f"sqlite:///{place}/mlflow.db")
     experiment = client.get_experiment_by_name("brnn").experiment_id
     runs = client.search_runs([experiment], "attributes.status = 'RUNNING'")
-    return next(int(r.data.tags["owner"].split(":")[1]) for r in runs if "mlflow.parentRunId" in r.data.tags)
+    return next(
+        int(r.data.tags["owner"].split(":")[1]) for r in runs if "mlflow.parentRunId" in r.data.tags
+    )
 
 
 if __name__ == "__main__":

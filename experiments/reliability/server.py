@@ -19,7 +19,9 @@ def main(uri: str | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         place, address = Path(folder), f"http://127.0.0.1:{PORT}"
         server = _serve(place, uri)
-        run = begin(place, f"epochs={EPOCHS}", "attack=none", f"tracking.uri={address}", "compiled=false")
+        run = begin(
+            place, f"epochs={EPOCHS}", "attack=none", f"tracking.uri={address}", "compiled=false"
+        )
         for line in run.stdout:
             if "epoch 20/" in line:
                 break
@@ -30,14 +32,22 @@ def main(uri: str | None) -> None:
         print("server started again", flush=True)
         _, errors = run.communicate()
         synced = subprocess.run(
-            [sys.executable, "-m", "brnn.sync"], cwd=place, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "brnn.sync"],
+            cwd=place,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         print(errors, synced.stdout)
         ((status, values, twice, weights),) = describe(place, address)
         os.killpg(server.pid, signal.SIGKILL)
     epochs = sorted(step for key, step in values if key == "train/loss")
-    print(f"{status}; {len(values)} values; epochs {epochs[0]} to {epochs[-1]}, {len(epochs)} of them; {twice} twice")
-    sys.exit(status != "FINISHED" or epochs != list(range(1, EPOCHS + 1)) or twice or weights is None)
+    print(
+        f"{status}; {len(values)} values; epochs {epochs[0]} to {epochs[-1]}, {len(epochs)} of them; {twice} twice"
+    )
+    sys.exit(
+        status != "FINISHED" or epochs != list(range(1, EPOCHS + 1)) or twice or weights is None
+    )
 
 
 def _serve(place, uri):
@@ -46,7 +56,9 @@ def _serve(place, uri):
     command += ["--artifacts-destination", str(place / "artifacts")]
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (place / "server.log").open("a") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
     for _ in range(300):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health", timeout=5)

@@ -9,7 +9,13 @@ from pathlib import Path
 from experiments.reliability.measured import begin, describe
 
 EPOCHS = 20
-SWEEP = ["seed=range(8)", "estimator=ste,identity,chernoff", f"epochs={EPOCHS}", "attack=none", "--multirun"]
+SWEEP = [
+    "seed=range(8)",
+    "estimator=ste,identity,chernoff",
+    f"epochs={EPOCHS}",
+    "attack=none",
+    "--multirun",
+]
 
 
 def main(launcher: str) -> None:
@@ -27,7 +33,11 @@ def main(launcher: str) -> None:
             _, errors = process.communicate()
             trained += seen
             states = [status for status, *_ in describe(place)]
-            print(f"after {seen} epochs, exit code {process.returncode}: {sorted(states)}", errors[-200:], flush=True)
+            print(
+                f"after {seen} epochs, exit code {process.returncode}: {sorted(states)}",
+                errors[-200:],
+                flush=True,
+            )
         runs = describe(place)
     children = [one for one in runs if one[1]]
     finished = sum(status == "FINISHED" for status, *_ in children)

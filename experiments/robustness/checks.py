@@ -16,8 +16,14 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import brnn.__main__  # noqa: F401 (puts the sweeper where Hydra finds it)
-from brnn import config, nets, tasks, trust
-from brnn.robustness import perturbed
+from brnn import paths
+from brnn.config import groups
+from brnn.data.pixels import to_pixels
+from brnn.nets import models
+from brnn.nets.task import task_of
+from brnn.robustness import trust
+from brnn.robustness.runner import perturbed
+from brnn.training import build
 
 
 @tf.custom_gradient
@@ -26,7 +32,11 @@ def killed(x):
     return x, tf.zeros_like
 
 
-PLAIN, BINARY, BIT = ["precision=full"], ["precision=binarynet", "estimator=ste"], ["topology.binary_input=true"]
+PLAIN, BINARY, BIT = (
+    ["precision=full"],
+    ["precision=binarynet", "estimator=ste"],
+    ["topology.binary_input=true"],
+)
 CANARIES = {  # how a net is made, and what is done to it
     "plain float": (PLAIN, lambda net, x: net(x)),
     "no gradient": (PLAIN, lambda net, x: net(killed(x))),
@@ -41,43 +51,52 @@ CANARIES = {  # how a net is made, and what is done to it
 
 def configured(*overrides: str) -> dict:
     """A configuration of `topology=simple epochs=3` on MNIST."""
-    with initialize_config_dir(str(config.folder()), version_base="1.3"):
+    with initialize_config_dir(str(paths.conf()), version_base="1.3"):
         return OmegaConf.to_container(compose("config", ["epochs=3", *overrides]), resolve=True)
 
 
 def trained(options: dict, data) -> tuple[keras.Model, keras.Model]:
     """The net of a configuration, and the same with the identity estimator in its backward pass."""
-    program, task = nets.program(options, tasks.of(data)), tasks.of(data)
-    for _ in nets.epochs(program, options, data):
+    program, task = build.program(options, task_of(data)), task_of(data)
+    for _ in build.epochs(program, options, data):
         pass
     weights = program.manager.weights()
-    return tuple(nets.twin(options, task, estimator, weights) for estimator in ("trained", "identity"))
+    return tuple(
+        models.twin(options, task, estimator, weights) for estimator in ("trained", "identity")
+    )
 
 
 def reasons(net, identity, x, labels, seed: int) -> set[str]:
     """What the checks say of PGD on a net, without the numbers."""
-    own = {key: value for key, value in config.option("attack", "pgd").items() if key != "defaults"}
+    own = {key: value for key, value in groups.option("attack", "pgd").items() if key != "defaults"}
     option = own | {"source": None}
-    moved = perturbed(config.function("attack", option, []), net, x, labels, seed)
+    moved = perturbed(groups.function("attack", option, []), net, x, labels, seed)
     broken = np.argmax(net(moved), -1) != labels
     nothing = np.zeros(len(x), bool)
     subject = trust.Subject(option, x, labels, moved, broken, nothing, nothing, None)
-    return {re.sub(r"\d+(\.\d+)?", "#", text) for text in trust.check(net, net, identity, subject, seed)[1]}
+    return {
+        re.sub(r"\d+(\.\d+)?", "#", text)
+        for text in trust.check(net, net, identity, subject, seed)[1]
+    }
 
 
 def main(seeds: int) -> None:
     """Prints the table."""
-    data = config.function("dataset", configured()["dataset"], [])()
+    data = groups.function("dataset", configured()["dataset"], [])()
     counts = {name: Counter() for name in CANARIES}
     for seed in range(seeds):
         rows = np.random.default_rng(seed).permutation(len(data.test[1]))[: trust.IMAGES]
-        x, labels = np.asarray(tasks.pixels(data.test[0][rows])), data.test[1][rows]
+        x, labels = np.asarray(to_pixels(data.test[0][rows])), data.test[1][rows]
         for name, (overrides, mask) in CANARIES.items():
             pair = trained(configured(*overrides, f"seed={seed}"), data)
             counts[name].update(reasons(*(partial(mask, net) for net in pair), x, labels, seed))
     print("| reason | " + " | ".join(counts) + " |\n" + "|---" * (1 + len(counts)) + "|")
     for reason in sorted(set().union(*counts.values())):
-        print(f"| {reason} | " + " | ".join(f"{count[reason]} of {seeds}" for count in counts.values()) + " |")
+        print(
+            f"| {reason} | "
+            + " | ".join(f"{count[reason]} of {seeds}" for count in counts.values())
+            + " |"
+        )
 
 
 if __name__ == "__main__":

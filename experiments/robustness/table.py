@@ -18,7 +18,11 @@ def main(uri: str, experiment: str, keys: list[str]) -> None:
     for run in runs:
         if "attack/robust_accuracy" in run.data.metrics:
             groups[tuple(run.data.params[key] for key in keys)].append(run)
-    print("| " + " | ".join(keys) + " | n | clean | robust | over all checks | by epsilon | trusted | first reason |")
+    print(
+        "| "
+        + " | ".join(keys)
+        + " | n | clean | robust | over all checks | by epsilon | trusted | first reason |"
+    )
     print("|---" * (len(keys) + 7) + "|")
     for names, chosen in sorted(groups.items()):
         columns = [
@@ -26,11 +30,18 @@ def main(uri: str, experiment: str, keys: list[str]) -> None:
             for key in ("attack/clean_accuracy", "attack/robust_accuracy", "trust/robust_accuracy")
         ]
         curves = zip(*(points(client, run.info.run_id, "epsilon") for run in chosen), strict=True)
-        curve = ", ".join(f"{ps[0][0]:g}: {mean(accuracy for _, accuracy in ps):.3f}" for ps in curves)
+        curve = ", ".join(
+            f"{ps[0][0]:g}: {mean(accuracy for _, accuracy in ps):.3f}" for ps in curves
+        )
         verdicts = [run.data.tags.get("trusted", "not checked") for run in chosen]
         yes = f"{verdicts.count('yes')} of {len(verdicts)}"
         reason = next(
-            (text.removeprefix("no, because ").split(";")[0] for text in verdicts if text.startswith("no")), ""
+            (
+                text.removeprefix("no, because ").split(";")[0]
+                for text in verdicts
+                if text.startswith("no")
+            ),
+            "",
         )
         print("| " + " | ".join([*names, str(len(chosen)), *columns, curve, yes, reason]) + " |")
 

@@ -10,7 +10,11 @@ from hydra.plugins.sweeper import Sweeper
 
 PLUGINS = {
     "sweeper": {"brnn": "GridSweeper", "optuna": "OptunaSweeper"},
-    "launcher": {"processes": "ProcessesLauncher", "ray": "RayLauncher", "submitit": "SubmititLauncher"},
+    "launcher": {
+        "processes": "ProcessesLauncher",
+        "ray": "RayLauncher",
+        "submitit": "SubmititLauncher",
+    },
 }
 
 
@@ -32,7 +36,7 @@ class GridSweeper(Sweeper):
 
     def sweep(self, arguments):
         """Runs the jobs."""
-        from brnn import sweepers
+        from brnn.sweeps import sweepers
 
         return sweepers.grid(self, arguments, **self.keys)
 
@@ -42,7 +46,7 @@ class OptunaSweeper(GridSweeper):
 
     def sweep(self, arguments):
         """Runs the trials."""
-        from brnn import sweepers
+        from brnn.sweeps import sweepers
 
         return sweepers.optuna(self, arguments, **self.keys)
 
@@ -61,9 +65,11 @@ class RayLauncher(Launcher):
 
     def launch(self, job_overrides, initial_job_idx):
         """Runs the jobs and returns what came of each."""
-        from brnn import launchers
+        from brnn.sweeps import launchers
 
-        return getattr(launchers, self.name)(launchers.jobs(self, job_overrides, initial_job_idx), **self.keys)
+        return getattr(launchers, self.name)(
+            launchers.jobs(self, job_overrides, initial_job_idx), **self.keys
+        )
 
 
 class SubmititLauncher(RayLauncher):
@@ -79,7 +85,7 @@ class ProcessesLauncher(RayLauncher):
 
     def warm(self, jobs):
         """What can be done before the sweep has a parent run."""
-        from brnn import launchers
+        from brnn.sweeps import launchers
 
         launchers.warm(jobs, **self.keys)
 
@@ -87,4 +93,6 @@ class ProcessesLauncher(RayLauncher):
 for group, options in PLUGINS.items():
     for name, plugin in options.items():
         node = {"_target_": f"hydra_plugins.brnn_plugins.{plugin}", "_convert_": "all"}
-        ConfigStore.instance().store(group=f"hydra/{group}", name=f"{name}_plugin", node=node, provider="brnn")
+        ConfigStore.instance().store(
+            group=f"hydra/{group}", name=f"{name}_plugin", node=node, provider="brnn"
+        )

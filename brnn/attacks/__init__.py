@@ -1,0 +1,1 @@
+"""Attacks: adversarial inputs for a batch, within a budget."""

@@ -1,0 +1,43 @@
+"""Leaving the process."""
+
+import atexit
+import os
+import sys
+from contextlib import contextmanager, suppress
+
+_codes = []  # the exit code, once it is known
+
+
+@contextmanager
+def without_teardown():
+    """Marks the last block of a process, after which it ends as usual but for the teardown.
+
+    Threads are joined, handlers of `atexit` run and streams are flushed. After an uncaught
+    KeyboardInterrupt the interpreter ends the process itself, by the signal.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        _codes.append(_exit_code(error))
+        raise
+    except Exception:
+        _codes.append(1)
+        raise
+    _codes.append(0)
+
+
+def _exit_code(error: SystemExit) -> int:
+    """The exit code that the interpreter uses for `sys.exit`, which prints other objects."""
+    if error.code is None:
+        return 0
+    return error.code if isinstance(error.code, int) else 1
+
+
+@atexit.register
+def _exit():
+    if not _codes:
+        return
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with suppress(OSError, ValueError):  # closed, at either end
+            stream.flush()
+    os._exit(_codes[-1])

@@ -1,0 +1,1 @@
+"""What a configuration may say, checked without importing TensorFlow, Keras or MLflow."""

@@ -1,0 +1,59 @@
+"""The check of a whole configuration, before TensorFlow is imported."""
+
+from typing import Any
+
+from brnn.config import groups, ranges, signatures
+from brnn.config.attack_options import check_backward, members
+from brnn.config.check_keys import check_keys, check_option
+from brnn.config.combinations import check_combination
+from brnn.errors import ConfigError, did_you_mean
+
+OPTIMIZER = {"name": str, "learning_rate": ranges.Positive}  # Keras checks its classes' other keys
+QUANTIZERS = "brnn.quantization.quantizers"
+
+
+def check(config: dict[str, Any]) -> None:
+    """Check a composed configuration.
+
+    Raises:
+        ConfigError: a key is missing or unknown, a value is bad, a name does not exist, or
+            options do not go together. The message is one line.
+    """
+    sections = {*groups.GROUPS, "optimizer", *groups.SECTIONS} - {""}
+    for section in sorted(sections):
+        if not isinstance(config.get(section), dict):
+            raise ConfigError(f"{section} must be a group of keys, got {config.get(section)!r}")
+    for section, (module, function) in groups.SECTIONS.items():
+        keys = (
+            config[section]
+            if section
+            else {
+                key: value for key, value in config.items() if key not in {*sections, "experiment"}
+            }
+        )
+        check_keys(section, keys, signatures.parameters(module, function))
+    for group in groups.GROUPS:
+        shared = signatures.parameters(*groups.SHARED[group]) if group in groups.SHARED else {}
+        check_option(group, config[group], config["plugins"], shared)
+    if config["precision"]["name"] == "custom":
+        for role, keys in config["precision"].items():
+            if isinstance(keys, dict):
+                _check_quantizer(role, keys)
+    given = {key: value for key, value in config["optimizer"].items() if key in OPTIMIZER}
+    check_keys("optimizer", given, OPTIMIZER)
+    check_backward(config["attack"]["estimator"], "attack.estimator")
+    members(config["attack"], config["plugins"])
+    check_combination(config)
+
+
+def _check_quantizer(role: str, keys: dict[str, Any]) -> None:
+    """Check one role of `precision=custom`: the name of a quantizer, and its keys."""
+    keys, section = dict(keys), f"precision.{role}"
+    name, valid = keys.pop("quantizer", None), sorted(signatures.functions(QUANTIZERS))
+    if name not in valid:
+        raise ConfigError(
+            f"{section}.quantizer must be one of {', '.join(valid)}, got {name!r}{did_you_mean(str(name), valid)}"
+        )
+    own = signatures.parameters(QUANTIZERS, name)
+    bound = {} if "scale" in own or role == "activation" else {"bound": ranges.Positive}
+    check_keys(section, keys, own | bound)

@@ -1,0 +1,54 @@
+"""What each key allows but the whole configuration does not."""
+
+from typing import Any
+
+from brnn.config import groups, signatures
+from brnn.config.cluster import workers
+from brnn.errors import ConfigError
+
+# names of `brnn.data.dataset` that a data set states as its return type
+REGRESSION = {"Values", "Signal"}
+PER_STEP = {"Tokens", "Signal"}
+
+
+def check_combination(config: dict[str, Any]) -> None:
+    """Check options against one another.
+
+    Raises:
+        ConfigError: they do not go together.
+    """
+    _check_data(config)
+    distribution = config["distribution"]
+    if distribution["name"] == "multi_worker":
+        workers(distribution["workers"], distribution["index"])
+    if config["keep"] == "best" and config["dataset"].get("validation") == 0:
+        raise ConfigError(
+            "keep=best needs validation data, got dataset.validation=0; use keep=last"
+        )
+    objective = config["objective"]
+    objectives = objective if isinstance(objective, list) else [objective]
+    if config["attack"]["name"] == "none" and any(o.startswith("attack") for o in objectives):
+        raise ConfigError(f"objective={objective} needs an attack, got attack=none")
+
+
+def _check_data(config: dict[str, Any]) -> None:
+    """Refuse an attack, a regime, a topology or a loss that does not fit the data."""
+    names = ("dataset", "attack", "training", "topology", "loss")
+    dataset, attack, regime, topology, loss = (config[group]["name"] for group in names)
+    kind = signatures.returned(*groups.locate("dataset", dataset, config["plugins"]))
+    if not kind:  # a plugin that states no return type
+        return
+    if attack != "none" and kind in REGRESSION | PER_STEP:
+        raise ConfigError(
+            f"attack={attack} needs a dataset of pixels and classes, got dataset={dataset}; use attack=none"
+        )
+    if regime != "standard" and kind in REGRESSION | PER_STEP:
+        raise ConfigError(
+            f"training={regime} needs a dataset of pixels and classes, got dataset={dataset}"
+        )
+    if topology in signatures.functions("brnn.nets.dense") and kind in PER_STEP:
+        valid = ", ".join(sorted(signatures.functions("brnn.nets.recurrent")))
+        raise ConfigError(f"topology must be one of {valid} for dataset={dataset}, got {topology}")
+    if (loss == "mean_squared_error") != (kind in REGRESSION):
+        valid = "mean_squared_error" if kind in REGRESSION else "cross_entropy or squared_hinge"
+        raise ConfigError(f"loss must be {valid} for dataset={dataset}, got {loss}")

@@ -1,0 +1,153 @@
+"""Fingerprints: which runs have the same numbers.
+
+A fingerprint covers the configuration, the data, the versions of the numerical libraries, and the
+code: every module that the run imports, directly or not, but for modules that only show, store or
+start. Comments, docstrings and layout of the code do not count.
+"""
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from brnn.config import groups, signatures
+from brnn.config.attack_options import members
+from brnn.config.cluster import workers
+
+IRRELEVANT_KEYS = ("tracking", "checkpoints", "resume", "dry_run", "objective", "keep_trained")
+POST_TRAINING_KEYS = ("attack", "sample")
+LOCATION_KEYS = {"dataset": ("root", "path"), "distribution": ("workers", "index", "timeout")}
+LIBRARIES = ("tensorflow", "keras", "numpy")
+TRAINING, RUN = "brnn.runs.train", "brnn.runs.run"  # where each kind of numbers is computed
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+HARMLESS = (  # rooms and modules that decide no number
+    "brnn.errors",
+    "brnn.contracts",
+    "brnn.paths",
+    "brnn.locks",
+    "brnn.terminal",
+    "brnn.figures",
+    "brnn.config",
+    "brnn.tracking",
+    "brnn.exchange",
+    "brnn.training.checkpoint",
+    "brnn.robustness.artifacts",
+    "brnn.runs.record",
+    "brnn.runs.report",
+    "brnn.runs.resume",
+)
+
+
+def run_fingerprint(options: dict[str, Any], digest: str) -> str:
+    """Return 16 hexadecimal digits that are equal for runs of equal numbers.
+
+    Args:
+        options: a checked configuration.
+        digest: that of the data, `brnn.data.load.digest`.
+    """
+    return _fingerprint(options, digest, RUN)
+
+
+def training_fingerprint(options: dict[str, Any], digest: str) -> str:
+    """Return the fingerprint of the training alone: equal for runs that attack one net."""
+    training = {key: v for key, v in options.items() if key not in POST_TRAINING_KEYS}
+    return _fingerprint(training, digest, TRAINING)
+
+
+def hash_json(value: Any) -> str:
+    """Return 16 hexadecimal digits of a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def numeric_modules(options: dict[str, Any], root: str) -> list[str]:
+    """Return the modules on whose code the numbers of a configuration rest, sorted.
+
+    Args:
+        options: a configuration, or a part of it.
+        root: the module that computes the numbers.
+    """
+    plugins = options["plugins"]
+    named = [(group, options[group]["name"]) for group in groups.GROUPS if group in options]
+    if "attack" in options:
+        named += [("attack", m["name"]) for m in members(options["attack"], plugins).values()]
+    roots = {root, *(groups.locate(group, name, plugins)[0] for group, name in named)}
+    return sorted(m for m in closure(roots, ("brnn", *plugins)) if not is_harmless(m))
+
+
+def is_harmless(module: str) -> bool:
+    """Return whether a module only shows, stores or starts, by its own name or its room's."""
+    return any(module == name or module.startswith(f"{name}.") for name in HARMLESS)
+
+
+def closure(roots: Iterable[str], packages: tuple[str, ...]) -> set[str]:
+    """Return the modules of some packages that modules import, directly or not.
+
+    Imports inside functions count. What a harmless module imports does not.
+    """
+    reached: set[str] = set()
+    open_ = set(roots)
+    while open_:
+        module = open_.pop()
+        reached.add(module)
+        if not is_harmless(module):
+            open_ |= _imports(module, packages) - reached
+    return reached
+
+
+def _fingerprint(options: dict[str, Any], digest: str, root: str) -> str:
+    numbers = {key: value for key, value in options.items() if key not in IRRELEVANT_KEYS}
+    for group, keys in LOCATION_KEYS.items():
+        numbers[group] = {key: v for key, v in options[group].items() if key not in keys}
+    if "workers" in options["distribution"]:
+        distribution = options["distribution"]
+        addresses, _ = workers(distribution["workers"], distribution["index"])
+        numbers["distribution"]["workers"] = len(addresses)
+    code = {module: _code_digest(module) for module in numeric_modules(options, root)}
+    versions = [importlib.metadata.version(name) for name in LIBRARIES]
+    return hash_json([numbers, digest, code, versions])
+
+
+@cache
+def _code_digest(module: str) -> str:
+    """Return a digest of what a module does, without comments, docstrings and layout."""
+    tree = ast.parse(signatures.source(module))
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
+
+
+@cache
+def _imports(module: str, packages: tuple[str, ...]) -> frozenset[str]:
+    """Return the modules of some packages that a module imports anywhere in its source."""
+    spec = importlib.util.find_spec(module)
+    package = module if spec.submodule_search_locations else module.rpartition(".")[0]
+    names = [
+        n
+        for node in ast.walk(ast.parse(signatures.source(module)))
+        for n in _imported(node, package)
+    ]
+    return frozenset(_as_module(name) for name in names if name.split(".")[0] in packages)
+
+
+def _imported(node: ast.AST, package: str) -> list[str]:
+    """Return the dotted names that a statement imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+        return [f"{base}.{alias.name}" for alias in node.names]
+    return []
+
+
+def _as_module(name: str) -> str:
+    """Return a dotted name if it is a module, else the module that holds it."""
+    try:
+        found = importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # its parent is not a package
+        found = False
+    return name if found else name.rpartition(".")[0]

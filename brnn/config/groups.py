@@ -1,0 +1,126 @@
+"""The groups of options, and the function behind each option.
+
+An option of a group is a YAML file in `conf/<group>/`. Its `name` is a public function of one of
+the group's modules or, with dots, of a package listed in `plugins`; its other keys are that
+function's keyword-only arguments. A preset is an option that holds other values of the same
+function; its `preset` is its file name.
+"""
+
+import importlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import yaml
+
+from brnn import paths
+from brnn.config import signatures
+from brnn.errors import ConfigError, did_you_mean
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "precision": ("brnn.quantization.precisions",),
+    "estimator": ("brnn.quantization.estimators",),
+    "topology": ("brnn.nets.dense", "brnn.nets.recurrent"),
+    "dataset": ("brnn.data.images", "brnn.data.sequences"),
+    "attack": (
+        "brnn.attacks.gradient",
+        "brnn.attacks.blackbox",
+        "brnn.attacks.ensembles",
+        "brnn.attacks.external",
+        "brnn.proof.exact",
+    ),
+    "training": ("brnn.training.regimes",),
+    "distribution": ("brnn.training.distribution",),
+    "loss": ("brnn.training.losses",),
+    "schedule": ("brnn.training.schedules",),
+    "initializer": ("brnn.quantization.initializers",),
+    "bias_initializer": ("brnn.quantization.initializers",),
+}
+SHARED = {
+    "attack": ("brnn.robustness.evaluate", "evaluate")
+}  # keys that every option of a group has
+SECTIONS = {  # mappings of the root that are not chosen from a group
+    "": ("brnn.config.schema", "Root"),
+    "recipe": ("brnn.config.schema", "Recipe"),
+    "tracking": ("brnn.tracking.store", "open_store"),
+    "sample": ("brnn.runs.text", "write"),
+}
+
+
+def option(group: str, name: str) -> dict[str, Any]:
+    """Return the keys of an option as its YAML file states them, without its `defaults`.
+
+    Raises:
+        ConfigError: the group has no such option.
+    """
+    file = paths.conf() / group / f"{name}.yaml"
+    if not file.is_file():
+        valid = names(group)
+        raise ConfigError(
+            f"{group} must be one of {', '.join(valid)}, got {name}{did_you_mean(name, valid)}"
+        )
+    keys = yaml.safe_load(file.read_text())
+    keys.pop("defaults", None)
+    return keys
+
+
+def names(group: str) -> list[str]:
+    """Return the names of a group's options, sorted."""
+    folder = "initializer" if group == "bias_initializer" else group
+    return sorted(path.stem for path in (paths.conf() / folder).glob("*.yaml"))
+
+
+def label(option: dict[str, Any]) -> str:
+    """Return what an option is called in names and tags: its preset, or its function."""
+    return option.get("preset") or option["name"].rpartition(".")[2]
+
+
+def arguments(option: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of an option that are arguments."""
+    return {key: value for key, value in option.items() if key not in ("name", "preset")}
+
+
+def locate(group: str, name: object, plugins: list[str]) -> tuple[str, str]:
+    """Return the module and the name of the function that an option names.
+
+    Raises:
+        ConfigError: there is no such function, or its package is not listed in `plugins`.
+    """
+    module, _, last = str(name).rpartition(".")
+    if module:
+        _check_plugin(group, str(name), module, plugins)
+    candidates = (module,) if module else GROUPS[group]
+    for candidate in candidates:
+        if last in signatures.functions(candidate):
+            return candidate, last
+    valid = sorted(f for candidate in candidates for f in signatures.functions(candidate))
+    raise ConfigError(
+        f"{group}.name must be one of {', '.join(valid)}, got {name!r}{did_you_mean(last, valid)}"
+    )
+
+
+def function(group: str, option: dict[str, Any], plugins: list[str]) -> Callable[..., Any]:
+    """Return the function of an option, with the option's keys bound as its arguments."""
+    module, name = locate(group, option["name"], plugins)
+    own = signatures.parameters(module, name)
+    keys = {key: value for key, value in arguments(option).items() if key in own}
+    return partial(getattr(importlib.import_module(module), name), **keys)
+
+
+def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested keys joined by dots."""
+    result = {}
+    for key, value in config.items():
+        nested = isinstance(value, dict)
+        result |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return result
+
+
+def _check_plugin(group: str, name: str, module: str, plugins: list[str]) -> None:
+    package = module.split(".")[0]
+    if package not in plugins:
+        raise ConfigError(f"{group}.name={name}: add {package!r} to plugins, which lists {plugins}")
+    try:
+        signatures.functions(module)
+    except Exception as error:  # a plugin's parent package runs as it is located
+        raise ConfigError(f"{group}.name={name}: {error}") from error

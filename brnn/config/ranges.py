@@ -1,0 +1,37 @@
+"""What the value of a configuration key may be, beyond its type.
+
+A configured function annotates its keyword-only parameters with these names, and `brnn.config`
+checks every value against them before TensorFlow is imported. Each is a type, what is allowed in
+words, and the test.
+"""
+
+import math
+import re
+from pathlib import Path
+from typing import Annotated
+
+Natural = Annotated[int, "a whole number, 0 or more", lambda n: n >= 0]
+Count = Annotated[int, "a whole number, 1 or more", lambda n: n >= 1]
+Positive = Annotated[float, "a finite number above 0", lambda v: 0 < v < math.inf]
+NonNegative = Annotated[float, "a finite number, 0 or more", lambda v: 0 <= v < math.inf]
+Share = Annotated[float, "between 0 and 1", lambda v: 0 <= v <= 1]
+PositiveShare = Annotated[float, "above 0 and at most 1", lambda v: 0 < v <= 1]
+ProperShare = Annotated[float, "at least 0 and below 1", lambda v: 0 <= v < 1]
+MetricDirection = Annotated[
+    str,
+    "max or min and a metric, as in min validation/loss",
+    lambda v: v.split()[:-1] in (["max"], ["min"]),
+]
+Address = Annotated[
+    str, "an address as host:port", lambda v: re.fullmatch(r"\S+:\d+", v) is not None
+]
+Epsilon = Annotated[
+    float,
+    "above 0 and at most 1, since pixels lie in [0, 1] (8/255 is 0.0314)",
+    lambda v: 0 < v <= 1,
+]
+StoreUri = Annotated[
+    str,
+    "an MLflow tracking URI, of SQLite sqlite:///file (a store in memory would be lost)",
+    lambda v: not v.startswith("sqlite:") or Path(v).name not in ("", "sqlite:", ":memory:"),
+]

@@ -1,0 +1,41 @@
+"""The keys at the root of a configuration, and those of a recipe."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from brnn.config.ranges import Count, MetricDirection, Natural
+
+
+@dataclass(frozen=True)
+class Root:
+    """The keys at the root; `conf/config.yaml` holds their defaults and says what each means."""
+
+    epochs: Count
+    batch_size: Count
+    seed: Natural
+    patience: Count | None
+    monitor: MetricDirection
+    keep: Literal["last", "best"]
+    objective: str | list[str]
+    compiled: bool
+    resume: bool | Literal["force"]
+    dry_run: bool
+    checkpoints: str
+    keep_trained: Count
+    plugins: list[str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a net is trained by default: an optimizer, a schedule, a loss and this.
+
+    `name` is that of the recipe's file. A recipe's other choices are ordinary options.
+    """
+
+    name: str
+    batch_normalization: bool
+
+
+def root(options: dict[str, Any]) -> Root:
+    """Return the keys at the root of a checked configuration."""
+    return Root(**{field.name: options[field.name] for field in fields(Root)})

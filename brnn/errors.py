@@ -1,0 +1,74 @@
+"""Every exception of this package, and the two sentences that many of their messages end with."""
+
+import difflib
+import importlib.util
+from collections.abc import Iterable
+
+TRACEBACK = "BRNN_TRACEBACK"  # environment variable: where it is set, errors have a traceback
+
+
+class BrnnError(Exception):
+    """Base class: catch it to catch every error that this package raises on purpose."""
+
+
+class ConfigError(BrnnError, ValueError):
+    """A configuration that cannot run; the message names the key, its value and what is valid."""
+
+
+class DataError(BrnnError, ValueError):
+    """Data that cannot be read, or that no net could be trained on."""
+
+
+class DataWarning(UserWarning):
+    """Data are not what one would expect, and results may mislead."""
+
+
+class NonFiniteError(BrnnError, ValueError):
+    """A loss, a weight, an optimizer variable or an adversarial pixel is infinite or NaN."""
+
+
+class WorkerError(BrnnError, RuntimeError):
+    """Another worker of a distributed run is lost, or did not connect in time."""
+
+
+class TrackingError(BrnnError, RuntimeError):
+    """The tracking store cannot be opened, read or written."""
+
+
+class AwayError(TrackingError):
+    """The tracking server does not answer."""
+
+
+class PrunedError(BrnnError):
+    """A sweeper has stopped a run early."""
+
+
+class SweepError(BrnnError, RuntimeError):
+    """Some jobs of a sweep failed."""
+
+
+class LostJobError(BrnnError, RuntimeError):
+    """A job of a sweep ended without a result."""
+
+
+def require(package: str, key: str, extra: str) -> None:
+    """Check that an optional package is installed.
+
+    Args:
+        package: the name that is imported.
+        key: what needs it, as the user wrote it; for the message.
+        extra: the extra of this package that installs it.
+
+    Raises:
+        ConfigError: `package` is not installed.
+    """
+    if importlib.util.find_spec(package) is None:
+        raise ConfigError(
+            f"{key} needs the package {package}, which is not installed: pip install 'brnn[{extra}]'"
+        )
+
+
+def did_you_mean(given: str, valid: Iterable[str]) -> str:
+    """Return the clause "; did you mean x?" for the most similar valid name, or nothing."""
+    similar = difflib.get_close_matches(given, list(valid), n=1, cutoff=0.6)
+    return f"; did you mean {similar[0]}?" if similar else ""

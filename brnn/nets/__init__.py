@@ -1,0 +1,1 @@
+"""Nets: ordinary Keras models, and the task that they are built for."""

@@ -1,0 +1,1 @@
+"""What a solver decides: whether any perturbation within a budget changes the class."""

@@ -1,0 +1,1 @@
+"""What attacks achieve on a net, and whether to believe it."""

@@ -1,0 +1,49 @@
+"""The attack on a trained net, and what is logged of it."""
+
+from typing import Any
+
+from brnn.config import groups
+from brnn.config.signatures import parameters
+from brnn.robustness import artifacts, evaluate, nets, trust
+from brnn.runs.report import show_verdict
+from brnn.terminal import lines, progress
+
+
+def attack(options: dict[str, Any], data, program, tracked, name: str, job) -> dict[str, float]:
+    """Attack the discretized net, log the files and curves, and return the metrics.
+
+    Args:
+        options: a checked configuration.
+        data: the data set; its test split is attacked.
+        program: the trained program.
+        tracked: the run in the store.
+        name: the name of the run.
+        job: the run's place in a sweep, if any.
+    """
+    option = options["attack"]
+    if option["name"] == "none":
+        return {}
+    keys = {key: option[key] for key in parameters(*groups.SHARED["attack"])}
+    with progress.attack_progress(name) as on_progress:
+        subject = nets.Nets(
+            options, data, program.manager.weights(), tracked.store.net, on_progress
+        )
+        report = evaluate.evaluate(subject, option, **keys)
+    if report.reasons is not None:
+        verdict = trust.verdict(report.reasons)
+        tracked.tag({"trusted": verdict})
+        show_verdict(verdict, name if job else "")
+    for path, content in artifacts.files(report, option["name"]).items():
+        tracked.file(content, path)
+    for key, points in report.curves.items():
+        _log_curve(key, points, tracked)
+    return report.metrics
+
+
+def _log_curve(key, points, tracked):
+    if points:
+        shown = ", ".join(f"{accuracy:.4f} at {value:g}" for value, accuracy in points)
+        lines.note(f"robust accuracy by {key}: {shown}")
+    for number, (value, accuracy) in enumerate(points):
+        metrics = {f"curve/{key}": value, f"curve/robust_accuracy_by_{key}": accuracy}
+        tracked.metrics(metrics, step=number)

@@ -1,0 +1,15 @@
+"""What a run prints when it ends."""
+
+from brnn.terminal import lines, tables
+
+
+def show_results(name: str, metrics: dict[str, float], store, run_id: str) -> None:
+    """Print the table of a finished run, its id, and the command that starts the MLflow UI."""
+    hint = f"run {run_id}\nmlflow ui --backend-store-uri {store.uri}"
+    tables.results_table(name, metrics, seconds=metrics["time/seconds"], hint=hint)
+
+
+def show_verdict(verdict: str, job: str) -> None:
+    """Print whether a robust accuracy can be trusted; `job` names the run within a sweep."""
+    text = verdict if verdict.startswith("attack") else f"trusted: {verdict}"
+    lines.verdict(f"{job}  {text}".lstrip(), verdict == "yes")

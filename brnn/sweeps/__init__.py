@@ -1,0 +1,1 @@
+"""Sweeps: many runs as the children of one, in processes of this machine or a cluster."""

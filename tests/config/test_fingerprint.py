@@ -1,0 +1,108 @@
+"""Fingerprints: a change that may change a number changes them, any other does not."""
+
+import pytest
+
+from brnn.config import fingerprint, signatures
+from brnn.config.fingerprint import run_fingerprint, training_fingerprint
+
+DIGEST = "0" * 64
+
+
+@pytest.fixture
+def changed(monkeypatch):
+    """A function that replaces a text in the source of a module, as an editor would."""
+
+    def change(module, old, new):
+        original = signatures.source
+
+        def source(name):
+            text = original(name)
+            if name != module:
+                return text
+            assert old in text
+            return text.replace(old, new)
+
+        monkeypatch.setattr(signatures, "source", source)
+        for cached in (fingerprint._code_digest, fingerprint._imports):
+            cached.cache_clear()
+
+    yield change
+    for cached in (fingerprint._code_digest, fingerprint._imports):
+        cached.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("brnn.measures.weights", "levels == 0", "levels != 0"),
+        ("brnn.measures.cost", "sign_flips", "bit_flips"),
+        ("brnn.attacks.blackbox", "epsilon * way", "-epsilon * way"),
+        ("brnn.robustness.trust", "TOLERANCE = 0.02", "TOLERANCE = 0.03"),
+        ("brnn.quantization.estimators", "x != 0", "x == 0"),
+        ("brnn.training.program", "training=True", "training=False"),
+        ("brnn.runs.text", "temperature", "heat"),
+    ],
+)
+def test_code_on_which_a_number_rests_counts(options, changed, module, old, new):
+    configuration = options()
+    before = run_fingerprint(configuration, DIGEST)
+    changed(module, old, new)
+    assert run_fingerprint(configuration, DIGEST) != before
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("brnn.terminal.lines", "error:", "wrong:"),
+        ("brnn.figures", "#0072B2", "#0072B3"),
+        ("brnn.tracking.store", "def ", "def  "),
+        ("brnn.measures.weights", '"""', '"""Another word. '),
+        ("brnn.measures.weights", "\nimport", "\n# a comment\nimport"),
+        ("brnn.config.values", "a whole number", "an integer"),
+    ],
+)
+def test_what_only_shows_or_explains_does_not_count(options, changed, module, old, new):
+    configuration = options()
+    before = run_fingerprint(configuration, DIGEST)
+    changed(module, old, new)
+    assert run_fingerprint(configuration, DIGEST) == before
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "counts"),
+    [
+        ("brnn.attacks.blackbox", "epsilon * way", "-epsilon * way", False),
+        ("brnn.robustness.trust", "TOLERANCE = 0.02", "TOLERANCE = 0.03", False),
+        ("brnn.measures.weights", "levels == 0", "levels != 0", True),
+    ],
+)
+def test_an_attack_does_not_count_for_the_training(options, changed, module, old, new, counts):
+    configuration = options()
+    before = training_fingerprint(configuration, DIGEST)
+    changed(module, old, new)
+    assert (training_fingerprint(configuration, DIGEST) != before) == counts
+
+
+def test_only_the_options_that_a_run_chooses_count(options, changed):
+    dense, recurrent = options(), options("topology=gru", "dataset=mnist_rows")
+    before = [run_fingerprint(c, DIGEST) for c in (dense, recurrent)]
+    changed("brnn.nets.recurrent", "name=", "name =")
+    assert [run_fingerprint(c, DIGEST) for c in (dense, recurrent)] == before
+    changed("brnn.nets.recurrent", "logits_scale=1.0", "logits_scale=2.0")
+    after = [run_fingerprint(c, DIGEST) for c in (dense, recurrent)]
+    assert (after[0] == before[0], after[1] == before[1]) == (True, False)
+
+
+def test_a_module_of_a_plugin_and_what_it_imports_count(options, changed, tmp_path, monkeypatch):
+    package = tmp_path / "digestlab"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "inner.py").write_text("SLOPE = 2.0\n")
+    (package / "estimators.py").write_text(
+        "from digestlab.inner import SLOPE\n\n\ndef steep(x, upstream, fan_in):\n    return SLOPE * upstream\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    configuration = options("estimator.name=digestlab.estimators.steep", "plugins=[digestlab]")
+    before = run_fingerprint(configuration, DIGEST)
+    changed("digestlab.inner", "2.0", "3.0")
+    assert run_fingerprint(configuration, DIGEST) != before

@@ -1,0 +1,139 @@
+"""Exact robustness: the verdicts are those of trying everything, and no attack breaks a certified image."""
+
+import importlib.util
+import itertools
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from brnn.errors import ConfigError
+from brnn.nets import dense
+from brnn.nets.task import Task
+from brnn.proof import cp_sat, program, reading
+from brnn.proof.exact import exact
+from brnn.quantization import estimators, quantizers
+from brnn.quantization.layers import QuantActivation
+
+SOLVERS = ["highs", *(["cp_sat"] if importlib.util.find_spec("ortools") else [])]
+KEYS = {
+    "activation": "tanh",
+    "batch_normalization": False,
+    "dropout": 0.0,
+    "real_first": False,
+    "real_last": False,
+    "binary_input": True,
+}
+
+
+def net(seed, pixels=6, widths=(5,), one_bit=True, batch_normalization=False, classes=3):
+    """A net of random signs."""
+
+    def activate(name, fan_in):
+        return QuantActivation(partial(quantizers.binary, scale=1.0), estimators.identity, fan_in)
+
+    keys = KEYS | {"binary_input": one_bit, "batch_normalization": batch_normalization}
+    model = dense.simple(
+        Task((pixels,), classes), activate, width=widths[0], depth=len(widths), **keys
+    )
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dense):
+            layer.set_weights(
+                [rng.choice([-1.0, 1.0], value.shape) for value in layer.get_weights()]
+            )
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights(
+                [
+                    rng.normal(1, 0.5, gamma.shape),
+                    rng.normal(0, 1, beta.shape),
+                    mean + 0.3,
+                    variance * 4,
+                ]
+            )
+    return model
+
+
+def everything(x, epsilon):
+    """One image for each input of bits that lies within epsilon of `x`."""
+    choices = [
+        sorted({v >= 0.5 for v in (max(p - epsilon, 0), min(p + epsilon, 1))})
+        for p in x.astype("float64")
+    ]
+    return np.float32(list(itertools.product(*choices)))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("widths", [(5,), (4, 4)])
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([0.05, 0.2, 0.4]))
+def test_verdict_is_that_of_trying_everything(solver, widths, seed, epsilon):
+    model = net(seed, widths=widths)
+    x = np.random.default_rng(seed).uniform(size=6).astype("float32")
+    label = int(np.argmax(model(x[None])[0]))
+    found = exact(model, x, label, None, epsilon=epsilon, solver=solver, seconds=20.0)
+    classes = np.argmax(model(everything(x, epsilon)), -1)
+    assert found.status == (cp_sat.BROKEN if (classes != label).any() else cp_sat.CERTIFIED)
+    if found.status == cp_sat.BROKEN:
+        assert np.argmax(model(found.image[None])[0]) != label
+        assert np.abs(found.image - x).max() <= epsilon + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("batch_normalization", [False, True])
+def test_no_random_image_breaks_a_certified_one_with_grey_pixels(seed, batch_normalization):
+    model = net(seed, pixels=8, one_bit=False, batch_normalization=batch_normalization)
+    rng = np.random.default_rng(seed)
+    statuses = set()
+    for epsilon in (0.02, 0.3):
+        x = rng.uniform(size=8).astype("float32")
+        label = int(np.argmax(model(x[None])[0]))
+        found = exact(model, x, label, None, epsilon=epsilon, solver="highs", seconds=20.0)
+        near = np.clip(x + rng.uniform(-epsilon, epsilon, (3000, 8)), 0, 1).astype("float32")
+        broken = (np.argmax(model(near), -1) != label).any()
+        assert not (broken and found.status == cp_sat.CERTIFIED)
+        statuses.add(found.status)
+    assert statuses <= {cp_sat.CERTIFIED, cp_sat.BROKEN, cp_sat.UNKNOWN}
+
+
+def test_an_image_that_is_wrong_already_is_broken_by_itself():
+    model, x = net(0), np.full(6, 0.3, "float32")
+    label = int(np.argmin(model(x[None])[0]))
+    found = exact(model, x, label, None, epsilon=0.1, solver="highs", seconds=1.0)
+    assert found.status == cp_sat.BROKEN
+    np.testing.assert_array_equal(found.image, x)
+
+
+def test_bits_far_from_flipping_are_certified_without_a_solver():
+    model, x = net(1), np.float32([0.0, 0.1, 0.9, 1.0, 0.2, 0.8])
+    label = int(np.argmax(model(x[None])[0]))
+    one_bit, layers = reading.read(model)
+    assert one_bit
+    assert program.build_program(layers, one_bit, x.astype("float64"), label, 0.2) is None
+
+
+def test_equal_logits_count_for_the_first_class():
+    model = net(0, pixels=1, widths=(1,), classes=2)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dense):
+            layer.set_weights([np.ones_like(value) for value in layer.get_weights()])
+    x = np.float32([0.5])  # both logits are always equal, so that class 0 always wins
+    assert (
+        exact(model, x, 0, None, epsilon=0.3, solver="highs", seconds=1.0).status
+        == cp_sat.CERTIFIED
+    )
+    assert (
+        exact(model, x, 1, None, epsilon=0.3, solver="highs", seconds=1.0).status == cp_sat.BROKEN
+    )
+
+
+def test_real_activations_are_refused():
+    model = dense.simple(
+        Task((4,), 2), lambda name, _: keras.layers.Activation(name), width=3, depth=1, **KEYS
+    )
+    with pytest.raises(ConfigError, match="needs dense layers and binary activations"):
+        reading.read(model)

@@ -1,0 +1,290 @@
+"""The manager: chooses variables by path and role, refuses rules that miss, and hands any Keras model back plain."""
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+
+from brnn.data.dataset import Data
+from brnn.quantization import estimators, quantizers
+from brnn.quantization.layers import QuantActivation
+from brnn.quantization.manager import QuantManager, Rule
+from brnn.training import losses, regimes
+from brnn.training.loop import fit
+from brnn.training.program import Program
+
+BINARY = partial(quantizers.binary, scale=1.0)
+TERNARY = partial(quantizers.ternary, scale=0.5)
+X = np.random.default_rng(0).normal(size=(32, 6)).astype("float32")
+
+
+def layered(normalized=False):
+    inputs = keras.Input((6,))
+    x = keras.layers.Dense(5, name="first")(inputs)
+    if normalized:
+        x = keras.layers.BatchNormalization(name="normalization")(x)
+    return keras.Model(inputs, keras.layers.Dense(3, name="second")(keras.layers.ReLU()(x)))
+
+
+def by_path(manager):
+    return dict(
+        zip([v.path for v in manager.model.trainable_variables], manager.levels(), strict=True)
+    )
+
+
+def tiny_images():
+    """Bright left halves against bright right halves, with noise."""
+    rng = np.random.default_rng(0)
+    y = np.arange(240, dtype="int32") % 2
+    x = rng.uniform(0, 0.3, (240, 8, 8, 1)).astype("float32")
+    x[y == 0, :, :4] += 0.5
+    x[y == 1, :, 4:] += 0.5
+    return Data(
+        (x[:160], y[:160]),
+        (x[160:200], y[160:200]),
+        (x[200:], y[200:]),
+        classes=2,
+        source="generated",
+    )
+
+
+# Rules
+
+
+def test_a_rule_applies_to_one_role_in_the_layers_that_match():
+    manager = QuantManager(
+        layered(), [Rule("kernel", BINARY, 1.0), Rule("bias", TERNARY, 0.5, layers="second$")]
+    )
+    roles = {
+        v.path: rule and rule.role
+        for v, rule in zip(manager.model.trainable_variables, manager.rules, strict=True)
+    }
+    assert roles == {
+        "first/kernel": "kernel",
+        "first/bias": None,
+        "second/kernel": "kernel",
+        "second/bias": "bias",
+    }
+    levels = by_path(manager)
+    np.testing.assert_array_equal(np.abs(levels["first/kernel"]), np.ones((6, 5)))
+    assert levels["first/bias"] is not manager.model.trainable_variables[1]
+    np.testing.assert_array_equal(levels["first/bias"], np.zeros(5))  # real, as it was
+    np.testing.assert_array_equal(
+        levels["second/bias"], np.zeros(3)
+    )  # ternary zero, where binary gives +1
+
+
+def test_a_role_is_the_whole_last_part_of_a_path():
+    with pytest.raises(ValueError, match="no variable is a 'kern' in a layer"):
+        QuantManager(layered(), [Rule("kern", BINARY, 1.0)])
+
+
+def test_a_kernel_is_no_recurrent_kernel():
+    model = keras.Sequential([keras.Input((4, 6)), keras.layers.SimpleRNN(3)])
+    manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
+    assert [rule is not None for rule in manager.rules] == [True, False, False]
+
+
+def test_a_rule_that_matches_nothing_is_refused_and_the_variables_are_listed():
+    with pytest.raises(
+        ValueError,
+        match=r"a 'kernel' in a layer that matches 'third'; the model has: first/kernel, f",
+    ):
+        QuantManager(layered(), [Rule("kernel", BINARY, 1.0, layers="third")])
+
+
+def test_an_optional_rule_may_match_nothing():
+    manager = QuantManager(layered(), [Rule("recurrent_kernel", BINARY, 1.0, optional=True)])
+    assert manager.rules == [None] * 4
+
+
+def test_two_rules_for_one_variable_are_refused():
+    with pytest.raises(ValueError, match="second/kernel is matched by 2 rules"):
+        QuantManager(
+            layered(), [Rule("kernel", BINARY, 1.0), Rule("kernel", TERNARY, 0.5, layers="second")]
+        )
+
+
+class Untold(keras.Model):
+    """A model of one's own whose layers are not told whether they train."""
+
+    def __init__(self, **keys):
+        super().__init__(**keys)
+        self.dense = keras.layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+class Told(Untold):
+    def call(self, x, training=None):
+        return self.dense(x)
+
+
+def test_a_model_that_cannot_be_called_is_refused():
+    untold, unbuilt = Untold(), keras.Sequential([keras.layers.Dense(3)])
+    untold(X)
+    for model in (untold, unbuilt):
+        with pytest.raises(
+            ValueError, match=r"must be built \(call it on data\), and its `call` take `training`"
+        ):
+            QuantManager(model, [Rule("kernel", BINARY, 1.0)])
+
+
+# Levels
+
+
+def test_the_net_computes_with_the_levels_and_the_latent_weights_stay():
+    model = layered()
+    manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
+    before = [v.numpy() for v in model.trainable_variables]
+    first, second = (np.where(before[i] >= 0, 1, -1) for i in (0, 2))
+    np.testing.assert_allclose(manager(X), np.maximum(X @ first, 0) @ second, rtol=1e-5, atol=1e-5)
+    for variable, value in zip(model.trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_clip_brings_the_latent_weights_back_to_the_bound_of_their_rule():
+    manager = QuantManager(layered(), [Rule("kernel", TERNARY, 0.5), Rule("bias", TERNARY, None)])
+    for variable in manager.model.trainable_variables:
+        variable.assign(np.full(variable.shape, -3.0))
+    manager.clip()
+    bounds = [float(np.abs(v).max()) for v in manager.model.trainable_variables]
+    assert bounds == [0.5, 3.0, 0.5, 3.0]
+
+
+def test_stochastic_levels_are_drawn_from_the_noise_kernel_by_kernel():
+    quantizer = partial(quantizers.stochastic_binary, scale=1.0)
+    manager = QuantManager(layered(), [Rule("kernel", quantizer, 1.0)])
+    signs = [np.where(np.asarray(v) >= 0, 1, -1) for v in manager.model.trainable_variables[::2]]
+    constants = iter([0.0, 1 - 2**-24])  # always below the chance, and never
+    first, _, second, _ = manager.levels(lambda shape: np.full(shape, next(constants), "float32"))
+    np.testing.assert_array_equal(first, signs[0])
+    np.testing.assert_array_equal(second, -signs[1])
+    for level, sign in zip(manager.levels()[::2], signs, strict=True):
+        np.testing.assert_array_equal(level, sign)
+
+
+def test_contextual_levels_of_a_gru_depend_on_the_role():
+    model = keras.Sequential([keras.Input((7, 6)), keras.layers.GRU(5), keras.layers.Dense(3)])
+    contextual = [
+        Rule("kernel", BINARY, 1.0),
+        Rule("recurrent_kernel", partial(quantizers.binary, scale=0.125), 0.125),
+        Rule("bias", BINARY, 1.0),
+    ]
+    manager = QuantManager(model, contextual)
+    levels = {path.rpartition("/")[2]: np.abs(level) for path, level in by_path(manager).items()}
+    assert {role: np.unique(level).tolist() for role, level in levels.items()} == {
+        "kernel": [1.0],
+        "recurrent_kernel": [0.125],
+        "bias": [1.0],
+    }
+    x = np.random.default_rng(1).normal(size=(4, 7, 6)).astype("float32")
+    assert np.abs(np.asarray(manager(x)) - model(x)).max() > 0.1
+    np.testing.assert_array_equal(manager.discretized()(x), manager(x))
+
+
+# Training and the plain model
+
+
+def test_a_users_own_convolutional_sequential_trains():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(4, 3, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    )
+    manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
+    program = Program(
+        manager, keras.optimizers.Adam(), losses.cross_entropy, regimes.standard, compiled=True
+    )
+    data = tiny_images()
+    before = [v.numpy() for v in model.trainable_variables]
+    rates = lambda steps, total: np.full(len(steps), 0.01)  # noqa: E731
+    *_, last = fit(program, data, epochs=8, batch_size=16, rates=rates, seed=0)
+    assert last["test/accuracy"] > 0.95
+    kernels = [v for v in model.trainable_variables if v.path.endswith("kernel")]
+    assert all(np.abs(v).max() <= 1 for v in kernels)
+    assert all(
+        (np.asarray(v) != old).any()
+        for v, old in zip(model.trainable_variables, before, strict=True)
+    )
+    plain = manager.discretized()
+    assert isinstance(plain, keras.Model)
+    np.testing.assert_array_equal(np.unique(plain.get_weights()[0]), [-1, 1])
+    np.testing.assert_array_equal(plain(data.test[0]), manager(data.test[0]))
+    assert np.mean(np.argmax(plain(data.test[0]), -1) == data.test[1]) == pytest.approx(
+        last["test/accuracy"]
+    )
+
+
+def test_batch_normalization_learns_its_statistics_and_the_plain_model_has_them():
+    model = layered(normalized=True)
+    manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
+    program = Program(
+        manager, keras.optimizers.SGD(), losses.cross_entropy, regimes.standard, compiled=False
+    )
+    y = (X[:, 0] > 0).astype("int32")
+    data = Data((X, y), (X[:0], y[:0]), (X, y), classes=3, source="generated")
+    rates = lambda steps, total: np.zeros(len(steps))  # noqa: E731
+    *_, metrics = fit(program, data, epochs=1, batch_size=32, rates=rates, seed=0)
+    hidden = X @ np.sign(model.get_layer("first").kernel)
+    moving = model.get_layer("normalization").moving_mean
+    np.testing.assert_allclose(
+        moving, 0.01 * hidden.mean(axis=0), rtol=1e-4, atol=1e-6
+    )  # momentum 0.99, one step
+    plain = manager.discretized()
+    np.testing.assert_array_equal(plain(X), manager(X))
+    assert metrics["test/accuracy"] == pytest.approx(np.mean(np.argmax(plain(X), -1) == y))
+
+
+@pytest.mark.parametrize("shape", ["functional", "sequential", "nested"])
+def test_the_plain_model_needs_nothing_of_this_package(shape, tmp_path):
+    quantized = QuantActivation(BINARY, estimators.identity, 6)
+    layers = [keras.Input((6,)), keras.layers.Dense(5), quantized, keras.layers.Dense(3)]
+    model = keras.Sequential(layers)
+    if shape == "functional":
+        model = keras.Model(model.inputs[0], model.outputs[0])
+    if shape == "nested":
+        inputs = keras.Input((6,))
+        model = keras.Model(
+            inputs, keras.layers.Dense(2)(keras.Model(model.inputs[0], model.outputs[0])(inputs))
+        )
+    manager = QuantManager(model, [Rule("kernel", BINARY, 1.0), Rule("bias", BINARY, 1.0)])
+    manager.discretized().save(tmp_path / "plain.keras")
+    loaded = keras.models.load_model(tmp_path / "plain.keras")
+    assert not any(isinstance(layer, QuantActivation) for layer in loaded._flatten_layers())
+    np.testing.assert_array_equal(loaded(X), manager(X))
+
+
+def test_a_subclass_is_handed_back_as_its_own_class():
+    model = Told()
+    model(X)
+    manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
+    plain = manager.discretized()
+    assert isinstance(plain, Told)
+    np.testing.assert_array_equal(plain(X), manager(X))
+    assert set(np.unique(plain.dense.kernel)) == {-1, 1}
+
+
+def test_a_shared_layer_and_two_outputs_stay_shared_and_two():
+    inputs, shared = keras.Input((6,)), keras.layers.Dense(6)
+    model = keras.Model(inputs, [shared(inputs), shared(shared(inputs))])
+    manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
+    plain = manager.discretized()
+    assert len(plain.weights) == 2
+    for output, expected in zip(plain(X), manager(X), strict=True):
+        np.testing.assert_array_equal(output, expected)
+
+
+def test_the_plain_model_is_a_copy():
+    manager = QuantManager(layered(), [Rule("kernel", BINARY, 1.0)])
+    plain = manager.discretized()
+    before = np.array(plain(X))
+    for variable in manager.model.variables:
+        variable.assign(-variable)
+    np.testing.assert_array_equal(plain(X), before)

@@ -1,0 +1,262 @@
+"""Trust: nets that only look robust each trip the check that is for them, and a plain float net trips none."""
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from brnn.attacks import blackbox
+from brnn.config import groups
+from brnn.data import dataset, sources
+from brnn.nets import models
+from brnn.nets.task import Task
+from brnn.quantization import estimators
+from brnn.quantization.layers import QuantActivation
+from brnn.robustness import trust
+from brnn.robustness.runner import perturbed
+from brnn.training import build
+from brnn.training.loop import fit
+
+PGD = {k: v for k, v in groups.option("attack", "pgd").items() if k != "defaults"} | {
+    "source": None,
+    "restarts": 2,
+}
+FGSM = {
+    "name": "fgsm",
+    "epsilon": 0.1,
+    "norm": "linf",
+    "iterations": 1,
+    "targeted": False,
+    "clip": True,
+}
+
+
+SQUARE = groups.option("attack", "square")
+SQUARE |= {"queries": 100}
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """A float net of 64 hidden units on the embedded digits, and 200 of its test images."""
+    x, y, x_test, y_test = sources.embedded_digits()
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((28, 28))
+    hidden = keras.layers.Dense(64, "tanh")(keras.layers.Flatten()(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(10)(hidden))
+    model.compile(
+        keras.optimizers.Adam(0.003), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    model.fit(x.astype("float32") / 255, y, epochs=6, batch_size=100, verbose=0, shuffle=True)
+    rows = np.arange(0, len(y_test), 5)
+    return model, x_test[rows].astype("float32") / 255, y_test[rows].astype("int32")
+
+
+@pytest.fixture(scope="module")
+def one_bit():
+    """A net of signs, trained for a moment on the embedded digits, whose input is one bit."""
+    x, y, x_test, y_test = sources.embedded_digits()
+    data = dataset.Data(
+        *[
+            ((a / 255).astype("float32"), b.astype("int32"))
+            for a, b in [(x, y)] * 2 + [(x_test, y_test)]
+        ],
+        10,
+        "embedded",
+    )
+    names = ("precision", "estimator", "topology", "loss", "optimizer", "initializer")
+    options = {
+        group: groups.option(group, name)
+        for group, name in zip(
+            names, ("binarynet", "ste", "simple", "cross_entropy", "adam", "he_normal"), strict=True
+        )
+    }
+    options |= {
+        "bias_initializer": groups.option("initializer", "binary_choice"),
+        "training": {"name": "standard"},
+        "compiled": False,
+        "plugins": [],
+        "seed": 0,
+    }
+    options["topology"] |= {"width": 100, "binary_input": True}
+    program = build.program(options, Task((28, 28), 10))
+    for _ in fit(
+        program,
+        data,
+        epochs=10,
+        batch_size=50,
+        rates=lambda steps, total: np.full(len(steps), 1e-3),
+        seed=0,
+    ):
+        pass
+    rows = np.arange(0, len(y_test), 5)
+    net = models.twin(
+        options, Task((28, 28), 10), "trained", program.manager.discretized().get_weights()
+    )
+    return net, data.test[0][rows], data.test[1][rows]
+
+
+def checked(net, x, labels, option=PGD, looked=None, identity=None, **changes):
+    """The values of the checks and the reasons, of an attack on a net."""
+    option = option | {"source": None} | changes
+    looked = looked or net
+    moved = perturbed(groups.function("attack", option, []), looked, x, labels, 0)
+    broken = np.argmax(net(moved), -1) != labels
+    blind = hasattr(blackbox, option["name"])
+    subject = trust.Subject(
+        option, x, labels, moved, broken, np.zeros_like(broken), broken & blind, None
+    )
+    return trust.check(net, looked, identity or net, subject, 0)
+
+
+def test_a_plain_float_net_under_pgd_trips_none(plain):
+    values, reasons = checked(*plain)
+    assert reasons == []
+    assert values["trust/trusted"] == 1
+    assert values["trust/zero_gradients"] == 0
+    assert values["trust/largest_epsilon"] == 0
+    assert trust.verdict(reasons) == "yes"
+
+
+def test_robust_accuracy_over_all_checks_is_at_most_that_of_the_attack(plain):
+    values, _ = checked(*plain, option=FGSM)
+    assert values["trust/robust_accuracy"] <= values["trust/attack"] <= values["trust/clean"]
+
+
+@tf.custom_gradient
+def killed(image):
+    """A layer without a gradient."""
+    return image, tf.zeros_like
+
+
+def test_a_layer_without_gradient_trips_the_check_of_gradients(plain):
+    model, x, labels = plain
+    values, reasons = checked(lambda image: model(killed(image)), x, labels, identity=model)
+    assert values["trust/zero_gradients"] == 1
+    assert "1.000 of the images have no gradient" in reasons
+    assert any("identity estimator" in reason for reason in reasons)
+    assert any("survive the largest epsilon" in reason for reason in reasons)
+
+
+def test_squares_that_break_what_gradients_do_not_are_told(plain):
+    model, x, labels = plain
+    values, reasons = checked(
+        lambda image: model(killed(image)), x, labels, option=SQUARE, identity=model
+    )
+    assert values["trust/blind"] == pytest.approx(values["trust/clean"] - values["trust/attack"])
+    assert any("without the net's own gradient" in reason for reason in reasons)
+    assert checked(*plain, option=SQUARE)[0]["trust/blind"] <= trust.TOLERANCE
+
+
+def test_an_input_without_any_gradient_counts_as_zero(plain):
+    model, x, labels = plain
+    assert trust.zero_gradients(lambda image: model(tf.stop_gradient(image)), x, labels) == 1
+
+
+def test_huge_logits_trip_the_check_of_temperature(plain):
+    model, x, labels = plain
+    _, reasons = checked(lambda image: 100.0 * model(image), x, labels)
+    assert any("scaled logits" in reason for reason in reasons)
+    assert any("no gradient" in reason for reason in reasons)
+
+
+def test_an_input_of_one_bit_trips_the_check_of_noise(one_bit):
+    _, reasons = checked(*one_bit)
+    assert any(reason.startswith("noise") for reason in reasons)
+
+
+def test_saturated_hidden_units_trip_the_check_of_the_identity_estimator(one_bit):
+    model, x, labels = one_bit
+    narrow = keras.models.clone_model(model, clone_function=_narrow)
+    narrow.set_weights(model.get_weights())
+    _, reasons = checked(
+        model, x, labels, option=FGSM | {"epsilon": 0.5}, looked=narrow, identity=model
+    )
+    assert any("no gradient" in reason for reason in reasons)
+
+
+def _narrow(layer):
+    if isinstance(layer, QuantActivation):
+        bound = 1.0 if layer.name == "binary_input" else 1e-3
+        return QuantActivation(layer.quantizer, partial(estimators.ste, bound=bound), layer.fan_in)
+    return layer.__class__.from_config(layer.get_config())
+
+
+def test_too_few_steps_trip_the_check_of_convergence(plain):
+    _, reasons = checked(*plain, restarts=1, iterations=1, step=0.05, early_stop=False)
+    assert any("40 steps would break a further" in reason for reason in reasons)
+
+
+def test_probabilities_for_logits_are_told(plain):
+    model, x, labels = plain
+    _, reasons = checked(lambda image: tf.nn.softmax(model(image)), x, labels)
+    assert "the outputs are probabilities, not logits" in reasons
+
+
+def test_random_logits_are_told(plain):
+    model, x, labels = plain
+    draws = tf.random.Generator.from_seed(0)
+    values, reasons = checked(lambda image: model(image) + draws.uniform((10,)), x, labels)
+    assert values["trust/random_logits"] > 0.01
+    assert any("from call to call" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    ("change", "clip", "share"),
+    [(0.1, True, 0.0), (0.11, True, 1.0), (-0.1, True, 1.0), (-0.1, False, 0.0)],
+)
+def test_images_beyond_the_budget_or_the_range_of_pixels_are_counted(change, clip, share):
+    x = np.full((2, 4), 0.05, "float32")
+    subject = trust.Subject(
+        FGSM | {"clip": clip}, x, np.int32([0, 1]), x + np.float32(change), *[None] * 4
+    )
+    assert trust.beyond_budget(subject) == share
+
+
+def test_budget_of_unprojected_steps_grows_with_the_iterations():
+    assert trust.budget(FGSM | {"iterations": 3}) == pytest.approx(0.3)
+    assert trust.budget(PGD | {"iterations": 3}) == 0.1
+
+
+def values_and(**changes):
+    """What the checks find on a net that trips none, but for `changes`."""
+    names = """zero_gradients steps more_steps restarts temperature identity squares single_step double_epsilon
+        largest_epsilon silent blind beyond_budget random_logits probabilities attack"""
+    clear = dict.fromkeys(names.split(), 0.0)
+    values = clear | {"clean": 0.9, "noise": 0.8, "half_epsilon": 0.5} | changes
+    return [text for found, text in trust._rules(values, {}) if found]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, None),
+        ({"silent": 0.1}, "0.100 of the images are broken on the way, but not at its end"),
+        (
+            {
+                "attack": 0.8,
+                "steps": 0.8,
+                "single_step": 0.8,
+                "half_epsilon": 0.9,
+                "double_epsilon": 0.7,
+            },
+            "noise is as strong",
+        ),
+        ({"steps": 0.4, "single_step": 0.3}, "a single step (0.300) is stronger than 20 (0.400)"),
+        ({"half_epsilon": 0.1, "steps": 0.3, "single_step": 0.3}, "does not fall with epsilon"),
+        ({"double_epsilon": 0.3}, "does not fall with epsilon"),
+        ({"largest_epsilon": 0.01}, "0.010 of the images survive the largest epsilon"),
+        ({"blind": 0.3}, "0.300 of the images break only without the net's own gradient"),
+        ({"beyond_budget": 0.5}, "0.500 of the images are beyond the budget"),
+    ],
+)
+def test_each_rule_by_itself(changes, reason):
+    reasons = values_and(**changes)
+    assert len(reasons) == (reason is not None)
+    assert all(reason in text for text in reasons)
+
+
+def test_the_verdict_tells_three_reasons_and_counts_the_others():
+    assert trust.verdict(["a", "b"]) == "no, because a; b"
+    assert trust.verdict(list("abcde")) == "no, because a; b; c; and 2 more"

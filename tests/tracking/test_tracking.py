@@ -1,0 +1,331 @@
+"""Tracking: what is logged is there, also from several processes at once; a store that fails is one line."""
+
+import contextlib
+import errno
+import fcntl
+import math
+import multiprocessing
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from brnn.errors import TrackingError
+from brnn.tracking import records, status, tag_names
+from brnn.tracking.store import open_store
+from brnn.tracking.sweep_job import SweepJob
+from brnn.tracking.tag_names import PARENT
+
+PROCESSES, BATCHES, KEYS = 4, 25, 20  # 500 values from each process
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def store(folder):
+    """A new store, by a path relative to the working directory of the moment."""
+    with contextlib.chdir(folder):
+        return open_store(uri="sqlite:///new/mlflow.db", experiment="tests")
+
+
+def of(run):
+    """The run as the store has it."""
+    return run.client.get_run(run.id)
+
+
+def downloaded(run, path):
+    return Path(run.client.download_artifacts(run.id, path))
+
+
+# Opening
+
+
+def test_the_path_of_a_store_does_not_follow_the_working_directory(
+    store, folder, tmp_path, monkeypatch
+):
+    assert store.uri == f"sqlite:///{folder}/new/mlflow.db"
+    monkeypatch.chdir(tmp_path)
+    with store.run("one", {}, None) as run:
+        run.text("content", "note.txt")
+    assert list(tmp_path.iterdir()) == []
+    assert len(list((folder / "new" / "mlartifacts").rglob("note.txt"))) == 1
+
+
+def test_an_experiment_is_created_once(store):
+    again = open_store(uri=store.uri, experiment="tests")
+    other = open_store(uri=store.uri, experiment="others")
+    assert again.experiment_id == store.experiment_id != other.experiment_id
+
+
+def log_500(uri, barrier):
+    """What each of several processes does at the same moment: opens a store, and logs to a run of its own."""
+    barrier.wait()
+    with open_store(uri=uri, experiment="tests").run("one of several", {}, None) as run:
+        for step in range(BATCHES):
+            run.metrics({f"m/{key}": 1000 * step + key for key in range(KEYS)}, step)
+
+
+def contents(path):
+    """The schema and the rows of a SQLite file without times; MLflow writes constraints in no order."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        schema = dict(database.execute("SELECT name, sql FROM sqlite_master"))
+        names = [name for name, sql in schema.items() if (sql or "").startswith("CREATE TABLE")]
+        rows = {name: database.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}
+    words = {name: sorted(re.findall(r"\w+", sql or "")) for name, sql in schema.items()}
+    return words, {name: re.sub(r"\b\d{13}\b", "time", repr(found)) for name, found in rows.items()}
+
+
+def test_a_new_store_is_as_mlflow_makes_it_and_nothing_is_cached(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    open_store(uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="brnn")
+    client = MlflowClient(f"sqlite:///{tmp_path}/plain.db")
+    client.create_experiment("brnn", artifact_location=(tmp_path / "mlartifacts").as_uri())
+    assert contents(tmp_path / "mlflow.db") == contents(tmp_path / "plain.db")
+    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", "plain.db"}
+
+
+def test_a_store_is_opened_on_a_file_system_without_locks(tmp_path, monkeypatch, capsys):
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    open_store(uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="brnn")
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path} is on a file system without locks" in warning
+
+
+def test_processes_that_open_a_new_store_at_once_lose_nothing(tmp_path):
+    uri, context = f"sqlite:///{tmp_path}/mlflow.db", multiprocessing.get_context("spawn")
+    barrier = context.Barrier(PROCESSES)
+    processes = [context.Process(target=log_500, args=(uri, barrier)) for _ in range(PROCESSES)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=60)
+    assert [process.exitcode for process in processes] == [0] * PROCESSES
+    opened = open_store(uri=uri, experiment="tests")
+    runs = opened.client.search_runs([opened.experiment_id])
+    assert [run.info.status for run in runs] == ["FINISHED"] * PROCESSES
+    for run in runs:
+        for key in range(KEYS):
+            history = opened.client.get_metric_history(run.info.run_id, f"m/{key}")
+            expected = [(step, 1000 * step + key) for step in range(BATCHES)]
+            assert sorted((one.step, one.value) for one in history) == expected
+
+
+# Logging
+
+
+def test_a_run_has_the_values_that_were_logged(store):
+    with store.run("named", {"seed": 3, "masked": True, "plain": "text"}, None) as run:
+        run.params({"epochs": 5, "note": "ä", "nothing": None, "hidden": [1, 2]})
+        run.metrics({"loss": 0.5}, step=1)
+        run.metrics({"loss": 0.25, "bad": math.nan}, step=2)
+        run.tag({"late": 1.5})
+    found = of(run)
+    assert found.info.run_name == "named"
+    assert found.data.params == {"epochs": "5", "note": "ä", "nothing": "null", "hidden": "[1, 2]"}
+    expected = {"seed": "3", "masked": "true", "plain": "text", "late": "1.5"}
+    assert {key: found.data.tags[key] for key in expected} == expected
+    assert [(one.step, one.value) for one in run.client.get_metric_history(run.id, "loss")] == [
+        (1, 0.5),
+        (2, 0.25),
+    ]
+    assert math.isnan(found.data.metrics["bad"])
+
+
+def test_no_number_of_values_is_too_many(store):
+    values = {f"layer_{number}/kernel": number for number in range(1200)}
+    with store.run("many", {}, None) as run:
+        run.metrics(values, 1)
+        run.params(values)
+        run.tag(values)
+    found = of(run).data
+    assert found.metrics == values
+    assert found.params == {key: str(value) for key, value in values.items()}
+    assert values.keys() <= found.tags.keys()
+
+
+def transactions(store):
+    """How often the file of a store was written: a counter in the header of every SQLite file."""
+    return int.from_bytes(Path(store.uri.removeprefix("sqlite:///")).read_bytes()[24:28], "big")
+
+
+def test_the_values_of_an_epoch_are_written_together(store):
+    with store.run("batched", {}, None) as run:
+        before = transactions(store)
+        run.metrics({f"m/{number}": number for number in range(200)}, 1)
+        assert 1 <= transactions(store) - before < 5
+
+
+def test_a_longer_text_than_a_store_takes_is_cut(store):
+    with store.run("long", {"error": "x" * 9000}, None) as run:
+        run.params({"p": "y" * 9000})
+    assert len(of(run).data.tags["error"]) == len(of(run).data.params["p"]) == records.LONGEST
+
+
+def test_artifacts_are_kept_where_they_were_put(store):
+    with store.run("artifacts", {}, None) as run:
+        run.text(yaml.safe_dump({"a": 1}), "config.yaml")
+        run.file(b"\x89PNG", "figures/curve.png")
+    assert yaml.safe_load(downloaded(run, "config.yaml").read_text()) == {"a": 1}
+    assert downloaded(run, "figures/curve.png").read_bytes() == b"\x89PNG"
+
+
+def test_a_child_names_its_parent_and_children_come_in_their_order(store):
+    with store.run("parent", {}, None) as parent:
+        for name in ("first", "second"):
+            with store.run(name, {}, SweepJob(parent.id, "command")) as child:
+                assert of(child).data.tags[PARENT] == parent.id
+            time.sleep(0.002)  # times are whole milliseconds
+    assert [child.info.run_name for child in store.children(parent.id)] == ["first", "second"]
+    assert store.children("nobody") == []
+
+
+def test_a_job_is_tagged_with_its_launch_and_number(store):
+    with store.run("alone", {}, None) as alone:
+        pass
+    with store.run("job", {}, SweepJob(alone.id, "command", number=3)) as job:
+        pass
+    store.reuse(alone.id, SweepJob("another", "command", number=5))
+    tags = of(job).data.tags
+    assert [tags[key] for key in (tag_names.LAUNCH, tag_names.JOB)] == ["command", "3"]
+    assert of(alone).data.tags[f"{tag_names.REUSED}.another"] == "5"
+    assert [status.is_of_launch(of(job), launch) for launch in ("command", "")] == [True, False]
+    assert not status.is_of_launch(of(alone), "")
+
+
+def test_a_run_takes_no_place_in_a_sweep_from_the_environment(store, monkeypatch):
+    for name in ("LAUNCH", "JOB", "SWEEP", "TRIAL"):
+        monkeypatch.setenv(f"BRNN_{name}", "7")
+    with store.run("alone", {}, None) as run:
+        pass
+    assert tag_names.JOB not in of(run).data.tags
+    assert of(run).data.tags[tag_names.LAUNCH] == ""
+
+
+# How a run ends
+
+
+def test_a_run_is_running_until_it_is_finished(store):
+    with store.run("one", {}, None) as run:
+        assert of(run).info.status == "RUNNING"
+    assert of(run).info.status == "FINISHED"
+    assert "error" not in of(run).data.tags
+
+
+def test_a_run_that_raises_is_failed_with_its_error_as_a_tag(store):
+    with pytest.raises(ValueError, match="too bad"), store.run("one", {}, None) as run:
+        raise ValueError("too bad")
+    assert of(run).info.status == "FAILED"
+    assert of(run).data.tags["error"] == "ValueError: too bad"
+
+
+def test_a_run_that_is_interrupted_is_killed(store):
+    with pytest.raises(KeyboardInterrupt), store.run("one", {}, None) as run:
+        raise KeyboardInterrupt
+    assert of(run).info.status == "KILLED"
+
+
+# Stores that fail
+
+
+def refused(uri):
+    """The one line that a store is refused with, in seconds."""
+    began = time.perf_counter()
+    with pytest.raises(TrackingError) as error:
+        open_store(uri=uri, experiment="tests")
+    assert time.perf_counter() - began < 5
+    message = str(error.value)
+    assert "\n" not in message
+    assert message.startswith(f"tracking.uri={uri} failed (")
+    assert message.endswith("; check that it can be opened and written, and has room")
+    return message
+
+
+def test_a_store_in_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    assert "File exists" in refused(f"sqlite:///{tmp_path}/file/mlflow.db")
+
+
+def test_a_store_that_is_no_database_is_refused(tmp_path):
+    (tmp_path / "mlflow.db").write_text("no database at all, but long enough to be looked at " * 10)
+    assert "file is not a database" in refused(f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def test_a_folder_in_place_of_a_store_is_refused(tmp_path):
+    assert "unable to open database file" in refused(f"sqlite:///{tmp_path}")
+
+
+def test_a_server_that_does_not_answer_is_refused(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    assert "Connection refused" in refused("http://127.0.0.1:9")
+
+
+def test_a_database_that_cannot_be_reached_is_refused():
+    pytest.importorskip("psycopg2")
+    assert "Connection refused" in refused("postgresql+psycopg2://nobody@127.0.0.1:9/none")
+
+
+def test_a_locked_database_is_waited_for(store):
+    with store.run("waiting", {}, None) as run:
+        lock = sqlite3.connect(
+            store.uri.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False
+        )
+        with contextlib.closing(lock):
+            lock.execute("BEGIN EXCLUSIVE")
+            release = threading.Timer(0.5, lock.execute, ["COMMIT"])
+            release.start()
+            run.metrics({"loss": 0.5}, 1)
+            assert not release.is_alive()
+    assert of(run).data.metrics == {"loss": 0.5}
+
+
+def test_a_kind_of_store_that_does_not_exist_is_refused():
+    assert "unsupported URI" in refused("nosuch://store")
+
+
+FULL = """
+import os, resource, sys
+from brnn import tracking
+
+def fill(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+uri, when = sys.argv[1:]
+if when == "new":
+    fill(65536)
+try:
+    store = tracking.open_store(uri=uri, experiment="tests")
+    with store.run("full", {}, None) as run:
+        fill(os.path.getsize(uri.removeprefix("sqlite:///")))
+        for step in range(100):
+            run.metrics({f"m/{key}": key for key in range(1000)}, step)
+except tracking.TrackingError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("when", ["new", "later"])
+def test_a_full_disk_is_one_line_and_no_traceback(store, tmp_path, when):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    if when == "later":
+        shutil.copy(store.uri.removeprefix("sqlite:///"), tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, uri, when], capture_output=True, text=True, check=False
+    )
+    (line,) = done.stdout.splitlines()
+    assert line.startswith(f"tracking.uri={uri} failed (")
+    assert "has room" in line
+    assert done.stderr == ""

@@ -1,0 +1,339 @@
+"""Training: the four steps of the method, each row once per epoch, the same bits for a seed, one trace for all."""
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+
+from brnn.data.dataset import Data
+from brnn.errors import NonFiniteError
+from brnn.nets.task import Task
+from brnn.quantization import estimators, quantizers
+from brnn.quantization.layers import QuantActivation
+from brnn.quantization.manager import QuantManager, Rule
+from brnn.training import build, loop, losses, regimes
+from brnn.training.loop import fit
+from brnn.training.program import Program
+
+BINARY = partial(quantizers.binary, scale=1.0)
+STE = partial(estimators.ste, bound=1.0)
+ROWS, FEATURES, CLASSES = 18, 3, 3
+SEED = 4  # with others a gradient may be 0 but for rounding, which Adam blows up
+X = np.random.default_rng(SEED).normal(size=(ROWS, FEATURES)).astype("float32")
+Y = (np.arange(ROWS) % CLASSES).astype("int32")
+STEPS, WEIGHT = 4, 300.0  # of the loss, so that gradients exceed 10
+SMALL = ("topology.width=6", "dataset.root=none")
+
+
+def constant(rate):
+    return lambda steps, total: np.full(len(steps), rate)
+
+
+def data(x=X, y=Y, validation=0):
+    return Data(
+        (x, y), (x[:validation], y[:validation]), (x, y), classes=CLASSES, source="generated"
+    )
+
+
+def binary_net():
+    inputs = keras.Input((FEATURES,))
+    hidden = QuantActivation(BINARY, STE, FEATURES)(keras.layers.Dense(4, name="one")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(CLASSES, name="two")(hidden))
+    rng = np.random.default_rng(SEED)
+    initial = [
+        rng.choice([-0.98, -0.5, -0.013, 0.013, 0.5, 0.98], v.shape)
+        for v in model.trainable_variables
+    ]
+    for variable, value in zip(model.trainable_variables, initial, strict=True):
+        variable.assign(value)
+    return model
+
+
+def sign(v):
+    return np.where(v >= 0, 1.0, -1.0)
+
+
+def gradients(w):
+    """Of the mean cross-entropy of the binary net at weights `w`, by hand."""
+    x = X.astype("float64")
+    before = x @ w[0] + w[1]
+    hidden = sign(before)
+    logits = hidden @ w[2] + w[3]
+    softmax = np.exp(logits - logits.max(axis=1, keepdims=True))
+    softmax /= softmax.sum(axis=1, keepdims=True)
+    out = (softmax - np.eye(CLASSES)[Y]) / len(x)
+    back = (out @ w[2].T) * ((np.abs(before) <= 1) & (before != 0))
+    return [x.T @ back, back.sum(axis=0), hidden.T @ out, out.sum(axis=0)]
+
+
+def adam_by_hand(latent, *, steps, rate, clip, weight):
+    """Levels; gradients there; clipped and applied by Adam to the latent weights; which stay in their bound."""
+    first, second = ([np.zeros_like(v) for v in latent] for _ in range(2))
+    for t in range(1, steps + 1):
+        for i, gradient in enumerate(gradients([sign(v) for v in latent])):
+            gradient = np.clip(weight * gradient, -clip, clip)
+            first[i] = 0.9 * first[i] + 0.1 * gradient
+            second[i] = 0.999 * second[i] + 0.001 * gradient**2
+            step = (
+                rate * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * first[i] / (np.sqrt(second[i]) + 1e-8)
+            )
+            latent[i] = np.clip(latent[i] - step, -1, 1)
+    return latent
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["graph", "xla"])
+@pytest.mark.parametrize("clip", [10.0, 1e9])
+def test_steps_are_those_worked_out_by_hand(clip, compiled):
+    model = binary_net()
+    start = [v.numpy().astype("float64") for v in model.trainable_variables]
+    expected = adam_by_hand(start, steps=STEPS, rate=0.01, clip=clip, weight=WEIGHT)
+    manager = QuantManager(model, [Rule("kernel", BINARY, 1.0), Rule("bias", BINARY, 1.0)])
+    optimizer = keras.optimizers.Adam(beta_1=0.9, beta_2=0.999, epsilon=1e-8, clipvalue=clip)
+    loss = lambda labels, outputs: WEIGHT * losses.cross_entropy(labels, outputs)  # noqa: E731
+    program = Program(manager, optimizer, loss, regimes.standard, compiled)
+    list(fit(program, data(), epochs=STEPS, batch_size=ROWS, rates=constant(0.01), seed=0))
+    for variable, value in zip(model.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(variable, value, rtol=1e-5, atol=1e-6)
+
+
+def test_levels_clipping_and_the_bound_all_matter_in_these_steps():
+    start = [v.numpy().astype("float64") for v in binary_net().trainable_variables]
+    clipped, free = (
+        adam_by_hand([v.copy() for v in start], steps=STEPS, rate=0.01, clip=clip, weight=WEIGHT)
+        for clip in (10, 1e9)
+    )
+    assert max(np.abs(a - b).max() for a, b in zip(clipped, free, strict=True)) > 1e-3
+    assert all((np.abs(values) == 1).any() for values in (clipped[0], clipped[2]))
+    assert any((sign(old) != sign(new)).any() for old, new in zip(start, clipped, strict=True))
+
+
+def visited(order_seed, epoch, batch=3, rows=10):
+    """How often an epoch visits each of ten rows: each has a weight of its own, from which a visit takes 1."""
+    inputs = keras.Input((rows,))
+    model = keras.Model(
+        inputs, keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(inputs)
+    )
+    program = Program(
+        QuantManager(model, []),
+        keras.optimizers.SGD(),
+        lambda labels, outputs: batch * outputs[:, 0],
+        regimes.standard,
+        compiled=False,
+    )
+    each = data(np.eye(rows, dtype="float32"), np.zeros(rows, "int32"))
+    list(
+        fit(
+            program,
+            each,
+            epochs=epoch + 1,
+            batch_size=batch,
+            rates=constant(1.0),
+            seed=order_seed,
+            start=epoch,
+        )
+    )
+    return -model.get_weights()[0][:, 0]
+
+
+def test_an_epoch_visits_every_row_once_but_those_that_fill_no_batch():
+    counts = [visited(0, epoch) for epoch in range(4)]
+    assert all(sorted(count) == [0] + 9 * [1] for count in counts)
+    assert len({int(np.argmin(count)) for count in counts}) > 1  # not the same row is left out
+    np.testing.assert_array_equal(visited(0, 0, batch=5), np.ones(10))
+
+
+def test_the_order_depends_on_the_seed_and_the_epoch_alone():
+    np.testing.assert_array_equal(visited(1, 3), visited(1, 3))
+    left_out = [[int(np.argmin(visited(seed, epoch))) for epoch in range(4)] for seed in (0, 1)]
+    assert left_out[0] != left_out[1]
+
+
+def state_after(options, **keys):
+    program = build.program(options, Task((FEATURES,), CLASSES))
+    last = list(fit(program, data(), batch_size=3, **keys))[-1]
+    return program.state(), {
+        name: v for name, v in last.items() if "second" not in name and not name.startswith("time/")
+    }
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(options):
+    keys = {"epochs": 2, "rates": constant(0.01)}
+    stochastic = ("precision=stochastic_binary", *SMALL)
+    one, again, other = (
+        state_after(options(*stochastic, f"seed={s}"), seed=s, **keys) for s in (3, 3, 4)
+    )
+    assert [v.tobytes() for v in one[0]] == [v.tobytes() for v in again[0]]
+    assert one[1] == again[1]
+    assert [v.tobytes() for v in one[0][:4]] != [v.tobytes() for v in other[0][:4]]
+
+
+def test_runs_that_differ_in_numbers_share_one_trace(options):
+    first = options("precision=binaryconnect", *SMALL)
+    second = options(
+        "precision=binaryconnect",
+        *SMALL,
+        "seed=9",
+        "optimizer.learning_rate=0.1",
+        "schedule=constant",
+        "epochs=7",
+    )
+    traced = set()
+    for keys in (first, second):
+        program = build.program(keys, Task((FEATURES,), CLASSES))
+        rates = constant(keys["optimizer"]["learning_rate"])
+        list(fit(program, data(), epochs=2, batch_size=3, rates=rates, seed=keys["seed"]))
+        traced |= {program.train, program.evaluate}
+        assert program.train.experimental_get_tracing_count() == 1
+        assert program.evaluate.experimental_get_tracing_count() == 1
+        del program
+    assert len(traced) == 2
+
+
+def test_programs_of_the_same_graph_in_use_at_once_have_variables_of_their_own(options):
+    def program_of(seed):
+        keys = options("precision=binaryconnect", *SMALL, f"seed={seed}")
+        return build.program(keys, Task((FEATURES,), CLASSES))
+
+    def fit(program):
+        return fit(program, data(), epochs=1, batch_size=3, rates=constant(0.1), seed=0)
+
+    def bits(program):
+        return [value.tobytes() for value in program.state()]
+
+    first = program_of(0)
+    list(fit(first))
+    state, manager = bits(first), first.manager
+    second = program_of(1)
+    list(fit(second))
+    assert bits(first) == state != bits(second)
+    weights, trained = manager.weights(), second.train
+    del first
+    third = program_of(2)  # the variables of the first are still in use
+    np.testing.assert_array_equal(manager.weights()[0], weights[0])
+    assert third.train is not trained
+
+
+def test_a_program_starts_anew_with_the_seed_of_each_run(options):
+    keys = [options("precision=binaryconnect", *SMALL, f"seed={seed}") for seed in (0, 1, 0)]
+    first, second, again = (build.program(one, Task((FEATURES,), CLASSES)).state() for one in keys)
+    assert [v.tobytes() for v in first] == [v.tobytes() for v in again]
+    assert (first[0] != second[0]).any()
+
+
+def test_training_from_a_kept_state_goes_on_as_if_never_stopped(options):
+    keys = options("precision=stochastic_ternary", *SMALL)
+    program = build.program(keys, Task((FEATURES,), CLASSES))
+    go = partial(fit, program, data(), batch_size=3, rates=constant(0.01), seed=0)
+    list(go(epochs=1))
+    kept = program.state()
+    list(go(epochs=2, start=1))
+    whole = program.state()
+    program.restore(kept)
+    list(go(epochs=2, start=1))
+    assert [v.tobytes() for v in whole] == [v.tobytes() for v in program.state()]
+
+
+@pytest.mark.parametrize("compiled", ["true", "false"])
+def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(options, compiled):
+    program = build.program(
+        options("precision=full", *SMALL, f"compiled={compiled}"), Task((FEATURES,), CLASSES)
+    )
+    x = X.copy()
+    x[4, 1] = np.inf
+    with pytest.raises(
+        NonFiniteError, match=r"epoch 1: the loss is nan.*lower optimizer.learning_rate"
+    ):
+        list(fit(program, data(x), epochs=2, batch_size=3, rates=constant(0.01), seed=0))
+
+
+def test_a_run_stops_at_the_step_that_is_not_finite(options, monkeypatch):
+    monkeypatch.setattr(training, "PIECE", 0.0)
+    program = build.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
+    told, keys = [], {"epochs": 1, "batch_size": 1, "seed": 0, "tell": lambda *at: told.append(at)}
+    rates = lambda steps, total: np.where(np.arange(len(steps)) == 1, np.inf, 0.5)  # noqa: E731
+    with pytest.raises(
+        NonFiniteError, match=r"epoch 1: .*lower optimizer.learning_rate \(now inf\)"
+    ):
+        list(fit(program, data(), **keys, rates=rates))
+    assert told == [(0, 0.0), (0, 1 / ROWS)]
+
+
+def test_a_weight_that_is_not_finite_stops_the_run_too(options):
+    program = build.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
+    with pytest.raises(NonFiniteError, match="it or a weight is not finite"):
+        list(fit(program, data(), epochs=1, batch_size=ROWS, rates=constant(np.inf), seed=0))
+
+
+def test_the_rate_of_every_step_is_that_of_the_schedule():
+    inputs = keras.Input((1,))
+    model = keras.Model(
+        inputs, keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(inputs)
+    )
+    program = Program(
+        QuantManager(model, []),
+        keras.optimizers.SGD(),
+        lambda labels, outputs: outputs[:, 0],
+        regimes.standard,
+        compiled=False,
+    )
+    ones = data(np.ones((6, 1), "float32"), np.zeros(6, "int32"))
+    seen = []
+
+    def rates(steps, total):
+        seen.append((steps.tolist(), total))
+        return 10.0**-steps
+
+    metrics = list(fit(program, ones, epochs=2, batch_size=2, rates=rates, seed=0))
+    assert seen == [([0, 1, 2], 6), ([3, 4, 5], 6)]
+    assert model.get_weights()[0][0, 0] == pytest.approx(-1.11111)
+    assert [one["train/learning_rate"] for one in metrics] == pytest.approx([1e-2, 1e-5])
+
+
+@pytest.mark.parametrize("rows", [7, 1000, 2300])
+def test_the_score_is_that_of_all_rows_whatever_their_number(options, rows):
+    program = build.program(options("precision=binarynet", *SMALL), Task((FEATURES,), CLASSES))
+    rng = np.random.default_rng(rows)
+    x, y = (
+        rng.normal(size=(rows, FEATURES)).astype("float32"),
+        rng.integers(0, CLASSES, rows).astype("int32"),
+    )
+    logits = np.asarray(program.manager(x))
+    score = loop.score(program, x, y, 3)
+    assert score["accuracy"] == pytest.approx(np.mean(logits.argmax(axis=1) == y), abs=1e-6)
+    assert score["loss"] == pytest.approx(np.mean(losses.cross_entropy(y, logits)), rel=1e-5)
+
+
+def test_the_score_of_no_rows_is_empty_and_then_no_epoch_reports_it(options):
+    program = build.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
+    assert loop.score(program, X[:0], Y[:0], 3) == {}
+    (metrics,) = fit(program, data(), epochs=1, batch_size=3, rates=constant(0.01), seed=0)
+    assert "validation/loss" not in metrics
+    (metrics,) = fit(
+        program, data(validation=4), epochs=1, batch_size=3, rates=constant(0.01), seed=0
+    )
+    assert {
+        "validation/loss",
+        "validation/accuracy",
+        "test/loss",
+        "test/accuracy",
+    } <= metrics.keys()
+
+
+@pytest.mark.parametrize(
+    ("rows", "size", "expected"),
+    [(5, 2, [[0, 1], [2, 3], [4, 0]]), (4, 2, [[0, 1], [2, 3]]), (2, 9, [[0, 1]])],
+)
+def test_chunks_hold_every_number_once_and_are_filled_up_with_zeros(rows, size, expected):
+    np.testing.assert_array_equal(loop.chunks(rows, size), expected)
+
+
+def test_a_small_net_learns_the_digits(options, digits):
+    x, y = digits.train
+    part = Data(
+        (x[:3000], y[:3000]), digits.validation, digits.test, classes=10, source=digits.source
+    )
+    program = build.program(options("precision=full", "topology.width=64"), Task((28, 28), 10))
+    *_, metrics = fit(program, part, epochs=3, batch_size=50, rates=constant(0.003), seed=0)
+    assert metrics["test/accuracy"] > 0.85
+    assert metrics["train/accuracy"] > metrics["test/accuracy"] - 0.05
