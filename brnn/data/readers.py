@@ -1,18 +1,13 @@
 """Readers of data files: IDX, .npz, text and WAV, checked; nothing here loads a pickle."""
 
-import contextlib
 import gzip
 import hashlib
-import io
-import os
-import socket
 import wave
 import zipfile
 import zlib
 from pathlib import Path
+
 import numpy as np
-
-
 
 
 def existing(path, what) -> Path:
@@ -31,7 +26,12 @@ def read_idx(folder, checksums) -> list[np.ndarray] | None:
     `checksums` maps names to the SHA-256 of the unpacked file.
     """
     folder = Path(folder).expanduser()
-    paths = {name: path for name in checksums for path in (folder / f"{name}.gz", folder / name) if path.is_file()}
+    paths = {
+        name: path
+        for name in checksums
+        for path in (folder / f"{name}.gz", folder / name)
+        if path.is_file()
+    }
     if not paths:
         return None
     if missing := sorted(checksums.keys() - paths.keys()):
@@ -43,16 +43,22 @@ def read_npz(path) -> dict[str, np.ndarray]:
     """The arrays x, y and perhaps x_test, y_test of an .npz file: x (n, ...) uint8 or float in [0, 1], y (n,) whole."""
     file = existing(path, "an .npz file with the arrays x and y")
     if not zipfile.is_zipfile(file):
-        raise ValueError(f"{file} is no .npz file: write it with numpy.savez_compressed(path, x=x, y=y)")
+        raise ValueError(
+            f"{file} is no .npz file: write it with numpy.savez_compressed(path, x=x, y=y)"
+        )
     try:
         with np.load(file, allow_pickle=False) as archive:
             found = {name: np.asarray(archive[name]) for name in archive.files}
-    except Exception as error:  # numpy, zipfile and their parsers raise whatever damage leads them to
+    except (
+        Exception
+    ) as error:  # numpy, zipfile and their parsers raise whatever damage leads them to
         raise ValueError(
             f"{file} cannot be read ({_one_line(error)}): write plain arrays with numpy.savez_compressed"
         ) from error
     if found.keys() not in ({"x", "y"}, {"x", "y", "x_test", "y_test"}):
-        raise ValueError(f"{file} must hold x, y or x, y, x_test, y_test; it holds {', '.join(found) or 'nothing'}")
+        raise ValueError(
+            f"{file} must hold x, y or x, y, x_test, y_test; it holds {', '.join(found) or 'nothing'}"
+        )
     for test in ("", "_test") if "x_test" in found else ("",):
         _check_inputs(found["x" + test], f"{file}: x{test}")
         _check_labels(found["y" + test], len(found["x" + test]), f"{file}: y{test}")
@@ -67,8 +73,12 @@ def read_text(file) -> tuple[str, np.ndarray]:
     try:
         content = file.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file} must be text in UTF-8, but byte {error.start} is not ({error.reason})") from error
-    codes, stream = np.unique(np.frombuffer(content.encode("utf-32-le"), "<u4"), return_inverse=True)
+        raise ValueError(
+            f"{file} must be text in UTF-8, but byte {error.start} is not ({error.reason})"
+        ) from error
+    codes, stream = np.unique(
+        np.frombuffer(content.encode("utf-32-le"), "<u4"), return_inverse=True
+    )
     if len(codes) < 2:
         raise ValueError(f"{file} must have at least 2 different characters, got {len(codes)}")
     return "".join(map(chr, codes)), stream.astype(np.int32)
@@ -78,15 +88,27 @@ def read_wav(file, samples) -> np.ndarray:
     """The first `samples` values of a WAV file, in its own unit around 0; the mean of its channels."""
     try:
         with wave.open(str(file), "rb") as sound:
-            channels, width, content = sound.getnchannels(), sound.getsampwidth(), sound.readframes(samples)
+            channels, width, content = (
+                sound.getnchannels(),
+                sound.getsampwidth(),
+                sound.readframes(samples),
+            )
     except Exception as error:  # wave raises what damage leads it to
-        raise ValueError(f"{file} must be a PCM WAV file of 8 or 16 bits ({_one_line(error)}): convert it") from error
+        raise ValueError(
+            f"{file} must be a PCM WAV file of 8 or 16 bits ({_one_line(error)}): convert it"
+        ) from error
     if width > 2:
-        raise ValueError(f"{file} must be a PCM WAV file of 8 or 16 bits, got {8 * width}: convert it")
+        raise ValueError(
+            f"{file} must be a PCM WAV file of 8 or 16 bits, got {8 * width}: convert it"
+        )
     if len(content) < samples * channels * width:
         there = len(content) // (channels * width)
-        raise ValueError(f"{file} has {there} samples, too few for the {samples} of dataset.samples")
-    values = np.frombuffer(content, "<i2") if width == 2 else np.frombuffer(content, np.uint8) - 128.0
+        raise ValueError(
+            f"{file} has {there} samples, too few for the {samples} of dataset.samples"
+        )
+    values = (
+        np.frombuffer(content, "<i2") if width == 2 else np.frombuffer(content, np.uint8) - 128.0
+    )
     values = values.reshape(samples, channels).mean(axis=1)
     if not values.any():
         raise ValueError(f"{file} must have a sound in its first {samples} samples, got silence")
@@ -100,7 +122,9 @@ def _unpack(path, checksum):
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path} cannot be read ({error}): get the file again") from error
     if hashlib.sha256(content).hexdigest() != checksum:
-        raise ValueError(f"{path} is not the original file: get it again; data of your own go into dataset=arrays")
+        raise ValueError(
+            f"{path} is not the original file: get it again; data of your own go into dataset=arrays"
+        )
     rank = content[3]
     shape = np.frombuffer(content, ">u4", rank, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
@@ -115,16 +139,22 @@ def _check_inputs(x, name):
         raise ValueError(f"{name} must have shape (n, ...) and values, got shape {x.shape}")
     if x.dtype == np.uint8:
         if x.max() == 1:
-            raise ValueError(f"{name} is uint8, to be divided by 255, but has only 0 and 1: save it as float32")
+            raise ValueError(
+                f"{name} is uint8, to be divided by 255, but has only 0 and 1: save it as float32"
+            )
     elif x.dtype.kind != "f":
         raise ValueError(f"{name} must be uint8 (0 to 255) or float (0 to 1), got {x.dtype}")
     elif not ((x >= 0) & (x <= 1)).all():
-        raise ValueError(f"{name} must be finite and in [0, 1], got values from {x.min()} to {x.max()}")
+        raise ValueError(
+            f"{name} must be finite and in [0, 1], got values from {x.min()} to {x.max()}"
+        )
 
 
 def _check_labels(y, rows, name):
     if y.shape != (rows,):
-        raise ValueError(f"{name} must have one label for each of {rows} rows, shape ({rows},), got {y.shape}")
+        raise ValueError(
+            f"{name} must have one label for each of {rows} rows, shape ({rows},), got {y.shape}"
+        )
     if y.dtype.kind not in "buif":
         raise ValueError(f"{name} must hold whole numbers from 0, got {y.dtype}")
     valid = (y >= 0) & (y < 2**16) & (y == np.floor(y))

@@ -1,27 +1,25 @@
 """Data sets of sequences."""
 
 import hashlib
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+
 import numpy as np
-from brnn.config.ranges import Count
-from brnn.config.ranges import Natural
-from brnn.config.ranges import ProperShare
-from brnn.data import readers
-from brnn.data import sources
-from brnn.data.dataset import Data
-from brnn.data.dataset import Signal
-from brnn.data.dataset import Tokens
-from brnn.data.dataset import Values
-from brnn.data.dataset import rows
+
+from brnn.config.ranges import Count, Natural, ProperShare
+from brnn.data import readers, sources
+from brnn.data.dataset import Data, Signal, Tokens, Values, rows
 from brnn.data.images import mnist
 
 TINYSHAKESPEARE = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
-SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+SHAKESPEARE_URL = (
+    "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+)
 
 
-def mnist_rows(*, root: str, validation: ProperShare, permuted: bool, permutation_seed: Natural) -> Data:
+def mnist_rows(
+    *, root: str, validation: ProperShare, permuted: bool, permutation_seed: Natural
+) -> Data:
     """MNIST as sequences of 28 steps, each a row of 28 pixels.
 
     `permuted` puts the 784 pixels of every image in one other order, drawn from `permutation_seed`.
@@ -29,7 +27,9 @@ def mnist_rows(*, root: str, validation: ProperShare, permuted: bool, permutatio
     return _reordered(mnist(root=root, validation=validation), permuted, permutation_seed, (28, 28))
 
 
-def mnist_pixels(*, root: str, validation: ProperShare, permuted: bool, permutation_seed: Natural) -> Data:
+def mnist_pixels(
+    *, root: str, validation: ProperShare, permuted: bool, permutation_seed: Natural
+) -> Data:
     """MNIST as sequences of 784 steps of one pixel, top left to bottom right; `permuted` as in `mnist_rows`.
 
     Le, Jaitly and Hinton 2015, arXiv:1504.00941.
@@ -37,7 +37,15 @@ def mnist_pixels(*, root: str, validation: ProperShare, permuted: bool, permutat
     return _reordered(mnist(root=root, validation=validation), permuted, permutation_seed, (784, 1))
 
 
-def text(*, path: str, root: str, sequence: Count, carried: bool, validation: ProperShare, test: ProperShare) -> Tokens:
+def text(
+    *,
+    path: str,
+    root: str,
+    sequence: Count,
+    carried: bool,
+    validation: ProperShare,
+    test: ProperShare,
+) -> Tokens:
     """Character-level language modelling: y holds, for each of the `sequence` characters of x, the next one.
 
     `path` is a file in UTF-8, or `tinyshakespeare`: then `root`/input.txt if it is there, else a download. The
@@ -46,7 +54,11 @@ def text(*, path: str, root: str, sequence: Count, carried: bool, validation: Pr
     indices into `tokens`: all characters of the whole text, sorted. If `carried`, a batch goes on where the one
     before ended, with the state that the net had there; else each sequence begins with a state of zeros.
     """
-    file = _tinyshakespeare(root) if path == "tinyshakespeare" else readers.existing(path, "a text in UTF-8")
+    file = (
+        _tinyshakespeare(root)
+        if path == "tinyshakespeare"
+        else readers.existing(path, "a text in UTF-8")
+    )
     alphabet, stream = readers.read_text(file)
     tested = len(stream) - rows(len(stream), test, "test")
     trained = tested - rows(tested, validation, "validation")
@@ -62,7 +74,14 @@ def text(*, path: str, root: str, sequence: Count, carried: bool, validation: Pr
 
 
 def copying(
-    *, train: Count, validation: Natural, test: Count, symbols: Count, length: Count, delay: Count, seed: Natural
+    *,
+    train: Count,
+    validation: Natural,
+    test: Count,
+    symbols: Count,
+    length: Count,
+    delay: Count,
+    seed: Natural,
 ) -> Tokens:
     """The copying task: remember `length` random symbols over `delay` steps, then repeat them.
 
@@ -73,7 +92,9 @@ def copying(
     Hochreiter and Schmidhuber 1997; in this form Arjovsky et al. 2016, arXiv:1511.06464, with 8 symbols, length 10.
     """
     if symbols < 2:
-        raise ValueError(f"dataset.symbols must be at least 2 for there to be something to remember, got {symbols}")
+        raise ValueError(
+            f"dataset.symbols must be at least 2 for there to be something to remember, got {symbols}"
+        )
 
     def draw(n, generator):
         x = np.full((n, delay + 2 * length), symbols, np.int32)
@@ -85,7 +106,9 @@ def copying(
     return _generated(draw, (train, validation, test), symbols + 2, seed)
 
 
-def adding(*, train: Count, validation: Natural, test: Count, length: Count, seed: Natural) -> Values:
+def adding(
+    *, train: Count, validation: Natural, test: Count, length: Count, seed: Natural
+) -> Values:
     """The adding task: the sum of the two marked numbers of a sequence, as regression.
 
     x is float32 (n, length, 2): a number uniform in [0, 1) and a marker, which is 1 at one step of the first half
@@ -100,7 +123,10 @@ def adding(*, train: Count, validation: Natural, test: Count, length: Count, see
         x = np.zeros((n, length, 2), np.float32)
         x[..., 0] = generator.random((n, length), np.float32)
         rows = np.arange(n)
-        first, second = generator.integers(length // 2, size=n), generator.integers(length // 2, length, size=n)
+        first, second = (
+            generator.integers(length // 2, size=n),
+            generator.integers(length // 2, length, size=n),
+        )
         x[rows, first, 1] = x[rows, second, 1] = 1
         return x, x[rows, first, :1] + x[rows, second, :1]
 
@@ -117,7 +143,11 @@ def waveform(*, path: str | None, samples: Count, copies: Count) -> Signal:
 
     Koutnik, Greff, Gomez and Schmidhuber 2014, arXiv:1402.3511, with 320 samples.
     """
-    sound = _melody(samples) if path is None else readers.read_wav(readers.existing(path, "a WAV file"), samples)
+    sound = (
+        _melody(samples)
+        if path is None
+        else readers.read_wav(readers.existing(path, "a WAV file"), samples)
+    )
     y = (sound / np.abs(sound).max()).astype(np.float32).reshape(1, samples, 1)
     y = np.repeat(y, copies, axis=0)
     train, once = ((np.zeros_like(rows), rows) for rows in (y, y[:1]))
@@ -132,7 +162,12 @@ def _reordered(data, permuted, seed, shape) -> Data:
         x, y = split
         return np.take(x.reshape(-1, 784), order, axis=1).reshape(-1, *shape), y
 
-    return replace(data, train=reorder(data.train), validation=reorder(data.validation), test=reorder(data.test))
+    return replace(
+        data,
+        train=reorder(data.train),
+        validation=reorder(data.validation),
+        test=reorder(data.test),
+    )
 
 
 def _next_characters(stream, sequence, part):
@@ -150,7 +185,9 @@ def _tinyshakespeare(root) -> Path:
     file = Path(root).expanduser() / "input.txt"
     if file.is_file():
         if hashlib.sha256(file.read_bytes()).hexdigest() != TINYSHAKESPEARE:
-            raise ValueError(f"{file} is not the original: get it again, or set dataset.path={file}")
+            raise ValueError(
+                f"{file} is not the original: get it again, or set dataset.path={file}"
+            )
         return file
     try:
         return sources.keras_file("tinyshakespeare", "input.txt", SHAKESPEARE_URL, TINYSHAKESPEARE)

@@ -12,7 +12,6 @@ from brnn.errors import AwayError
 from brnn.terminal import lines
 from brnn.tracking import spool
 from brnn.tracking.records import as_texts, deliver, now, send
-from brnn.tracking.store import Store
 
 
 class Run:
@@ -22,7 +21,7 @@ class Run:
     tracking takes.
     """
 
-    def __init__(self, store: Store, run_id: str, spool: Path | None, earlier):
+    def __init__(self, store, run_id: str, spool: Path | None, earlier):
         self.store = store
         self.client = store.client
         self.id = run_id

@@ -1,7 +1,5 @@
 """A tracking store and its experiment."""
 
-import logging
-import os
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,21 +28,6 @@ from brnn.tracking.tag_names import (
     PARENT,
     REUSED,
 )
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-os.environ.setdefault(
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"
-)  # what a server does not take is kept and sent again
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-
-logging.getLogger("alembic").setLevel(logging.WARNING)
-logging.getLogger("urllib3").setLevel(logging.ERROR)
-logging.getLogger("mlflow").setLevel(
-    logging.CRITICAL
-)  # it prints tracebacks of what it then raises
 
 
 class Store:

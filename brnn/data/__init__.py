@@ -1,0 +1,1 @@
+"""Data sets: arrays in memory, read from files, other packages or generated."""

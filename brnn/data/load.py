@@ -1,0 +1,31 @@
+"""Loading the data set of a configuration, once per process."""
+
+import hashlib
+import json
+from functools import lru_cache
+
+import numpy as np
+
+from brnn.config import groups
+from brnn.data.dataset import Data
+
+
+@lru_cache(maxsize=2)
+def load(option: str, plugins: tuple[str, ...]) -> tuple[Data, str]:
+    """Return the data of an option of the group `dataset` and their digest.
+
+    Args:
+        option: the keys of the option, as JSON.
+        plugins: packages whose functions may be named with dots.
+    """
+    data = groups.function("dataset", json.loads(option), list(plugins))()
+    return data, digest(data)
+
+
+def digest(data: Data) -> str:
+    """Return a SHA-256 of the arrays of all splits, the number of classes and the alphabet."""
+    total = hashlib.sha256(f"{data.classes} {data.tokens}".encode())
+    for array in (*data.train, *data.validation, *data.test):
+        total.update(f"{array.dtype}{array.shape}".encode())
+        total.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+    return total.hexdigest()
