@@ -82,7 +82,7 @@ READ = {
 }
 
 
-def check(data):
+def check_data(data):
     for x, y in (data.train, data.validation, data.test):
         assert len(x) == len(y)
         assert np.isfinite(x).all()
@@ -111,7 +111,7 @@ def test_a_damaged_file_is_refused_in_one_line_or_valid(write, tmp_path):
     path, refused = tmp_path / "file.npz", 0
     for seed in range(TIMES):
         write(path, np.random.default_rng(seed))
-        message = refusal(lambda: check(READ[write](path)), ValueError)
+        message = refusal(lambda: check_data(READ[write](path)), ValueError)
         refused += message != ""
         assert "\n" not in message, seed
         assert not message or str(path) in message or "dataset." in message, (seed, message)

@@ -33,7 +33,7 @@ def _of_shape(options: str, task: Task, estimator: str, source: str | None) -> N
     return Net(models.blank(json.loads(options), task, estimator))
 
 
-nets = Lending(_of_shape, KEPT)
+_nets = Lending(_of_shape, KEPT)
 
 
 class Nets:
@@ -70,7 +70,7 @@ class Nets:
             options, weights = self._twin if source == "twin" else self.load(source)
         task = task_of(self.data)
         shape = json.dumps({key: options[key] for key in SHAPES})
-        lease = nets(shape, task, estimator, source)
+        lease = _nets(shape, task, estimator, source)
         try:
             lease.lent.model.set_weights(weights)
         except ValueError as error:

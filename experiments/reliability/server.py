@@ -32,7 +32,7 @@ def main(uri: str | None) -> None:
         print("server started again", flush=True)
         _, errors = run.communicate()
         synced = subprocess.run(
-            [sys.executable, "-m", "brnn.sync"],
+            [sys.executable, "-m", "brnn", "sync"],
             cwd=place,
             capture_output=True,
             text=True,

@@ -55,7 +55,13 @@ def test_help_explains_every_group_and_key_and_has_three_commands(light):
     assert sum(line.startswith("  python -m brnn ") for line in done.stdout.splitlines()) == 3
     groups = {path.name for path in paths.conf().iterdir() if path.is_dir()} - {"hydra"}
     words = set(done.stdout.replace(",", " ").split())
-    assert {*groups, *parameters("brnn.run", "run"), "tracking.uri", "--multirun", "--cfg"} <= words
+    assert {
+        *groups,
+        *parameters("brnn.config.schema", "Root"),
+        "tracking.uri",
+        "--multirun",
+        "--cfg",
+    } <= words
 
 
 def test_the_configuration_is_shown_without_a_run(light):
@@ -104,7 +110,7 @@ def test_a_traceback_is_shown_where_it_is_asked_for(light):
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert done.stderr.splitlines()[-1].startswith(
-        "brnn.config.ConfigError: epochs must be a whole number"
+        "brnn.errors.ConfigError: epochs must be a whole number"
     )
 
 
@@ -246,7 +252,7 @@ def test_a_run_from_an_empty_folder_without_data_trains_attacks_and_tracks_a_net
     (warning,) = done.stderr.splitlines()  # and nothing that TensorFlow, Hydra or MLflow would say
     assert warning.startswith("warning: ONLY 5,000 DIGITS: not MNIST")
     lines = done.stdout.splitlines()
-    assert sum("binarynet-identity-simple-s0  epoch " in line for line in lines) == 5
+    assert sum("binarynet-identity-simple-original-s0  epoch " in line for line in lines) == 5
     first_words = {line.split()[0] for line in lines if line.strip()}
     assert {
         "hidden_0/kernel",
@@ -261,7 +267,10 @@ def test_a_run_from_an_empty_folder_without_data_trains_attacks_and_tracks_a_net
     assert found == {"checkpoints", "mlartifacts", "mlflow.db"}
     store = open_store(uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="brnn")
     (run,) = store.client.search_runs([store.experiment_id])
-    assert (run.info.status, run.info.run_name) == ("FINISHED", "binarynet-identity-simple-s0")
+    assert (run.info.status, run.info.run_name) == (
+        "FINISHED",
+        "binarynet-identity-simple-original-s0",
+    )
     assert run.data.tags["data_source"] == "embedded"
     assert verdict == f"trusted: {run.data.tags['trusted']}"
     assert run.data.metrics["test/accuracy"] > 0.6

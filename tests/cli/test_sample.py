@@ -11,7 +11,6 @@ import pytest
 
 from brnn.cli import sample
 from brnn.config import groups
-from brnn.config.signatures import parameters
 from brnn.data import sequences
 from brnn.errors import ConfigError
 from brnn.nets import models
@@ -56,8 +55,7 @@ def stops(epoch, metrics):
 
 def made(chosen, report=goes_on):
     """Makes a run: its options, its objective, the run in the store, the store."""
-    own = {key: chosen[key] for key in parameters("brnn.run", "run")}
-    objective = run(chosen, None, "", report, **own)
+    objective = run(chosen, None, "", report)
     store = open_store(**chosen["tracking"])
     (newest, *_) = store.client.search_runs([store.experiment_id], order_by=["start_time DESC"])
     return chosen, objective, newest, store

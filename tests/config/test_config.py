@@ -126,8 +126,10 @@ def test_no_file_names_a_target_or_a_key_twice(path):
 def test_the_root_and_its_sections_have_the_keys_of_their_functions(composed):
     whole = composed()
     sections = {*groups.GROUPS, *groups.SECTIONS, "optimizer", "experiment"}
-    assert {key for key in whole if key not in sections} == {*parameters("brnn.run", "run")}
-    assert whole["tracking"].keys() == {*parameters("brnn.tracking", "open_store")}
+    assert {key for key in whole if key not in sections} == {
+        *parameters("brnn.config.schema", "Root")
+    }
+    assert whole["tracking"].keys() == {*parameters("brnn.tracking.store", "open_store")}
 
 
 @pytest.mark.parametrize("topology", ["simple", "deep", "mlp"])

@@ -21,8 +21,12 @@ SHARE = 0.08333333  # 5,000 of 60,000
 X = np.array([[0, 255], [51, 0], [102, 0], [153, 0], [204, 0]], np.uint8)  # k / 5 of 255
 Y = np.array([0, 1, 0, 1, 0])
 FLOATS = X / np.float32(255)
-needs_data = pytest.mark.skipif("BRNN_DATA" not in os.environ, reason="BRNN_DATA names no folder of data sets")
-needs_fashion = pytest.mark.skipif(not Path(images.DEBIAN_FASHION).exists(), reason="no package dataset-fashion-mnist")
+needs_data = pytest.mark.skipif(
+    "BRNN_DATA" not in os.environ, reason="BRNN_DATA names no folder of data sets"
+)
+needs_fashion = pytest.mark.skipif(
+    not Path(images.DEBIAN_FASHION).exists(), reason="no package dataset-fashion-mnist"
+)
 
 
 # Data
@@ -37,13 +41,21 @@ def test_digest_is_the_sha256_of_what_labels_stand_for_and_types_shapes_and_byte
     one = np.array([[1.0, 2.0]], np.float32)
     pixels = b"float32(1, 2)" + b"\x00\x00\x80\x3f\x00\x00\x00\x40"  # 1 and 2 in IEEE 754
     labels = b"int32(1,)" + bytes(4)
-    assert digest(data(one, one, one)) == hashlib.sha256(b"10 None" + 3 * (pixels + labels)).hexdigest()
+    assert (
+        digest(data(one, one, one))
+        == hashlib.sha256(b"10 None" + 3 * (pixels + labels)).hexdigest()
+    )
 
 
 def test_digest_sees_one_value_a_shape_and_a_split_but_not_where_data_came_from():
     a, b, none = np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((0, 3))
     b[1, 2] = 1e-9
-    others = [data(a, a, b), data(a, a, a.reshape(3, 2)), data(a, none, a), data(a, a, a, tokens="ab")]
+    others = [
+        data(a, a, b),
+        data(a, a, a.reshape(3, 2)),
+        data(a, none, a),
+        data(a, a, a, tokens="ab"),
+    ]
     digests = [digest(one) for one in (data(a, a, a), *others)]
     assert len(set(digests)) == 5
     assert digest(data(a, a, a, source="idx")) == digests[0]
@@ -61,8 +73,13 @@ def idx(array) -> bytes:
 def folder(tmp_path):
     """Four IDX files, two of them compressed, and the checksums of what is in them."""
     generator = np.random.default_rng(0)
-    images, labels = generator.integers(256, size=(3, 28, 28), dtype=np.uint8), np.array([7, 2, 1], np.uint8)
-    contents = dict(zip(images.MNIST, map(idx, (images, labels, images[:2], labels[:2])), strict=True))
+    images, labels = (
+        generator.integers(256, size=(3, 28, 28), dtype=np.uint8),
+        np.array([7, 2, 1], np.uint8),
+    )
+    contents = dict(
+        zip(images.MNIST, map(idx, (images, labels, images[:2], labels[:2])), strict=True)
+    )
     for name, content in contents.items():
         if name.startswith("train"):
             (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
@@ -90,7 +107,9 @@ def test_missing_idx_files_are_named(folder):
     root, checksums, *_ = folder
     (root / "t10k-labels-idx1-ubyte").unlink()
     (root / "train-images-idx3-ubyte.gz").unlink()
-    with pytest.raises(FileNotFoundError, match=r"add t10k-labels-idx1-ubyte, train-images-idx3-ubyte$"):
+    with pytest.raises(
+        FileNotFoundError, match=r"add t10k-labels-idx1-ubyte, train-images-idx3-ubyte$"
+    ):
         readers.read_idx(root, checksums)
 
 
@@ -109,7 +128,9 @@ def test_a_damaged_gzip_is_named(folder, damage):
     root, checksums, *_ = folder
     path = root / "train-images-idx3-ubyte.gz"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte\.gz (cannot be read|is not the original).*get "):
+    with pytest.raises(
+        ValueError, match=r"train-images-idx3-ubyte\.gz (cannot be read|is not the original).*get "
+    ):
         readers.read_idx(root, checksums)
 
 
@@ -135,7 +156,8 @@ def test_a_changed_idx_file_is_named(folder, damage):
 @pytest.mark.parametrize("option", [images.mnist, images.fashion_mnist])
 def test_other_images_under_the_names_of_mnist_are_refused(folder, option):
     with pytest.raises(
-        ValueError, match="is not the original file: get it again; data of your own go into dataset=arr"
+        ValueError,
+        match="is not the original file: get it again; data of your own go into dataset=arr",
     ):
         option(root=str(folder[0]), validation=0.0)
 
@@ -159,7 +181,11 @@ def test_mnist_is_split_into_the_last_55000_the_first_5000_and_10000():
 @needs_fashion
 def test_fashion_mnist_of_debian_is_found(tmp_path):
     got = images.fashion_mnist(root=str(tmp_path), validation=SHARE)
-    assert [len(split[0]) for split in (got.train, got.validation, got.test)] == [55_000, 5_000, 10_000]
+    assert [len(split[0]) for split in (got.train, got.validation, got.test)] == [
+        55_000,
+        5_000,
+        10_000,
+    ]
     assert got.validation[1][:5].tolist() == [9, 0, 0, 3, 0]
     assert (got.classes, got.source) == (10, "idx")
 
@@ -211,7 +237,12 @@ def offline(tmp_path_factory):
     kept = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     process = subprocess.run(
         [sys.executable, "-c", OFFLINE, str(out), str(home)],
-        env=kept | {"KERAS_HOME": str(home), "https_proxy": "http://127.0.0.1:1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env=kept
+        | {
+            "KERAS_HOME": str(home),
+            "https_proxy": "http://127.0.0.1:1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        },
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,
@@ -233,7 +264,10 @@ def test_without_files_and_network_there_are_5000_digits(offline):
 
 
 def test_no_embedded_digit_is_in_two_splits(offline):
-    splits = [{image.tobytes() for image in offline[f"images_{s}_x"]} for s in ("train", "validation", "test")]
+    splits = [
+        {image.tobytes() for image in offline[f"images_{s}_x"]}
+        for s in ("train", "validation", "test")
+    ]
     assert [len(split) for split in splits] == [3000, 1000, 1000]
     assert len(set.union(*splits)) == 5000
 
@@ -303,7 +337,11 @@ def test_the_last_rows_are_tested_and_the_first_validated(arrays):
         [[0, 255]],
         [[153, 0], [204, 0]],
     ]
-    assert [split[1].tolist() for split in (got.train, got.validation, got.test)] == [[1, 0], [0], [1, 0]]
+    assert [split[1].tolist() for split in (got.train, got.validation, got.test)] == [
+        [1, 0],
+        [0],
+        [1, 0],
+    ]
     assert (got.train[0].dtype, got.train[1].dtype) == (np.uint8, np.int32)
     assert (got.classes, got.source, got.sequential, got.tokens) == (2, "npz", False, None)
 
@@ -329,12 +367,19 @@ def test_sorted_rows_are_announced_and_a_seed_shuffles_them(arrays):
         warnings.simplefilter("error")
         got = arrays(x=x, y=y, test=0.2, seed=0)
     assert set(got.test[1].tolist()) == set(range(5))
-    np.testing.assert_array_equal(got.train[0], FLOATS[got.train[1]])  # rows and labels moved together
+    np.testing.assert_array_equal(
+        got.train[0], FLOATS[got.train[1]]
+    )  # rows and labels moved together
     again, other = (digest(arrays(x=x, y=y, test=0.2, seed=seed)) for seed in (0, 1))
     assert digest(got) == again != other
 
 
-@given(n=st.integers(4, 40), validation=st.floats(0.3, 0.6), test=st.floats(0.3, 0.6), seed=st.none() | st.just(0))
+@given(
+    n=st.integers(4, 40),
+    validation=st.floats(0.3, 0.6),
+    test=st.floats(0.3, 0.6),
+    seed=st.none() | st.just(0),
+)
 def test_every_row_is_in_exactly_one_split(tmp_path_factory, n, validation, test, seed):
     path = tmp_path_factory.mktemp("rows") / "rows.npz"
     np.savez(path, x=np.arange(n, dtype=np.float32)[:, None] / n, y=np.arange(n) % 2)
@@ -357,32 +402,68 @@ def test_every_row_is_in_exactly_one_split(tmp_path_factory, n, validation, test
         ({"x": Y, "y": Y}, r"x must have shape \(n, \.\.\.\) and values, got shape \(5,\)"),
         ({"x": X[:0], "y": Y[:0]}, r"x must have shape .* got shape \(0, 2\)"),
         ({"x": X[:, :0], "y": Y}, r"x must have shape .* got shape \(5, 0\)"),
-        ({"x": X.astype(int), "y": Y}, r"x must be uint8 \(0 to 255\) or float \(0 to 1\), got int64"),
+        (
+            {"x": X.astype(int), "y": Y},
+            r"x must be uint8 \(0 to 255\) or float \(0 to 1\), got int64",
+        ),
         ({"x": X.astype(str), "y": Y}, "x must be uint8"),
         ({"x": X.astype(complex), "y": Y}, "x must be uint8"),
         ({"x": X > 0, "y": Y}, "x must be uint8"),
-        ({"x": (X > 0).astype(np.uint8), "y": Y}, "x is uint8, to be divided by 255, but has only 0 and 1"),
-        ({"x": X.astype(float), "y": Y}, r"x must be finite and in \[0, 1\], got values from 0.0 to 255.0"),
+        (
+            {"x": (X > 0).astype(np.uint8), "y": Y},
+            "x is uint8, to be divided by 255, but has only 0 and 1",
+        ),
+        (
+            {"x": X.astype(float), "y": Y},
+            r"x must be finite and in \[0, 1\], got values from 0.0 to 255.0",
+        ),
         ({"x": -FLOATS, "y": Y}, "x must be finite"),
         ({"x": FLOATS + np.nan, "y": Y}, "x must be finite"),
         ({"x": FLOATS + np.inf, "y": Y}, "x must be finite"),
-        ({"x": FLOATS, "y": Y[:4]}, r"y must have one label for each of 5 rows, shape \(5,\), got \(4,\)"),
+        (
+            {"x": FLOATS, "y": Y[:4]},
+            r"y must have one label for each of 5 rows, shape \(5,\), got \(4,\)",
+        ),
         ({"x": FLOATS, "y": np.eye(2)[Y]}, r"y must have one label .* got \(5, 2\)"),
         ({"x": FLOATS, "y": np.array(list("abcab"))}, "y must hold whole numbers from 0, got <U1"),
         ({"x": FLOATS, "y": Y - 1}, "y must hold whole numbers from 0 to 65535, got -1"),
         ({"x": FLOATS, "y": Y + 0.5}, "y must hold whole numbers from 0 to 65535, got 0.5"),
         ({"x": FLOATS, "y": Y + np.nan}, "y must hold whole numbers from 0 to 65535, got nan"),
         ({"x": FLOATS, "y": Y + np.inf}, "y must hold whole numbers from 0 to 65535, got inf"),
-        ({"x": FLOATS, "y": Y + 10**9}, "y must hold whole numbers from 0 to 65535, got 1000000000"),
+        (
+            {"x": FLOATS, "y": Y + 10**9},
+            "y must hold whole numbers from 0 to 65535, got 1000000000",
+        ),
         ({"x": FLOATS, "y": Y * 0}, "y must have at least 2 classes"),
         ({"x": FLOATS, "y": Y, "x_test": FLOATS + 1, "y_test": Y}, "x_test must be finite"),
-        ({"x": FLOATS, "y": Y, "x_test": FLOATS, "y_test": Y[:1]}, "y_test must have one label for each of 5"),
-        ({"x": FLOATS, "y": Y, "x_test": FLOATS[:, :1], "y_test": Y}, r"must have one shape, got \(2,\) and \(1,\)"),
-        ({"x": FLOATS, "y": Y, "test": 0.0}, "dataset.test must leave rows in both parts, got 0.0 of 5"),
-        ({"x": FLOATS, "y": Y, "test": 0.01}, "dataset.test must leave rows in both parts, got 0.01 of 5: a cut of 0"),
-        ({"x": FLOATS, "y": Y, "test": 0.99}, "dataset.test must leave rows in both parts, got 0.99 of 5: a cut of 5"),
-        ({"x": FLOATS, "y": Y, "validation": 0.9}, "dataset.validation must leave rows in both parts, got 0.9 of 3"),
-        ({"x": FLOATS, "y": Y, "validation": 0.1}, "dataset.validation must leave rows in both parts, got 0.1 of 3"),
+        (
+            {"x": FLOATS, "y": Y, "x_test": FLOATS, "y_test": Y[:1]},
+            "y_test must have one label for each of 5",
+        ),
+        (
+            {"x": FLOATS, "y": Y, "x_test": FLOATS[:, :1], "y_test": Y},
+            r"must have one shape, got \(2,\) and \(1,\)",
+        ),
+        (
+            {"x": FLOATS, "y": Y, "test": 0.0},
+            "dataset.test must leave rows in both parts, got 0.0 of 5",
+        ),
+        (
+            {"x": FLOATS, "y": Y, "test": 0.01},
+            "dataset.test must leave rows in both parts, got 0.01 of 5: a cut of 0",
+        ),
+        (
+            {"x": FLOATS, "y": Y, "test": 0.99},
+            "dataset.test must leave rows in both parts, got 0.99 of 5: a cut of 5",
+        ),
+        (
+            {"x": FLOATS, "y": Y, "validation": 0.9},
+            "dataset.validation must leave rows in both parts, got 0.9 of 3",
+        ),
+        (
+            {"x": FLOATS, "y": Y, "validation": 0.1},
+            "dataset.validation must leave rows in both parts, got 0.1 of 3",
+        ),
     ],
 )
 def test_arrays_that_are_no_data_set_are_refused(arrays, named, message):
@@ -404,7 +485,9 @@ class Trap:
 
 def test_a_pickle_is_refused_and_not_run(arrays, tmp_path):
     trap = np.array([Trap(str(tmp_path / "sprung"))] * 5, dtype=object)
-    with pytest.raises(ValueError, match=r"mine\.npz cannot be read .*: write plain arrays with numpy.savez"):
+    with pytest.raises(
+        ValueError, match=r"mine\.npz cannot be read .*: write plain arrays with numpy.savez"
+    ):
         arrays(x=X, y=trap)
     assert not (tmp_path / "sprung").exists()
 
@@ -419,7 +502,10 @@ def broken_zip(path):
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (lambda path: path.write_bytes(b""), "is no .npz file: write it with numpy.savez_compressed"),
+        (
+            lambda path: path.write_bytes(b""),
+            "is no .npz file: write it with numpy.savez_compressed",
+        ),
         (lambda path: path.write_bytes(b"\x80\x04N."), "is no .npz file"),
         (lambda path: np.save(path.open("wb"), X), "is no .npz file"),
         (broken_zip, "cannot be read"),
@@ -434,7 +520,9 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path, write, message):
 
 
 def test_a_path_must_be_given_and_exist(tmp_path):
-    with pytest.raises(ValueError, match=r"dataset\.path must name an \.npz file with the arrays x and y, got null"):
+    with pytest.raises(
+        ValueError, match=r"dataset\.path must name an \.npz file with the arrays x and y, got null"
+    ):
         images.arrays(path=None, validation=0.0, test=0.2, seed=None)
     for path in (tmp_path, tmp_path / "none.npz"):
         with pytest.raises(FileNotFoundError, match=f"got {path}, which is no file"):

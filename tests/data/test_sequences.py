@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from brnn.data import sequences
 from brnn.data.load import digest
 
-needs_data = pytest.mark.skipif("BRNN_DATA" not in os.environ, reason="BRNN_DATA names no folder of data sets")
+needs_data = pytest.mark.skipif(
+    "BRNN_DATA" not in os.environ, reason="BRNN_DATA names no folder of data sets"
+)
 
 
 # Text
@@ -20,7 +22,12 @@ needs_data = pytest.mark.skipif("BRNN_DATA" not in os.environ, reason="BRNN_DATA
 def read(path, content, *, sequence=3, validation=0.0, test=0.5):
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return sequences.text(
-        path=str(path), root="unused", sequence=sequence, carried=True, validation=validation, test=test
+        path=str(path),
+        root="unused",
+        sequence=sequence,
+        carried=True,
+        validation=validation,
+        test=test,
     )
 
 
@@ -52,12 +59,24 @@ def test_the_alphabet_is_sorted_and_of_the_whole_text(tmp_path):
     sequence=st.integers(1, 4),
     test=st.floats(0.3, 0.5),
 )
-def test_tokens_spell_the_text_and_rows_continue_each_other(tmp_path_factory, words, sequence, test):
+def test_tokens_spell_the_text_and_rows_continue_each_other(
+    tmp_path_factory, words, sequence, test
+):
     words = "xy" + words
-    got = read(tmp_path_factory.mktemp("text") / "text", words, sequence=sequence, validation=0.4, test=test)
+    got = read(
+        tmp_path_factory.mktemp("text") / "text",
+        words,
+        sequence=sequence,
+        validation=0.4,
+        test=test,
+    )
     tested = len(words) - round(test * len(words))
     trained = tested - round(0.4 * tested)
-    for (x, y), start, end in ((got.train, 0, trained), (got.validation, trained, tested), (got.test, tested, None)):
+    for (x, y), start, end in (
+        (got.train, 0, trained),
+        (got.validation, trained, tested),
+        (got.test, tested, None),
+    ):
         part = words[start:end]
         assert len(x) == (len(part) - 1) // sequence
         assert "".join(got.tokens[i] for i in x.ravel()) == part[: x.size]
@@ -69,10 +88,22 @@ def test_tokens_spell_the_text_and_rows_continue_each_other(tmp_path_factory, wo
     [
         ("", {}, "text must have at least 2 different characters, got 0"),
         ("aaaa", {}, "text must have at least 2 different characters, got 1"),
-        (b"abc\xff" + b"d" * 20, {}, r"text must be text in UTF-8, but byte 3 is not \(invalid start byte\)"),
+        (
+            b"abc\xff" + b"d" * 20,
+            {},
+            r"text must be text in UTF-8, but byte 3 is not \(invalid start byte\)",
+        ),
         ("é".encode() * 4 + b"\xc3", {}, "text must be text in UTF-8, but byte 8 is not"),
-        ("ab" * 5, {"sequence": 5}, "dataset.sequence must be below 5, the characters of the training split, got 5"),
-        ("ab" * 5, {"test": 0.2}, "dataset.sequence must be below 2, the characters of the test split, got 3"),
+        (
+            "ab" * 5,
+            {"sequence": 5},
+            "dataset.sequence must be below 5, the characters of the training split, got 5",
+        ),
+        (
+            "ab" * 5,
+            {"test": 0.2},
+            "dataset.sequence must be below 2, the characters of the test split, got 3",
+        ),
         ("ab" * 5, {"validation": 0.4}, "below 3, the characters of the training split, got 3"),
         ("ab" * 5, {"test": 0.0}, "dataset.test must leave rows in both parts, got 0.0 of 10"),
         ("ab" * 5, {"test": 0.01}, "dataset.test must leave rows in both parts, got 0.01 of 10"),
@@ -84,20 +115,40 @@ def test_a_text_that_cannot_be_learned_is_refused(tmp_path, content, keys, messa
 
 
 def test_a_text_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"dataset\.path must name a text in UTF-8, got .*none"):
-        sequences.text(path=str(tmp_path / "none"), root="unused", sequence=3, carried=True, validation=0.0, test=0.5)
+    with pytest.raises(
+        FileNotFoundError, match=r"dataset\.path must name a text in UTF-8, got .*none"
+    ):
+        sequences.text(
+            path=str(tmp_path / "none"),
+            root="unused",
+            sequence=3,
+            carried=True,
+            validation=0.0,
+            test=0.5,
+        )
 
 
 def test_another_text_in_the_place_of_tinyshakespeare_is_refused(tmp_path):
     (tmp_path / "input.txt").write_text("First Citizen:\n")
-    with pytest.raises(ValueError, match=r"input.txt is not the original: get it again, or set dataset.path="):
-        sequences.text(path="tinyshakespeare", root=str(tmp_path), sequence=3, carried=True, validation=0.0, test=0.5)
+    with pytest.raises(
+        ValueError, match=r"input.txt is not the original: get it again, or set dataset.path="
+    ):
+        sequences.text(
+            path="tinyshakespeare",
+            root=str(tmp_path),
+            sequence=3,
+            carried=True,
+            validation=0.0,
+            test=0.5,
+        )
 
 
 @needs_data
 def test_tinyshakespeare_is_split_at_95_percent():
     root = os.environ["BRNN_DATA"] + "/tinyshakespeare"
-    got = sequences.text(path="tinyshakespeare", root=root, sequence=128, carried=False, validation=0.0, test=0.05)
+    got = sequences.text(
+        path="tinyshakespeare", root=root, sequence=128, carried=False, validation=0.0, test=0.05
+    )
     assert got.train[0].shape == (8278, 128)  # of 1,059,624 characters
     assert got.test[0].shape == (435, 128)  # of 55,770
     assert "".join(got.tokens[i] for i in got.train[0][0, :14]) == "First Citizen:"
@@ -108,7 +159,15 @@ def test_tinyshakespeare_is_split_at_95_percent():
 
 
 def copying(**keys):
-    given = {"train": 50, "validation": 20, "test": 30, "symbols": 8, "length": 3, "delay": 4, "seed": 0}
+    given = {
+        "train": 50,
+        "validation": 20,
+        "test": 30,
+        "symbols": 8,
+        "length": 3,
+        "delay": 4,
+        "seed": 0,
+    }
     return sequences.copying(**given | keys)
 
 
@@ -132,7 +191,12 @@ def test_copying_without_a_pause_has_no_blank_before_the_delimiter():
 
 @pytest.mark.parametrize(
     "task",
-    [copying, lambda **keys: sequences.adding(**{"train": 50, "validation": 20, "test": 30, "length": 9} | keys)],
+    [
+        copying,
+        lambda **keys: sequences.adding(
+            **{"train": 50, "validation": 20, "test": 30, "length": 9} | keys
+        ),
+    ],
 )
 def test_a_task_depends_on_its_seed_alone_and_a_split_not_on_the_size_of_another(task):
     assert digest(task(seed=1)) == digest(task(seed=1)) != digest(task(seed=2))
@@ -155,7 +219,12 @@ def test_copying_one_symbol_is_refused():
 def test_adding_marks_one_number_of_each_half_and_asks_for_their_sum(length):
     got = sequences.adding(train=400, validation=0, test=1, length=length, seed=0)
     x, y = got.train
-    assert (x.shape, x.dtype, y.shape, y.dtype) == ((400, length, 2), np.float32, (400, 1), np.float32)
+    assert (x.shape, x.dtype, y.shape, y.dtype) == (
+        (400, length, 2),
+        np.float32,
+        (400, 1),
+        np.float32,
+    )
     values, markers = x[..., 0], x[..., 1]
     assert set(markers.ravel().tolist()) <= {0.0, 1.0}
     np.testing.assert_array_equal(markers[:, : length // 2].sum(axis=1), 1)
@@ -173,7 +242,9 @@ def test_answering_1_has_the_promised_error():
 
 
 def test_adding_in_one_step_is_refused():
-    with pytest.raises(ValueError, match=r"dataset\.length must be at least 2, for two marked numbers, got 1"):
+    with pytest.raises(
+        ValueError, match=r"dataset\.length must be at least 2, for two marked numbers, got 1"
+    ):
         sequences.adding(train=1, validation=0, test=1, length=1, seed=0)
 
 
@@ -214,7 +285,9 @@ def test_the_melody_has_four_notes():
     sound = got.train[1].ravel()
     assert got.train[1].shape == (1, 8000, 1)
     assert np.abs(sound).max() == 1.0
-    loudest = [int(np.abs(np.fft.rfft(note)).argmax()) * 4 for note in sound.reshape(4, 2000)]  # bins of 4 Hz
+    loudest = [
+        int(np.abs(np.fft.rfft(note)).argmax()) * 4 for note in sound.reshape(4, 2000)
+    ]  # bins of 4 Hz
     assert loudest == [440, 556, 660, 880]
     assert got.source == "generated"
 
@@ -227,7 +300,9 @@ def test_every_melody_is_audible_and_in_range(samples):
 
 
 def test_silence_has_the_promised_error():
-    assert np.mean(sequences.waveform(path=None, samples=320, copies=1).test[1] ** 2) == pytest.approx(0.373, abs=5e-4)
+    assert np.mean(
+        sequences.waveform(path=None, samples=320, copies=1).test[1] ** 2
+    ) == pytest.approx(0.373, abs=5e-4)
 
 
 SOUND = np.arange(1, 9, dtype="<i2").tobytes()
@@ -241,11 +316,23 @@ def truncated(path):
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (lambda path: path.write_bytes(b""), "sound.wav must be a PCM WAV file of 8 or 16 bits .*: convert it"),
+        (
+            lambda path: path.write_bytes(b""),
+            "sound.wav must be a PCM WAV file of 8 or 16 bits .*: convert it",
+        ),
         (lambda path: path.write_bytes(b"OggS" + bytes(60)), "must be a PCM WAV file .*RIFF"),
-        (lambda path: write_wav(path, SOUND[:12], 3), "must be a PCM WAV file of 8 or 16 bits, got 24"),
-        (lambda path: write_wav(path, bytes(16), 2), "must have a sound in its first 4 samples, got silence"),
-        (lambda path: write_wav(path, SOUND[:6], 2), "has 3 samples, too few for the 4 of dataset.samples"),
+        (
+            lambda path: write_wav(path, SOUND[:12], 3),
+            "must be a PCM WAV file of 8 or 16 bits, got 24",
+        ),
+        (
+            lambda path: write_wav(path, bytes(16), 2),
+            "must have a sound in its first 4 samples, got silence",
+        ),
+        (
+            lambda path: write_wav(path, SOUND[:6], 2),
+            "has 3 samples, too few for the 4 of dataset.samples",
+        ),
         (truncated, "has 2 samples, too few"),
     ],
     ids=["empty", "ogg", "24 bits", "silence", "short", "truncated"],
@@ -258,5 +345,7 @@ def test_a_sound_that_cannot_be_used_is_refused(tmp_path, write, message):
 
 
 def test_a_sound_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"dataset\.path must name a WAV file, got .*none\.wav"):
+    with pytest.raises(
+        FileNotFoundError, match=r"dataset\.path must name a WAV file, got .*none\.wav"
+    ):
         sequences.waveform(path=str(tmp_path / "none.wav"), samples=10, copies=1)

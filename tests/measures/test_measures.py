@@ -81,9 +81,9 @@ def test_sparsity_is_the_share_of_zeros_in_the_plain_model():
     model = keras.Model(inputs, keras.layers.Dense(30, name="one")(inputs))
     model.layers[1].kernel.assign(np.random.default_rng(0).uniform(-1, 1, (20, 30)))
     manager = QuantManager(model, [BOUND])
-    snapshot = snapshot(manager)
+    weights = snapshot(manager)
     plain = np.concatenate([weight.ravel() for weight in manager.discretized().get_weights()])
-    metrics = weight_metrics(snapshot, snapshot)
+    metrics = weight_metrics(weights, weights)
     assert metrics["sparsity/all"] == np.mean(plain == 0)
     assert 0.4 < metrics["sparsity/one/kernel"] < 0.6
     assert metrics["flip_rate/all"] == 0

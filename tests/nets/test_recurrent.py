@@ -315,7 +315,7 @@ def test_every_epoch_and_evaluation_starts_from_a_state_of_zeros(options):
 
 def test_an_epoch_in_pieces_is_the_epoch_and_tells_how_far_it_is(options, monkeypatch):
     def trained(piece):
-        monkeypatch.setattr(training, "PIECE", piece)
+        monkeypatch.setattr(loop, "PIECE", piece)
         told = []
         program = program_of(options, "topology=gru", "precision=stochastic_binary")
         keys = {"epochs": 3, "batch_size": 3, "rates": constant(0.1), "seed": 0, "start": 1}

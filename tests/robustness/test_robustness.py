@@ -9,9 +9,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 
 from brnn import paths
-from brnn.attacks import ensembles, gradient
+from brnn.attacks import batches, ensembles, gradient
+from brnn.attacks.batches import perturbed
 from brnn.config import groups
 from brnn.config.signatures import parameters
 from brnn.data import dataset, sources
@@ -20,12 +22,11 @@ from brnn.nets.task import Task
 from brnn.robustness import artifacts, evaluate, prepare, runner
 from brnn.robustness.metrics import measure
 from brnn.robustness.nets import Net, Nets
-from brnn.robustness.runner import perturbed
 from brnn.robustness.samples import Attacked, choose, predicted
 from brnn.training import build
 from brnn.training.loop import fit
 
-SHARED = config.yaml.safe_load((paths.conf() / "attack_keys.yaml").read_text())
+SHARED = yaml.safe_load((paths.conf() / "attack_keys.yaml").read_text())
 GROUPS = {
     "precision": "binarynet",
     "estimator": "ste",
@@ -297,7 +298,7 @@ def test_curves_fall_with_epsilon(binarized):
 def test_an_attack_tells_how_far_it_is(binarized, monkeypatch):
     heard = []
     monkeypatch.setattr(binarized, "tell", lambda what, share: heard.append((what, share)))
-    monkeypatch.setattr(robustness, "ATTACK_BATCH", 40)
+    monkeypatch.setattr(batches, "ATTACK_BATCH", 40)
     evaluated(binarized, "fgsm", checks=False, targeted=False, clip=True)
     ways = ("fgsm through trained", "fgsm through identity")
     assert heard == [(way, share) for way in ways for share in (0, 0.4, 0.8, 1)]

@@ -13,15 +13,14 @@ import time
 
 import numpy as np
 import pytest
-from brnn.tracking.process import _start, alive, owner
 
 from brnn import locks
 from brnn.config.fingerprint import run_fingerprint
-from brnn.config.signatures import parameters
 from brnn.data.load import load
 from brnn.errors import ConfigError, TrackingError
 from brnn.runs.run import run
 from brnn.tracking import tag_names
+from brnn.tracking.process import _start, alive, owner
 from brnn.tracking.store import open_store
 from brnn.training import checkpoint
 
@@ -78,8 +77,7 @@ class Place:
     def run(self, *overrides, report=lambda epoch, metrics: True):
         """Makes a run, and returns its objective."""
         options = self.options(*self.fixed, *overrides)
-        keys = {key: options[key] for key in parameters("brnn.run", "run")}
-        return run(options, None, "", report, **keys)
+        return run(options, None, "", report)
 
     def runs(self):
         """All runs, oldest first."""
@@ -282,13 +280,13 @@ def test_a_net_that_another_process_trains_is_waited_for(place, capsys):
 
 def test_only_the_newest_trained_nets_are_kept(place):
     for seed in range(3):
-        place.run("epochs=1", "attack=none", f"seed={seed}", "trained=2")
+        place.run("epochs=1", "attack=none", f"seed={seed}", "keep_trained=2")
     kept = list((place.folder / "checkpoints" / "trained").iterdir())
     assert [one.suffix for one in kept] == [".npz"] * 2
     trained = []
-    place.run("epochs=1", "seed=2", "trained=2", report=counting(trained))
+    place.run("epochs=1", "seed=2", "keep_trained=2", report=counting(trained))
     assert trained == []
-    place.run("epochs=1", "seed=0", "trained=2", report=counting(trained))
+    place.run("epochs=1", "seed=0", "keep_trained=2", report=counting(trained))
     assert trained == [1]
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import yaml
 
+from brnn.attacks import batches
 from brnn.config import groups
-from brnn.config.signatures import parameters
 from brnn.data import sources
 from brnn.errors import ConfigError, NonFiniteError
-from brnn.robustness import evaluate, runner
+from brnn.robustness import nets
 from brnn.runs import record
 from brnn.runs.run import run
 from brnn.tracking.store import open_store
@@ -119,10 +119,7 @@ def track(folder, options):
 
     def track_(*overrides) -> Tracked:
         chosen = options(*placed(folder), *NET, *overrides)
-        own = {key: chosen[key] for key in parameters("brnn.run", "run")}
-        return Tracked(
-            run(chosen, None, "", lambda epoch, metrics: True, **own), *runs(folder)[0], chosen
-        )
+        return Tracked(run(chosen, None, "", lambda epoch, metrics: True), *runs(folder)[0], chosen)
 
     return track_
 
@@ -180,7 +177,7 @@ def test_tags_and_parameters_are_the_plain_names_of_the_choices(tracked):
     names = choices | {"attack": "fgsm", "dataset": "arrays", "seed": "3"}
     assert {key: tracked.data.tags[key] for key in names} == names
     assert {key: tracked.data.params[key] for key in names} == names
-    assert tracked.data.tags["mlflow.runName"] == "stochastic_ternary-ste-mlp-s3"
+    assert tracked.data.tags["mlflow.runName"] == "stochastic_ternary-ste-mlp-modern-s3"
     assert tracked.data.tags["data_source"] == "npz"
 
 
@@ -225,7 +222,7 @@ def test_the_terminal_shows_layers_epochs_and_results(track, capsys):
     assert re.search(
         r"\nlogits/kernel +\(24, 10\) +kernel +stochastic_ternary\(scale=1\) +240 +2\n", out
     )
-    assert "\nstochastic_ternary-ste-mlp-s3  epoch 1/1  loss " in out
+    assert "\nstochastic_ternary-ste-mlp-modern-s3  epoch 1/1  loss " in out
     assert re.search(rf"\ntest/accuracy +{one.objective:.4f}\n", out)
     assert out.endswith(f"\nmlflow ui --backend-store-uri {one.options['tracking']['uri']}\n")
     assert err == ""
@@ -340,7 +337,7 @@ def test_a_run_gives_the_same_bits_alone_and_again_and_after_another(tracked, tr
 
 
 def test_runs_of_one_graph_compile_it_once_even_after_one_that_failed(track, monkeypatch):
-    made = {nets: [], robustness: []}
+    made = {build: [], nets: []}
 
     def counted(module, make):
         def made_and_kept(*key):
@@ -349,18 +346,18 @@ def test_runs_of_one_graph_compile_it_once_even_after_one_that_failed(track, mon
 
         return Lending(made_and_kept, module.KEPT)
 
-    monkeypatch.setattr(nets, "_programs", counted(nets, build._of_graph))
-    monkeypatch.setattr(robustness, "_nets", counted(robustness, evaluate._of_shape))
+    monkeypatch.setattr(build, "_programs", counted(build, build._of_graph))
+    monkeypatch.setattr(nets, "_nets", counted(nets, nets._of_shape))
     keys = ("epochs=1", "topology.width=5")
     track(*keys)
-    (program,), attacked = made[nets], len(made[robustness])
-    graphs = runner._graph.cache_info().misses
+    (program,), attacked = made[build], len(made[nets])
+    graphs = batches._graph.cache_info().misses
     with pytest.raises(NonFiniteError):
         track(*keys, "optimizer.learning_rate=1e38")
     track(*keys, "seed=4")
-    assert made[nets] == [program]
+    assert made[build] == [program]
     assert program.train.experimental_get_tracing_count() == 1
     assert program.evaluate.experimental_get_tracing_count() == 2  # validation and test
     assert attacked
-    assert len(made[robustness]) == attacked
-    assert runner._graph.cache_info().misses == graphs
+    assert len(made[nets]) == attacked
+    assert batches._graph.cache_info().misses == graphs

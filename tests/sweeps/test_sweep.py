@@ -44,8 +44,8 @@ def test_a_sweep_is_a_parent_with_a_child_for_each_job(sweep):
     done, parent, children = sweep
     assert done.returncode == 0, done.stderr
     assert [child.info.run_name for child in children] == [
-        "binarynet-ste-simple-s0",
-        "binarynet-chernoff-simple-s0",
+        "binarynet-ste-simple-original-s0",
+        "binarynet-chernoff-simple-original-s0",
     ]
     assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
     assert parent.info.run_name == "precision=binarynet estimator=ste,chernoff epochs=1"
@@ -132,7 +132,7 @@ def test_names_tell_the_keys_in_which_jobs_differ(partly_failed, digits_npz):
     names = [child.info.run_name for child in children]
     assert len(set(names)) == 6
     good = f"dataset.path={digits_npz}/good.npz"
-    assert names[3] == f"full-identity-simple-s0 {good} optimizer.learning_rate=0.1"
+    assert names[3] == f"full-identity-simple-original-s0 {good} optimizer.learning_rate=0.1"
 
 
 def test_every_failed_job_is_a_line_and_the_last_line_counts_them(partly_failed, digits_npz):

@@ -100,11 +100,9 @@ def run_one_epoch():
 
 
 def test_an_epoch_is_one_plain_line(capsys):
-    with progress.training_progress(1, "binarynet-ste-simple-s0") as run:
+    with progress.training_progress(1, "binarynet-ste-simple-original-s0") as run:
         run.update(METRICS, 1)
-    line = (
-        "binarynet-ste-simple-s0  epoch 1/1  loss 0.412  test 0.893  231,000 images/s  left 0 s\n"
-    )
+    line = "binarynet-ste-simple-original-s0  epoch 1/1  loss 0.412  test 0.893  231,000 images/s  left 0 s\n"
     assert capsys.readouterr().out == line
 
 
@@ -123,7 +121,7 @@ def test_a_line_is_out_before_the_next_epoch(tmp_path):
 
 def test_a_long_epoch_shows_how_far_it_is(capsys, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     with progress.training_progress(4, "run") as run:  # whose first epoch another process trained
         for now[0], share in (
             (10.0, 0.0),
@@ -167,7 +165,7 @@ def test_only_what_other_languages_write_is_kept_quiet(words, shown):
 
 def test_an_attack_has_a_line_each_half_minute(capsys, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     with progress.attack_progress("run") as tell:
         for now[0], what, share in (
             (29.0, "pgd", 0.1),

@@ -175,7 +175,7 @@ def test_what_a_server_does_not_take_is_there_when_it_is_back(server, tmp_path, 
     assert history(store, one.id, "loss") == [(1, 0.5), (2, 0.25), (3, 0.125)]
     shutil.copy(last, folder / "twice.jsonl")
     done = subprocess.run(
-        [sys.executable, "-m", "brnn.sync", folder],
+        [sys.executable, "-m", "brnn", "sync", folder],
         capture_output=True,
         text=True,
         check=False,

@@ -248,7 +248,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(options, compile
 
 
 def test_a_run_stops_at_the_step_that_is_not_finite(options, monkeypatch):
-    monkeypatch.setattr(training, "PIECE", 0.0)
+    monkeypatch.setattr(loop, "PIECE", 0.0)
     program = build.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
     told, keys = [], {"epochs": 1, "batch_size": 1, "seed": 0, "tell": lambda *at: told.append(at)}
     rates = lambda steps, total: np.where(np.arange(len(steps)) == 1, np.inf, 0.5)  # noqa: E731
