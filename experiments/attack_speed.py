@@ -50,7 +50,7 @@ def net(overrides: list[str], data) -> keras.Model:
     program = build.program(options, TASK)
     for _ in build.epochs(program, options, data):
         pass
-    return models.twin(options, TASK, "trained", program.manager.weights())
+    return models.model_with_weights(options, TASK, "trained", program.manager.weights())
 
 
 def ours(model, x, labels, name: str, **keys):

@@ -101,7 +101,7 @@ def _compare(name, overrides, rounds):
         seconds["matrix products"] = min((seconds.pop(mode) for mode in bound), key=median)
     _print(f"training, {name}, batches of {batch}", seconds, steps * batch, rounds)
     program, x, y = _program(options, data), *data.test
-    model = models.twin(options, task_of(data), "trained", program.manager.weights())
+    model = models.model_with_weights(options, task_of(data), "trained", program.manager.weights())
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(loss=loss, metrics=["accuracy"], jit_compile=False)
     pixels = to_pixels(x).numpy()

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,19 @@ def tree(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text())
 
 
+def runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a tree, without those below `if TYPE_CHECKING:`, which never run."""
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from runtime_nodes(child)
+
+
 def imported(module: str) -> set[str]:
     """Dotted names that a module imports, at its top or inside a function."""
     names = set()
-    for node in ast.walk(tree(module)):
+    for node in runtime_nodes(tree(module)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):

@@ -1,15 +1,14 @@
 """Dense nets.
 
-A topology maps a `Task` and `activate(name, fan_in)`, which gives the hidden activation that the
-precision wants (the real one called `name` where it wants none), to an untrained Keras model from
-inputs to logits. Layers named `real_*` are not discretized.
+Shapes: inputs (n, *task.shape), flattened to (n, d); hidden layers (n, first_width), (n, width), …;
+logits (n, classes). Layers named `real_…` are not discretized.
 """
 
 import keras
 from keras import ops
 
 from brnn.config.ranges import Count, Natural, ProperShare
-from brnn.contracts import Activate
+from brnn.contracts import Activate, Array, Noise
 from brnn.nets.task import Task
 from brnn.quantization import estimators
 from brnn.quantization.layers import QuantActivation
@@ -31,32 +30,35 @@ def dense(
     real_last: bool,
     binary_input: bool,
 ) -> keras.Model:
-    """Return a net of dense layers: inputs (n, *task.shape), flattened, to logits (n, classes).
+    """Return a net of dense layers: flattened inputs to logits.
+
+    The widths of the hidden layers are `first_width`, then `depth - 1` times `width`. The fan-in of
+    each activation is the width of the layer before it.
 
     Args:
         task: the shape of one input and the number of classes.
-        activate: gives the hidden activations.
+        activate: returns the hidden activations.
         first_width: units of the first hidden layer; None for `width`.
         width: units of each other hidden layer.
-        depth: hidden layers; 0 leaves the output layer alone.
-        activation: of real-valued hidden units, by its name in Keras.
+        depth: number of hidden layers; 0 is a linear classifier.
+        activation: name in Keras of the hidden activation where the precision quantizes none.
         batch_normalization: normalize after every dense layer, the output layer included.
         dropout: share of hidden units that a training step leaves out.
-        real_first: keep the first layer real-valued.
+        real_first: keep the first hidden layer real-valued.
         real_last: keep the output layer real-valued.
         binary_input: round inputs to 0 or 1; gradients pass unchanged.
     """
     x = inputs = keras.Input(task.shape)
     if binary_input:
-        x = _one_bit(x)
+        x = _rounded(x)
     x = keras.layers.Flatten()(x)
     fan_in = x.shape[-1]
     widths = [first_width or width, *[width] * (depth - 1)] if depth else []
-    for number, units in enumerate(widths):
-        name = "real_first" if real_first and number == 0 else f"hidden_{number}"
+    for index, units in enumerate(widths):
+        name = "real_first" if real_first and index == 0 else f"hidden_{index}"
         x = keras.layers.Dense(units, name=name)(x)
         if batch_normalization:
-            x = _normalized(x, f"normalization_{number}")
+            x = _normalized(x, f"normalization_{index}")
         x = activate(activation, fan_in)(x)
         if dropout:
             x = keras.layers.Dropout(dropout)(x)
@@ -67,16 +69,16 @@ def dense(
     return keras.Model(inputs, x)
 
 
-def _normalized(x, name):
+def _normalized(x: Array, name: str) -> Array:
     momentum = BATCH_NORMALIZATION_MOMENTUM
     return keras.layers.BatchNormalization(momentum=momentum, name=name)(x)
 
 
-def _one_bit(x):
+def _rounded(x: Array) -> Array:
     """Return 1 where a pixel is at least 0.5, else 0; gradients pass unchanged."""
     x = keras.layers.Rescaling(1.0, offset=-0.5)(x)
-    return QuantActivation(_at_least_zero, estimators.identity, 1, name="binary_input")(x)
+    return QuantActivation(_is_not_negative, estimators.identity, 1, name="binary_input")(x)
 
 
-def _at_least_zero(x, noise):
+def _is_not_negative(x: Array, noise: Noise | None) -> Array:
     return ops.cast(x >= 0, x.dtype)

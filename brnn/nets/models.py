@@ -1,68 +1,97 @@
-"""Models from a configuration: for training, for attacks, and for export."""
+"""Keras models from a configuration, in the forms that training, attacks and export need."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import keras
+import numpy as np
 
 from brnn.config.groups import function, option
+from brnn.contracts import Array, Noise, Quantizer
 from brnn.nets.task import Task
 from brnn.quantization.layers import QuantActivation
 from brnn.quantization.manager import QuantManager
 
 
-def twin(options: dict, task: Task, estimator: str, weights: list) -> keras.Model:
-    """A net with given weights and another estimator in its backward pass, as of `blank`."""
-    model = blank(options, task, estimator)
-    model.set_weights(weights)
-    return model
+def build_model(
+    options: dict[str, Any], task: Task, estimator: dict[str, Any], *, replace_real: bool
+) -> keras.Model:
+    """Return the untrained model of a configuration.
+
+    Args:
+        options: a checked configuration.
+        task: the inputs and outputs of the model.
+        estimator: the option of the backward pass of quantized activations.
+        replace_real: whether `estimator` also replaces the derivative of real-valued activations.
+    """
+    quantizer = _activation_quantizer(options)
+    backward = function("estimator", estimator, options["plugins"])
+    numbers = itertools.count()
+
+    def activate(name: str, fan_in: int) -> keras.layers.Layer:
+        if quantizer is None and not replace_real:
+            return keras.layers.Activation(name)
+        forward = quantizer or _unquantized(name)
+        return QuantActivation(forward, backward, fan_in, name=f"activation_{next(numbers)}")
+
+    return function("topology", options["topology"], options["plugins"])(task, activate)
 
 
-def blank(options: dict, task: Task, estimator: str) -> keras.Model:
-    """A net that waits for its weights, with another estimator in its backward pass.
+def untrained_model(options: dict[str, Any], task: Task, estimator: str) -> keras.Model:
+    """Return the model of a configuration, untrained, with a backward pass of choice.
 
-    `estimator` is the name of an option, which then also replaces the derivative of real hidden activations, or
-    `trained`, for the backward pass of training.
+    Args:
+        options: a checked configuration.
+        task: the inputs and outputs of the model.
+        estimator: `trained` for the backward pass of training; else an option of the group
+            `estimator`, which then also replaces the derivative of real-valued activations.
     """
     trained = estimator == "trained"
     backward = options["estimator"] if trained else option("estimator", estimator)
     return build_model(options, task, backward, replace_real=not trained)
 
 
-def plain(options: dict, task: Task, weights: list) -> keras.Model:
-    """The net with given weights as a model of Keras' layers and cells, from inputs alone to outputs alone.
+def model_with_weights(
+    options: dict[str, Any], task: Task, estimator: str, weights: list[np.ndarray]
+) -> keras.Model:
+    """Return `untrained_model` with given weights, in the order of `model.weights`."""
+    model = untrained_model(options, task, estimator)
+    model.set_weights(weights)
+    return model
 
-    It starts from a state of zeros, and goes through sequences of any length.
+
+def plain_model(options: dict[str, Any], task: Task, weights: list[np.ndarray]) -> keras.Model:
+    """Return the net as a model of ordinary Keras layers, which can be saved and has no estimator.
+
+    A recurrent net takes sequences of any length, starts from a state of zeros, and returns no
+    state, whatever `task.carried`.
+
+    Args:
+        options: a checked configuration.
+        task: the inputs and outputs of the model.
+        weights: discretized, in the order of `model.weights`.
     """
-    quantizer = function("precision", options["precision"], options["plugins"])().activation
+    quantizer = _activation_quantizer(options)
 
-    def activate(name, fan_in):
+    def activate(name: str, fan_in: int) -> Callable[[Array], Array]:
         return keras.layers.Activation(name) if quantizer is None else lambda x: quantizer(x, None)
 
     topology = function("topology", options["topology"], options["plugins"])
     model = topology(replace(task, carried=False), activate)
     model.set_weights(weights)
-    return QuantManager(
-        model, ()
-    ).discretized()  # without the quantized activations that a topology has of its own
+    return QuantManager(model, ()).discretized()  # replaces the quantized input of a topology
 
 
-def build_model(options, task, estimator, replace_real):
-    plugins = options["plugins"]
-    quantizer = function("precision", options["precision"], plugins)().activation
-    backward = function("estimator", estimator, plugins)
-    numbers = itertools.count()
-
-    def activate(name, fan_in):
-        if quantizer is None and not replace_real:
-            return keras.layers.Activation(name)
-        return QuantActivation(
-            quantizer or _real(name), backward, fan_in, name=f"activation_{next(numbers)}"
-        )
-
-    return function("topology", options["topology"], plugins)(task, activate)
+def _activation_quantizer(options: dict[str, Any]) -> Quantizer | None:
+    return function("precision", options["precision"], options["plugins"])().activation
 
 
-def _real(name):
-    real = keras.activations.get(name)
-    return lambda x, noise: real(x)
+def _unquantized(name: str) -> Quantizer:
+    activation = keras.activations.get(name)
+
+    def forward(x: Array, noise: Noise | None) -> Array:
+        return activation(x)
+
+    return forward

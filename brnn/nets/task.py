@@ -1,29 +1,41 @@
-"""What a net has to do, as far as its data decide."""
+"""The task of a net: the inputs and outputs that its data call for."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from brnn.data.dataset import Data
 
 
 @dataclass(frozen=True)
 class Task:
-    """The inputs and outputs that a topology builds its net for.
+    """The inputs and outputs that a topology builds a net for.
 
-    Where the state is `carried`, rows are pieces of longer streams: the net takes its state as further inputs and
-    gives the next one as further outputs.
+    Attributes:
+        shape: of one input, without the axis of the batch.
+        classes: width of the output; in regression the number of values.
+        tokens: whether inputs are integers below `classes`, else real values.
+        per_step: whether each step of a sequence has an output, else each input has one.
+        carried: whether rows are pieces of longer streams. The net then takes its state as further
+            inputs and returns the next state as further outputs.
     """
 
-    shape: tuple[int, ...]  # of one input
-    classes: int  # width of the output
-    tokens: bool = False  # inputs are whole numbers below `classes`, else real values
-    per_step: bool = False  # an output for each step of a sequence, else one for the whole input
+    shape: tuple[int, ...]
+    classes: int
+    tokens: bool = False
+    per_step: bool = False
     carried: bool = False
 
 
-def task_of(data) -> Task:
-    """The task that a `Data` sets: one output per step where the labels have the axis of the steps.
+def task_of(data: "Data") -> Task:
+    """Return the task of a data set.
 
-    Raises `ValueError` for tokens that are bytes, since those are pixels.
+    There is one output per step where the labels have an axis of steps.
+
+    Raises:
+        ValueError: tokens are bytes, which stand for pixels.
     """
     x, y = data.train
     if data.tokens is not None and x.dtype == np.uint8:

@@ -30,7 +30,7 @@ class Net:
 
 
 def _of_shape(options: str, task: Task, estimator: str, source: str | None) -> Net:
-    return Net(models.blank(json.loads(options), task, estimator))
+    return Net(models.untrained_model(json.loads(options), task, estimator))
 
 
 _nets = Lending(_of_shape, KEPT)

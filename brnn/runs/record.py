@@ -37,7 +37,7 @@ def log_artifacts(options, data, program, history, tracked):
         )
     requirements = [f"{name}=={versions[name]}" for name in ("keras", "tensorflow", "numpy")]
     weights = program.manager.weights()
-    tracked.model(models.plain(options, task_of(data), weights), requirements)
+    tracked.model(models.plain_model(options, task_of(data), weights), requirements)
     if data.tokens is not None:
         tracked.text(json.dumps(data.tokens), "alphabet.json")
         tracked.text(text.write(options, data.tokens, weights, **options["sample"]), "sample.txt")

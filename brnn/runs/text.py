@@ -29,7 +29,7 @@ def write(
             f"sample.prompt must be of the characters {alphabet!r}, got {unknown[0]!r}"
         )
     task = Task((1,), len(alphabet), tokens=True, per_step=True, carried=True)
-    net = models.twin(options, task, "trained", weights)
+    net = models.model_with_weights(options, task, "trained", weights)
     step = tf.function(lambda token, state: net([token, *state]), reduce_retracing=True)
     state = [tf.zeros((1, *one.shape[1:])) for one in net.inputs[1:]]
     rng = np.random.default_rng(seed)

@@ -62,7 +62,8 @@ def trained(options: dict, data) -> tuple[keras.Model, keras.Model]:
         pass
     weights = program.manager.weights()
     return tuple(
-        models.twin(options, task, estimator, weights) for estimator in ("trained", "identity")
+        models.model_with_weights(options, task, estimator, weights)
+        for estimator in ("trained", "identity")
     )
 
 

@@ -106,7 +106,7 @@ def test_the_logged_nets_predict_in_a_new_process_what_their_runs_reported(all_f
 def test_the_logged_recurrent_kernels_hold_exactly_the_scale(all_finished):
     for options, _, found, store in all_finished.values():
         _, weights = store.net(found.info.run_id)
-        paths = [one.path for one in models.plain(options, ONE_STEP, weights).weights]
+        paths = [one.path for one in models.plain_model(options, ONE_STEP, weights).weights]
         kernels = [
             one
             for path, one in zip(paths, weights, strict=True)

@@ -291,7 +291,7 @@ def test_a_step_without_a_rate_reports_the_loss_along_the_streams(options, topol
     given = stream(12)
     levels = program.manager.weights()
     (metrics,) = fit(program, given, epochs=1, batch_size=3, rates=constant(0.0), seed=0)
-    whole = models.plain(
+    whole = models.plain_model(
         options(*SMALL, f"topology={topology}", "precision=contextual_binary"),
         task_of(given),
         levels,
@@ -341,7 +341,7 @@ def test_parts_of_a_batch_carry_their_states_as_the_whole_does(options):
 
     whole = losses_of(ALONE)
     assert whole[0] != whole[1]
-    np.testing.assert_allclose(losses_of(distribution.sharded(shards=2)), whole, rtol=1e-5)
+    np.testing.assert_allclose(losses_of(distribution.sharded(True, shards=2)), whole, rtol=1e-5)
 
 
 def test_rows_that_fill_no_batch_are_scored_too(options):
@@ -489,6 +489,6 @@ def test_contextual_precisions_apply_to_feed_forward_nets(options):
 def test_an_output_for_each_step_needs_a_recurrent_net(options, dataset):
     with pytest.raises(
         ConfigError,
-        match=rf"topology must be one of clockwork, gru, .* for dataset={dataset}, got simple",
+        match=rf"topology must be one of clockwork, gru, .* for dataset={dataset}, got",
     ):
         options(f"dataset={dataset}")

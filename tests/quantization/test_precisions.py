@@ -6,13 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from brnn.nets import dense
 from brnn.nets.cells import MUT1Cell
+from brnn.nets.dense import dense
 from brnn.nets.task import Task
 from brnn.quantization import precisions
 from brnn.quantization.manager import QuantManager
 
 TOPOLOGY = {
+    "first_width": None,
     "width": 8,
     "depth": 2,
     "activation": "tanh",
@@ -33,7 +34,7 @@ SCALED = {
 
 def net(**keys):
     activate = lambda name, fan_in: keras.layers.Activation(name)  # noqa: E731
-    model = dense.simple(Task((6,), 3), activate, **TOPOLOGY | keys)
+    model = dense(Task((6,), 3), activate, **TOPOLOGY | keys)
     for number, variable in enumerate(model.trainable_variables):
         variable.assign(np.random.default_rng(number).uniform(-1, 1, variable.shape))
     return model

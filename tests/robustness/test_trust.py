@@ -91,7 +91,7 @@ def one_bit():
     ):
         pass
     rows = np.arange(0, len(y_test), 5)
-    net = models.twin(
+    net = models.model_with_weights(
         options, Task((28, 28), 10), "trained", program.manager.discretized().get_weights()
     )
     return net, data.test[0][rows], data.test[1][rows]

@@ -90,7 +90,9 @@ def test_a_twin_computes_the_same_and_passes_gradients_by_its_own_estimator(opti
     keys = options(f"precision={precision}", "estimator=ste", "topology.width=8")
     manager = build.program(keys, TASK).manager
     plain = manager.discretized().get_weights()
-    trained, identity = (models.twin(keys, TASK, name, plain) for name in ("trained", "identity"))
+    trained, identity = (
+        models.model_with_weights(keys, TASK, name, plain) for name in ("trained", "identity")
+    )
     x = (
         np.random.default_rng(0).uniform(0.5, 1, (3, *TASK.shape)).astype("float32")
     )  # far beyond the bound of STE
