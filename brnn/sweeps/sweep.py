@@ -177,14 +177,14 @@ def _row(one, began, launch):
     """A job, for the table."""
     from brnn.tracking import status, tag_names
 
-    values, status = one.data.metrics, status.status(one, launch)
-    if status == "finished" and one.info.end_time < int(began * 1000):
-        status = "skipped"
-    if status == "killed" and tag_names.GIVEN_UP in one.data.tags:
-        status = "pruned"
+    values, state = one.data.metrics, status.status(one, launch)
+    if state == "finished" and one.info.end_time < int(began * 1000):
+        state = "skipped"
+    if state == "killed" and tag_names.GIVEN_UP in one.data.tags:
+        state = "pruned"
     shown = {name: values[name] for name in SHOWN if name in values}
     return {
         "name": one.info.run_name,
-        "status": status,
+        "status": state,
         "error": one.data.tags.get("error"),
     } | shown

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf, open_dict
 from brnn.errors import ConfigError
 from brnn.sweeps import plan, sweep
 from brnn.sweeps.grid import grid_jobs
+from brnn.sweeps.overrides import values
 from brnn.terminal import lines
 
 
@@ -95,7 +96,7 @@ def _parsed(plugin, arguments, params):
 
 def _constant(overrides):
     return [
-        value for one in overrides if not one.is_sweep_override() for value in overrides.values(one)
+        value for one in overrides if not one.is_sweep_override() for value in values(one)
     ]
 
 

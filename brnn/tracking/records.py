@@ -13,6 +13,7 @@ from mlflow.entities import Metric, Param, RunTag
 from brnn.errors import TrackingError
 from brnn.terminal import lines
 from brnn.tracking.failures import clear_errors
+from brnn.tracking.spool import emptied, keep
 from brnn.tracking.tag_names import REFUSED
 
 LONGEST = 5000  # characters of a parameter or tag that every store takes
@@ -24,7 +25,7 @@ def deliver(spool: Path) -> int:
     A record that the store fails on, but not on a tag that says so, holds up no other: it is put aside, in a file
     that `refused` names.
     """
-    with spool.emptied(spool) as (header, records):
+    with emptied(spool) as (header, records):
         client, aside = mlflow.MlflowClient(header.get("uri")), []
         for record in records:
             try:
@@ -33,7 +34,7 @@ def deliver(spool: Path) -> int:
                 send(client, header["run"], {"tags": {REFUSED: str(error)[:LONGEST]}})
                 lines.warning(f"{error}; put aside in {refused(spool)}")
                 aside.append(record)
-        spool.keep(refused(spool), header, *aside)
+        keep(refused(spool), header, *aside)
     return len(records) - len(aside)
 
 

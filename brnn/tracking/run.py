@@ -80,7 +80,7 @@ class Run:
                     f"{folder}/model",
                     loader_module="brnn.nets.cells",
                     data_path=f"{folder}/model.keras",
-                    code_paths=[str(Path(__file__).parent)],
+                    code_paths=[str(Path(__file__).parents[1])],
                     mlflow_model=Model(signature=signature),
                     pip_requirements=requirements,
                 )

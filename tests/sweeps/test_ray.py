@@ -11,7 +11,7 @@ def test_a_cluster_that_loses_a_worker_and_a_node_ends_every_job_once():
     pytest.importorskip("ray")
     command = [sys.executable, "-m", "experiments.reliability.ray_nodes"]
     done = subprocess.run(
-        command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
     )
     print(done.stdout)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -216,9 +216,9 @@ def store(tmp_path_factory):
 
 WRITE = """
 import sys
-from brnn import tracking
+from brnn.tracking.store import open_store
 
-with tracking.open_store(uri=sys.argv[1], experiment="several").run("one of several", {}, None) as run:
+with open_store(uri=sys.argv[1], experiment="several").run("one of several", {}, None) as run:
     for step in range(20):
         run.metrics({f"m/{key}": 1000 * step + key for key in range(10)}, step)
 """
@@ -275,7 +275,7 @@ def test_records_are_kept_on_a_file_system_without_locks(tmp_path, monkeypatch, 
 APPEND = """
 import sys, time
 from pathlib import Path
-from brnn.spools import keep
+from brnn.tracking.spool import keep
 
 uri, run, spool = sys.argv[1:]
 for number in range(60):
@@ -302,8 +302,8 @@ def test_what_a_process_keeps_while_another_delivers_is_sent_once(store, tmp_pat
 
 
 def test_a_store_whose_creation_was_killed_is_made_again(tmp_path):
-    code = f"from brnn import tracking; tracking.open_store(uri='sqlite:///{tmp_path}/mlflow.db', experiment='brnn')"
-    process = subprocess.Popen([sys.executable, "-c", code])
+    code = "import sys; from brnn.tracking.store import open_store as o; o(uri=sys.argv[1], experiment='brnn')"
+    process = subprocess.Popen([sys.executable, "-c", code, f"sqlite:///{tmp_path}/mlflow.db"])
     half = tmp_path / "mlflow.db.new"
     while process.poll() is None and not (half.exists() and half.stat().st_size > 50_000):
         time.sleep(0.001)

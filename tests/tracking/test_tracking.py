@@ -298,7 +298,8 @@ def test_a_kind_of_store_that_does_not_exist_is_refused():
 
 FULL = """
 import os, resource, sys
-from brnn import tracking
+from brnn.errors import TrackingError
+from brnn.tracking.store import open_store
 
 def fill(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
@@ -307,12 +308,12 @@ uri, when = sys.argv[1:]
 if when == "new":
     fill(65536)
 try:
-    store = tracking.open_store(uri=uri, experiment="tests")
+    store = open_store(uri=uri, experiment="tests")
     with store.run("full", {}, None) as run:
         fill(os.path.getsize(uri.removeprefix("sqlite:///")))
         for step in range(100):
             run.metrics({f"m/{key}": key for key in range(1000)}, step)
-except tracking.TrackingError as error:
+except TrackingError as error:
     print(error)
 """
 
