@@ -95,9 +95,7 @@ def _parsed(plugin, arguments, params):
 
 
 def _constant(overrides):
-    return [
-        value for one in overrides if not one.is_sweep_override() for value in values(one)
-    ]
+    return [value for one in overrides if not one.is_sweep_override() for value in values(one)]
 
 
 def _launch(plugin, jobs, common, trials=()):
