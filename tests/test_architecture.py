@@ -13,8 +13,8 @@ from brnn.config import fingerprint, groups
 
 PACKAGE = Path(brnn.__file__).parent
 ROOMS = [  # in order: a room imports only from rooms before it
-    "errors", "contracts", "paths", "locks",
-    "terminal", "figures",
+    "errors", "contracts", "paths",
+    "terminal", "locks", "figures",
     "config",
     "quantization", "nets", "data", "measures",
     "attacks", "training", "proof", "robustness",

@@ -33,10 +33,8 @@ HARMLESS = (  # rooms and modules that decide no number
     "brnn.figures",
     "brnn.config",
     "brnn.tracking",
-    "brnn.exchange",
     "brnn.training.checkpoint",
     "brnn.robustness.artifacts",
-    "brnn.runs.record",
     "brnn.runs.report",
     "brnn.runs.resume",
 )

@@ -1,38 +1,37 @@
 """The attack on a trained net, and what is logged of it."""
 
-from typing import Any
-
 from brnn.config import groups
 from brnn.config.signatures import parameters
 from brnn.robustness import artifacts, evaluate, nets, trust
+from brnn.runs.plan import RunPlan
 from brnn.runs.report import show_verdict
 from brnn.terminal import lines, progress
+from brnn.tracking.sweep_job import SweepJob
+from brnn.training.program import Program
 
 
-def attack(options: dict[str, Any], data, program, tracked, name: str, job) -> dict[str, float]:
+def attack(plan: RunPlan, program: Program, tracked, job: SweepJob | None) -> dict[str, float]:
     """Attack the discretized net, log the files and curves, and return the metrics.
 
     Args:
-        options: a checked configuration.
-        data: the data set; its test split is attacked.
-        program: the trained program.
-        tracked: the run in the store.
-        name: the name of the run.
-        job: the run's place in a sweep, if any.
+        plan: the run; the test split of its data is attacked.
+        program: its trained program.
+        tracked: its run in the store.
+        job: its place in a sweep, if any.
     """
-    option = options["attack"]
+    options, option = plan.options, plan.options["attack"]
     if option["name"] == "none":
         return {}
     keys = {key: option[key] for key in parameters(*groups.SHARED["attack"])}
-    with progress.attack_progress(name) as on_progress:
+    with progress.attack_progress(plan.name) as on_progress:
         subject = nets.Nets(
-            options, data, program.manager.weights(), tracked.store.net, on_progress
+            options, plan.data, program.manager.weights(), tracked.store.net, on_progress
         )
         report = evaluate.evaluate(subject, option, **keys)
     if report.reasons is not None:
         verdict = trust.verdict(report.reasons)
         tracked.tag({"trusted": verdict})
-        show_verdict(verdict, name if job else "")
+        show_verdict(verdict, plan.name if job else "")
     for path, content in artifacts.files(report, option["name"]).items():
         tracked.file(content, path)
     for key, points in report.curves.items():

@@ -1,54 +1,17 @@
-"""Choices of a run: its replicas, which epoch is kept, when training ends, what it returns."""
+"""Which epoch is kept, when training ends, and what a run returns."""
 
 import difflib
 from typing import Any
 
 import numpy as np
 
-from brnn.config import groups
+from brnn.config.schema import Root
 from brnn.errors import ConfigError
-from brnn.terminal import lines
-from brnn.training.replicas import ALONE, Replicas
+from brnn.measures.cost import binary_share, product_cost
+from brnn.measures.weights import packed_size, snapshot
+from brnn.training.program import Program
 
 LATE = ("attack", "trust/", "time/")  # prefixes of metrics that exist only when a run ends
-
-
-def check_rows(data, batch_size: int) -> None:
-    """Check that the training rows fill a batch.
-
-    Raises:
-        ConfigError: they do not.
-    """
-    if batch_size > len(data.train[0]):
-        raise ConfigError(
-            f"batch_size must be at most {len(data.train[0])}, the training rows, got {batch_size}"
-        )
-
-
-def choose_replicas(options: dict[str, Any], job) -> Replicas:
-    """Return the replicas that share each batch; one where a processor's parts would be unequal.
-
-    Raises:
-        ConfigError: several devices cannot share a batch equally, or several workers a sweep.
-    """
-    option, size = options["distribution"], options["batch_size"]
-    if job and option["name"] == "multi_worker":
-        raise ConfigError("distribution=multi_worker is for one net, and not for --multirun")
-    topology, _ = groups.locate("topology", options["topology"]["name"], options["plugins"])
-    distribution = groups.function("distribution", option, options["plugins"])
-    replicas = distribution(topology == "brnn.nets.recurrent")
-    if size % replicas.number == 0:
-        return replicas
-    if replicas.strategy is None:
-        lines.note(
-            f"batch_size={size} is not a multiple of distribution.shards={replicas.number}:"
-            " batches stay whole"
-        )
-        return ALONE
-    raise ConfigError(
-        f"batch_size must be a multiple of {replicas.number}, the devices that share a batch,"
-        f" got {size}"
-    )
 
 
 def objective_of(metrics: dict[str, float], objective: str | list[str]) -> float | list[float]:
@@ -67,28 +30,36 @@ def objective_of(metrics: dict[str, float], objective: str | list[str]) -> float
     return metrics[objective]
 
 
-def as_list(objective: str | list[str]) -> list[str]:
-    """Return the objectives as a list."""
-    return [objective] if isinstance(objective, str) else objective
+def check_objective(
+    options: dict[str, Any], history: list[dict[str, float]], program: Program
+) -> None:
+    """Check after the first epoch that the objectives exist, but for those of an attack.
+
+    Raises:
+        ConfigError: one does not.
+    """
+    objective, member = options["objective"], f"{options['attack']['name']}/"
+    keys = [objective] if isinstance(objective, str) else objective
+    early = [key for key in keys if not key.startswith((*LATE, member))]
+    objective_of(history[-1] | closing_metrics(history, program), early)
 
 
-def has_ended(history: list[dict[str, float]], options: dict[str, Any]) -> bool:
+def has_ended(history: list[dict[str, float]], settings: Root) -> bool:
     """Return whether all epochs are done, or the last `patience` brought no better `monitor`.
 
     Raises:
         ConfigError: `monitor` does not name a metric of an epoch.
     """
-    patience = options["patience"]
-    if len(history) == options["epochs"] or not patience or not history:
-        return len(history) == options["epochs"]
-    direction, key = options["monitor"].split()
+    if len(history) == settings.epochs or not settings.patience or not history:
+        return len(history) == settings.epochs
+    direction, key = settings.monitor.split()
     if key not in history[-1]:
         raise ConfigError(
             f"monitor must name a metric of an epoch, got {key!r}: {', '.join(history[-1])}"
         )
     values = [metrics[key] for metrics in history]
     best = values.index(max(values) if direction == "max" else min(values))
-    return len(values) - 1 - best >= patience
+    return len(values) - 1 - best >= settings.patience
 
 
 def best_epoch(history: list[dict[str, float]]) -> int:
@@ -100,3 +71,19 @@ def best_epoch(history: list[dict[str, float]]) -> int:
         return len(history)
     scores = [m.get("validation/accuracy", -m["validation/loss"]) for m in history]
     return 1 + int(np.argmax(scores))
+
+
+def closing_metrics(history: list[dict[str, float]], program: Program) -> dict[str, float]:
+    """Return the metrics that are logged once: the best epoch, and the size and cost of the net.
+
+    Metrics:
+        best/epoch (count): the first epoch, from 1, of the best validation accuracy
+        best/{split}_accuracy (share): the accuracy of a split after that epoch
+    """
+    epoch = best_epoch(history)
+    accuracies = {k: v for k, v in history[epoch - 1].items() if k.endswith("/accuracy")}
+    best = {f"best/{key.replace('/', '_')}": value for key, value in accuracies.items()}
+    weights = snapshot(program.manager)
+    share = binary_share(program.manager, weights)
+    cost = product_cost(program.manager, weights)
+    return {"best/epoch": epoch, **best, **packed_size(weights), "size/binary_share": share, **cost}

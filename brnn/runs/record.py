@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -11,67 +12,64 @@ from brnn import figures
 from brnn.config import groups
 from brnn.measures.weights import snapshot
 from brnn.nets import models
-from brnn.nets.task import task_of
 from brnn.runs import text
+from brnn.runs.plan import RunPlan
 from brnn.tracking import tag_names
+from brnn.training.program import Program
 
 GROUPS = (*groups.GROUPS, "optimizer", "recipe")
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
-COMMANDS = ("resume", "dry_run")  # keys that say what to do, not what the run is
+COMMANDS = ("resume", "dry_run")  # keys that are commands, not part of the run
 
 
-def log_artifacts(options, data, program, history, tracked):
-    """Logs the configuration, the versions, the figures, the model and a sample of its text."""
-    tracked.text(yaml.safe_dump(options, sort_keys=False), "config.yaml")
+def log_artifacts(plan: RunPlan, program: Program, history: list, tracked) -> None:
+    """Log the configuration, the versions, the figures, the model and a sample of its text."""
+    tracked.text(yaml.safe_dump(plan.options, sort_keys=False), "config.yaml")
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     tracked.text(yaml.safe_dump(versions, sort_keys=False), "versions.yaml")
     tracked.file(figures.png(figures.learning_curves(history)), "figures/learning_curves.png")
-    discretized = [one for one in snapshot(program.manager) if one.rule is not None]
+    discretized = [weights for weights in snapshot(program.manager) if weights.rule is not None]
     if discretized:
-        latent, bounds = (
-            {one.path: one.latent for one in discretized},
-            {one.path: one.rule.bound for one in discretized},
-        )
-        tracked.file(
-            figures.png(figures.latent_histograms(latent, bounds)), "figures/latent_weights.png"
-        )
+        latent = {weights.path: weights.latent for weights in discretized}
+        bounds = {weights.path: weights.rule.bound for weights in discretized}
+        histograms = figures.latent_histograms(latent, bounds)
+        tracked.file(figures.png(histograms), "figures/latent_weights.png")
     requirements = [f"{name}=={versions[name]}" for name in ("keras", "tensorflow", "numpy")]
-    weights = program.manager.weights()
-    tracked.model(models.plain_model(options, task_of(data), weights), requirements)
-    if data.tokens is not None:
-        tracked.text(json.dumps(data.tokens), "alphabet.json")
-        tracked.text(text.write(options, data.tokens, weights, **options["sample"]), "sample.txt")
+    levels = program.manager.weights()
+    tracked.model(models.plain_model(plan.options, plan.task, levels), requirements)
+    if plan.data.tokens is not None:
+        sample = text.write(plan.options, plan.data.tokens, levels, **plan.options["sample"])
+        tracked.text(json.dumps(plan.data.tokens), "alphabet.json")
+        tracked.text(sample, "sample.txt")
 
 
-def logged_parameters(options):
-    """The plain name of each choice, and every other key with dots."""
-    names = {group: groups.label(options[group]) for group in GROUPS}
-    others = {key: value for key, value in options.items() if key not in COMMANDS}
-    return names | {
-        key: value for key, value in groups.flat(others).items() if not key.endswith(".name")
-    }
+def logged_parameters(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the label of each choice, and every other key joined by dots."""
+    labels = {group: groups.label(options[group]) for group in GROUPS}
+    others = groups.flat({key: v for key, v in options.items() if key not in COMMANDS})
+    hidden = (".name", ".preset")
+    return labels | {key: value for key, value in others.items() if not key.endswith(hidden)}
 
 
-def run_tags(options, data, fingerprint):
-    """What the UI filters and groups by, and what identifies the run."""
-    names = {group: groups.label(options[group]) for group in GROUPS}
-    commit = {
+def run_tags(plan: RunPlan) -> dict[str, Any]:
+    """Return the tags that the UI filters and groups by, and those that identify the run."""
+    labels = {group: groups.label(plan.options[group]) for group in GROUPS}
+    code = {
         "git_commit": _git("rev-parse", "HEAD"),
         "git_changed": bool(_git("status", "--porcelain")),
     }
-    own = {"seed": options["seed"], tag_names.FINGERPRINT: fingerprint, "data_source": data.source}
-    return names | own | commit
+    identity = {"seed": plan.settings.seed, tag_names.FINGERPRINT: plan.fingerprint}
+    return labels | identity | code | {"data_source": plan.data.source}
 
 
-def _git(*arguments):
-    """What git says of the code that runs; empty where it lies in no repository."""
-    folder = Path(__file__).resolve().parents[1]
+def _git(*arguments: str) -> str:
+    """Return the output of git about this code; empty outside a repository or without git."""
+    folder = Path(__file__).resolve().parents[2]
     if not (folder / ".git").exists():
         return ""
+    command = ["git", *arguments]
     try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:  # no git
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
         return ""
     return done.stdout.strip()

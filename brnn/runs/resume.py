@@ -1,56 +1,60 @@
-"""Runs that finished or stopped before."""
+"""Runs of the same fingerprint that finished or stopped before."""
 
 from brnn.errors import TrackingError
-from brnn.runs.choice import as_list, objective_of
+from brnn.runs.choice import objective_of
+from brnn.runs.plan import RunPlan
 from brnn.runs.report import show_results, show_verdict
 from brnn.terminal import lines
-from brnn.tracking import records, status, tag_names
+from brnn.tracking import records, tag_names
+from brnn.tracking.status import is_of_launch, status
+from brnn.tracking.store import Store
+from brnn.tracking.sweep_job import SweepJob
 
-SPOOL = ".jsonl"  # beside a checkpoint: what the tracking server has not taken yet
 
+def earlier_run(plan: RunPlan, store: Store, job: SweepJob | None):
+    """Return the run to skip or to continue, or None for a new one.
 
-def earlier_run(store, fingerprint, path, resume, launch):
-    """The run to go on with, if any; without `resume` only one that this very `launch` has lost.
+    Records that the server has not accepted are delivered first. Without `resume` only a run that
+    this very launch has lost is continued, and the checkpoint of any other is removed.
 
-    What another would go on from is removed.
+    Raises:
+        TrackingError: the run is still running elsewhere.
     """
-    spool = path.with_suffix(SPOOL)
-    if spool.exists():
-        records.deliver(spool)
-    earlier = store.earlier(fingerprint)
-    standing = status.status(earlier, launch) if earlier else None
-    if not resume and not (standing == "interrupted" and status.is_of_launch(earlier, launch)):
-        path.unlink(missing_ok=True)
+    if plan.spool.exists():
+        records.deliver(plan.spool)
+    launch, resume = job.launch if job else "", plan.settings.resume
+    earlier = store.earlier(plan.fingerprint)
+    state = status(earlier, launch) if earlier else None
+    if not resume and not (state == "interrupted" and is_of_launch(earlier, launch)):
+        plan.checkpoint.unlink(missing_ok=True)
         return None
-    if standing == "running" and resume != "force":
+    if state == "running" and resume != "force":
         raise TrackingError(
-            f"this run goes on already, as process {earlier.data.tags.get(tag_names.OWNER)} in run"
-            f" {earlier.info.run_id}; wait for it, or use resume=force if it is dead"
+            f"this run is running already, as process {earlier.data.tags.get(tag_names.OWNER)} in"
+            f" run {earlier.info.run_id}; wait for it, or use resume=force if it is dead"
         )
     return earlier
 
 
-def skip(name, store, earlier, job, settings):
-    """The objective of a run that finished before."""
-    lines.note(
-        f"{name} is skipped: it finished as run {earlier.info.run_id} (resume=false repeats it)"
-    )
-    metrics = _kept(store, earlier, settings.keep, settings.objective)
+def skip(plan: RunPlan, store: Store, earlier, job: SweepJob | None) -> float | list[float]:
+    """Print what a finished run came to, count it in the sweep, and return its objective."""
+    run_id, objective = earlier.info.run_id, plan.settings.objective
+    lines.note(f"{plan.name} is skipped: it finished as run {run_id} (resume=false repeats it)")
+    metrics = _metrics(plan, store, earlier)
     if "trusted" in earlier.data.tags:
-        show_verdict(earlier.data.tags["trusted"], name if job else "")
+        show_verdict(earlier.data.tags["trusted"], plan.name if job else "")
     if job:
-        store.reuse(earlier.info.run_id, job)
+        store.reuse(run_id, job)
     else:
-        show_results(name, metrics, store, earlier.info.run_id)
-    return objective_of(metrics, settings.objective)
+        show_results(plan.name, metrics, store, run_id)
+    return objective_of(metrics, objective)
 
 
-def _kept(store, earlier, keep, objective):
-    """The metrics of a finished run, the objective's as they were for the net that was kept."""
-    metrics = dict(earlier.data.metrics)
-    for key in as_list(objective):
-        if keep == "best" and key in metrics:
-            metrics[key] = store.history(earlier.info.run_id, key).get(
-                int(metrics["best/epoch"]), metrics[key]
-            )
+def _metrics(plan, store, earlier):
+    """Return the metrics of a finished run; the objectives are those of the net that was kept."""
+    metrics, objective = dict(earlier.data.metrics), plan.settings.objective
+    for key in [objective] if isinstance(objective, str) else objective:
+        if plan.settings.keep == "best" and key in metrics:
+            history = store.history(earlier.info.run_id, key)
+            metrics[key] = history.get(int(metrics["best/epoch"]), metrics[key])
     return metrics

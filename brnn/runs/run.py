@@ -1,31 +1,23 @@
 """One run: from a checked configuration to a finished run in the tracking store."""
 
-import json
 import time
-from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
-from brnn.config import groups, schema
-from brnn.config.fingerprint import run_fingerprint, training_fingerprint
 from brnn.contracts import OnEpoch
-from brnn.data.load import load
 from brnn.measures.weights import layer_rows
-from brnn.nets.task import task_of
 from brnn.robustness.prepare import prepare
 from brnn.runs.attack import attack
-from brnn.runs.choice import best_epoch, check_rows, choose_replicas, objective_of
+from brnn.runs.choice import closing_metrics, objective_of
+from brnn.runs.plan import plan_run
 from brnn.runs.record import log_artifacts, logged_parameters, run_tags
 from brnn.runs.report import show_results
-from brnn.runs.resume import SPOOL, earlier_run, skip
-from brnn.runs.train import closing_metrics, lock_net, train, train_along
+from brnn.runs.resume import earlier_run, skip
+from brnn.runs.train import train, train_along
 from brnn.terminal import tables
 from brnn.tracking.status import status
 from brnn.tracking.store import open_store
 from brnn.tracking.sweep_job import SweepJob
-from brnn.training import build, checkpoint
-
-NAMED = ("precision", "estimator", "topology", "recipe")  # the groups that name a run
+from brnn.training import build
 
 
 def run(
@@ -40,53 +32,46 @@ def run(
         options: a checked configuration.
         job: the place of the run in its sweep, if it is part of one.
         suffix: the part of the run's name that distinguishes it from runs of the same groups.
-        on_epoch: called after each epoch; training ends early where it returns false.
+        on_epoch: called after each epoch; training ends where it returns false.
 
     Returns:
         The metric `objective`, or a list of metrics; NaN in a worker that is not the chief.
+
+    Metrics:
+        time/seconds (seconds): of the run in all, those of earlier processes included
+        time/attack (seconds): of the attack with its controls and checks
+        time/artifacts (seconds): of figures, the model and other files
+        time/tracking (seconds): of writing to the store
     """
-    began, settings = time.perf_counter(), schema.root(options)
-    data, digest = load(json.dumps(options["dataset"]), tuple(settings.plugins))
-    check_rows(data, settings.batch_size)
-    fingerprint = run_fingerprint(options, digest)
-    replicas = choose_replicas(options, job)
-    replicas.agree(fingerprint)
-    path = Path(settings.checkpoints) / f"{fingerprint}.npz"
-    trained = checkpoint.trained_path(settings.checkpoints, training_fingerprint(options, digest))
-    name = "-".join(groups.label(options[g]) for g in NAMED) + f"-s{settings.seed}{suffix}"
-    if not replicas.chief:
-        return train_along(build.program(options, task_of(data), replicas), data, options, name)
+    began = time.perf_counter()
+    plan = plan_run(options, job, suffix)
+    plan.replicas.agree(plan.fingerprint)
+    if not plan.replicas.chief:
+        return train_along(plan)
     store = open_store(**options["tracking"])
-    earlier = earlier_run(store, fingerprint, path, settings.resume, job.launch if job else "")
+    earlier = earlier_run(plan, store, job)
     if earlier and status(earlier) == "finished":
-        replicas.dismiss()
-        return skip(name, store, earlier, job, settings)
-    prepare(options, data, store)
-    program = build.program(options, task_of(data), replicas)
-    tags = run_tags(options, data, fingerprint)
-    with store.run(name, tags, job, path.with_suffix(SPOOL), earlier) as tracked:
+        plan.replicas.dismiss()
+        return skip(plan, store, earlier, job)
+    prepare(options, plan.data, store)
+    program = build.program(options, plan.task, plan.replicas)
+    with store.run(plan.name, run_tags(plan), job, plan.spool, earlier) as tracked:
         tracked.params(logged_parameters(options))
         if job is None:
             tables.layers_table(layer_rows(program.manager))
-        with lock_net(trained, name) if settings.resume else nullcontext():
-            sources = (path, trained) if settings.resume else (path,)
-            history, best, seconds = train(program, data, options, tracked, sources, name, on_epoch)
-            if path.exists():
-                checkpoint.publish(path, trained, settings.keep_trained)
-        kept = history[-1]
-        if settings.keep == "best":
-            kept = history[best_epoch(history) - 1]
-            program.restore(best)
-        trained_at = time.perf_counter()
-        final = closing_metrics(history, program)
-        final |= attack(options, data, program, tracked, name, job)
-        attacked_at = time.perf_counter()
-        log_artifacts(options, data, program, history, tracked)
+        training = train(plan, program, tracked, on_epoch)
+        trained = time.perf_counter()
+        final = closing_metrics(training.history, program)
+        final |= attack(plan, program, tracked, job)
+        attacked = time.perf_counter()
+        log_artifacts(plan, program, training.history, tracked)
         ended = time.perf_counter()
-        final |= {"time/attack": attacked_at - trained_at, "time/artifacts": ended - attacked_at}
-        final |= {"time/tracking": tracked.seconds, "time/seconds": seconds + ended - began}
-        tracked.metrics(final, step=len(history))
-        value = objective_of(kept | final, settings.objective)
+        final |= {"time/attack": attacked - trained, "time/artifacts": ended - attacked}
+        final |= {"time/tracking": tracked.seconds}
+        final |= {"time/seconds": training.earlier_seconds + ended - began}
+        tracked.metrics(final, step=len(training.history))
+        metrics = training.kept | final
+        value = objective_of(metrics, plan.settings.objective)
     if job is None:
-        show_results(name, kept | final, store, tracked.id)
+        show_results(plan.name, metrics, store, tracked.id)
     return value

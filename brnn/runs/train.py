@@ -3,120 +3,157 @@
 import math
 import time
 import zipfile
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from brnn import locks
+import numpy as np
+
+from brnn.contracts import OnEpoch
 from brnn.data.pixels import to_pixels
 from brnn.errors import ConfigError, PrunedError
-from brnn.measures.cost import binary_share, product_cost
+from brnn.locks import locked
 from brnn.measures.gradients import gradient_shares
 from brnn.measures.text import per_character
-from brnn.measures.weights import packed_size, snapshot, spectral_radii, weight_metrics
-from brnn.runs.choice import LATE, as_list, best_epoch, has_ended, objective_of
+from brnn.measures.weights import snapshot, spectral_radii, weight_metrics
+from brnn.runs.choice import best_epoch, check_objective, has_ended
+from brnn.runs.plan import RunPlan
 from brnn.terminal import lines, progress
 from brnn.training import build, checkpoint
+from brnn.training.program import Program
 
 PROBED = 1000  # rows on which the share of passed gradients is measured
 
-
-def lock_net(path, name):
-    """Hold the lock of one trained net, and print a line if another process holds it."""
-    waiting = f"{name} waits for its net, which another process trains"
-    return locks.locked(path, lambda: lines.note(waiting))
+Metrics = dict[str, float]
 
 
-def train(program, data, options, tracked, paths, name, on_epoch):
-    """Trains, and after each epoch logs it and writes a checkpoint, from which an earlier run goes on.
+@dataclass(frozen=True)
+class Training:
+    """The metrics of all epochs, those of the kept epoch, and the seconds of earlier processes."""
 
-    `paths` are of this checkpoint and of where that of another run that trained the same net would lie.
-    Returns the metrics of all epochs, the best state, and the seconds that went into earlier runs.
+    history: list[Metrics]
+    kept: Metrics
+    earlier_seconds: float
+
+
+def train(plan: RunPlan, program: Program, tracked, on_epoch: OnEpoch) -> Training:
+    """Train a net, log each epoch and write checkpoints; leave the kept epoch in the program.
+
+    With `resume` it continues from an earlier checkpoint, or takes the net that another run with
+    the same training has trained; a process that trains the same net at this time is waited for.
+
+    Args:
+        plan: the run.
+        program: its new program.
+        tracked: its run in the store.
+        on_epoch: called after each epoch; false ends the run.
+
+    Raises:
+        PrunedError: `on_epoch` returned false.
     """
-    began = time.perf_counter()
-    path = next((one for one in paths if one.exists()), paths[0])
-    history, best, before_seconds, trainer = _resumed(program, path)
-    if _by_another(trainer, tracked, name, len(history)):
-        before_seconds = 0.0
-    for epoch, metrics in enumerate(history, 1):  # of which the last may not be logged yet
-        tracked.metrics(metrics, step=epoch)
-    before, first = snapshot(program.manager), len(history) + 1
-    with progress.training_progress(options["epochs"], name, done=len(history)) as bar:
-        epochs = build.epochs(program, options, data, start=len(history), tell=bar.within)
-        while not has_ended(history, options):
-            metrics, epoch = next(epochs), len(history) + 1
-            now = snapshot(program.manager)
-            metrics |= weight_metrics(now, before)
-            radii = spectral_radii(program.manager)
-            metrics |= {f"spectral_radius/{path}": radius for path, radius in radii.items()}
-            if data.tokens is not None and options["loss"]["name"] == "cross_entropy":
-                metrics |= per_character(metrics)
-            metrics |= gradient_shares(program.manager, to_pixels(data.train[0][:PROBED]))
-            history.append(metrics)
-            state = program.state()
-            if best_epoch(history) == epoch:
-                best = state
-            seconds = before_seconds + time.perf_counter() - began
-            states = {"last": state, "best": best} if options["keep"] == "best" else {"last": state}
-            checkpoint.save(
-                paths[0], states, {"history": history, "seconds": seconds, "run": tracked.id}
-            )
-            tracked.metrics(metrics, step=epoch)
-            if epoch == first:
-                late = (*LATE, f"{options['attack']['name']}/")
-                early = [key for key in as_list(options["objective"]) if not key.startswith(late)]
-                objective_of(metrics | closing_metrics(history, program), early)
-            bar.update(metrics, epoch)
-            if not on_epoch(epoch, metrics):
-                raise PrunedError(f"given up after epoch {epoch}")
-            before = now
-    program.replicas.dismiss()
-    return history, best, before_seconds
+    settings = plan.settings
+    waiting = f"{plan.name} waits for its net, which another process trains"
+    lock = locked(plan.trained, lambda: lines.note(waiting)) if settings.resume else nullcontext()
+    with lock:
+        history, best, seconds = _train(plan, program, tracked, on_epoch)
+        if plan.checkpoint.exists():
+            checkpoint.publish(plan.checkpoint, plan.trained, settings.keep_trained)
+    if settings.keep == "last":
+        return Training(history, history[-1], seconds)
+    program.restore(best)
+    return Training(history, history[best_epoch(history) - 1], seconds)
 
 
-def _by_another(trainer, tracked, name, epochs):
-    """Whether another run trained the net; says so, or after how many epochs of its own this one goes on."""
-    another = trainer not in (None, tracked.id)
-    if another:
-        lines.note(
-            f"{name} takes the net that run {trainer} trained (resume=false trains it again)"
-        )
-        tracked.tag({"trained_by": trainer})
-    elif epochs:
-        lines.note(f"{name} goes on after epoch {epochs}")
-    return another
-
-
-def train_along(program, data, options, name):
-    """Takes the share of a worker in the epochs of the chief, which alone writes checkpoints and tracks."""
-    lines.note(
-        f"{name}: this worker takes its share of each batch; the chief tells how the run goes"
-    )
-    for _ in build.epochs(program, options, data):
+def train_along(plan: RunPlan) -> float:
+    """Take a worker's share in the epochs of the chief, which alone writes and tracks."""
+    program = build.program(plan.options, plan.task, plan.replicas)
+    lines.note(f"{plan.name}: this worker trains its share of each batch; the chief reports")
+    for _ in build.epochs(program, plan.options, plan.data):
         pass
     return math.nan
 
 
-def _resumed(program, path):
-    """The metrics, best state, seconds and run of the epochs that a checkpoint has, and restores its last state."""
+def _train(plan, program, tracked, on_epoch):
+    """Return the metrics of all epochs, the state of the best one, and earlier seconds."""
+    began = time.perf_counter()
+    history, best, earlier_seconds = _resumed(plan, program, tracked)
+    for epoch, metrics in enumerate(history, 1):  # the last may not be logged yet
+        tracked.metrics(metrics, step=epoch)
+    before, first = snapshot(program.manager), len(history) + 1
+    with progress.training_progress(plan.settings.epochs, plan.name, done=len(history)) as bar:
+        epochs = build.epochs(program, plan.options, plan.data, len(history), bar.within)
+        while not has_ended(history, plan.settings):
+            metrics, epoch = next(epochs), len(history) + 1
+            now = snapshot(program.manager)
+            metrics |= weight_metrics(now, before) | _epoch_measures(plan, program, metrics)
+            history.append(metrics)
+            state = program.state()
+            if best_epoch(history) == epoch:
+                best = state
+            states = {"last": state} | ({"best": best} if plan.settings.keep == "best" else {})
+            seconds = earlier_seconds + time.perf_counter() - began
+            values = {"history": history, "seconds": seconds, "run": tracked.id}
+            checkpoint.save(plan.checkpoint, states, values)
+            tracked.metrics(metrics, step=epoch)
+            if epoch == first:
+                check_objective(plan.options, history, program)
+            bar.update(metrics, epoch)
+            if not on_epoch(epoch, metrics):
+                raise PrunedError(f"pruned after epoch {epoch}")
+            before = now
+    program.replicas.dismiss()
+    return history, best, earlier_seconds
+
+
+def _epoch_measures(plan, program, metrics):
+    """Return the measures of the net after an epoch, beside those of its weights."""
+    radii = spectral_radii(program.manager)
+    measures = {f"spectral_radius/{path}": radius for path, radius in radii.items()}
+    if plan.data.tokens is not None and plan.options["loss"]["name"] == "cross_entropy":
+        measures |= per_character(metrics)
+    rows = to_pixels(plan.data.train[0][:PROBED])
+    return measures | gradient_shares(program.manager, rows)
+
+
+def _resumed(plan, program, tracked):
+    """Restore the last state of an earlier process, or of a run with the same training.
+
+    Return the metrics of its epochs, its best state, and the seconds of this run's processes.
+    """
+    sources = (plan.checkpoint, plan.trained) if plan.settings.resume else (plan.checkpoint,)
+    path = next((source for source in sources if source.exists()), None)
+    if path is None:
+        return [], None, 0.0
+    arrays, values = _loaded(path)
+    history, trainer = values["history"], values["run"]
+    _restore(program, arrays["last"], path)
+    if trainer != tracked.id:
+        lines.note(
+            f"{plan.name} takes the net that run {trainer} trained (resume=false trains it again)"
+        )
+        tracked.tag({"trained_by": trainer})
+        return history, arrays.get("best"), 0.0
+    lines.note(f"{plan.name} continues after epoch {len(history)}")
+    return history, arrays.get("best"), values["seconds"]
+
+
+def _loaded(path: Path) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]]:
     try:
         arrays, values = checkpoint.load(path)
-        program.restore(arrays["last"])
-        return values["history"], arrays.get("best"), values["seconds"], values["run"]
-    except FileNotFoundError:
-        return [], None, 0.0, None
+        if missing := {"history", "seconds", "run"} - values.keys():
+            raise KeyError(*missing)
+        return arrays, values
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise ConfigError(
-            f"{path} is no checkpoint of this net ({error}); use resume=false"
-        ) from error
+        raise _not_a_checkpoint(path, error) from error
 
 
-def closing_metrics(history, program):
-    """What is logged once: the best epoch, and the size of the net."""
-    epoch = best_epoch(history)
-    best = {
-        f"best/{key.replace('/', '_')}": v
-        for key, v in history[epoch - 1].items()
-        if key.endswith("/accuracy")
-    }
-    weights = snapshot(program.manager)
-    share = binary_share(program.manager, weights)
-    cost = product_cost(program.manager, weights)
-    return {"best/epoch": epoch, **best, **packed_size(weights), "size/binary_share": share, **cost}
+def _restore(program: Program, state: list[np.ndarray], path: Path) -> None:
+    try:
+        program.restore(state)
+    except ValueError as error:
+        raise _not_a_checkpoint(path, error) from error
+
+
+def _not_a_checkpoint(path, error):
+    return ConfigError(f"{path} is not a checkpoint of this net ({error}); use resume=false")

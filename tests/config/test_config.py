@@ -18,6 +18,7 @@ from brnn.config import groups, ranges, values
 from brnn.config.check import check
 from brnn.config.signatures import parameters
 from brnn.errors import ConfigError
+from brnn.runs.plan import choose_replicas
 
 CONF = paths.conf()
 GROUPS = {path.name for path in CONF.iterdir() if path.is_dir()} - {"experiment", "hydra"}
@@ -53,20 +54,21 @@ def keyword_only(function):
 
 
 def test_every_group_is_checked():
-    checked = {*groups.GROUPS, "optimizer"}
+    checked = {*groups.GROUPS, "optimizer", "recipe"}
     assert checked - {"bias_initializer"} == GROUPS  # that one takes the options of initializer
 
 
 @pytest.mark.parametrize(("group", "name"), OPTIONS)
 def test_an_option_is_the_function_of_its_name_and_keys(composed, group, name):
     option = composed(f"{group}={name}")[group]
-    assert option["name"] == name
-    (function,) = (functions(m)[name] for m in groups.GROUPS[group] if name in functions(m))
+    assert groups.label(option) == name
+    module, called = groups.locate(group, option["name"], [])
+    function = functions(module)[called]
     own = {*keyword_only(function)}
     shared = {*parameters(*groups.SHARED[group])} if group in groups.SHARED else set()
-    assert option.keys() == {"name", *own, *shared}
+    assert option.keys() - {"preset"} == {"name", *own, *shared}
     assert not own & shared
-    assert {*parameters(function.__module__, name)} == own
+    assert {*parameters(function.__module__, called)} == own
 
 
 @pytest.mark.parametrize(("group", "name"), OPTIONS)
@@ -74,7 +76,7 @@ def test_the_values_of_an_option_are_what_its_function_takes(composed, group, na
     whole = composed(f"{group}={name}")
     built = groups.function(group, whole[group], [])
     assert isinstance(built, partial)
-    for key, annotation in parameters(built.func.__module__, name).items():
+    for key, annotation in parameters(built.func.__module__, built.func.__name__).items():
         assert values.fits(whole[group][key], annotation), key
 
 
@@ -82,7 +84,21 @@ def test_the_values_of_an_option_are_what_its_function_takes(composed, group, na
 def test_every_function_of_a_group_is_an_option(group):
     folder = "initializer" if group == "bias_initializer" else group
     names = {name for module in groups.GROUPS[group] for name in functions(module)}
-    assert names == {path.stem for path in (CONF / folder).glob("*.yaml")}
+    presets = {
+        path.stem for path in (CONF / folder).glob("*.yaml") if "\npreset: " in path.read_text()
+    }
+    assert names == {path.stem for path in (CONF / folder).glob("*.yaml")} - presets
+
+
+PRESETS = [path for path in CONF.glob("*/*.yaml") if "\npreset: " in path.read_text()]
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_a_preset_holds_defaults_and_values_and_its_own_name(path):
+    option = yaml.safe_load(path.read_text())
+    assert option["preset"] == path.stem
+    assert "name" not in option
+    assert option["defaults"]
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -108,7 +124,10 @@ def test_no_configuration_key_of_the_rest_has_a_default_either(module, name):
     parsed = next(
         node for node in ast.parse(_source(module)).body if getattr(node, "name", None) == name
     )
-    assert parsed.args.kw_defaults == [None] * len(parsed.args.kwonlyargs)
+    if isinstance(parsed, ast.ClassDef):
+        assert not [n for n in parsed.body if isinstance(n, ast.AnnAssign) and n.value]
+    else:
+        assert parsed.args.kw_defaults == [None] * len(parsed.args.kwonlyargs)
 
 
 def _source(module):
@@ -138,18 +157,70 @@ def test_the_defaults_go_together(options, topology, precision):
     options(f"topology={topology}", f"precision={precision}")
 
 
-def test_mlp_brings_its_recipe_which_the_command_line_may_change(options):
-    recipe = options("topology=mlp")
-    assert (recipe["loss"]["name"], recipe["schedule"]["name"]) == ("squared_hinge", "cosine")
-    assert options("topology=mlp", "loss=cross_entropy")["loss"]["name"] == "cross_entropy"
+RECIPES = {  # loss, schedule, learning rate, batch normalization
+    "original": ("cross_entropy", "exponential", 0.001, False),
+    "modern": ("squared_hinge", "cosine", 0.01, True),
+    "recurrent": ("cross_entropy", "cosine", 0.002, False),
+    "scaled_recurrent": ("cross_entropy", "cosine", 0.016, False),
+}
+
+
+def recipe_of(whole):
+    return (
+        whole["loss"]["name"],
+        whole["schedule"]["name"],
+        whole["optimizer"]["learning_rate"],
+        whole["recipe"]["batch_normalization"],
+    )
+
+
+@pytest.mark.parametrize("topology", ["simple", "mlp", "gru", "scaled_gru"])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_trains_every_topology_in_the_same_way(options, topology, recipe):
+    whole = options(f"topology={topology}", f"recipe={recipe}", "dataset=mnist_rows")
+    assert whole["recipe"]["name"] == recipe
+    assert recipe_of(whole) == RECIPES[recipe]
+    if topology in ("simple", "mlp"):
+        assert whole["topology"]["batch_normalization"] == RECIPES[recipe][3]
+
+
+@pytest.mark.parametrize(
+    ("topology", "recipe"),
+    [
+        ("simple", "original"),
+        ("deep", "original"),
+        ("mlp", "modern"),
+        ("gru", "recurrent"),
+        ("scaled_gru", "scaled_recurrent"),
+    ],
+)
+def test_a_topology_chooses_its_default_recipe(options, topology, recipe):
+    whole = options(f"topology={topology}", "dataset=mnist_rows")
+    assert (whole["recipe"]["name"], recipe_of(whole)) == (recipe, RECIPES[recipe])
+
+
+def test_the_command_line_changes_a_part_of_a_recipe(options):
+    whole = options("topology=mlp", "loss=cross_entropy", "topology.batch_normalization=false")
+    assert recipe_of(whole) == ("cross_entropy", "cosine", 0.01, True)
+    assert whole["topology"]["batch_normalization"] is False
+    assert (
+        options("recipe=modern", "optimizer=sgd", "optimizer.learning_rate=1")["optimizer"]["name"]
+        == "SGD"
+    )
 
 
 @pytest.mark.parametrize(
     "topology", ["rnn", "gru", "lstm", "clockwork", "mut1", "mut2", "scaled_gru"]
 )
-def test_recurrent_nets_share_batches_unless_told_not_to(options, topology):
-    assert options(f"topology={topology}")["distribution"] == {"name": "sharded", "shards": 2}
-    assert options(f"topology={topology}", "distribution=none")["distribution"] == {"name": "none"}
+def test_recurrent_nets_share_batches_by_default(options, topology):
+    whole = options(f"topology={topology}", "dataset=mnist_rows")
+    assert choose_replicas(whole, None).number == 2
+    whole = options(f"topology={topology}", "dataset=mnist_rows", "distribution=none")
+    assert choose_replicas(whole, None).number == 1
+
+
+def test_dense_nets_train_in_one_program_by_default(options):
+    assert choose_replicas(options(), None).number == 1
 
 
 @pytest.mark.parametrize(
@@ -198,7 +269,7 @@ def test_the_defaults_are_those_of_the_original(options):
     }
     assert {key: whole[key] for key in original} == original
     deep = options("topology=deep")["topology"]
-    assert (deep["first_width"], deep["width"], deep["depth"]) == (256, 128, 10)
+    assert (deep["first_width"], deep["width"], deep["depth"]) == (256, 128, 11)
 
 
 # What is refused
@@ -218,11 +289,11 @@ REFUSED = [
     (["plugins=[1]"], "plugins must be a list, each a text, got [1]"),
     (
         ["tracking.uri=3"],
-        "tracking.uri must be an MLflow tracking URI, of SQLite sqlite:///file (what is in memory",
+        "tracking.uri must be an MLflow tracking URI, of SQLite sqlite:///file (a store in memory",
     ),
     (
         ["tracking.uri='sqlite://'"],
-        "tracking.uri must be an MLflow tracking URI, of SQLite sqlite:///file (what is",
+        "tracking.uri must be an MLflow tracking URI, of SQLite sqlite:///file (a store",
     ),
     (
         ["tracking.uri='sqlite:///:memory:'"],
@@ -295,17 +366,17 @@ REFUSED = [
     ),
     (
         ["attack=suite", "attack.members=['pgd estimator=stee']"],
-        "attack.members must be trained or one of approx_sign,",
+        "attack.members must be one of trained, approx_sign,",
     ),
     (
         ["attack=adaptive", "attack.estimators=[stee]"],
-        "attack.estimators must be trained or one of approx_sign,",
+        "attack.estimators must be one of trained, approx_sign,",
     ),
     (["attack.iterations=0"], "attack.iterations must be a whole number, 1 or more, got 0"),
     (["attack.images=0"], "attack.images must be a whole number, 1 or more, got 0"),
     (
         ["attack.estimator=stee"],
-        "attack.estimator must be trained or one of approx_sign, binary_gradient, chernoff,",
+        "attack.estimator must be one of trained, approx_sign, binary_gradient, chernoff,",
     ),
     (
         ["attack=none", "+attack.epsilon=0.1"],
@@ -415,18 +486,23 @@ def odd(x, upstream, fan_in, *, beta: tuple[int, int]):
 def odder(x, upstream, fan_in, *, beta: 1 / 0):
     return x
 
+class Scale: ...
+
+def own(x, upstream, fan_in, *, beta: Scale):
+    return x
+
 def quoted(x, upstream, fan_in, *, beta: "Positive"):
     return x
 
 def pairs(*, root: str, validation: float) -> datasets.Tokens: ...
 """
 SHARP = '''
-from brnn.ranges import Positive
+from typing import Any
 
-class Scale: ...
+from brnn.config.ranges import Positive
 
-def sharp(x, upstream, fan_in, *, beta: Positive, scale: Scale):
-    """As told."""
+def sharp(x, upstream, fan_in, *, beta: Positive, scale: Any):
+    """Beta times the upstream gradient."""
     return beta * upstream
 
 def _private(x, upstream, fan_in):
@@ -485,11 +561,11 @@ def test_a_function_of_a_plugin_is_used_with_its_keys(mylab, options):
         ),
         (
             ["estimator.name=labmodule.odd.odd", "+estimator.beta=1"],
-            "estimator.beta cannot be checked against its annotation",
+            "the annotation of beta, tuple[int, int], cannot be read at tuple[int, int]; use int,",
         ),
         (
             ["estimator.name=labmodule.odd.odder"],
-            "an annotation that cannot be read, 1 / 0: division",
+            "the annotation of beta, 1 / 0, cannot be read at 1 / 0; use int,",
         ),
         (
             ["estimator.name=labmodule.odd.quoted", "+estimator.beta=0"],
@@ -530,7 +606,7 @@ def test_a_range_takes_what_it_says(value):
     assert values.fits(value, ranges.Epsilon) == (0 < value <= 1)
 
 
-TEXTS = ("Annotated", "Goal", "Path", "StoreUri", "Address")
+TEXTS = ("Annotated", "MetricDirection", "Path", "StoreUri", "Address")
 
 
 @pytest.mark.parametrize(

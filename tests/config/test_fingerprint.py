@@ -56,7 +56,7 @@ def test_code_on_which_a_number_rests_counts(options, changed, module, old, new)
         ("brnn.terminal.lines", "error:", "wrong:"),
         ("brnn.figures", "#0072B2", "#0072B3"),
         ("brnn.tracking.store", "def ", "def  "),
-        ("brnn.measures.weights", '"""', '"""Another word. '),
+        ("brnn.measures.weights", '"""Measures of', '"""Some measures of'),
         ("brnn.measures.weights", "\nimport", "\n# a comment\nimport"),
         ("brnn.config.values", "a whole number", "an integer"),
     ],

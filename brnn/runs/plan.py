@@ -1,0 +1,102 @@
+"""What a run is, before it begins: its data, its fingerprint, its name, its files, its replicas."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brnn.config import groups, schema
+from brnn.config.fingerprint import run_fingerprint, training_fingerprint
+from brnn.data.dataset import Data
+from brnn.data.load import load
+from brnn.errors import ConfigError
+from brnn.nets.task import Task, task_of
+from brnn.terminal import lines
+from brnn.tracking.sweep_job import SweepJob
+from brnn.training.checkpoint import trained_path
+from brnn.training.replicas import ALONE, Replicas
+
+NAMED = ("precision", "estimator", "topology", "recipe")  # the groups that name a run
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A run that has not begun.
+
+    `checkpoint` is the file of its state while it trains, `trained` that of its trained net, which
+    other runs with the same training share, and `spool` that of records for an absent server.
+    """
+
+    options: dict[str, Any]
+    settings: schema.Root
+    data: Data
+    fingerprint: str
+    name: str
+    checkpoint: Path
+    trained: Path
+    spool: Path
+    replicas: Replicas
+
+    @property
+    def task(self) -> Task:
+        """What the net has to do."""
+        return task_of(self.data)
+
+
+def plan_run(options: dict[str, Any], job: SweepJob | None, suffix: str) -> RunPlan:
+    """Load the data and return the plan of a run.
+
+    Args:
+        options: a checked configuration.
+        job: the place of the run in its sweep, if it is part of one.
+        suffix: the part of its name that distinguishes it from runs of the same groups and seed.
+
+    Raises:
+        ConfigError: the data do not fill a batch, or devices cannot share one equally.
+    """
+    settings = schema.root(options)
+    data, digest = load(json.dumps(options["dataset"]), tuple(settings.plugins))
+    rows = len(data.train[0])
+    if settings.batch_size > rows:
+        raise ConfigError(
+            f"batch_size must be at most {rows}, the training rows, got {settings.batch_size}"
+        )
+    fingerprint = run_fingerprint(options, digest)
+    checkpoint = Path(settings.checkpoints) / f"{fingerprint}.npz"
+    return RunPlan(
+        options,
+        settings,
+        data,
+        fingerprint,
+        name="-".join(groups.label(options[g]) for g in NAMED) + f"-s{settings.seed}{suffix}",
+        checkpoint=checkpoint,
+        trained=trained_path(settings.checkpoints, training_fingerprint(options, digest)),
+        spool=checkpoint.with_suffix(".jsonl"),
+        replicas=choose_replicas(options, job),
+    )
+
+
+def choose_replicas(options: dict[str, Any], job: SweepJob | None) -> Replicas:
+    """Return the replicas that share each batch; one where a processor's parts would be unequal.
+
+    Raises:
+        ConfigError: devices cannot share a batch equally, or several workers train a sweep.
+    """
+    option, size = options["distribution"], options["batch_size"]
+    if job and option["name"] == "multi_worker":
+        raise ConfigError("distribution=multi_worker is for one net, and not for --multirun")
+    topology, _ = groups.locate("topology", options["topology"]["name"], options["plugins"])
+    distribution = groups.function("distribution", option, options["plugins"])
+    replicas = distribution(topology == "brnn.nets.recurrent")
+    if size % replicas.number == 0:
+        return replicas
+    if replicas.strategy is None:
+        lines.note(
+            f"batch_size={size} is not a multiple of distribution.shards={replicas.number}:"
+            " batches stay whole"
+        )
+        return ALONE
+    raise ConfigError(
+        f"batch_size must be a multiple of {replicas.number}, the devices that share a batch,"
+        f" got {size}"
+    )
