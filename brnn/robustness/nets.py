@@ -62,7 +62,7 @@ class Nets:
         key = (estimator, source)
         if key not in self._leases:
             self._leases[key] = self._leased(*key)
-        return self._leases[key].lent
+        return self._leases[key].value
 
     def _leased(self, estimator, source):
         options, weights = self.options, self.weights
@@ -72,7 +72,7 @@ class Nets:
         shape = json.dumps({key: options[key] for key in SHAPES})
         lease = _nets(shape, task, estimator, source)
         try:
-            lease.lent.model.set_weights(weights)
+            lease.value.model.set_weights(weights)
         except ValueError as error:
             raise ConfigError(
                 f"attack.source={source} does not fit inputs of {task.shape}: {error}"

@@ -14,7 +14,7 @@ from brnn.nets.task import Task, task_of
 from brnn.terminal import lines
 from brnn.tracking.sweep_job import SweepJob
 from brnn.training.checkpoint import trained_path
-from brnn.training.replicas import ALONE, Replicas
+from brnn.training.replicas import ONE_DEVICE, Replicas
 
 NAMED = ("precision", "estimator", "topology", "recipe")  # the groups that name a run
 
@@ -88,15 +88,15 @@ def choose_replicas(options: dict[str, Any], job: SweepJob | None) -> Replicas:
     topology, _ = groups.locate("topology", options["topology"]["name"], options["plugins"])
     distribution = groups.function("distribution", option, options["plugins"])
     replicas = distribution(topology == "brnn.nets.recurrent")
-    if size % replicas.number == 0:
+    if size % replicas.count == 0:
         return replicas
     if replicas.strategy is None:
         lines.note(
-            f"batch_size={size} is not a multiple of distribution.shards={replicas.number}:"
+            f"batch_size={size} is not a multiple of distribution.shards={replicas.count}:"
             " batches stay whole"
         )
-        return ALONE
+        return ONE_DEVICE
     raise ConfigError(
-        f"batch_size must be a multiple of {replicas.number}, the devices that share a batch,"
+        f"batch_size must be a multiple of {replicas.count}, the devices that share a batch,"
         f" got {size}"
     )

@@ -45,13 +45,13 @@ def run(
     """
     began = time.perf_counter()
     plan = plan_run(options, job, suffix)
-    plan.replicas.agree(plan.fingerprint)
+    plan.replicas.check_fingerprint(plan.fingerprint)
     if not plan.replicas.chief:
         return train_along(plan)
     store = open_store(**options["tracking"])
     earlier = earlier_run(plan, store, job)
     if earlier and status(earlier) == "finished":
-        plan.replicas.dismiss()
+        plan.replicas.end_epochs()
         return skip(plan, store, earlier, job)
     prepare(options, plan.data, store)
     program = build.program(options, plan.task, plan.replicas)

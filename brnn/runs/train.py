@@ -102,7 +102,7 @@ def _train(plan, program, tracked, on_epoch):
             if not on_epoch(epoch, metrics):
                 raise PrunedError(f"pruned after epoch {epoch}")
             before = now
-    program.replicas.dismiss()
+    program.replicas.end_epochs()
     return history, best, earlier_seconds
 
 

@@ -1,24 +1,26 @@
 """Programs from a configuration, with their initial weights."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import asdict
+from typing import Any
 
 import keras
 import numpy as np
 
 from brnn.config.groups import function
+from brnn.data.dataset import Data
 from brnn.nets.models import build_model
 from brnn.nets.task import Task
 from brnn.quantization.manager import QuantManager
 from brnn.training.lending import Lending
-from brnn.training.loop import fit, no_progress
+from brnn.training.loop import OnShare, fit, no_progress
 from brnn.training.optimizers import optimizer
 from brnn.training.program import Program
-from brnn.training.replicas import ALONE, Replicas
+from brnn.training.replicas import ONE_DEVICE, Replicas
 
-GRAPH = (
+GRAPH_KEYS = (  # they shape a program; the other keys decide numbers alone
     "precision",
     "estimator",
     "topology",
@@ -27,43 +29,54 @@ GRAPH = (
     "optimizer",
     "compiled",
     "plugins",
-)  # what shapes a program
+)
 KEPT = 4  # compiled programs
 
 
-def program(options: dict, task: Task, replicas: Replicas = ALONE) -> Program:
-    """The compiled program of a net, with the initial values that its seed gives.
+def program(options: dict[str, Any], task: Task, replicas: Replicas = ONE_DEVICE) -> Program:
+    """Return the compiled program of a net, with the initial values that its seed gives.
 
-    Its variables are its own as long as it or its manager is referenced; a later program of the
-    same graph, whatever its seed, learning rate and schedule, reuses them and what was compiled.
+    Its variables are its own as long as it or its manager is referenced; a later program of the same
+    graph, whatever its seed, learning rate and schedule, reuses them and what was compiled.
+
+    Args:
+        options: a checked configuration.
+        task: the inputs and outputs of the net.
+        replicas: they share each batch.
+
+    Raises:
+        ConfigError: Keras refuses the optimizer, or an option does not fit the task.
     """
-    graph = {key: options[key] for key in GRAPH}
+    graph = {key: options[key] for key in GRAPH_KEYS}
     graph["optimizer"] = {
         key: value for key, value in options["optimizer"].items() if key != "learning_rate"
     }
     lease = _programs(json.dumps([graph, asdict(task)]), replicas)
-    program = copy(lease.lent)
+    program = copy(lease.value)
     program.manager = copy(program.manager)
     program.manager.lease = lease
-    program.restore(_initial(options, task))
+    program.restore(_initial_state(options, task))
     return program
 
 
 def epochs(
     program: Program,
-    options: dict,
-    data,
+    options: dict[str, Any],
+    data: Data,
     start: int = 0,
-    tell: Callable[[int, float], None] = no_progress,
+    on_progress: OnShare = no_progress,
 ) -> Iterator[dict[str, float]]:
-    """Trains a net as its configuration says, from epoch `start`, and yields the metrics of each epoch.
+    """Train a net as its configuration states, and yield the metrics of each epoch.
 
-    `tell` is that of `brnn.training.fit`.
+    Args:
+        program: the net.
+        options: a checked configuration.
+        data: arrays of each split.
+        start: the first epoch, where a run continues.
+        on_progress: as in `brnn.training.loop.fit`.
     """
-    schedule, rate = (
-        function("schedule", options["schedule"], options["plugins"]),
-        options["optimizer"]["learning_rate"],
-    )
+    schedule = function("schedule", options["schedule"], options["plugins"])
+    rate = options["optimizer"]["learning_rate"]
     return fit(
         program,
         data,
@@ -72,14 +85,14 @@ def epochs(
         rates=lambda steps, total: rate * schedule(steps, total),
         seed=options["seed"],
         start=start,
-        tell=tell,
+        on_progress=on_progress,
     )
 
 
-def _initial(options, task):
-    """The state of a new program: Keras' own initial values, and the initializers' for what is discretized."""
+def _initial_state(options: dict[str, Any], task: Task) -> list[np.ndarray]:
+    """Return a new program's state: Keras' initial values; of discretized weights the options'."""
     keras.utils.set_random_seed(options["seed"])
-    new = _program(options, task, ALONE)
+    new = _new_program(options, task, ONE_DEVICE)
     kernels, biases = (
         function(group, options[group], options["plugins"])
         for group in ("initializer", "bias_initializer")
@@ -95,15 +108,16 @@ def _initial(options, task):
     return new.state()
 
 
-def _of_graph(graph: str, replicas: Replicas) -> Program:
+def _program_of_graph(graph: str, replicas: Replicas) -> Program:
+    """Return a new program from the JSON of its options and its task."""
     options, task = json.loads(graph)
-    return _program(options, Task(**task | {"shape": tuple(task["shape"])}), replicas)
+    return _new_program(options, Task(**task | {"shape": tuple(task["shape"])}), replicas)
 
 
-_programs = Lending(_of_graph, KEPT)
+_programs = Lending(_program_of_graph, KEPT)
 
 
-def _program(options, task, replicas):
+def _new_program(options: dict[str, Any], task: Task, replicas: Replicas) -> Program:
     model = build_model(options, task, options["estimator"], replace_real=False)
     precision = function("precision", options["precision"], options["plugins"])()
     manager = QuantManager(model, precision.rules)

@@ -1,21 +1,28 @@
-"""Checkpoints: the whole state of a run in one file, written so that a crash leaves the old one or the new one."""
+"""Checkpoints: the whole state of a run in one file.
+
+A crash while one is written leaves the old file or the new one, never a part.
+"""
 
 import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 
-def save(path: Path, arrays: dict[str, list[np.ndarray]], values: dict) -> None:
-    """Writes lists of arrays and JSON values to `path` (.npz), atomically."""
+def save(path: Path, arrays: dict[str, list[np.ndarray]], values: dict[str, Any]) -> None:
+    """Write named lists of arrays and JSON values to an .npz file, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    numbered = {f"{name}.{i}": array for name, one in arrays.items() for i, array in enumerate(one)}
+    content = {
+        f"{name}.{i}": array for name, group in arrays.items() for i, array in enumerate(group)
+    }
+    content = {"json": np.frombuffer(json.dumps(values).encode(), "uint8"), **content}
     partial = path.with_suffix(".partial")
     try:
         with partial.open("wb") as file:
-            np.savez(file, json=np.frombuffer(json.dumps(values).encode(), "uint8"), **numbered)
+            np.savez(file, **content)  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -23,26 +30,36 @@ def save(path: Path, arrays: dict[str, list[np.ndarray]], values: dict) -> None:
         partial.unlink(missing_ok=True)
 
 
-def trained_path(folder: str, fingerprint: str) -> Path:
-    """Where the checkpoint of a trained net lies, by the fingerprint of its training."""
-    return Path(folder) / "trained" / f"{fingerprint}.npz"
+def load(path: Path) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]]:
+    """Return the arrays and the values that `save` wrote; a pickle is refused.
 
-
-def publish(path: Path, place: Path, kept: int) -> None:
-    """Moves the checkpoint of a net that is trained to its place, among the `kept` newest ones."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    path.replace(place)
-    with suppress(FileNotFoundError):  # another process may be at the same
-        for one in sorted(place.parent.glob("*.npz"), key=lambda one: one.stat().st_mtime)[:-kept]:
-            one.unlink()
-
-
-def load(path: Path) -> tuple[dict[str, list[np.ndarray]], dict]:
-    """The arrays and the values that `save` wrote."""
+    Raises:
+        ValueError, KeyError, zipfile.BadZipFile: the file is not such a checkpoint.
+    """
     with np.load(path, allow_pickle=False) as file:
         values = json.loads(file["json"].tobytes())
-        arrays = {}
+        arrays: dict[str, list[np.ndarray]] = {}
         for key in file.files:  # in the order in which they were written
             if key != "json":
                 arrays.setdefault(key.rpartition(".")[0], []).append(file[key])
     return arrays, values
+
+
+def trained_path(folder: str, fingerprint: str) -> Path:
+    """Return the path of a trained net's checkpoint.
+
+    Args:
+        folder: the key `checkpoints`.
+        fingerprint: that of the training alone, `brnn.config.fingerprint.training_fingerprint`.
+    """
+    return Path(folder) / "trained" / f"{fingerprint}.npz"
+
+
+def publish(path: Path, target: Path, keep: int) -> None:
+    """Move the checkpoint of a trained net to `target`, and remove all but the `keep` newest there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(target)
+    with suppress(FileNotFoundError):  # another process may remove the same files
+        trained = sorted(target.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime)
+        for file in trained[:-keep]:
+            file.unlink()

@@ -1,4 +1,4 @@
-"""Distribution: who shares each batch."""
+"""Distribution: which devices or processes share each batch."""
 
 import json
 import os
@@ -13,91 +13,133 @@ import tensorflow as tf
 from brnn.config import cluster
 from brnn.config.ranges import Address, Count, Natural, Positive
 from brnn.errors import ConfigError, WorkerError
-from brnn.training.replicas import ALONE, Replicas
+from brnn.training.replicas import ONE_DEVICE, Replicas
+
+RETRY = 0.1  # seconds between two attempts to reach the chief
 
 
 def auto(recurrent: bool, *, shards: Count) -> Replicas:
     """Return `sharded` replicas for a recurrent net on a processor, else one device."""
-    return sharded(recurrent, shards=shards) if recurrent else ALONE
+    return sharded(recurrent, shards=shards) if recurrent else ONE_DEVICE
 
 
 def none(recurrent: bool) -> Replicas:
-    """One device, for which the loop over the steps is compiled as a whole."""
-    return ALONE
+    """Return one device; the loop over the steps is compiled as a whole."""
+    return ONE_DEVICE
 
 
 def sharded(recurrent: bool, *, shards: Count) -> Replicas:
-    """A processor that works on equal parts of each batch at the same time; a GPU takes the whole."""
-    return ALONE if tf.config.list_physical_devices("GPU") else _sharded(shards)
+    """Return replicas that a processor computes in parallel; on a GPU there is one.
+
+    Args:
+        recurrent: without effect.
+        shards: equal parts of each batch.
+    """
+    return ONE_DEVICE if tf.config.list_physical_devices("GPU") else _sharded(shards)
 
 
 def mirrored(recurrent: bool, *, devices: Count | None) -> Replicas:
-    """The GPUs of this machine; where it has none, its processor as several devices."""
+    """Return the GPUs of this machine, or, where it has none, its processor split into devices.
+
+    Args:
+        recurrent: without effect.
+        devices: how many GPUs share a batch (null: all), or into how many the processor is split.
+
+    Raises:
+        ConfigError: the machine has fewer devices.
+    """
     return _mirrored(devices)
 
 
 def multi_worker(
     recurrent: bool, *, workers: list[Address] | None, index: Natural | None, timeout: Positive
 ) -> Replicas:
-    """The devices of several processes, mostly on as many machines, each of which is given the same command."""
-    addresses, place = cluster.workers(workers, index)
-    return _joined(tuple(addresses), place, timeout)
+    """Return the devices of several processes, usually one on each of as many machines.
+
+    All are given the same command but for `index`. Returns when all are connected.
+
+    Args:
+        recurrent: without effect.
+        workers: the address of each worker, the chief's first; null: those of TF_CONFIG.
+        index: which of them this process is; null: that of TF_CONFIG.
+        timeout: seconds to wait for the others.
+
+    Raises:
+        ConfigError: neither the keys nor TF_CONFIG state the workers.
+        WorkerError: not all workers connect in time.
+    """
+    addresses, own_index = cluster.workers(workers, index)
+    return _connected(tuple(addresses), own_index, timeout)
 
 
 @cache
-def _sharded(shards):
+def _sharded(shards: int) -> Replicas:
     return Replicas(None, shards=shards)
 
 
 @cache
-def _mirrored(devices):
+def _mirrored(devices: int | None) -> Replicas:
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     if kind == "CPU":
         (processor,) = tf.config.list_physical_devices(kind)
-        with suppress(RuntimeError):  # it is split already
+        with suppress(RuntimeError):  # TensorFlow uses it already, and can no longer split it
             parts = [tf.config.LogicalDeviceConfiguration()] * (devices or 1)
             tf.config.set_logical_device_configuration(processor, parts)
     names = [device.name for device in tf.config.list_logical_devices(kind)]
     if len(names) < (devices or 1):
         raise ConfigError(
-            f"distribution.devices must be at most {len(names)}, the {kind}s that are there, got {devices}"
+            f"distribution.devices must be at most {len(names)}, the number of {kind}s, got {devices}"
         )
     return Replicas(tf.distribute.MirroredStrategy(names[:devices]))
 
 
 @cache
-def _joined(addresses, index, timeout):
-    _meet(addresses, index, timeout)
-    os.environ["no_grpc_proxy"] = ",".join(one.rpartition(":")[0] for one in addresses)  # noqa: SIM112
+def _connected(addresses: tuple[str, ...], index: int, timeout: float) -> Replicas:
+    _await_workers(addresses, index, timeout)
+    hosts = [address.rpartition(":")[0] for address in addresses]
+    os.environ["no_grpc_proxy"] = ",".join(hosts)  # noqa: SIM112
     os.environ["TF_CONFIG"] = json.dumps(
         {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
     )
-    stop = signal.getsignal(signal.SIGTERM)
+    handler = signal.getsignal(signal.SIGTERM)
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    signal.signal(signal.SIGTERM, stop)  # which TensorFlow took
+    signal.signal(signal.SIGTERM, handler)  # TensorFlow has replaced it
     return Replicas(strategy, len(addresses), index)
 
 
-def _meet(addresses, index, timeout):
-    """Returns when all workers are there: TensorFlow would wait for hours, and could not be stopped."""
+def _await_workers(addresses: tuple[str, ...], index: int, timeout: float) -> None:
+    """Return when all workers are reachable.
+
+    TensorFlow itself would wait for hours, during which the process could not be stopped.
+    """
     host, _, port = addresses[0].rpartition(":")
-    end = time.monotonic() + timeout
     try:
         if index == 0:
-            with socket.create_server((host, int(port))) as server:
-                server.settimeout(timeout)
-                others = [server.accept()[0] for _ in addresses[1:]]
-            for other in others:
-                with other:
-                    other.sendall(b"!")
-            return
-        while time.monotonic() < end:
-            with suppress(OSError), socket.create_connection((host, int(port)), timeout) as chief:
-                if chief.recv(1):
-                    return
-            time.sleep(0.1)
-        raise TimeoutError
+            _release_others(host, int(port), len(addresses) - 1, timeout)
+        else:
+            _await_chief(host, int(port), timeout)
     except TimeoutError as error:
         raise WorkerError(
-            f"not all workers came within {timeout} seconds: {', '.join(addresses)}"
+            f"not all workers connected within {timeout} seconds: {', '.join(addresses)}"
         ) from error
+
+
+def _release_others(host: str, port: int, others: int, timeout: float) -> None:
+    """Accept a connection from each other worker, then send each a byte."""
+    with socket.create_server((host, port)) as server:
+        server.settimeout(timeout)
+        connections = [server.accept()[0] for _ in range(others)]
+    for connection in connections:
+        with connection:
+            connection.sendall(b"!")
+
+
+def _await_chief(host: str, port: int, timeout: float) -> None:
+    """Connect to the chief, again and again, until it has sent a byte."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        with suppress(OSError), socket.create_connection((host, port), timeout) as chief:
+            if chief.recv(1):
+                return
+        time.sleep(RETRY)
+    raise TimeoutError

@@ -3,91 +3,112 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from brnn.contracts import Array, Schedule
+from brnn.data.dataset import Data
 from brnn.errors import NonFiniteError
 from brnn.measures.weights import spectral_radii
 from brnn.training.program import Program
 
 EVALUATION_BATCH = 2500
-PIECE = 1.0  # seconds of training after which Python may show progress, or stop
+PIECE = 1.0  # seconds of training between two calls of `on_progress`, where Python may also stop
+
+OnShare = Callable[[int, float], None]
+"""`on_progress(epoch, share)`: the epoch, from 0, and the share of its steps that is done."""
 
 
-def no_progress(what, share: float) -> None:
-    """Tells nobody which share of something is done."""
+def no_progress(what: object, share: float) -> None:
+    """Ignore progress."""
 
 
 def fit(
     program: Program,
-    data,
+    data: Data,
     *,
     epochs: int,
     batch_size: int,
-    rates: Callable,
+    rates: Schedule,
     seed: int,
     start: int = 0,
-    tell: Callable[[int, float], None] = no_progress,
+    on_progress: OnShare = no_progress,
 ) -> Iterator[dict[str, float]]:
-    """Trains from epoch `start` to `epochs`, and yields the metrics of each.
+    """Train a net and yield the metrics of each epoch.
 
-    `data` has pairs of arrays `train`, `validation` and `test`, whose inputs are pixels where they are bytes (see
-    `brnn.tasks.pixels`); `rates(steps, total)` gives the learning rate of each step. Every epoch goes once through a
-    permutation of the training rows, drawn from the seed and the epoch's number, or through streams of them where the
-    net carries a state; rows that fill no batch are left out. About once a second `tell` hears the number of the
-    epoch, from 0, and which share of it is done. Raises `NonFiniteError`.
+    Each epoch visits the training rows in an order of its own, a permutation drawn from the seed and
+    the number of the epoch; rows that fill no batch are left out. A net that carries a recurrent
+    state reads the rows as `batch_size` parallel streams instead. Equal arguments and initial values
+    give equal bits. The net is trained as the iterator advances: `list(fit(...))` trains all epochs.
+
+    Args:
+        program: the net; training changes its variables.
+        data: arrays (x, y) of each split. x (n, *d) is uint8 for pixels (divided by 255), else what
+            the net takes; y is int32 classes (n,) or (n, steps), or float32 values in regression.
+            Validation and test may have no rows.
+        epochs: the epoch after the last one, counted from 0: the number of epochs of a whole run.
+        batch_size: rows of a training step, at most those of the training split.
+        rates: `rates(steps, total)` returns the learning rates of `steps`, whole numbers from 0 over
+            all epochs, of `total` steps of the run; both arrays are NumPy's.
+        seed: decides the order of the rows and what stochastic quantizers, dropout and attacks draw.
+        start: the first epoch to train, where a run continues from a restored state.
+        on_progress: called about once a second with the epoch, from 0, and the share of it in [0, 1)
+            that is done.
+
+    Yields:
+        The metrics of one epoch. Between two epochs the program's state may be read.
+
+    Raises:
+        NonFiniteError: the loss, a weight or a variable of the optimizer became infinite or NaN.
+        WorkerError: another worker of a distributed run is lost.
+
+    Metrics:
+        train/loss (nats): mean over the epoch's steps, of the net as it was at each step
+        train/accuracy (share): mean over the epoch's steps, of the net as it was at each step
+        {split}/loss (nats): mean per label over validation or test, of the net after the epoch
+        {split}/accuracy (share): correct labels of validation or test, of the net after the epoch
+        train/images_per_second (per second): rows of the training steps / time/training
+        train/learning_rate (factor): learning rate of the epoch's last step
+        time/compile (seconds): compilation of the training step; near 0 from the second epoch on
+        time/training (seconds): all training steps of the epoch
+        time/evaluation (seconds): evaluation on validation and test
     """
     x, y = map(tf.constant, data.train)
     steps = len(x) // batch_size
     for epoch in program.replicas.epochs(start, epochs, program.variables):
-        batches = _order(
-            program, steps * batch_size, batch_size, np.random.default_rng([seed, epoch]), len(x)
-        )
-        batches = program.replicas.share(batches)
-        learning_rates = rates(
-            np.arange(epoch * steps, (epoch + 1) * steps), epochs * steps
-        ).astype("float32")
+        rng = np.random.default_rng([seed, epoch])
+        batches = program.replicas.share(_order(program, len(x), batch_size, rng))
+        of_epoch = np.arange(epoch * steps, (epoch + 1) * steps)
+        learning_rates = rates(of_epoch, epochs * steps).astype("float32")
         arguments = [x, y, *map(tf.constant, (batches, learning_rates, [seed, epoch]))]
-        so_far = program.zeros(y, batches.shape[1])
-        radii = spectral_radii(program.manager)
-        began = time.perf_counter()
-        with program.replicas.together():
-            _compile(program.train, *arguments, *map(tf.constant, (0, 0)), so_far)
-            compiled = began_piece = time.perf_counter()
-            done, stop = (
-                0,
-                1 if program.replicas.workers == 1 else steps,
-            )  # several workers keep in step
-            while done < steps:
-                tell(epoch, done / steps)
-                so_far, finite = program.train(*arguments, *map(tf.constant, (done, stop)), so_far)
-                if not finite:
-                    raise NonFiniteError(
-                        f"epoch {epoch + 1}: the loss is {float(so_far[0]['loss']) / stop}, and it or a weight is not"
-                        f" finite; {_cause(radii, learning_rates[stop - 1])}"
-                    )
-                now = time.perf_counter()
-                piece = max(1, int(PIECE * (stop - done) / (now - began_piece)))
-                done, stop, began_piece = stop, min(steps, stop + piece), now
-        metrics = {f"train/{name}": float(total) / steps for name, total in so_far[0].items()}
-        seconds = time.perf_counter() - compiled
-        for split in ("validation", "test"):
-            scores = score(program, *getattr(data, split), batch_size)
+        sums, times = _train_epoch(program, arguments, learning_rates, epoch, on_progress)
+        metrics = {f"train/{name}": float(total) / steps for name, total in sums.items()}
+        trained = time.perf_counter()
+        for split, (inputs, labels) in (("validation", data.validation), ("test", data.test)):
+            scores = score(program, inputs, labels, batch_size)
             metrics |= {f"{split}/{name}": value for name, value in scores.items()}
         yield metrics | {
-            "train/images_per_second": steps * batch_size / seconds,
+            "train/images_per_second": steps * batch_size / times["time/training"],
             "train/learning_rate": float(learning_rates[-1]),
-            "time/compile": compiled - began,
-            "time/training": seconds,
-            "time/evaluation": time.perf_counter() - compiled - seconds,
+            **times,
+            "time/evaluation": time.perf_counter() - trained,
         }
 
 
 def score(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> dict[str, float]:
-    """The loss and, of classes, the accuracy of the discretized net over all rows; empty where there are none.
+    """Return the mean loss per label and, of classes, the accuracy of the discretized net.
 
-    A net that carries a state reads the rows as `batch_size` streams, each from a state of zeros.
+    Args:
+        program: the net.
+        x: inputs (n, *d).
+        y: labels.
+        batch_size: streams that a net with a recurrent state reads in parallel, each from a state of
+            zeros; without effect for other nets.
+
+    Returns:
+        `loss` and `accuracy`; nothing where there are no rows.
     """
     if not len(x):
         return {}
@@ -98,16 +119,16 @@ def score(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> di
     for rows in order:
         values, state = program.evaluate(x[rows % len(x)], y[rows % len(x)], state)
         batches.append(values)
-    rows, places = np.unique(order, return_index=True)
-    places = places[rows < len(x)]
+    rows, first_index = np.unique(order, return_index=True)
+    real = first_index[rows < len(x)]  # each row once, without what fills up the last batch
     return {
-        name: float(np.concatenate([one[name] for one in batches])[places].mean())
+        name: float(np.concatenate([values[name] for values in batches])[real].mean())
         for name in batches[0]
     }
 
 
 def chunks(rows: int, size: int) -> np.ndarray:
-    """The numbers from 0 to `rows` - 1 in rows of `size` at most; the last is filled up with zeros."""
+    """Return 0 to `rows` - 1 in rows of at most `size`, (batches, size); zeros fill up the last."""
     size = min(size, rows)
     filled = np.zeros(-(-rows // size) * size, "int32")
     filled[:rows] = np.arange(rows)
@@ -115,13 +136,74 @@ def chunks(rows: int, size: int) -> np.ndarray:
 
 
 def streams(rows: int, size: int) -> np.ndarray:
-    """The numbers from 0 up in columns, `size` at most, that each go on down; the last ones go beyond `rows` - 1."""
+    """Return 0, 1, … in at most `size` columns, (steps, size), each of which counts on downwards.
+
+    The last numbers exceed `rows` - 1 where the columns do not divide the rows equally.
+    """
     size = min(size, rows)
     return np.arange(-(-rows // size) * size, dtype="int32").reshape(size, -1).T
 
 
-def _compile(function, *arguments):
-    """Compiles by a call; what XLA keeps of earlier ones may be damaged, or its disk full."""
+def _order(program: Program, rows: int, batch_size: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the row numbers of each step of an epoch, (steps, batch_size)."""
+    used = rows // batch_size * batch_size
+    if program.manager.initial_state(1):
+        return streams(used, batch_size)
+    return rng.permutation(rows)[:used].reshape(-1, batch_size).astype("int32")
+
+
+def _train_epoch(
+    program: Program,
+    arguments: list[Array],
+    learning_rates: np.ndarray,
+    epoch: int,
+    on_progress: OnShare,
+) -> tuple[dict[str, Array], dict[str, float]]:
+    """Train one epoch in pieces of about `PIECE` seconds.
+
+    The first piece is one step. Several workers take all steps at once, to stay in step.
+
+    Args:
+        program: the net.
+        arguments: those of `Program.train` that are the same for all pieces.
+        learning_rates: those of each step.
+        epoch: its number, from 0.
+        on_progress: called before each piece.
+
+    Returns:
+        The sum of each metric over the steps, and the seconds of compilation and of training.
+    """
+    _, y, batches, *_ = arguments
+    steps = len(learning_rates)
+    sums = program.zeros(y, batches.shape[1])
+    radii = spectral_radii(program.manager)
+    started = time.perf_counter()
+    with program.replicas.worker_errors():
+        _compile(program.train, *arguments, *map(tf.constant, (0, 0)), sums)
+        compiled = piece_started = time.perf_counter()
+        done, stop = 0, 1 if program.replicas.workers == 1 else steps
+        while done < steps:
+            on_progress(epoch, done / steps)
+            sums, finite = program.train(*arguments, *map(tf.constant, (done, stop)), sums)
+            if not finite:
+                mean_loss = float(sums[0]["loss"]) / stop
+                raise NonFiniteError(
+                    f"epoch {epoch + 1}: the loss is {mean_loss}, and it or a weight is not finite;"
+                    f" {_remedy(radii, learning_rates[stop - 1])}"
+                )
+            now = time.perf_counter()
+            piece = max(1, int(PIECE * (stop - done) / (now - piece_started)))
+            done, stop, piece_started = stop, min(steps, stop + piece), now
+    training = time.perf_counter() - compiled
+    return sums[0], {"time/compile": compiled - started, "time/training": training}
+
+
+def _compile(function: Callable[..., Any], *arguments: Any) -> None:
+    """Compile a function by a call.
+
+    Raises:
+        OSError: XLA cannot read or write its cache of compiled programs.
+    """
     try:
         function(*arguments)
     except (
@@ -129,28 +211,22 @@ def _compile(function, *arguments):
         tf.errors.InvalidArgumentError,
         tf.errors.ResourceExhaustedError,
     ) as error:
-        kept = os.environ.get("TF_XLA_FLAGS", "").partition("persistent_cache_directory=")[2]
-        if not kept:
+        cache = os.environ.get("TF_XLA_FLAGS", "").partition("persistent_cache_directory=")[2]
+        if not cache:
             raise
         raise OSError(
-            f"{error.message}; if this is for what XLA keeps compiled, remove {kept}"
+            f"{error.message}; if the cache of compiled programs is the cause, remove {cache}"
         ) from error
 
 
-def _order(program, used, batch_size, rng, rows):
-    """The rows of each step of an epoch."""
-    if program.manager.initial_state(1):
-        return streams(used, batch_size)
-    return rng.permutation(rows)[:used].reshape(-1, batch_size).astype("int32")
-
-
-def _cause(radii: dict[str, float], rate: float) -> str:
-    """What values that are not finite most likely come from, and what to do."""
-    path, radius = max(radii.items(), key=lambda one: one[1], default=("", 0.0))
+def _remedy(radii: dict[str, float], rate: float) -> str:
+    """Return the most likely cause of values that are not finite, and what to change."""
+    path, radius = max(radii.items(), key=lambda item: item[1], default=("", 0.0))
     if radius > 1:
         return (
-            f"the discretized {path} had a spectral radius of {radius:.3g}, and a state grows by this factor at each"
-            f" step where nothing bounds it; try a smaller scale of recurrent kernels, another initializer than"
-            f" scaled_identity, or a lower optimizer.learning_rate (now {rate:.3g})"
+            f"the discretized {path} had a spectral radius of {radius:.3g}, the factor by which a"
+            f" state grows at each step where nothing bounds it; try a smaller scale of recurrent"
+            f" kernels, another initializer than scaled_identity, or a lower"
+            f" optimizer.learning_rate (now {rate:.3g})"
         )
     return f"try a lower optimizer.learning_rate (now {rate:.3g})"

@@ -1,35 +1,48 @@
-"""A discretized net with its optimizer and loss, as compiled training and evaluation steps."""
+"""A discretized net with its optimizer and loss, as compiled steps of training and evaluation.
+
+Shapes: x (rows, *d), y (rows,) or, per step of a sequence, (rows, steps); in regression y has a last axis.
+`batches` (steps, batch) holds the row numbers of each training step. A recurrent state is a list of
+tensors (batch, width), empty where the net carries none from batch to batch.
+"""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from brnn.contracts import Array, Loss, Noise, Regime
 from brnn.data.pixels import to_pixels
 from brnn.quantization.manager import QuantManager
-from brnn.training.replicas import ALONE, Replicas
+from brnn.training.replicas import ONE_DEVICE, Replicas
 
-DRAWS = 1 << 16  # that a step may make
+DRAWS = 1 << 16  # upper limit of a replica's random draws in one step
+
+Sums = tuple[dict[str, Array], list[Array]]  # of each metric over steps, and the recurrent state
 
 
 class Program:
     """A discretized net with its optimizer and its loss, compiled.
 
-    `loss(labels, outputs)` gives one value per label, `regime` is a function of `brnn.regimes`, and `compiled`
-    chooses XLA, else TensorFlow's graph mode. `replicas` share each batch; where they are several, XLA compiles what
-    each does in a step.
+    Args:
+        manager: the net and its rules.
+        optimizer: changes the latent weights; its learning rate is set at each step.
+        loss: one value per label.
+        regime: the images and the loss of a training step, such as `brnn.training.regimes.standard`.
+        compiled: whether XLA compiles the steps, else TensorFlow's graph mode runs them.
+        replicas: they share each batch. Where there are several, XLA compiles what each does in a
+            step, else the loop over the steps.
     """
 
     def __init__(
         self,
         manager: QuantManager,
         optimizer: keras.optimizers.Optimizer,
-        loss: Callable,
-        regime: Callable,
+        loss: Loss,
+        regime: Regime,
         compiled: bool,
-        replicas: Replicas = ALONE,
+        replicas: Replicas = ONE_DEVICE,
     ):
         self.manager = manager
         self.optimizer = optimizer
@@ -39,119 +52,177 @@ class Program:
         self.replicas = replicas
         optimizer.build(manager.model.trainable_variables)
         self.train = tf.function(
-            self._train, jit_compile=compiled and replicas.number == 1, autograph=False
+            self._train, jit_compile=compiled and replicas.count == 1, autograph=False
         )
         self.evaluate = tf.function(self._evaluate, jit_compile=compiled, autograph=False)
 
     @property
     def variables(self) -> list:
-        """All that training changes: weights, statistics, the optimizer's state and the seeds of dropout."""
+        """All that training changes: weights, statistics, optimizer state and seeds of dropout."""
         return [*self.manager.model.variables, *self.optimizer.variables]
 
     def state(self) -> list[np.ndarray]:
-        """The values of `variables`."""
+        """Return the values of `variables`."""
         return [np.array(variable.numpy()) for variable in self.variables]
 
     def restore(self, state: list[np.ndarray]) -> None:
-        """Sets `variables` to values that `state` gave."""
+        """Set `variables` to the values that `state` returned.
+
+        Raises:
+            ValueError: they are of another net.
+        """
         for variable, value in zip(self.variables, state, strict=True):
             variable.assign(value)
 
-    def zeros(self, y, batch: int) -> tuple:
-        """The sums of the metrics, and the carried state for `batch` rows, before the first step of an epoch."""
+    def zeros(self, y: Array, batch: int) -> Sums:
+        """Return the sums of the metrics and the recurrent state before the first step of an epoch."""
         names = ["loss"] if y.dtype.is_floating else ["loss", "accuracy"]
         return {name: tf.constant(0.0) for name in names}, self.manager.initial_state(batch)
 
-    def _train(self, x, y, batches, rates, seed, first, stop, so_far):
-        """Trains the steps from `first` to `stop` of an epoch, which goes on from `so_far`.
+    def _train(
+        self,
+        x: Array,
+        y: Array,
+        batches: Array,
+        rates: Array,
+        seed: Array,
+        first: Array,
+        stop: Array,
+        sums: Sums,
+    ) -> tuple[Sums, Array]:
+        """Train the steps from `first` to `stop` - 1 of an epoch.
 
-        A step takes the rows of `x` and `y` that `batches` (steps, batch) lists, at its rate in `rates` (steps,).
-        `seed`, two integers, decides what the stochastic quantizers draw. A state that the net carries goes on from
-        step to step, and no gradient through it. Returns the sums over the steps of the metrics with that state,
-        and whether all values are finite.
+        Args:
+            x: all inputs of the training split.
+            y: their labels.
+            batches: row numbers (steps, batch) of all steps of the epoch.
+            rates: learning rates (steps,).
+            seed: two integers that decide every random draw.
+            first: a step, from 0.
+            stop: the step after the last one.
+            sums: those of the earlier steps of the epoch. The recurrent state goes from step to
+                step, and no gradient through it.
+
+        Returns:
+            The sums with those of these steps, and whether all values are finite.
         """
 
-        def step(number, sums, state):
+        def step(number, totals, recurrent_state):
             self.optimizer.learning_rate.assign(rates[number])
             rows = batches[number]
-            values, state = self._step(tf.gather(x, rows), tf.gather(y, rows), state, seed, number)
-            return number + 1, {name: sums[name] + value for name, value in values.items()}, state
+            metrics, recurrent_state = self._step(
+                tf.gather(x, rows), tf.gather(y, rows), recurrent_state, seed, number
+            )
+            totals = {name: totals[name] + value for name, value in metrics.items()}
+            return number + 1, totals, recurrent_state
 
-        _, sums, state = tf.while_loop(lambda number, *_: number < stop, step, (first, *so_far))
-        return (sums, state), self._finite(sums["loss"])
+        _, totals, recurrent_state = tf.while_loop(
+            lambda number, *_: number < stop, step, (first, *sums)
+        )
+        return (totals, recurrent_state), self._is_finite(totals["loss"])
 
-    def _step(self, x, y, carried, seed, number):
-        """One step on a batch: gradients are taken at the levels, and applied to the latent weights."""
+    def _step(
+        self, x: Array, y: Array, recurrent_state: list, seed: Array, number: Array
+    ) -> tuple[dict[str, Array], list]:
+        """Train on one batch: take gradients at the levels, apply them to the latent weights."""
         model = self.manager.model
         shared = [model.trainable_variables, model.non_trainable_variables, seed, number]
-        (gradients, values, state), after = self.replicas.average(
-            self._gradients, self.compiled, shared, [x, y, carried]
+        (gradients, metrics, updates), recurrent_state = self.replicas.average(
+            self._gradients, self.compiled, shared, [x, y, recurrent_state]
         )
         self.optimizer.apply(gradients, model.trainable_variables)
         self.manager.clip()
-        for variable, value in zip(model.non_trainable_variables, state, strict=True):
+        for variable, value in zip(model.non_trainable_variables, updates, strict=True):
             variable.assign(value)
-        return values, after
+        return metrics, recurrent_state
 
-    def _gradients(self, latent, fixed, seed, number, x, y, carried, place):
-        """The gradients at the levels, the metrics and the state of the net, and the carried state, of one replica.
+    def _gradients(
+        self,
+        latent: list,
+        fixed: list,
+        seed: Array,
+        number: Array,
+        x: Array,
+        y: Array,
+        recurrent_state: list,
+        replica: Array,
+    ) -> tuple[tuple, list]:
+        """Compute one replica's part of a step.
 
-        All replicas draw the same levels; what else they draw depends on their `place`.
+        All replicas draw the same levels; their other draws depend on `replica`.
+
+        Args:
+            latent: the latent weights.
+            fixed: the values of the variables that have no gradient.
+            seed: two integers.
+            number: the step in its epoch.
+            x: the replica's rows of the batch.
+            y: their labels.
+            recurrent_state: its rows of the recurrent state.
+            replica: its index.
+
+        Returns:
+            The gradients at the levels, the mean metrics and the new values of `fixed`; and the
+            recurrent state after the batch.
         """
         model, x = self.manager.model, to_pixels(x)
         draws = itertools.count()
         levels = self.manager.levels(self._noise(seed, number, draws), latent)
-        noise = self._noise(seed, number, (place * DRAWS + draw for draw in draws))
-        fixed = self._moved(fixed, place)
+        noise = self._noise(seed, number, (replica * DRAWS + draw for draw in draws))
+        fixed = self._shift_seeds(fixed, replica)
 
         def call(x):
-            outputs, state, penalties = model.stateless_call(
-                levels, fixed, _inputs(x, carried), training=True, return_losses=True
+            outputs, updates, penalties = model.stateless_call(
+                levels, fixed, _inputs(x, recurrent_state), training=True, return_losses=True
             )
-            outputs, after = _split(outputs, carried)
-            return outputs, (state, penalties, after)
+            outputs, next_state = _split(outputs, recurrent_state)
+            return outputs, (updates, penalties, next_state)
 
         def net(x):
             constant = [tf.stop_gradient(level) for level in levels]
-            outputs = model.stateless_call(constant, fixed, _inputs(x, carried), training=False)[0]
-            return _split(outputs, carried)[0]
+            inputs = _inputs(x, recurrent_state)
+            outputs = model.stateless_call(constant, fixed, inputs, training=False)[0]
+            return _split(outputs, recurrent_state)[0]
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(levels)
-            loss, outputs, (state, penalties, after) = self.regime(
+            loss, outputs, (updates, penalties, next_state) = self.regime(
                 call, net, self.loss, x, y, noise
             )
             objective = tf.add_n([loss, *penalties])
-        values = {
-            name: tf.reduce_mean(value) for name, value in self._values(y, outputs).items()
+        metrics = {
+            name: tf.reduce_mean(value) for name, value in self._metrics(y, outputs).items()
         } | {"loss": loss}
-        return (tape.gradient(objective, levels), values, self._moved(state, -place)), after
+        updates = self._shift_seeds(updates, -replica)
+        return (tape.gradient(objective, levels), metrics, updates), next_state
 
-    def _moved(self, state, place):
-        """The values of the net's state, with the seeds of dropout moved by `place`."""
-        seeds = [
+    def _shift_seeds(self, values: list, replica: Array) -> list:
+        """Return values of the variables without gradient, with dropout's seeds moved by `replica`."""
+        is_seed = [
             v.path.endswith("seed_generator_state")
             for v in self.manager.model.non_trainable_variables
         ]
         return [
-            v + tf.cast(place, v.dtype) * DRAWS if seed else v
-            for v, seed in zip(state, seeds, strict=True)
+            v + tf.cast(replica, v.dtype) * DRAWS if seed else v
+            for v, seed in zip(values, is_seed, strict=True)
         ]
 
-    def _evaluate(self, x, y, carried):
-        """The metrics of each row of a batch, and the state after it."""
-        outputs, carried = _split(self.manager(_inputs(to_pixels(x), carried)), carried)
-        return {name: _per_row(value) for name, value in self._values(y, outputs).items()}, carried
+    def _evaluate(self, x: Array, y: Array, recurrent_state: list) -> tuple[dict[str, Array], list]:
+        """Return each metric per row, (rows,), and the recurrent state after the batch."""
+        outputs = self.manager(_inputs(to_pixels(x), recurrent_state))
+        outputs, recurrent_state = _split(outputs, recurrent_state)
+        metrics = {name: _row_means(value) for name, value in self._metrics(y, outputs).items()}
+        return metrics, recurrent_state
 
-    def _values(self, y, outputs):
-        """The loss of each label and, of classes, whether it is the largest output."""
+    def _metrics(self, y: Array, outputs: Array) -> dict[str, Array]:
+        """Return the loss of each label and, of classes, 1 where the largest output is the label's."""
         loss = {"loss": self.loss(y, outputs)}
         if y.dtype.is_floating:
             return loss
         return loss | {"accuracy": tf.cast(tf.argmax(outputs, -1, y.dtype) == y, tf.float32)}
 
-    def _noise(self, seed, step, draws):
-        """Uniform values that depend on the seed, the step and the next number in `draws`."""
+    def _noise(self, seed: Array, step: Array, draws: Iterator) -> Noise:
+        """Return a source of uniform values, decided by the seed, the step and the next of `draws`."""
 
         def noise(shape):
             key = tf.random.fold_in(tf.random.fold_in(seed, step), next(draws))
@@ -161,21 +232,23 @@ class Program:
 
         return noise
 
-    def _finite(self, loss):
+    def _is_finite(self, loss: Array) -> Array:
+        """Return whether the loss and all floats of the state are finite, as one boolean."""
         values = [*self.manager.model.variables, *self.optimizer.variables]
         floats = [v for v in map(tf.convert_to_tensor, values) if v.dtype.is_floating]
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(v)) for v in [loss, *floats]])
 
 
-def _inputs(x, carried):
-    return [x, *carried] if carried else x
+def _inputs(x: Array, recurrent_state: list) -> Array | list[Array]:
+    """Return what the model takes: x alone, or with the recurrent state."""
+    return [x, *recurrent_state] if recurrent_state else x
 
 
-def _split(outputs, carried):
-    """The logits, and the state after them if one is carried."""
-    return (outputs[0], outputs[1:]) if carried else (outputs, carried)
+def _split(outputs: Array, recurrent_state: list) -> tuple[Array, list]:
+    """Return the logits, and the recurrent state after them if the net has one."""
+    return (outputs[0], outputs[1:]) if recurrent_state else (outputs, recurrent_state)
 
 
-def _per_row(values):
-    """Mean of `values` over all axes but the first."""
+def _row_means(values: Array) -> Array:
+    """Return the mean over all axes but the first."""
     return tf.reduce_mean(tf.reshape(values, (values.shape[0], -1)), axis=1)

@@ -18,7 +18,7 @@ from brnn.quantization.manager import QuantManager, Rule
 from brnn.training import build, distribution, loop, losses, regimes
 from brnn.training.loop import fit
 from brnn.training.program import Program
-from brnn.training.replicas import ALONE
+from brnn.training.replicas import ONE_DEVICE
 
 KEYS = {"width": 8, "depth": 2, "activation": "tanh", "quantized_state": True, "real_last": False}
 SHIFTS = {"input_shift": None, "recurrent_shift": None, "bias_shift": -3, "output_shift": None}
@@ -320,7 +320,10 @@ def test_an_epoch_in_pieces_is_the_epoch_and_tells_how_far_it_is(options, monkey
         program = program_of(options, "topology=gru", "precision=stochastic_binary")
         keys = {"epochs": 3, "batch_size": 3, "rates": constant(0.1), "seed": 0, "start": 1}
         fitted = fit(
-            program, stream(12), **keys, tell=lambda epoch, share: told.append((epoch, share))
+            program,
+            stream(12),
+            **keys,
+            on_progress=lambda epoch, share: told.append((epoch, share)),
         )
         losses = [metrics["train/loss"] for metrics in fitted]
         return losses, [value.tobytes() for value in program.state()], told
@@ -339,7 +342,7 @@ def test_parts_of_a_batch_carry_their_states_as_the_whole_does(options):
         fitted = fit(program, stream(12), epochs=2, batch_size=4, rates=constant(0.01), seed=0)
         return [metrics["train/loss"] for metrics in fitted]
 
-    whole = losses_of(ALONE)
+    whole = losses_of(ONE_DEVICE)
     assert whole[0] != whole[1]
     np.testing.assert_allclose(losses_of(distribution.sharded(True, shards=2)), whole, rtol=1e-5)
 

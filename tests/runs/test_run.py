@@ -346,7 +346,7 @@ def test_runs_of_one_graph_compile_it_once_even_after_one_that_failed(track, mon
 
         return Lending(made_and_kept, module.KEPT)
 
-    monkeypatch.setattr(build, "_programs", counted(build, build._of_graph))
+    monkeypatch.setattr(build, "_programs", counted(build, build._program_of_graph))
     monkeypatch.setattr(nets, "_nets", counted(nets, nets._of_shape))
     keys = ("epochs=1", "topology.width=5")
     track(*keys)

@@ -1,4 +1,4 @@
-"""Distribution: who shares each batch learns as one does, and draws the same weights."""
+"""Distribution: replicas learn as one device does, and draw the same levels."""
 
 import os
 import socket
@@ -10,51 +10,71 @@ import pytest
 from brnn.config import cluster
 from brnn.errors import ConfigError, WorkerError
 from brnn.training import distribution
-from brnn.training.replicas import ALONE
+from brnn.training.replicas import ONE_DEVICE
 
-TWO_PROCESSORS = """
+REFUSED = """
+from brnn.errors import ConfigError
+from brnn.runs.choice import choose_replicas
+from brnn.training import distribution
+from brnn.training.replicas import ONE_DEVICE
+
+distribution.mirrored(False, devices=2)  # before TensorFlow uses the processor
+
+def chosen(option, batch_size, job=None):
+    topology = {"name": "gru"}
+    options = {"distribution": option, "topology": topology, "batch_size": batch_size, "plugins": []}
+    return choose_replicas(options, job)
+
+sharded = {"name": "sharded", "shards": 2}
+assert chosen(sharded, 4).count == 2
+assert chosen(sharded, 3) is ONE_DEVICE
+two, three = ({"name": "mirrored", "devices": count} for count in (2, 3))
+for arguments, message in (
+    ((two, 3), "batch_size must be a multiple of 2, the devices that share a batch, got 3"),
+    ((three, 3), "distribution.devices must be at most 2, the number of CPUs, got 3"),
+    (({"name": "multi_worker"}, 3, "a sweep"), "distribution=multi_worker is for one net"),
+):
+    try:
+        raise SystemExit(chosen(*arguments))
+    except ConfigError as error:
+        assert str(error).startswith(message), error
+"""
+TWO_REPLICAS = """
 from functools import partial
-from types import SimpleNamespace
 import sys
 import keras
 import numpy as np
 import tensorflow as tf
-from brnn import distribution, losses, quantizers, regimes, run
-from brnn.config import ConfigError
-from brnn.manager import QuantManager, Rule
-from brnn.training import Program, fit
+from brnn.data.dataset import Data
+from brnn.quantization import quantizers
+from brnn.quantization.manager import QuantManager, Rule
+from brnn.training import distribution, losses, regimes
+from brnn.training.loop import fit
+from brnn.training.program import Program
+from brnn.training.replicas import ONE_DEVICE
 
-distribution.mirrored(devices=2)  # before TensorFlow uses the processor
-if sys.argv[1] == "refused":
-    sharded = {"distribution": {"name": "sharded", "shards": 2}, "plugins": []}
-    assert run._replicas(sharded | {"batch_size": 4}, None).number == 2
-    assert run._replicas(sharded | {"batch_size": 3}, None) is distribution.ALONE
+distribution.mirrored(False, devices=2)  # before TensorFlow uses the processor
+option, key = {
+    "mirrored": (distribution.mirrored, "devices"), "sharded": (distribution.sharded, "shards")
+}[sys.argv[1]]
+two = option(True, **{key: 2})
+assert two is option(True, **{key: 2})
+assert (two.count, two.chief) == (2, True)
 
-    for option, size, parent, message in (
-        ({"name": "mirrored", "devices": 2}, 3, None, "batch_size must be a multiple of 2, the devices that share a"),
-        ({"name": "mirrored", "devices": 3}, 3, None, "distribution.devices must be at most 2, the CPUs that are"),
-        ({"name": "multi_worker"}, 3, "a sweep", "distribution=multi_worker is for one net, and not for --multirun"),
-    ):
-        try:
-            raise SystemExit(run._replicas({"distribution": option, "plugins": [], "batch_size": size}, parent))
-        except ConfigError as error:
-            assert str(error).startswith(message), error
-    raise SystemExit
+def mean_and_rows(shared, x, state, replica):
+    return [tf.reduce_mean(x), replica], [x + tf.cast(replica, tf.float32)]
 
-kind, count = {"mirrored": (distribution.mirrored, "devices"), "sharded": (distribution.sharded, "shards")}[sys.argv[1]]
-two = kind(**{count: 2})
-assert two is kind(**{count: 2}) and (two.number, two.chief) == (2, True)
 x = tf.reshape(tf.range(8.0), (4, 2))
-where = lambda shared, x, state, place: ([tf.reduce_mean(x), place], [x + tf.cast(place, tf.float32)])
-share = tf.function(lambda: two.average(where, True, [shared], [x, []]), autograph=False)
-shared = tf.constant(0)
-(mean, place), (rows,) = share()
-assert (float(mean), int(place)) == (3.5, 0)
+average = tf.function(
+    lambda: two.average(mean_and_rows, True, [tf.constant(0)], [x, []]), autograph=False
+)
+(mean, replica), (rows,) = average()
+assert (float(mean), int(replica)) == (3.5, 0)
 np.testing.assert_array_equal(rows, [[0, 1], [2, 3], [5, 6], [7, 8]])
 
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(60, 5)).astype("float32"), (np.arange(60) % 3).astype("int32")
-data = SimpleNamespace(train=(x, y), validation=(x[:0], y[:0]), test=(x, y))
+data = Data((x, y), (x[:0], y[:0]), (x, y), classes=3, source="generated")
 
 def trained(replicas, compiled, dropout):
     keras.utils.set_random_seed(0)
@@ -64,46 +84,67 @@ def trained(replicas, compiled, dropout):
         keras.Model(inputs, keras.layers.Dense(3)(hidden)),
         [Rule("kernel", partial(quantizers.stochastic_binary, scale=1.0), 1.0)],
     )
-    program = Program(manager, keras.optimizers.Adam(), losses.cross_entropy, regimes.standard, compiled, replicas)
+    program = Program(
+        manager, keras.optimizers.Adam(), losses.cross_entropy, regimes.standard, compiled, replicas
+    )
     rates = lambda steps, total: np.full(len(steps), 0.01)
     metrics = list(fit(program, data, epochs=3, batch_size=20, rates=rates, seed=0))
-    return [one["train/loss"] for one in metrics], program.state()
+    return [epoch["train/loss"] for epoch in metrics], program.state()
 
 for compiled, dropout in ((True, 0.0), (False, 0.5)):
-    (losses_of_one, one), (losses_of_two, both) = (trained(r, compiled, dropout) for r in (distribution.ALONE, two))
-    close = [np.allclose(a, b, rtol=1e-5, atol=1e-6) for a, b in zip([losses_of_one, *one], [losses_of_two, *both])]
-    assert close[0] == (dropout == 0) and all(close) == (dropout == 0), close  # devices drop units of their own
-    seeds = [[v for v in state if v.dtype == "int64" and v.shape == (2,)] for state in (one, both)]
+    (loss_1, state_1), (loss_2, state_2) = (
+        trained(replicas, compiled, dropout) for replicas in (ONE_DEVICE, two)
+    )
+    pairs = zip([loss_1, *state_1], [loss_2, *state_2], strict=True)
+    close = [np.allclose(a, b, rtol=1e-5, atol=1e-6) for a, b in pairs]
+    assert close[0] == (dropout == 0), close  # each replica drops units of its own
+    assert all(close) == (dropout == 0), close
+    is_seed = lambda v: v.dtype == "int64" and v.shape == (2,)
+    seeds = [[v for v in state if is_seed(v)] for state in (state_1, state_2)]
     np.testing.assert_array_equal(*seeds)
 """
 
 
-@pytest.mark.parametrize("part", ["refused", "mirrored", "sharded"])
-def test_two_that_share_each_batch_learn_as_one(part):
-    command, no_gpu = (
-        [sys.executable, "-c", TWO_PROCESSORS, part],
-        os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
-    )
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=no_gpu)
+def succeeds_without_gpu(script, *arguments):
+    command, no_gpu = [sys.executable, "-c", script, *arguments], {"CUDA_VISIBLE_DEVICES": "-1"}
+    environment = os.environ | no_gpu
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_a_batch_must_divide_among_devices_but_not_among_shards():
+    succeeds_without_gpu(REFUSED)
+
+
+@pytest.mark.parametrize("option", ["mirrored", "sharded"])
+def test_two_replicas_learn_as_one_does(option):
+    succeeds_without_gpu(TWO_REPLICAS, option)
+
+
+@pytest.mark.parametrize(("recurrent", "count"), [(True, 2), (False, 1)])
+def test_auto_divides_batches_of_recurrent_nets_on_a_processor(monkeypatch, recurrent, count):
+    monkeypatch.setattr(distribution.tf.config, "list_physical_devices", lambda kind: [])
+    assert distribution.auto(recurrent, shards=2).count == count
+    monkeypatch.setattr(distribution.tf.config, "list_physical_devices", lambda kind: [f"a {kind}"])
+    assert distribution.auto(recurrent, shards=2) is ONE_DEVICE
 
 
 def test_a_gpu_takes_the_whole_batch(monkeypatch):
     monkeypatch.setattr(distribution.tf.config, "list_physical_devices", lambda kind: [f"a {kind}"])
-    assert distribution.sharded(shards=2) is ALONE
+    assert distribution.sharded(True, shards=2) is ONE_DEVICE
     monkeypatch.setattr(distribution.tf.config, "list_physical_devices", lambda kind: [])
-    assert distribution.sharded(shards=2).number == 2
+    assert distribution.sharded(True, shards=2).count == 2
 
 
 @pytest.mark.parametrize("index", [0, 1])
-def test_a_worker_that_does_not_come_is_not_waited_for_for_ever(index):
+def test_waiting_for_a_worker_ends_after_the_timeout(index):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(
-        WorkerError, match=rf"not all workers came within 0\.3 seconds: {address}, b:1"
+        WorkerError, match=rf"not all workers connected within 0\.3 seconds: {address}, b:1"
     ):
-        distribution.multi_worker(workers=[address, "b:1"], index=index, timeout=0.3)
+        distribution.multi_worker(False, workers=[address, "b:1"], index=index, timeout=0.3)
 
 
 TWO = '{"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}, "task": {"type": "worker", "index": 1}}'
@@ -155,7 +196,9 @@ def test_the_workers_are_those_given_else_those_of_tf_config(monkeypatch, given,
         ),
     ],
 )
-def test_workers_that_are_not_told_are_refused(options, monkeypatch, overrides, text, message):
+def test_workers_that_are_not_all_stated_are_refused(
+    options, monkeypatch, overrides, text, message
+):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(ConfigError, match=message):
         options("distribution=multi_worker", *overrides)

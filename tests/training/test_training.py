@@ -195,17 +195,17 @@ def test_programs_of_the_same_graph_in_use_at_once_have_variables_of_their_own(o
         keys = options("precision=binaryconnect", *SMALL, f"seed={seed}")
         return build.program(keys, Task((FEATURES,), CLASSES))
 
-    def fit(program):
-        return fit(program, data(), epochs=1, batch_size=3, rates=constant(0.1), seed=0)
+    def train(program):
+        list(fit(program, data(), epochs=1, batch_size=3, rates=constant(0.1), seed=0))
 
     def bits(program):
         return [value.tobytes() for value in program.state()]
 
     first = program_of(0)
-    list(fit(first))
+    train(first)
     state, manager = bits(first), first.manager
     second = program_of(1)
-    list(fit(second))
+    train(second)
     assert bits(first) == state != bits(second)
     weights, trained = manager.weights(), second.train
     del first
@@ -250,13 +250,13 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(options, compile
 def test_a_run_stops_at_the_step_that_is_not_finite(options, monkeypatch):
     monkeypatch.setattr(loop, "PIECE", 0.0)
     program = build.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
-    told, keys = [], {"epochs": 1, "batch_size": 1, "seed": 0, "tell": lambda *at: told.append(at)}
+    shares, keys = [], {"epochs": 1, "batch_size": 1, "seed": 0}
     rates = lambda steps, total: np.where(np.arange(len(steps)) == 1, np.inf, 0.5)  # noqa: E731
     with pytest.raises(
         NonFiniteError, match=r"epoch 1: .*lower optimizer.learning_rate \(now inf\)"
     ):
-        list(fit(program, data(), **keys, rates=rates))
-    assert told == [(0, 0.0), (0, 1 / ROWS)]
+        list(fit(program, data(), **keys, rates=rates, on_progress=lambda *at: shares.append(at)))
+    assert shares == [(0, 0.0), (0, 1 / ROWS)]
 
 
 def test_a_weight_that_is_not_finite_stops_the_run_too(options):
