@@ -123,7 +123,8 @@ def _code_digest(module: str) -> str:
 def _imports(module: str, packages: tuple[str, ...]) -> frozenset[str]:
     """Return the modules of some packages that a module imports anywhere in its source."""
     spec = importlib.util.find_spec(module)
-    package = module if spec.submodule_search_locations else module.rpartition(".")[0]
+    is_package = spec is not None and spec.submodule_search_locations is not None
+    package = module if is_package else module.rpartition(".")[0]
     names = [
         n
         for node in ast.walk(ast.parse(signatures.source(module)))

@@ -109,7 +109,7 @@ def function(group: str, option: dict[str, Any], plugins: list[str]) -> Callable
 
 def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested keys joined by dots."""
-    result = {}
+    result: dict[str, Any] = {}
     for key, value in config.items():
         nested = isinstance(value, dict)
         result |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}

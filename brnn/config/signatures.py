@@ -49,6 +49,7 @@ def parameters(module: str, name: str) -> dict[str, Any]:
         ConfigError: an annotation cannot be read.
     """
     aliases = _aliases(module)
+    fields: list[tuple[str, ast.expr | None]]
     if name in functions(module):
         fields = [(a.arg, a.annotation) for a in functions(module)[name].args.kwonlyargs]
     else:
@@ -58,8 +59,9 @@ def parameters(module: str, name: str) -> dict[str, Any]:
         try:
             result[key] = _resolved(annotation, aliases)
         except _UnreadableError as error:
+            written = ast.unparse(annotation) if annotation else "none"
             raise ConfigError(
-                f"{module}.{name}: the annotation of {key}, {ast.unparse(annotation)}, cannot be"
+                f"{module}.{name}: the annotation of {key}, {written}, cannot be"
                 f" read at {error}; use {READABLE}"
             ) from None
     return result
@@ -105,7 +107,7 @@ def _body(module: str) -> list[ast.stmt]:
     return ast.parse(source(module)).body
 
 
-def _fields(module: str, name: str) -> list[tuple[str, ast.expr]]:
+def _fields(module: str, name: str) -> list[tuple[str, ast.expr | None]]:
     (node,) = [n for n in _body(module) if isinstance(n, ast.ClassDef) and n.name == name]
     annotated = [n for n in node.body if isinstance(n, ast.AnnAssign)]
     return [(n.target.id, n.annotation) for n in annotated if isinstance(n.target, ast.Name)]

@@ -6,11 +6,12 @@ from brnn.robustness import artifacts, evaluate, nets, trust
 from brnn.runs.plan import RunPlan
 from brnn.runs.report import show_verdict
 from brnn.terminal import lines, progress
+from brnn.tracking.run import Run
 from brnn.tracking.sweep_job import SweepJob
 from brnn.training.program import Program
 
 
-def attack(plan: RunPlan, program: Program, tracked, job: SweepJob | None) -> dict[str, float]:
+def attack(plan: RunPlan, program: Program, tracked: Run, job: SweepJob | None) -> dict[str, float]:
     """Attack the discretized net, log the files and curves, and return the metrics.
 
     Args:

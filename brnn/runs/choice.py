@@ -21,7 +21,11 @@ def objective_of(metrics: dict[str, float], objective: str | list[str]) -> float
         ConfigError: the run has no such metric.
     """
     if isinstance(objective, list):
-        return [objective_of(metrics, key) for key in objective]
+        return [_value(metrics, key) for key in objective]
+    return _value(metrics, objective)
+
+
+def _value(metrics: dict[str, float], objective: str) -> float:
     if objective not in metrics:
         similar = difflib.get_close_matches(objective, metrics, n=5, cutoff=0.5) or metrics
         raise ConfigError(

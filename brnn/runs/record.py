@@ -15,6 +15,7 @@ from brnn.nets import models
 from brnn.runs import text
 from brnn.runs.plan import RunPlan
 from brnn.tracking import tag_names
+from brnn.tracking.run import Run
 from brnn.training.program import Program
 
 GROUPS = (*groups.GROUPS, "optimizer", "recipe")
@@ -22,7 +23,9 @@ PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
 COMMANDS = ("resume", "dry_run")  # keys that are commands, not part of the run
 
 
-def log_artifacts(plan: RunPlan, program: Program, history: list, tracked) -> None:
+def log_artifacts(
+    plan: RunPlan, program: Program, history: list[dict[str, float]], tracked: Run
+) -> None:
     """Log the configuration, the versions, the figures, the model and a sample of its text."""
     tracked.text(yaml.safe_dump(plan.options, sort_keys=False), "config.yaml")
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}

@@ -1,9 +1,10 @@
 """What a run prints when it ends."""
 
 from brnn.terminal import lines, tables
+from brnn.tracking.store import Store
 
 
-def show_results(name: str, metrics: dict[str, float], store, run_id: str) -> None:
+def show_results(name: str, metrics: dict[str, float], store: Store, run_id: str) -> None:
     """Print the table of a finished run, its id, and the command that starts the MLflow UI."""
     hint = f"run {run_id}\nmlflow ui --backend-store-uri {store.uri}"
     tables.results_table(name, metrics, seconds=metrics["time/seconds"], hint=hint)

@@ -1,5 +1,7 @@
 """Runs of the same fingerprint that finished or stopped before."""
 
+from typing import Any
+
 from brnn.errors import TrackingError
 from brnn.runs.choice import objective_of
 from brnn.runs.plan import RunPlan
@@ -11,7 +13,7 @@ from brnn.tracking.store import Store
 from brnn.tracking.sweep_job import SweepJob
 
 
-def earlier_run(plan: RunPlan, store: Store, job: SweepJob | None):
+def earlier_run(plan: RunPlan, store: Store, job: SweepJob | None) -> Any:
     """Return the run to skip or to continue, or None for a new one.
 
     Records that the server has not accepted are delivered first. Without `resume` only a run that
@@ -36,7 +38,7 @@ def earlier_run(plan: RunPlan, store: Store, job: SweepJob | None):
     return earlier
 
 
-def skip(plan: RunPlan, store: Store, earlier, job: SweepJob | None) -> float | list[float]:
+def skip(plan: RunPlan, store: Store, earlier: Any, job: SweepJob | None) -> float | list[float]:
     """Print what a finished run came to, count it in the sweep, and return its objective."""
     run_id, objective = earlier.info.run_id, plan.settings.objective
     lines.note(f"{plan.name} is skipped: it finished as run {run_id} (resume=false repeats it)")

@@ -20,6 +20,7 @@ from brnn.measures.weights import snapshot, spectral_radii, weight_metrics
 from brnn.runs.choice import best_epoch, check_objective, has_ended
 from brnn.runs.plan import RunPlan
 from brnn.terminal import lines, progress
+from brnn.tracking.run import Run
 from brnn.training import build, checkpoint
 from brnn.training.program import Program
 
@@ -37,7 +38,7 @@ class Training:
     earlier_seconds: float
 
 
-def train(plan: RunPlan, program: Program, tracked, on_epoch: OnEpoch) -> Training:
+def train(plan: RunPlan, program: Program, tracked: Run, on_epoch: OnEpoch) -> Training:
     """Train a net, log each epoch and write checkpoints; leave the kept epoch in the program.
 
     With `resume` it continues from an earlier checkpoint, or takes the net that another run with
