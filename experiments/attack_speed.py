@@ -25,7 +25,7 @@ from brnn.config import groups
 from brnn.data import dataset, sources
 from brnn.nets import models
 from brnn.nets.task import Task
-from brnn.robustness.runner import ATTACK_BATCH, compiled
+from brnn.attacks.batches import ATTACK_BATCH, compiled
 from brnn.training import build
 from experiments.speed import configuration, in_turn
 

@@ -1,4 +1,8 @@
-"""The search of Auto-PGD."""
+"""The search of Auto-PGD.
+
+Shapes: images (n, *d), everything else one value per image (n,). The step size is reviewed at the
+checkpoints of the paper.
+"""
 
 from typing import NamedTuple
 
@@ -8,12 +12,22 @@ import tensorflow as tf
 from brnn.attacks.goals import per_image, repeat
 
 APGD_MOMENTUM = 0.75  # share of the new direction
-APGD_PROGRESS = 0.75  # share of steps that must have raised the goal for the step size to stay
+APGD_PROGRESS = 0.75  # share of steps that must raise the value for the step size to stay
 
 
 def auto_pgd(goal, ball, x, iterations):
-    """The first image on the way that reaches the goal, else that of the highest value."""
-    marks, windows = _checkpoints(iterations)
+    """Return the first image on the way that reaches the goal, else that of the highest value.
+
+    Args:
+        goal: the `Goal` to raise.
+        ball: the `Ball` to stay in.
+        x: where each search starts, (n, *d).
+        iterations: number of steps.
+
+    References:
+        Croce and Hein 2020, arXiv:2003.01690, algorithm 1.
+    """
+    checkpoints, windows = _checkpoints(iterations)
 
     def step(i, now):
         moved = ball.project(now.x + per_image(now.size, x) * ball.direction(now.gradient))
@@ -21,16 +35,12 @@ def auto_pgd(goal, ball, x, iterations):
         moved = ball.project(now.x + share * (moved - now.x) + (1 - share) * (now.x - now.previous))
         gradient, value, reached = goal.gradient(moved)
         better = per_image(value > now.best_value, x)
-        best, best_gradient = (
-            tf.where(better, moved, now.best),
-            tf.where(better, gradient, now.best_gradient),
-        )
-        best_value, rises = (
-            tf.maximum(value, now.best_value),
-            now.rises + tf.cast(value > now.value, tf.float32),
-        )
+        best = tf.where(better, moved, now.best)
+        best_gradient = tf.where(better, gradient, now.best_gradient)
+        best_value = tf.maximum(value, now.best_value)
+        rises = now.rises + tf.cast(value > now.value, tf.float32)
         few = (rises <= APGD_PROGRESS * windows[i]) | (~now.halved & (best_value <= now.last_best))
-        stalled = marks[i] & few
+        stalled = checkpoints[i] & few
         following = _Walk(
             x=tf.where(per_image(stalled, x), best, moved),
             previous=now.x,
@@ -42,25 +52,22 @@ def auto_pgd(goal, ball, x, iterations):
             result=tf.where(per_image(reached & ~now.done, x), moved, now.result),
             done=now.done | reached,
             size=tf.where(stalled, now.size / 2, now.size),
-            rises=tf.where(marks[i], 0.0, rises),
-            halved=tf.where(marks[i], stalled, now.halved),
-            last_best=tf.where(marks[i], best_value, now.last_best),
+            rises=tf.where(checkpoints[i], 0.0, rises),
+            halved=tf.where(checkpoints[i], stalled, now.halved),
+            last_best=tf.where(checkpoints[i], best_value, now.last_best),
         )
         return (following,)
 
     gradient, value, done = goal.gradient(x)
-    size, rises, halved = (
-        tf.fill(tf.shape(value), 2.0 * ball.epsilon),
-        tf.zeros_like(value),
-        tf.ones_like(done),
-    )
+    size = tf.fill(tf.shape(value), 2.0 * ball.epsilon)
+    rises, halved = tf.zeros_like(value), tf.ones_like(done)
     start = _Walk(x, x, gradient, value, x, gradient, value, x, done, size, rises, halved, value)
     (end,) = repeat(iterations, step, start)
     return tf.where(per_image(end.done, x), end.result, end.best)
 
 
 class _Walk(NamedTuple):
-    """Where Auto-PGD is, the best place so far, the first that reaches the goal, and what its step size depends on."""
+    """The state of a search: the current image, the best so far, and what the step size rests on."""
 
     x: tf.Tensor
     previous: tf.Tensor
@@ -69,7 +76,7 @@ class _Walk(NamedTuple):
     best: tf.Tensor
     best_gradient: tf.Tensor
     best_value: tf.Tensor
-    result: tf.Tensor
+    result: tf.Tensor  # the first image that reaches the goal, where `done`
     done: tf.Tensor
     size: tf.Tensor
     rises: tf.Tensor  # of the value, since the last review
@@ -78,12 +85,12 @@ class _Walk(NamedTuple):
 
 
 def _checkpoints(iterations):
-    """After which iterations the step size is reviewed, and how many there were since the last review."""
-    marks, windows = np.zeros(iterations, bool), np.zeros(iterations, "float32")
+    """Return after which iterations the step size is reviewed, and how many passed since the last."""
+    checkpoints, windows = np.zeros(iterations, bool), np.zeros(iterations, "float32")
     length, shrink, least = (max(1, int(share * iterations)) for share in (0.22, 0.03, 0.06))
-    at = length
-    while at <= iterations:
-        marks[at - 1], windows[at - 1] = True, length
+    step = length
+    while step <= iterations:
+        checkpoints[step - 1], windows[step - 1] = True, length
         length = max(length - shrink, least)
-        at += length
-    return tf.constant(marks), tf.constant(windows)
+        step += length
+    return tf.constant(checkpoints), tf.constant(windows)

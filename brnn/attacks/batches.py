@@ -1,4 +1,4 @@
-"""Running an attack over many images, in compiled batches."""
+"""Compiled attacks on batches of any length."""
 
 import json
 from collections.abc import Callable
@@ -7,36 +7,49 @@ from functools import lru_cache, partial
 import numpy as np
 import tensorflow as tf
 
-from brnn.contracts import OnProgress
+from brnn.contracts import Net, OnProgress
 
 ATTACK_BATCH = 500
+KEPT = 32  # compiled attacks
 
 
 def perturbed(
-    attack: Callable,
-    net: Callable,
-    images,
-    labels,
+    attack: partial,
+    net: Net,
+    images: np.ndarray,
+    labels: np.ndarray,
     seed: int,
     on_progress: OnProgress | None = None,
     what: str = "",
 ) -> np.ndarray:
-    """All `images` under an attack, in batches; the same bits for the same seed."""
-    run, done = compiled(attack, net, images, labels), []
+    """Return all images under an attack; the same bits for the same seed.
+
+    Args:
+        attack: fulfils `brnn.contracts.Attack`, with its keys bound.
+        net: images to logits, differentiable where the attack needs that.
+        images: pixels (n, *d) in [0, 1], float32.
+        labels: classes (n,).
+        seed: decides, with the number of the batch, every random choice.
+        on_progress: called before each batch and at the end, with `what`.
+        what: what is shown as the work in progress.
+    """
+    run, batches = compiled(attack, net, images, labels), []
     for number, start in enumerate(range(0, len(images), ATTACK_BATCH)):
         if on_progress:
             on_progress(what, start / len(images))
         rows = slice(start, start + ATTACK_BATCH)
-        done.append(run(images[rows], labels[rows], seed, number))
+        batches.append(run(images[rows], labels[rows], seed, number))
     if on_progress:
         on_progress(what, 1.0)
-    return np.concatenate(done)
+    return np.concatenate(batches)
 
 
-def compiled(attack: partial, net: Callable, images, labels) -> Callable:
-    """An attack on batches like `images` and `labels`, of any length: `(x, labels, seed, number) -> x`.
+def compiled(
+    attack: partial, net: Net, images: np.ndarray, labels: np.ndarray
+) -> Callable[[np.ndarray, np.ndarray, int, int], np.ndarray]:
+    """Return `(images, labels, seed, number of the batch) -> images` for batches like these.
 
-    It is compiled once for the same attack on the same net, whatever weights that has by then.
+    It is compiled once for the same attack on the same net, whatever weights the net then has.
     """
     graph = _graph(attack.func, json.dumps(attack.keywords), net, images.shape[1:], labels.dtype)
     return lambda x, labels, seed, number: graph(
@@ -44,10 +57,8 @@ def compiled(attack: partial, net: Callable, images, labels) -> Callable:
     ).numpy()
 
 
-@lru_cache(maxsize=32)
-def _graph(
-    attack: Callable, keywords: str, net: Callable, shape: tuple, labels: np.dtype
-) -> Callable:
+@lru_cache(maxsize=KEPT)
+def _graph(attack: Callable, keywords: str, net: Net, shape: tuple, labels: np.dtype) -> Callable:
     batch = (
         tf.TensorSpec((None, *shape)),
         tf.TensorSpec((None,), labels),

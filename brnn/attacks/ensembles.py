@@ -1,10 +1,10 @@
-"""Attacks made of attacks: per image the strongest of several.
+"""Attacks made of other attacks: the strongest of several for each image.
 
-Each function gives its members by name: complete options of other attacks, which run one after the other, each on
-the images that those before it did not break.
+Each function returns its members by name, as complete options of other attacks. They run one after
+the other, each on the images that those before it did not break.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
@@ -12,10 +12,12 @@ from brnn.config import groups
 from brnn.config.attack_options import check_backward
 from brnn.config.ranges import Positive
 from brnn.config.signatures import parameters
-from brnn.errors import ConfigError
+from brnn.errors import ConfigError, did_you_mean
 
-NORMS = {"cw_l2": "l2"}  # of the attacks that know but one
-WHOLE = ("adaptive", "suite", "exact", "none")  # which are no members of others
+NORMS = {"cw_l2": "l2"}  # of the attacks that have only one
+NOT_MEMBERS = ("adaptive", "suite", "exact", "none")
+
+Members = dict[str, dict[str, Any]]
 
 
 def adaptive(
@@ -26,11 +28,25 @@ def adaptive(
     estimators: list[str],
     temperatures: list[Positive],
     targeted: bool,
-):
-    """One attack through every backward pass, and on logits divided by every temperature.
+) -> Members:
+    """Return one attack through every backward pass and at every temperature of the logits.
 
-    `base` is the name of an attack, with the keys that differ from its option. Temperatures are left out where it
-    has none. After Tramer et al. 2020, arXiv:2002.08347: the adversary knows how the net hides its gradient.
+    The adversary knows how the net hides its gradient. Temperatures are left out where `base` has
+    no such key.
+
+    Args:
+        base: the name of an attack, with the keys that differ from its option, as `fgsm clip=true`.
+        epsilon: the budget of every member.
+        norm: its norm.
+        estimators: options of the group `estimator`, or `trained`.
+        temperatures: what the logits are divided by.
+        targeted: whether labels are to be reached.
+
+    Raises:
+        ConfigError: `base` or an estimator does not exist.
+
+    References:
+        Tramer et al. 2020, arXiv:2002.08347.
     """
     scaled = "temperature" in _option("attack.base", base.partition(" ")[0])
     members = {}
@@ -38,17 +54,30 @@ def adaptive(
         check_backward(estimator, "attack.estimators")
         for temperature in temperatures if scaled else temperatures[:1]:
             text = f"{base} estimator={estimator}" + f" temperature={temperature}" * scaled
-            members[f"{estimator}-{temperature:g}"] = _member(
-                "attack.base", text, epsilon, norm, targeted
-            )
+            member = _member("attack.base", text, epsilon, norm, targeted)
+            members[f"{estimator}-{temperature:g}"] = member
     return members
 
 
-def suite(*, members: list[str], epsilon: Positive, norm: Literal["linf", "l2"], targeted: bool):
-    """All `members`: names of attacks, each with the keys that differ from its option, as in `apgd loss=dlr`.
+def suite(
+    *, members: list[str], epsilon: Positive, norm: Literal["linf", "l2"], targeted: bool
+) -> Members:
+    """Return attacks listed by name, each with the keys that differ from its option.
 
-    After AutoAttack, Croce and Hein 2020, arXiv:2003.01690, with the backward pass as one more axis.
+    Args:
+        members: such as `apgd loss=dlr`; `adaptive` stands for the members of that attack.
+        epsilon: the budget of every member.
+        norm: its norm.
+        targeted: whether labels are to be reached.
+
+    Raises:
+        ConfigError: a member does not exist, or has no such key.
+
+    References:
+        AutoAttack, Croce and Hein 2020, arXiv:2003.01690, here with the backward pass as one more
+        axis.
     """
+    budget = {"epsilon": epsilon, "norm": norm, "targeted": targeted}
     result = {}
     for text in members:
         name, _, changes = text.partition(" ")
@@ -57,44 +86,48 @@ def suite(*, members: list[str], epsilon: Positive, norm: Literal["linf", "l2"],
                 raise ConfigError(
                     f"attack.members: adaptive takes no keys as a member, got {changes}"
                 )
-            keys = groups.option("attack", "adaptive") | {
-                "epsilon": epsilon,
-                "norm": norm,
-                "targeted": targeted,
-            }
-            own = {key: keys[key] for key in parameters("brnn.attacks.ensembles", "adaptive")}
-            result |= {f"adaptive-{way}": member for way, member in adaptive(**own).items()}
+            option = groups.option("attack", "adaptive") | budget
+            keys = {key: option[key] for key in parameters("brnn.attacks.ensembles", "adaptive")}
+            inner = adaptive(**keys)
+            result |= {f"adaptive-{name}": member for name, member in inner.items()}
         else:
             result[text] = _member("attack.members", text, epsilon, norm, targeted)
     return result
 
 
-def _member(given_by, text, epsilon, norm, targeted):
-    """The complete option of an attack, as the key `given_by` describes it, within the budget of the ensemble."""
+def _member(section, text, epsilon, norm, targeted):
+    """Return the complete option that `text` describes, within the budget of the ensemble.
+
+    `section` is the key that the text is from, for messages.
+    """
     name, *changes = text.split() or [""]
-    option = _option(given_by, name)
+    option = _option(section, name)
     if NORMS.get(name, norm) != norm:
         raise ConfigError(
-            f"{given_by}: {name} knows only {NORMS[name]}, got attack.norm={norm}; leave it out"
+            f"{section}: {name} has only the norm {NORMS[name]}, got attack.norm={norm}; leave it out"
         )
-    given = {"epsilon": epsilon, "norm": norm, "targeted": targeted}
-    option |= {key: value for key, value in given.items() if key in option}
+    budget = {"epsilon": epsilon, "norm": norm, "targeted": targeted}
+    option |= {key: value for key, value in budget.items() if key in option}
     option |= {"estimator": "trained", "source": None}
     for change in changes:
         key, _, value = change.partition("=")
         if key not in option:
-            raise ConfigError(f"{given_by}: {name} has no key {key!r}; it has {', '.join(option)}")
+            raise ConfigError(
+                f"{section}: {name} has no key {key!r}; valid are:"
+                f" {', '.join(option)}{did_you_mean(key, option)}"
+            )
         try:
             option[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise ConfigError(f"{given_by}: {change} cannot be read") from error
+            raise ConfigError(f"{section}: {change} is not YAML") from error
     return option
 
 
-def _option(given_by, name):
-    if name in WHOLE:
-        raise ConfigError(f"{given_by}: {name} cannot be a member of another attack")
+def _option(section, name):
     try:
-        return groups.option("attack", name)
+        option = groups.option("attack", name)
     except ConfigError as error:
-        raise ConfigError(f"{given_by}: {error}") from error
+        raise ConfigError(f"{section}: {error}") from error
+    if option["name"] in NOT_MEMBERS:
+        raise ConfigError(f"{section}: {name} cannot be a member of another attack")
+    return option

@@ -1,4 +1,4 @@
-"""Optional packages: what they offer by name, or one line on how to get them."""
+"""Attacks of other libraries."""
 
 from typing import Literal
 
@@ -6,22 +6,29 @@ import numpy as np
 import tensorflow as tf
 
 from brnn.config.ranges import Positive
-from brnn.errors import ConfigError, require
+from brnn.errors import ConfigError, did_you_mean, require
+
+SEES_GRADIENT = True  # counted so for every class of ART, whose requirements do not state it
+BATCH = 1000  # of ART's attacks; its default of 32 is many times slower
 
 
 def evasion_attack(method: str) -> type:
-    """The class of an evasion attack of the Adversarial Robustness Toolbox."""
+    """Return a class of evasion attacks of the Adversarial Robustness Toolbox by its name.
+
+    Raises:
+        ConfigError: ART is not installed, or has no such attack.
+    """
     require("art", "attack=art", "attacks")
     from art.attacks import EvasionAttack, evasion
 
-    known = [
+    valid = sorted(
         name
-        for name, one in vars(evasion).items()
-        if isinstance(one, type) and issubclass(one, EvasionAttack)
-    ]
-    if method not in known:
+        for name, value in vars(evasion).items()
+        if isinstance(value, type) and issubclass(value, EvasionAttack)
+    )
+    if method not in valid:
         raise ConfigError(
-            f"attack.method must be an evasion attack of ART, got {method!r}: {', '.join(sorted(known))}"
+            f"attack.method must be one of {', '.join(valid)}, got {method!r}{did_you_mean(method, valid)}"
         )
     return getattr(evasion, method)
 
@@ -38,38 +45,42 @@ def art(
     targeted: bool,
     arguments: dict,
 ):
-    """An evasion attack of the Adversarial Robustness Toolbox, by the name of its class.
+    """Run an evasion attack of the Adversarial Robustness Toolbox, by the name of its class.
 
-    It gets the budget, the norm and `targeted` where it knows them, and `arguments` besides. Its random choices are
-    NumPy's, seeded for each batch. Nicolae et al. 2018, arXiv:1807.01069.
+    The class gets the budget, the norm and `targeted` where it has such arguments, and `arguments`
+    besides. Its random choices are NumPy's, seeded for each batch.
+
+    It counts as an attack that sees the gradient, so that its control through the identity
+    estimator is run too; for a class that uses no gradient the control only repeats it.
+
+    References:
+        Nicolae et al. 2018, arXiv:1807.01069.
     """
-    given = _known(evasion_attack(method), epsilon, norm, targeted) | arguments
+    attack = evasion_attack(method)
+    keys = _budget(attack, epsilon, norm, targeted) | arguments
     classes = net(x[:1]).shape[-1]
 
-    def generated(images, wanted, numbers):
+    def generated(images, labels, numbers):
         from art.estimators.classification import TensorFlowV2Classifier
 
         np.random.seed(np.random.SeedSequence(numbers.tolist()).generate_state(1))
         loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        shape = images.shape[1:]
         classifier = TensorFlowV2Classifier(
-            net, classes, shape, loss_object=loss, clip_values=(0.0, 1.0)
+            net, classes, images.shape[1:], loss_object=loss, clip_values=(0.0, 1.0)
         )
-        return (
-            evasion_attack(method)(classifier, **given).generate(images, wanted).astype("float32")
-        )
+        return attack(classifier, **keys).generate(images, labels).astype("float32")
 
     result = tf.numpy_function(generated, [x, labels, seed], tf.float32)
     return tf.ensure_shape(result, x.shape)
 
 
-def _known(attack, epsilon, norm, targeted) -> dict:
-    """Those of the common arguments that an attack of ART has."""
+def _budget(attack, epsilon, norm, targeted) -> dict:
+    """Return the common arguments that an attack of ART has."""
     common = {
         "eps": epsilon,
         "norm": np.inf if norm == "linf" else 2,
         "targeted": targeted,
         "verbose": False,
+        "batch_size": BATCH,
     }
-    common |= {"batch_size": 1000}  # its default of 32 is many times slower
     return {key: value for key, value in common.items() if key in attack.attack_params}

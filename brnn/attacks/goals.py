@@ -1,22 +1,40 @@
-"""What an attack wants and what it may do: a goal to raise, and a ball to stay in.
+"""The two terms that attacks are written in: a goal to raise in a ball around each image.
 
-Attacks are written in these two terms, so that targeted and untargeted, every loss and every norm stand once.
+So targeted and untargeted attacks, losses and norms are each written once. Shapes: images x
+(n, *d) with pixels in [0, 1], logits (n, C), labels (n,), one value or seed per call or per image.
 """
 
 import numpy as np
 import tensorflow as tf
 
-IDLE = 0.05  # share of a batch that may have reached the goal before it is taken out
-TINY = 1e-12  # keeps a norm or a range of logits from being divided by as 0
+from brnn.errors import ConfigError
+
+IDLE = 0.05  # share of a batch that may be finished before it is taken out
+TINY = 1e-12  # in place of a norm or a range of logits that is 0 and divided by
 
 
 class Goal:
-    """That `net` gives another class than `labels`, or, `targeted`, just that; one label per image.
+    """A class to leave or, in a targeted attack, to reach, and the loss that an attack raises for it.
 
-    `loss` is what an attack raises in its stead: `cross_entropy` of the logits over `temperature` (one per image, or
-    one for all), the `margin` between the logits, or `dlr`, the margin over the range of the largest logits, which
-    does not change where all logits are scaled (Croce and Hein 2020, arXiv:2003.01690; its targeted form is theirs
-    but for the true class, in whose place stands the largest other logit).
+    The losses, with logits z, label y, and j the largest other class:
+
+        cross_entropy   -log softmax(z / temperature)_y
+        margin          z_j - z_y
+        dlr             (z_j - z_y) / (z_(1) - z_(3)), where z_(k) is the k-th largest logit;
+                        targeted: (z_j - z_y) / (z_(1) - (z_(3) + z_(4)) / 2)
+
+    A targeted attack raises the negative. dlr does not change where all logits are scaled.
+
+    Args:
+        net: images to logits.
+        labels: the class (n,) that each image is to leave, or to reach if `targeted`.
+        targeted: whether a label is to be reached.
+        loss: `cross_entropy`, `margin` or `dlr`.
+        temperature: one, or one per image; only the cross-entropy uses it.
+
+    References:
+        Croce and Hein 2020, arXiv:2003.01690, for dlr; their targeted form has the true class where
+        this one has the largest other class.
     """
 
     def __init__(self, net, labels, targeted: bool, loss: str = "cross_entropy", temperature=1.0):
@@ -27,37 +45,38 @@ class Goal:
         self.temperature = tf.broadcast_to(tf.cast(temperature, tf.float32), tf.shape(labels))
 
     def of(self, rows) -> "Goal":
-        """The same goal for some of the images."""
+        """Return the same goal for some of the images."""
         labels, temperature = tf.gather(self.labels, rows), tf.gather(self.temperature, rows)
         return Goal(self.net, labels, self.targeted, self.loss, temperature)
 
     def reached(self, logits):
-        """Whether each image is where the attack wants it."""
+        """Return whether each image reaches the goal (n,)."""
         classes = tf.argmax(logits, axis=-1, output_type=self.labels.dtype)
         return classes == self.labels if self.targeted else classes != self.labels
 
     def value(self, logits):
-        """What the attack raises, one number per image."""
+        """Return the loss that the attack raises, one number per image."""
         if self.loss == "cross_entropy":
             scaled = logits / self.temperature[:, None]
             value = tf.nn.sparse_softmax_cross_entropy_with_logits(self.labels, scaled)
         else:
             value = self.margin(logits)
         if self.loss == "dlr":
+            check_classes(self.loss, logits.shape[-1])
             top = tf.math.top_k(logits, min(4, logits.shape[-1])).values
             low = (top[:, 2] + top[:, -1]) / 2 if self.targeted else top[:, 2]
             span = top[:, 0] - low
-            value /= tf.where(span > TINY, span, 1.0)  # whole numbers may all be equal
+            value /= tf.where(span > TINY, span, 1.0)  # integer logits may all be equal
         return -value if self.targeted else value
 
     def margin(self, logits):
-        """The largest other logit minus that of the label."""
-        own = tf.gather(logits, self.labels, axis=-1, batch_dims=1)
-        taken = tf.one_hot(self.labels, logits.shape[-1], on_value=float("inf"), off_value=0.0)
-        return tf.reduce_max(logits - taken, axis=-1) - own
+        """Return the largest other logit minus that of the label."""
+        of_label = tf.gather(logits, self.labels, axis=-1, batch_dims=1)
+        mask = tf.one_hot(self.labels, logits.shape[-1], on_value=float("inf"), off_value=0.0)
+        return tf.reduce_max(logits - mask, axis=-1) - of_label
 
     def gradient(self, x):
-        """The gradient of the value with respect to `x`, the value, and whether `x` reaches the goal."""
+        """Return the gradient of the value at `x`, of its shape, the value, and whether it is reached."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(x)
             logits = self.net(x)
@@ -67,7 +86,7 @@ class Goal:
 
 
 class Ball:
-    """The images within `epsilon` of `center` in the norm `linf` or `l2`, with pixels in [0, 1]."""
+    """The images within `epsilon` of `center` in the norm `linf` or `l2`, pixels in [0, 1]."""
 
     def __init__(self, center, epsilon, norm: str):
         self.center = center
@@ -77,11 +96,11 @@ class Ball:
         self.low, self.high = tf.maximum(center - reach, 0.0), tf.minimum(center + reach, 1.0)
 
     def of(self, rows) -> "Ball":
-        """The balls of some of the images."""
+        """Return the balls of some of the images."""
         return Ball(tf.gather(self.center, rows), self.epsilon, self.norm)
 
     def project(self, x):
-        """The image nearest to `x` in the ball; in L2 one near to it."""
+        """Return the image nearest to `x` in the ball; in L2 approximately, first scaled, then clipped."""
         if self.norm == "l2":
             change = x - self.center
             x = self.center + change * tf.minimum(
@@ -90,26 +109,24 @@ class Ball:
         return tf.clip_by_value(x, self.low, self.high)
 
     def direction(self, gradient):
-        """The step of length 1 that raises the goal most; none where the gradient is zero."""
+        """Return the step of length 1 that raises the goal most; zero where the gradient is zero."""
         return steepest(gradient, self.norm)
 
     def random(self, seed):
-        """Uniform in the ball, before pixels are clipped to [0, 1]."""
+        """Return images drawn uniformly from the ball, before pixels are clipped to [0, 1]."""
         shape = tf.shape(self.center)
         if self.norm == "linf":
             return self.project(
                 self.center + tf.random.stateless_uniform(shape, seed, -self.epsilon, self.epsilon)
             )
-        way, share = (
-            tf.random.stateless_normal(shape, seed),
-            tf.random.stateless_uniform(shape[:1], fold(seed, 1)),
-        )
+        direction = tf.random.stateless_normal(shape, seed)
+        share = tf.random.stateless_uniform(shape[:1], fold(seed, 1))
         radius = self.epsilon * share ** (1 / tf.cast(tf.reduce_prod(shape[1:]), tf.float32))
-        return self.project(self.center + per_image(radius, way) * steepest(way, "l2"))
+        return self.project(self.center + per_image(radius, direction) * steepest(direction, "l2"))
 
 
 def ascend(goal, ball, x, step, iterations):
-    """`iterations` projected steps of `step` epsilon up the goal, from `x`."""
+    """Return `x` after `iterations` projected steps of length `step` epsilon up the goal."""
 
     def move(taken, x):
         gradient, _, _ = goal.gradient(x)
@@ -119,42 +136,47 @@ def ascend(goal, ball, x, step, iterations):
 
 
 def ascend_until_reached(goal, ball, x, step, iterations):
-    """`ascend`, but an image that reaches the goal stays as it is, and soon costs nothing more.
+    """Return the result of `ascend`, but for images that reach the goal, which stay as they are.
 
-    Images that stay are taken out of the batch only when they are many, since that means copying the others.
+    Finished images leave the batch once they are more than a share `IDLE` of it, since taking them
+    out copies the others.
     """
 
-    def walk(taken, x, left):
-        near, wish = ball.of(left), goal.of(left)
+    def walk(taken, x, rows):
+        open_ball, open_goal = ball.of(rows), goal.of(rows)
 
         def move(taken, moving, _):
-            gradient, _, reached = wish.gradient(moving)
-            size = tf.where(reached, 0.0, step * near.epsilon)
-            return (
-                taken + 1,
-                near.project(moving + per_image(size, x) * near.direction(gradient)),
-                reached,
-            )
+            gradient, _, reached = open_goal.gradient(moving)
+            size = tf.where(reached, 0.0, step * open_ball.epsilon)
+            moved = moving + per_image(size, x) * open_ball.direction(gradient)
+            return taken + 1, open_ball.project(moved), reached
 
         def few_reached(taken, _, reached):
             return (taken < iterations) & (tf.reduce_mean(tf.cast(reached, tf.float32)) <= IDLE)
 
-        nowhere = tf.zeros_like(left, tf.bool)
-        taken, moving, reached = loop(few_reached, move, taken, tf.gather(x, left), nowhere)
-        return (
-            taken,
-            tf.tensor_scatter_nd_update(x, left[:, None], moving),
-            tf.boolean_mask(left, ~reached),
-        )
+        none = tf.zeros_like(rows, tf.bool)
+        taken, moving, reached = loop(few_reached, move, taken, tf.gather(x, rows), none)
+        x = tf.tensor_scatter_nd_update(x, rows[:, None], moving)
+        return taken, x, tf.boolean_mask(rows, ~reached)
 
-    def some_left(taken, _, left):
-        return (taken < iterations) & (tf.size(left) > 0)
+    def some_remain(taken, _, rows):
+        return (taken < iterations) & (tf.size(rows) > 0)
 
-    return loop(some_left, walk, 0, x, tf.range(tf.shape(x)[0]))[1]
+    return loop(some_remain, walk, 0, x, tf.range(tf.shape(x)[0]))[1]
+
+
+def check_classes(loss, classes):
+    """Check that a loss is defined for this number of classes.
+
+    Raises:
+        ConfigError: it needs more.
+    """
+    if loss == "dlr" and classes < 3:
+        raise ConfigError(f"attack.loss=dlr needs at least 3 classes, got {classes}; use margin")
 
 
 def repeat(count, body, *state):
-    """The state after `state = body(number, *state)` for each number below `count`, as one loop of the graph."""
+    """Return the state after `state = body(number, *state)` for each number below `count`."""
 
     def counted(number, *state):
         return number + 1, *body(number, *state)
@@ -162,34 +184,39 @@ def repeat(count, body, *state):
     return loop(lambda number, *_: number < count, counted, 0, *state)[1:]
 
 
-def loop(going, body, *state):
-    """The state after `state = body(*state)` while `going(*state)`, as one loop of the graph; batches may shrink."""
+def loop(condition, body, *state):
+    """Return the state after `state = body(*state)` while `condition(*state)`; batches may shrink."""
     state = tf.nest.map_structure(tf.convert_to_tensor, state)
     shapes = tf.nest.map_structure(
-        lambda one: tf.TensorShape([None, *one.shape[1:]] if one.shape.rank else []), state
+        lambda tensor: tf.TensorShape([None, *tensor.shape[1:]] if tensor.shape.rank else []),
+        state,
     )
-    return tf.while_loop(going, body, state, shape_invariants=shapes)
+    return tf.while_loop(condition, body, state, shape_invariants=shapes)
+
+
+def random_signs(shape, seed):
+    """Return -1 or 1, each with probability 1/2."""
+    return tf.where(tf.random.stateless_uniform(shape, seed) < 0.5, -1.0, 1.0)
 
 
 def steepest(gradient, norm: str):
-    """The direction of a gradient with length 1 in a norm: its sign in L-inf."""
-    return (
-        tf.sign(gradient) if norm == "linf" else gradient / tf.maximum(length(gradient, "l2"), TINY)
-    )
+    """Return the direction of a gradient with length 1 in a norm: in L-inf its sign."""
+    if norm == "linf":
+        return tf.sign(gradient)
+    return gradient / tf.maximum(length(gradient, "l2"), TINY)
 
 
 def length(x, norm: str):
-    """The norm of each image, in a shape that broadcasts over `x`."""
-    return per_image(
-        tf.norm(tf.reshape(x, (tf.shape(x)[0], -1)), axis=1, ord=np.inf if norm == "linf" else 2), x
-    )
+    """Return the norm of each image, (n, 1, …), which broadcasts over `x`."""
+    flat = tf.reshape(x, (tf.shape(x)[0], -1))
+    return per_image(tf.norm(flat, axis=1, ord=np.inf if norm == "linf" else 2), x)
 
 
 def per_image(values, x):
-    """One value per image, in a shape that broadcasts over `x`."""
+    """Return one value per image (n,) as (n, 1, …), which broadcasts over `x`."""
     return tf.reshape(values, (-1, *[1] * (len(x.shape) - 1)))
 
 
 def fold(seed, number):
-    """Another seed for each number."""
+    """Return another seed for each number."""
     return tf.random.fold_in(seed, number)

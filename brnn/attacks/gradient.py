@@ -1,10 +1,14 @@
-"""attacks.gradient"""
+"""Attacks that follow the gradient of the net.
+
+Each function fulfils `brnn.contracts.Attack`; `conf/attack/<name>.yaml` says what each key means.
+"""
 
 from typing import Literal
 
 import tensorflow as tf
 
 from brnn.attacks.auto_pgd import auto_pgd
+from brnn.attacks.carlini_wagner import smallest_by_adam
 from brnn.attacks.goals import (
     TINY,
     Ball,
@@ -16,14 +20,14 @@ from brnn.attacks.goals import (
     repeat,
     steepest,
 )
-from brnn.attacks.linear import logit_jacobian, step_to_boundary
+from brnn.attacks.linear import logit_scale, step_to_boundary
 from brnn.config.ranges import Count, NonNegative, Positive, ProperShare
 
-JACOBIANS = 100  # images of a batch whose Jacobian sets the temperature of pgd_plus_plus
+JACOBIANS = 100  # images of a batch whose Jacobian sets the scale of pgd_plus_plus
 
 
 def none(net, x, labels, seed):
-    """`x` itself."""
+    """Return `x` itself."""
     return x
 
 
@@ -39,10 +43,13 @@ def fgsm(
     targeted: bool,
     clip: bool,
 ):
-    """`iterations` steps of length epsilon along the sign of the gradient, kept in [0, 1] if `clip`.
+    """Take steps of length epsilon along the gradient, in L-inf along its sign.
 
-    Epsilon holds for each iteration and nothing is projected, so that k of them allow a distance of k epsilon.
-    Goodfellow, Shlens and Szegedy 2015, arXiv:1412.6572.
+    Epsilon holds for each iteration and nothing is projected, so that k iterations allow a distance
+    of k epsilon. Pixels stay in [0, 1] only if `clip`.
+
+    References:
+        Goodfellow, Shlens and Szegedy 2015, arXiv:1412.6572.
     """
     goal = Goal(net, labels, targeted)
 
@@ -66,9 +73,10 @@ def bim(
     iterations: Count,
     targeted: bool,
 ):
-    """`iterations` steps from the image itself, each projected back; the last is the result.
+    """Take steps from the image itself, each projected to the ball; the last one is the result.
 
-    Kurakin, Goodfellow and Bengio 2017, arXiv:1607.02533.
+    References:
+        Kurakin, Goodfellow and Bengio 2017, arXiv:1607.02533.
     """
     return ascend(Goal(net, labels, targeted), Ball(x, epsilon, norm), x, step, iterations)
 
@@ -89,10 +97,14 @@ def pgd(
     targeted: bool,
     early_stop: bool,
 ):
-    """Projected steps from a random place in the ball, the best of `restarts`.
+    """Take projected steps from random points of the ball; the best of `restarts` is the result.
 
-    With `early_stop` an image is left as it is once it reaches the goal; without, all steps are taken, which a
-    surrogate needs. Madry et al. 2018, arXiv:1706.06083; the loss may be that of arXiv:2003.01690 or :1608.04644.
+    With `early_stop` an image stays as it is once it reaches the goal. Without, all steps are taken,
+    which a surrogate needs.
+
+    References:
+        Madry et al. 2018, arXiv:1706.06083. Losses: Carlini and Wagner 2017, arXiv:1608.04644
+        (margin); Croce and Hein 2020, arXiv:2003.01690 (dlr).
     """
     search = ascend_until_reached if early_stop else ascend
     goal, ball = Goal(net, labels, targeted, loss, temperature), Ball(x, epsilon, norm)
@@ -116,9 +128,10 @@ def mim(
     decay: NonNegative,
     targeted: bool,
 ):
-    """Projected steps along the momentum of the gradients, each of L1 norm 1; the last is the result.
+    """Take projected steps along the momentum of gradients of L1 norm 1; the last is the result.
 
-    Dong et al. 2018, arXiv:1710.06081, with decay = 1.
+    References:
+        Dong et al. 2018, arXiv:1710.06081, with decay = 1.
     """
     goal, ball = Goal(net, labels, targeted), Ball(x, epsilon, norm)
 
@@ -144,17 +157,17 @@ def apgd(
     loss: Literal["cross_entropy", "margin", "dlr"],
     targeted: bool,
 ):
-    """Auto-PGD: momentum, and a step that begins at 2 epsilon and halves where the goal stops rising.
+    """Run Auto-PGD: momentum, and a step of 2 epsilon that halves where the loss stops rising.
 
-    Croce and Hein 2020, arXiv:2003.01690, algorithm 1, with its checkpoints.
+    References:
+        Croce and Hein 2020, arXiv:2003.01690, algorithm 1, with its checkpoints.
     """
 
     def search(goal, ball, start):
         return auto_pgd(goal, ball, start, iterations)
 
-    return _restarted(
-        search, Goal(net, labels, targeted, loss), Ball(x, epsilon, norm), seed, restarts
-    )
+    goal, ball = Goal(net, labels, targeted, loss), Ball(x, epsilon, norm)
+    return _restarted(search, goal, ball, seed, restarts)
 
 
 def pgd_plus_plus(
@@ -171,23 +184,14 @@ def pgd_plus_plus(
     saturation: ProperShare,
     targeted: bool,
 ):
-    """PGD on logits scaled so that the cross-entropy passes a gradient, for nets of large integer logits.
+    """Run PGD on logits scaled so that the cross-entropy passes a gradient.
 
-    The scale is 1 over the mean singular value of the Jacobian of the logits (over 100 images of the batch), and
-    for an image whose class then still has a probability above 1 - `saturation`, what brings it down to that.
-    Gupta and Ajanthan 2022, arXiv:2003.13511 (NJS), with saturation = 0.01.
+    It is for nets of large integer logits, whose cross-entropy is saturated.
+
+    References:
+        Gupta and Ajanthan 2022, arXiv:2003.13511 (NJS), with saturation = 0.01.
     """
-    logits = net(x)
-    jacobian = logit_jacobian(net, x[:JACOBIANS], logits.shape[-1])
-    flat = tf.reshape(jacobian, (*tf.unstack(tf.shape(jacobian)[:2]), -1))
-    eigenvalues = tf.linalg.eigvalsh(tf.matmul(flat, flat, transpose_b=True))
-    mean = tf.reduce_mean(tf.sqrt(tf.maximum(eigenvalues, 0.0)))
-    mean = tf.where(mean > TINY, mean, 1.0)  # it is 0 where no image has a gradient
-    logits /= mean
-    top = tf.math.top_k(logits, 2).values
-    saturated = 1 - tf.reduce_max(tf.nn.softmax(logits), axis=-1) <= saturation
-    wanted = -tf.math.log(saturation / ((logits.shape[-1] - 1.0) * (1 - saturation)))
-    scale = tf.where(saturated, wanted / tf.maximum(top[:, 0] - top[:, 1], TINY), 1.0) / mean
+    scale = logit_scale(net, x, saturation, JACOBIANS)
     goal, ball = Goal(net, labels, targeted, "cross_entropy", 1 / scale), Ball(x, epsilon, norm)
 
     def search(goal, ball, start):
@@ -207,18 +211,21 @@ def deepfool(
     iterations: Count,
     overshoot: NonNegative,
 ):
-    """Steps to the nearest boundary of the net made linear, until the class is left; for small perturbations.
+    """Step to the nearest boundary of the net made linear until the class changes.
 
-    What lies beyond epsilon is projected back to it. Moosavi-Dezfooli et al. 2016, arXiv:1511.04599.
+    It looks for the smallest perturbation; a larger one than epsilon is projected to the ball.
+
+    References:
+        Moosavi-Dezfooli et al. 2016, arXiv:1511.04599.
     """
     goal = Goal(net, labels, False)
 
-    def step(_, moved, left):
-        left = tf.boolean_mask(left, ~goal.of(left).reached(net(tf.gather(moved, left))))
-        before = tf.gather(moved, left)
-        move = step_to_boundary(net, before, tf.gather(labels, left), norm)
+    def step(_, moved, rows):
+        rows = tf.boolean_mask(rows, ~goal.of(rows).reached(net(tf.gather(moved, rows))))
+        before = tf.gather(moved, rows)
+        move = step_to_boundary(net, before, tf.gather(labels, rows), norm)
         after = tf.clip_by_value(before + (1 + overshoot) * move, 0.0, 1.0)
-        return tf.tensor_scatter_nd_update(moved, left[:, None], after), left
+        return tf.tensor_scatter_nd_update(moved, rows[:, None], after), rows
 
     moved, _ = repeat(iterations, step, x, tf.range(tf.shape(x)[0]))
     return Ball(x, epsilon, norm).project(moved)
@@ -238,60 +245,34 @@ def cw_l2(
     confidence: NonNegative,
     targeted: bool,
 ):
-    """The smallest L2 perturbation that Adam finds on |perturbation|^2 + c max(-margin, -confidence).
+    """Search by Adam for the smallest L2 perturbation: |change|^2 + c max(-margin, -confidence).
 
-    Pixels are tanh of what is optimized; `searches` steps of binary search find c per image, from `constant`. What
-    lies beyond epsilon is projected back to it. Carlini and Wagner 2017, arXiv:1608.04644.
+    `searches` steps of a binary search from `constant` set c for each image. A larger perturbation
+    than epsilon is projected to the ball.
+
+    References:
+        Carlini and Wagner 2017, arXiv:1608.04644.
     """
     goal = Goal(net, labels, targeted, "margin")
 
     def search(_, best, smallest, low, high, scale):
-        found, size = _cw_search(goal, x, scale, iterations, learning_rate, confidence)
+        moved, size = smallest_by_adam(goal, x, scale, iterations, learning_rate, confidence)
         better, broken = size < smallest, size < float("inf")
-        best, smallest = tf.where(per_image(better, x), found, best), tf.minimum(size, smallest)
+        best, smallest = tf.where(per_image(better, x), moved, best), tf.minimum(size, smallest)
         low, high = tf.where(broken, low, scale), tf.where(broken, scale, high)
         return best, smallest, low, high, tf.where(high < 1e9, (low + high) / 2, scale * 10)
 
-    numbers = [tf.fill(tf.shape(labels), number) for number in (float("inf"), 0.0, 1e10, constant)]
-    return Ball(x, epsilon, "l2").project(repeat(searches, search, x, *numbers)[0])
+    state = [tf.fill(tf.shape(labels), value) for value in (float("inf"), 0.0, 1e10, constant)]
+    return Ball(x, epsilon, "l2").project(repeat(searches, search, x, *state)[0])
 
 
 def _restarted(search, goal, ball, seed, restarts):
-    """What `search(goal, ball, start)` finds from random starts, each for the images that are not broken yet."""
+    """Return the results of `search(goal, ball, start)`, repeated where an image is not broken."""
 
-    def start(number, result, left):
-        near, wish = ball.of(left), goal.of(left)
-        found = search(wish, near, near.random(fold(seed, number)))
-        result = tf.tensor_scatter_nd_update(result, left[:, None], found)
-        return result, tf.boolean_mask(left, ~wish.reached(wish.net(found)))
+    def start(number, result, rows):
+        open_ball, open_goal = ball.of(rows), goal.of(rows)
+        moved = search(open_goal, open_ball, open_ball.random(fold(seed, number)))
+        result = tf.tensor_scatter_nd_update(result, rows[:, None], moved)
+        return result, tf.boolean_mask(rows, ~open_goal.reached(open_goal.net(moved)))
 
     return repeat(restarts, start, ball.center, tf.range(tf.shape(ball.center)[0]))[0]
-
-
-def _cw_search(goal, x, scale, iterations, learning_rate, confidence):
-    """The smallest perturbed images that reach the goal at one scale, and their L2 norms (infinite for none)."""
-
-    def step(i, place, first, second, best, smallest):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(place)
-            image = (tf.tanh(place) + 1) / 2
-            logits = goal.net(image)
-            value = goal.value(logits)
-            size = tf.reduce_sum(tf.reshape((image - x) ** 2, (tf.shape(x)[0], -1)), axis=1)
-            cost = size + scale * tf.maximum(-value, -confidence)
-        better = goal.reached(logits) & (value >= confidence) & (tf.sqrt(size) < smallest)
-        best, smallest = (
-            tf.where(per_image(better, x), image, best),
-            tf.where(better, tf.sqrt(size), smallest),
-        )
-        gradient = tape.gradient(cost, place, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
-        count = tf.cast(i + 1, tf.float32)
-        place -= (
-            learning_rate * first / (1 - 0.9**count) / (tf.sqrt(second / (1 - 0.999**count)) + 1e-8)
-        )
-        return place, first, second, best, smallest
-
-    place = tf.atanh((2 * x - 1) * (1 - 1e-3))  # tanh is flat beyond
-    none, infinite = tf.zeros_like(x), tf.fill(tf.shape(scale), float("inf"))
-    return repeat(iterations, step, place, none, none, x, infinite)[3:]

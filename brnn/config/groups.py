@@ -48,7 +48,9 @@ SECTIONS = {  # mappings of the root that are not chosen from a group
 
 
 def option(group: str, name: str) -> dict[str, Any]:
-    """Return the keys of an option as its YAML file states them, without its `defaults`.
+    """Return the keys of an option as its YAML file and the options that it builds on state them.
+
+    Of its `defaults`, options of the same group count; others are Hydra's to add.
 
     Raises:
         ConfigError: the group has no such option.
@@ -60,8 +62,11 @@ def option(group: str, name: str) -> dict[str, Any]:
             f"{group} must be one of {', '.join(valid)}, got {name}{did_you_mean(name, valid)}"
         )
     keys = yaml.safe_load(file.read_text())
-    keys.pop("defaults", None)
-    return keys
+    result: dict[str, Any] = {}
+    for base in keys.pop("defaults", []):
+        if isinstance(base, str) and base != "_self_" and not base.startswith("/"):
+            result |= option(group, base)
+    return result | keys
 
 
 def names(group: str) -> list[str]:

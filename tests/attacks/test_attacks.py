@@ -7,9 +7,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brnn.attacks import auto_pgd, blackbox, goals
+from brnn.attacks import auto_pgd, goals, squares
+from brnn.attacks.batches import perturbed
 from brnn.config import groups
-from brnn.robustness.runner import perturbed
 
 OPTIONS = {
     "fgsm": {"clip": True},
@@ -291,7 +291,7 @@ def test_attacks_without_gradients_never_ask_for_one():
 
 
 def test_squares_cover_less_and_less():
-    sides = blackbox._sides(10_000, 0.8, 28, 28, least=1)
+    sides = squares.side_lengths(10_000, 0.8, 28, 28, "linf")
     assert sides[0] == 25  # sqrt(0.8 x 784) = 25.04
     assert sides[-1] == 1  # sqrt(0.8 x 784 / 512) = 1.1
     assert (np.diff(sides) <= 0).all()
@@ -299,7 +299,7 @@ def test_squares_cover_less_and_less():
 
 def test_bumps_of_a_square_are_sums_over_rings():
     row, column = np.mgrid[:5, :5].astype("int32")
-    bumps = blackbox._bumps(tf.constant(row), tf.constant(column), 5).numpy()
+    bumps = squares._bumps(tf.constant(row), tf.constant(column), 5).numpy()
     inner, middle, outer = (
         1 + 1 / 4 + 1 / 9,
         1 / 4 + 1 / 9,
@@ -317,8 +317,8 @@ def test_bumps_of_a_square_are_sums_over_rings():
 def test_squares_in_l2_use_the_whole_budget_before_pixels_are_clipped():
     x = tf.fill((3, 6, 6, 2), 0.5)
     ball = goals.Ball(x, 0.2, "l2")
-    start = x + 0.2 * blackbox._tiles(x, (0, 0))
-    moved = blackbox._bumpy_square(ball, start, tf.constant(3), (0, 1))
+    start = squares.start(ball, (0, 0))
+    moved = squares.propose(ball, start, tf.constant(3), (0, 1))
     np.testing.assert_allclose(norms(start - x, "l2"), 0.2, rtol=1e-5)
     np.testing.assert_allclose(norms(moved - x, "l2"), 0.2, rtol=1e-5)
     assert np.mean(moved != start) > 0.2

@@ -36,7 +36,7 @@ def changed(monkeypatch):
     [
         ("brnn.measures.weights", "levels == 0", "levels != 0"),
         ("brnn.measures.cost", "sign_flips", "bit_flips"),
-        ("brnn.attacks.blackbox", "epsilon * way", "-epsilon * way"),
+        ("brnn.attacks.blackbox", "epsilon * ball", "-epsilon * ball"),
         ("brnn.robustness.trust", "TOLERANCE = 0.02", "TOLERANCE = 0.03"),
         ("brnn.quantization.estimators", "x != 0", "x == 0"),
         ("brnn.training.program", "training=True", "training=False"),
@@ -71,7 +71,7 @@ def test_what_only_shows_or_explains_does_not_count(options, changed, module, ol
 @pytest.mark.parametrize(
     ("module", "old", "new", "counts"),
     [
-        ("brnn.attacks.blackbox", "epsilon * way", "-epsilon * way", False),
+        ("brnn.attacks.blackbox", "epsilon * ball", "-epsilon * ball", False),
         ("brnn.robustness.trust", "TOLERANCE = 0.02", "TOLERANCE = 0.03", False),
         ("brnn.measures.weights", "levels == 0", "levels != 0", True),
     ],
