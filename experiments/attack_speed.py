@@ -21,11 +21,11 @@ import tensorflow as tf
 from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescentTensorFlowV2
 from art.estimators.classification import TensorFlowV2Classifier
 
+from brnn.attacks.batches import ATTACK_BATCH, compiled
 from brnn.config import groups
 from brnn.data import dataset, sources
 from brnn.nets import models
 from brnn.nets.task import Task
-from brnn.attacks.batches import ATTACK_BATCH, compiled
 from brnn.training import build
 from experiments.speed import configuration, in_turn
 
