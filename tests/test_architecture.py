@@ -174,7 +174,7 @@ def test_every_module_that_a_run_reaches_is_hashed_or_named_as_harmless(options)
     chosen = {m for m in reached if not fingerprint.is_harmless(m)}
     optional = {"brnn.attacks.external", "brnn.proof"}  # options that this run does not choose
     assert {m for m in chosen - hashed if not m.startswith(tuple(optional))} <= {
-        "brnn.data.sequences", "brnn.nets.recurrent", "brnn.nets.cells",
+        "brnn.data.sequences", "brnn.nets.recurrent", "brnn.nets.stack", "brnn.nets.cells",
     }  # fmt: skip
     for name in fingerprint.HARMLESS:
         assert any(m == name or m.startswith(f"{name}.") for m in MODULES), f"{name} is gone"

@@ -1,96 +1,54 @@
 """Recurrent cells for `keras.layers.RNN` that Keras does not have.
 
-Each is an ordinary Keras layer. Its variables are named by their role: `kernel` meets the input,
-`recurrent_kernel` the state, `bias` neither, `input_projection` only fits the input's width to the
-state's. The gates of one role lie side by side in its variable, in the order z (update), r (reset),
-h (candidate). Initializers are whatever Keras takes, and so are activations: a name, a function or a
-layer. `kwargs` are those of `keras.layers.Layer`.
+A cell is an ordinary Keras layer with one variable per role: `kernel` is applied to the input,
+`recurrent_kernel` to the state, `bias` is added, and `input_projection` brings the input to the
+width of the state. The gates z (update), r (reset) and h (candidate) of a role lie side by side in
+its variable, in this order. A new cell names the gates of each role and writes `call`.
+
+Shapes: inputs (n, features); state (n, units); kernel (features, g units); recurrent_kernel
+(units, g units); bias (g units,), g the number of gates of the role.
+
+Activations and initializers are whatever Keras takes: a name, a function or a layer; `kwargs` are
+those of `keras.layers.Layer`.
 """
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-
-class _Cell(keras.layers.Layer):
-    """A state of `units` numbers per sequence, and one variable per role.
-
-    A subclass names the gates that each role feeds: one letter, one block of `units` columns.
-    """
-
-    kernel_gates = recurrent_gates = bias_gates = "zrh"
-
-    def __init__(
-        self,
-        units,
-        *,
-        activation="tanh",
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        bias_initializer="zeros",
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        if units < 1:
-            raise ValueError(f"units must be a whole number, 1 or more, got {units}")
-        self.units = units
-        self.state_size = self.output_size = units
-        self.activation = keras.activations.get(activation)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-
-    def build(self, input_shape):
-        def variable(role, gates, initializer, *rows):
-            return self.add_weight((*rows, self.units * len(gates)), initializer, name=role)
-
-        self.kernel = variable(
-            "kernel", self.kernel_gates, self.kernel_initializer, input_shape[-1]
-        )
-        self.recurrent_kernel = variable(
-            "recurrent_kernel", self.recurrent_gates, self.recurrent_initializer, self.units
-        )
-        self.bias = variable("bias", self.bias_gates, self.bias_initializer)
-        if isinstance(self.activation, keras.layers.Layer) and not self.activation.built:
-            self.activation.build((None, self.units))
-
-    def multiplier(self, recurrent_kernel):
-        """What the state is multiplied by, where the variable has the values `recurrent_kernel`."""
-        return recurrent_kernel
-
-    def get_initial_state(self, batch_size=None):
-        return [ops.zeros((batch_size, self.units), dtype=self.compute_dtype)]
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "activation": keras.activations.serialize(self.activation),
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "recurrent_initializer": keras.initializers.serialize(self.recurrent_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-        }
+from brnn.contracts import Array
+from brnn.nets.base_cells import Cell, GatedCell, Shape
 
 
 @keras.saving.register_keras_serializable(package="brnn")
-class ClockworkCell(_Cell):
-    """A simple recurrent cell cut into modules, each of which updates only every so many steps.
+class ClockworkCell(Cell):
+    """A simple recurrent cell of modules that update at different periods.
 
-    At step t the modules whose period divides t become activation(W x + U h + b), the others keep
-    their state. A module hears itself and the slower ones: the other blocks of U count as 0, whatever
-    their value. The second state, (batch, 1), is t modulo the least common multiple of `periods`; a
-    masked step stops this clock. (It is exact up to 2^24, in float16 to 2^11, in bfloat16 to 2^8.)
+    At step t the modules whose period divides t become activation(W x + U h + b); the others keep
+    their state. A module reads its own state and that of slower modules: the other blocks of U
+    count as 0, whatever their value. The second state, (n, 1), is t modulo the least common
+    multiple of `periods`; a masked step stops this clock. (It is exact up to 2^24, in float16 up to
+    2^11, in bfloat16 up to 2^8.)
 
-    periods: whole numbers from 1 up, increasing; `units` must be a multiple of how many there are.
-    ValueError: other periods or units.
-    Koutník, Greff, Gomez and Schmidhuber 2014, arXiv:1402.3511.
+    Args:
+        units: size of the state, a multiple of the number of periods.
+        periods: steps between two updates of each module, increasing from 1 or more.
+        **kwargs: as of the other cells.
+
+    Raises:
+        ValueError: `periods` do not increase, or `units` is not a multiple of their number.
+
+    References:
+        Koutník, Greff, Gomez and Schmidhuber 2014, arXiv:1402.3511.
     """
 
     kernel_gates = recurrent_gates = bias_gates = "h"
 
-    def __init__(self, units, periods, **kwargs):
+    def __init__(self, units: int, periods: list[int], **kwargs: Any):
         super().__init__(units, **kwargs)
         self.periods = tuple(periods)
         if not self.periods or any(slower <= faster for faster, slower in pairwise((0, *periods))):
@@ -103,72 +61,68 @@ class ClockworkCell(_Cell):
             )
         self.state_size = (units, 1)
 
-    def call(self, inputs, states):
+    def call(self, inputs: Array, states: list[Array]) -> tuple[Array, list[Array]]:
         h, time = states
-        heard = ops.matmul(h, self.multiplier(self.recurrent_kernel))
-        candidate = self.activation(ops.matmul(inputs, self.kernel) + heard + self.bias)
+        u_h = ops.matmul(h, self.multiplier(self.recurrent_kernel))
+        candidate = self.activation(ops.matmul(inputs, self.kernel) + u_h + self.bias)
         h = ops.where(ops.equal(time % self._periods(h.dtype), 0), candidate, h)
         return h, [h, (time + 1) % math.lcm(*self.periods)]
 
-    def multiplier(self, recurrent_kernel):
+    def multiplier(self, recurrent_kernel: Array) -> Array:
         periods = self._periods(recurrent_kernel.dtype)
         return ops.where(periods[:, None] >= periods[None, :], recurrent_kernel, 0.0)
 
-    def activity(self):
-        """The share of the steps at which each unit updates, and which units (rows) each (columns) hears, as 0 or 1."""
-        heard = self.multiplier(ops.ones((self.units, self.units)))
-        return ops.convert_to_numpy(1 / self._periods("float32")), ops.convert_to_numpy(heard)
+    def activity(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the share of steps at which each unit updates, and which states it reads.
 
-    def _periods(self, dtype):
-        """The period of each unit."""
+        Returns:
+            rates: (units,), in (0, 1].
+            mask: (units, units), 1 where the unit of a column reads the state of the row, else 0.
+        """
+        mask = self.multiplier(ops.ones((self.units, self.units)))
+        return ops.convert_to_numpy(1 / self._periods("float32")), ops.convert_to_numpy(mask)
+
+    def _periods(self, dtype: str) -> Array:
+        """Return the period of each unit."""
         return ops.repeat(
             ops.convert_to_tensor(self.periods, dtype), self.units // len(self.periods)
         )
 
-    def get_initial_state(self, batch_size=None):
+    def get_initial_state(self, batch_size: int | None = None) -> list[Array]:
         return [
             *super().get_initial_state(batch_size),
             ops.zeros((batch_size, 1), dtype=self.compute_dtype),
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "periods": list(self.periods)}
 
 
-class _GatedCell(_Cell):
-    """A cell whose gates z and r pass through `recurrent_activation`, into [0, 1]."""
-
-    def __init__(self, units, *, recurrent_activation="sigmoid", **kwargs):
-        super().__init__(units, **kwargs)
-        self.recurrent_activation = keras.activations.get(recurrent_activation)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "recurrent_activation": keras.activations.serialize(self.recurrent_activation),
-        }
-
-
 @keras.saving.register_keras_serializable(package="brnn")
-class ScaledGRUCell(_GatedCell):
-    """A GRU whose weights may stay in {-1, +1}, because powers of two scale what they add up to.
+class ScaledGRUCell(GatedCell):
+    """A GRU for weights in {-1, +1}: powers of two scale the sums of its products.
 
     With W x scaled by 2^input_shift, U h by 2^recurrent_shift and b by 2^bias_shift:
     z = sigmoid(W_z x + U_z h + b_z); r = sigmoid(W_r x + U_r h + b_r);
     h' = z∘h + (1 - z)∘activation(W_h x + U_h (r∘h) + b_h).
 
-    n weights of ±1 on inputs of size 1 add up to about sqrt(n), so a shift near -log2(sqrt(n)) keeps a
-    gate undecided. Shifts of 0 make it Keras' `GRUCell(reset_after=False)`.
-    Clark, Prabhu and Whaley 2017 shift W x by -1 and U h by -3, and leave b alone.
+    A sum of m weights of ±1 on inputs of size 1 has a size of about sqrt(m), so a shift near
+    -log2(sqrt(m)) keeps a gate undecided. Shifts of 0 make it Keras' `GRUCell(reset_after=False)`.
+
+    References:
+        Clark, Prabhu and Whaley 2017, "A Contextual Discretization framework for compressing
+        Recurrent Neural Networks": shifts of -1 and -3, and 0 for b.
     """
 
-    def __init__(self, units, input_shift, recurrent_shift, bias_shift=0, **kwargs):
+    def __init__(
+        self, units: int, input_shift: int, recurrent_shift: int, bias_shift: int = 0, **kwargs: Any
+    ):
         super().__init__(units, **kwargs)
         self.input_shift = input_shift
         self.recurrent_shift = recurrent_shift
         self.bias_shift = bias_shift
 
-    def call(self, inputs, states):
+    def call(self, inputs: Array, states: list[Array]) -> tuple[Array, list[Array]]:
         h = states[0]
         u_zr, u_h = ops.split(self.multiplier(self.recurrent_kernel), [2 * self.units], axis=-1)
         x = (
@@ -182,10 +136,10 @@ class ScaledGRUCell(_GatedCell):
         h = z * h + (1 - z) * candidate
         return h, [h]
 
-    def multiplier(self, recurrent_kernel):
+    def multiplier(self, recurrent_kernel: Array) -> Array:
         return 2.0**self.recurrent_shift * recurrent_kernel
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "input_shift": self.input_shift,
@@ -194,31 +148,33 @@ class ScaledGRUCell(_GatedCell):
         }
 
 
-class _MutatedCell(_GatedCell):
-    """A gated cell that also adds the input itself to vectors of the state's size.
+class _MutatedCell(GatedCell):
+    """A gated cell that also adds the input itself to vectors of the width of the state.
 
-    Where the input is not `units` wide, `input_projection` (input, units) brings it to that width.
+    Where the input has another width, `input_projection` (features, units) brings it to that width.
     """
 
-    def __init__(self, units, *, projection_initializer="glorot_uniform", **kwargs):
+    def __init__(
+        self, units: int, *, projection_initializer: Any = "glorot_uniform", **kwargs: Any
+    ):
         super().__init__(units, **kwargs)
         self.projection_initializer = keras.initializers.get(projection_initializer)
-        self.input_projection = None
+        self.input_projection: Array | None = None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         if input_shape[-1] != self.units:
             self.input_projection = self.add_weight(
                 (input_shape[-1], self.units), self.projection_initializer, name="input_projection"
             )
 
-    def _fitted(self, inputs):
-        """`inputs` at the width of the state."""
-        return (
-            inputs if self.input_projection is None else ops.matmul(inputs, self.input_projection)
-        )
+    def _projected(self, inputs: Array) -> Array:
+        """Return `inputs` at the width of the state."""
+        if self.input_projection is None:
+            return inputs
+        return ops.matmul(inputs, self.input_projection)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "projection_initializer": keras.initializers.serialize(self.projection_initializer),
@@ -229,21 +185,26 @@ class _MutatedCell(_GatedCell):
 class MUT1Cell(_MutatedCell):
     """h' = z∘activation(U_h (r∘h) + tanh(x) + b_h) + (1 - z)∘h.
 
-    Its gates: z = sigmoid(W_z x + b_z); r = sigmoid(W_r x + U_r h + b_r).
-    Jozefowicz, Zaremba and Sutskever 2015, "An Empirical Exploration of Recurrent Network Architectures".
+    z = sigmoid(W_z x + b_z); r = sigmoid(W_r x + U_r h + b_r).
+
+    References:
+        Jozefowicz, Zaremba and Sutskever 2015, "An Empirical Exploration of Recurrent Network
+        Architectures".
     """
 
     kernel_gates = "zr"
     recurrent_gates = "rh"
 
-    def call(self, inputs, states):
+    def call(self, inputs: Array, states: list[Array]) -> tuple[Array, list[Array]]:
         h = states[0]
         x_z, x_r = ops.split(ops.matmul(inputs, self.kernel), 2, axis=-1)
         u_r, u_h = ops.split(self.recurrent_kernel, 2, axis=-1)
         b_z, b_r, b_h = ops.split(self.bias, 3)
         z = self.recurrent_activation(x_z + b_z)
         r = self.recurrent_activation(x_r + ops.matmul(h, u_r) + b_r)
-        candidate = self.activation(ops.matmul(r * h, u_h) + ops.tanh(self._fitted(inputs)) + b_h)
+        candidate = self.activation(
+            ops.matmul(r * h, u_h) + ops.tanh(self._projected(inputs)) + b_h
+        )
         h = z * candidate + (1 - z) * h
         return h, [h]
 
@@ -252,30 +213,38 @@ class MUT1Cell(_MutatedCell):
 class MUT2Cell(_MutatedCell):
     """h' = z∘activation(U_h (r∘h) + W_h x + b_h) + (1 - z)∘h.
 
-    Its gates: z = sigmoid(W_z x + U_z h + b_z); r = sigmoid(x + U_r h + b_r).
-    Jozefowicz, Zaremba and Sutskever 2015, "An Empirical Exploration of Recurrent Network Architectures".
+    z = sigmoid(W_z x + U_z h + b_z); r = sigmoid(x + U_r h + b_r).
+
+    References:
+        Jozefowicz, Zaremba and Sutskever 2015, "An Empirical Exploration of Recurrent Network
+        Architectures".
     """
 
     kernel_gates = "zh"
 
-    def call(self, inputs, states):
+    def call(self, inputs: Array, states: list[Array]) -> tuple[Array, list[Array]]:
         h = states[0]
         x_z, x_h = ops.split(ops.matmul(inputs, self.kernel), 2, axis=-1)
         u_z, u_r, u_h = ops.split(self.recurrent_kernel, 3, axis=-1)
         b_z, b_r, b_h = ops.split(self.bias, 3)
         z = self.recurrent_activation(x_z + ops.matmul(h, u_z) + b_z)
-        r = self.recurrent_activation(self._fitted(inputs) + ops.matmul(h, u_r) + b_r)
+        r = self.recurrent_activation(self._projected(inputs) + ops.matmul(h, u_r) + b_r)
         candidate = self.activation(ops.matmul(r * h, u_h) + x_h + b_h)
         h = z * candidate + (1 - z) * h
         return h, [h]
 
 
-def state_matrices(cell, recurrent_kernel) -> list:
-    """What a cell, of ours or of Keras', multiplies its state by: a square matrix for each gate."""
-    whole = cell.multiplier(recurrent_kernel) if isinstance(cell, _Cell) else recurrent_kernel
-    return ops.split(whole, whole.shape[1] // whole.shape[0], axis=1)
+def state_matrices(cell: keras.layers.Layer, recurrent_kernel: Array) -> list[Array]:
+    """Return the matrix (units, units) that multiplies the state in each gate.
+
+    Args:
+        cell: one of this module or of Keras.
+        recurrent_kernel: the values of its variable, (units, g units) for g gates.
+    """
+    matrix = cell.multiplier(recurrent_kernel) if isinstance(cell, Cell) else recurrent_kernel
+    return ops.split(matrix, matrix.shape[1] // matrix.shape[0], axis=1)
 
 
-def _load_pyfunc(path):
-    """What MLflow calls to load a net with these cells, after this module was imported."""
+def _load_pyfunc(path: str) -> keras.Model:
+    """Load a net with these cells; MLflow calls this after it has imported the module."""
     return keras.models.load_model(path, safe_mode=True)

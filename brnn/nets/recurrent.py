@@ -1,78 +1,104 @@
-"""Recurrent topologies: layers that read a sequence step by step, then a dense layer of logits.
+"""Recurrent topologies: nets that read a sequence step by step.
 
-They share the contract of `brnn.topologies`. Whole numbers are read one-hot, real values as they are. The last
-layer's state becomes logits at each step or after the last one, as the task says. Where the state is carried, the
-model is `[x, *states] -> [logits, *states]`; a state is zeros at first. Sequences may have any length.
+To add one, take or write a cell (`brnn.nets.cells`), copy `rnn` with that cell, and write
+`conf/topology/<name>.yaml` with the function's name and a value for each keyword. The keywords that
+all topologies share:
+
+    width: units of each recurrent layer.
+    depth: number of recurrent layers.
+    activation: name in Keras of the activation of the new state, where none is quantized.
+    quantized_state: apply the quantized activation of the precision to the new state too.
+    real_last: keep the output layer real-valued.
+
+In the formulas x is the input of a step, h the state before it and h' the state after it.
 """
 
 import math
-from collections.abc import Callable
 from functools import partial
 
 import keras
-from keras import ops
 
 from brnn.config.ranges import Count
+from brnn.contracts import Activate
 from brnn.nets.cells import ClockworkCell, MUT1Cell, MUT2Cell, ScaledGRUCell
+from brnn.nets.stack import stack, state_activation
+from brnn.nets.task import Task
 
 
 def rnn(
-    task,
-    activate,
+    task: Task,
+    activate: Activate,
     *,
     width: Count,
     depth: Count,
     activation: str,
     quantized_state: bool,
     real_last: bool,
-):
-    """Simple recurrent layers: h' = activation(W x + U h + b).
+) -> keras.Model:
+    """Return a net of simple recurrent layers: h' = activation(W x + U h + b).
 
-    Elman 1990.
+    References:
+        Elman 1990, "Finding Structure in Time".
     """
-    cell = partial(_cell, keras.layers.SimpleRNNCell, width, activate, activation, quantized_state)
-    return _net(task, depth, cell, real_last)
+    new_state = partial(state_activation, activate, activation, quantized_state, width)
+
+    def cell(inputs: int, nonzero: int) -> keras.layers.Layer:
+        return keras.layers.SimpleRNNCell(width, activation=new_state(inputs), name="cell")
+
+    return stack(task, depth, real_last, cell)
 
 
 def gru(
-    task,
-    activate,
+    task: Task,
+    activate: Activate,
     *,
     width: Count,
     depth: Count,
     activation: str,
     quantized_state: bool,
     real_last: bool,
-):
-    """Gated recurrent layers, as Keras has them: the reset gate is applied after U h.
+) -> keras.Model:
+    """Return a net of gated recurrent units, whose reset gate is applied after U h, as in Keras.
 
-    Cho et al. 2014, arXiv:1406.1078.
+    References:
+        Cho et al. 2014, arXiv:1406.1078.
     """
-    cell = partial(_cell, keras.layers.GRUCell, width, activate, activation, quantized_state)
-    return _net(task, depth, cell, real_last)
+    new_state = partial(state_activation, activate, activation, quantized_state, width)
+
+    def cell(inputs: int, nonzero: int) -> keras.layers.Layer:
+        return keras.layers.GRUCell(width, activation=new_state(inputs), name="cell")
+
+    return stack(task, depth, real_last, cell)
 
 
 def lstm(
-    task,
-    activate,
+    task: Task,
+    activate: Activate,
     *,
     width: Count,
     depth: Count,
     activation: str,
     quantized_state: bool,
     real_last: bool,
-):
-    """Layers of long short-term memory; the activation is that of the candidate and of the output.
+) -> keras.Model:
+    """Return a net of long short-term memory.
 
-    Hochreiter and Schmidhuber 1997.
+    The activation is that of the candidate and of the output.
+
+    References:
+        Hochreiter and Schmidhuber 1997, "Long Short-Term Memory".
     """
-    cell = partial(_cell, keras.layers.LSTMCell, width, activate, activation, quantized_state)
-    return _net(task, depth, cell, real_last)
+    new_state = partial(state_activation, activate, activation, quantized_state, width)
+
+    def cell(inputs: int, nonzero: int) -> keras.layers.Layer:
+        return keras.layers.LSTMCell(width, activation=new_state(inputs), name="cell")
+
+    return stack(task, depth, real_last, cell)
 
 
 def clockwork(
-    task,
-    activate,
+    task: Task,
+    activate: Activate,
     *,
     width: Count,
     depth: Count,
@@ -80,68 +106,89 @@ def clockwork(
     activation: str,
     quantized_state: bool,
     real_last: bool,
-):
-    """Simple recurrent layers cut into modules of equal size, which change only every so many steps.
+) -> keras.Model:
+    """Return a net of simple recurrent layers whose modules update at different periods.
 
-    Koutnik, Greff, Gomez and Schmidhuber 2014, arXiv:1402.3511.
+    Args:
+        task: the inputs and outputs of the net.
+        activate: returns the hidden activations.
+        width: units of each recurrent layer, a multiple of the number of periods.
+        depth: number of recurrent layers.
+        periods: steps between two updates of each module, increasing; modules have equal widths.
+        activation: of the new state, where none is quantized.
+        quantized_state: apply the quantized activation of the precision to the new state too.
+        real_last: keep the output layer real-valued.
+
+    Raises:
+        ValueError: `width` is not a multiple of the number of periods, or periods do not increase.
+
+    References:
+        Koutnik, Greff, Gomez and Schmidhuber 2014, arXiv:1402.3511.
     """
     if width % len(periods or [1]):
         raise ValueError(
-            f"topology.width must be a multiple of {len(periods)}, as many topology.periods, got {width}"
+            f"topology.width must be a multiple of {len(periods)}, the number of topology.periods,"
+            f" got {width}"
         )
-    make = partial(ClockworkCell, periods=periods)
-    return _net(
-        task, depth, partial(_cell, make, width, activate, activation, quantized_state), real_last
-    )
+    new_state = partial(state_activation, activate, activation, quantized_state, width)
+
+    def cell(inputs: int, nonzero: int) -> keras.layers.Layer:
+        return ClockworkCell(width, periods, activation=new_state(inputs), name="cell")
+
+    return stack(task, depth, real_last, cell)
 
 
 def mut1(
-    task,
-    activate,
+    task: Task,
+    activate: Activate,
     *,
     width: Count,
     depth: Count,
     activation: str,
     quantized_state: bool,
     real_last: bool,
-):
-    """Gated layers found by search, whose candidate hears the input as it is.
+) -> keras.Model:
+    """Return a net of gated layers found by search, whose candidate adds tanh(x).
 
-    Jozefowicz, Zaremba and Sutskever 2015, "An Empirical Exploration of Recurrent Network Architectures".
+    References:
+        Jozefowicz, Zaremba and Sutskever 2015, "An Empirical Exploration of Recurrent Network
+        Architectures".
     """
-    return _net(
-        task,
-        depth,
-        partial(_cell, MUT1Cell, width, activate, activation, quantized_state),
-        real_last,
-    )
+    new_state = partial(state_activation, activate, activation, quantized_state, width)
+
+    def cell(inputs: int, nonzero: int) -> keras.layers.Layer:
+        return MUT1Cell(width, activation=new_state(inputs), name="cell")
+
+    return stack(task, depth, real_last, cell)
 
 
 def mut2(
-    task,
-    activate,
+    task: Task,
+    activate: Activate,
     *,
     width: Count,
     depth: Count,
     activation: str,
     quantized_state: bool,
     real_last: bool,
-):
-    """Gated layers found by search, whose reset gate hears the input as it is.
+) -> keras.Model:
+    """Return a net of gated layers found by search, whose reset gate adds x.
 
-    Jozefowicz, Zaremba and Sutskever 2015, "An Empirical Exploration of Recurrent Network Architectures".
+    References:
+        Jozefowicz, Zaremba and Sutskever 2015, "An Empirical Exploration of Recurrent Network
+        Architectures".
     """
-    return _net(
-        task,
-        depth,
-        partial(_cell, MUT2Cell, width, activate, activation, quantized_state),
-        real_last,
-    )
+    new_state = partial(state_activation, activate, activation, quantized_state, width)
+
+    def cell(inputs: int, nonzero: int) -> keras.layers.Layer:
+        return MUT2Cell(width, activation=new_state(inputs), name="cell")
+
+    return stack(task, depth, real_last, cell)
 
 
 def scaled_gru(
-    task,
-    activate,
+    task: Task,
+    activate: Activate,
     *,
     width: Count,
     depth: Count,
@@ -152,75 +199,34 @@ def scaled_gru(
     activation: str,
     quantized_state: bool,
     real_last: bool,
-):
-    """Gated recurrent layers for weights of +-1: W x is multiplied by 2^input_shift, U h by 2^recurrent_shift, ...
+) -> keras.Model:
+    """Return a net of gated recurrent units for weights of ±1, whose sums are scaled by powers of 2.
 
-    n products of size 1 add up to about sqrt(n). A shift of null takes that back to 1, that of U h to 1/2, so that
-    neither gates nor logits saturate, whatever the width.
+    W x is multiplied by 2^input_shift, U h by 2^recurrent_shift, b by 2^bias_shift and the logits by
+    2^output_shift. A sum of m products of size 1 has a size of about sqrt(m). A shift of None brings
+    W x and the logits back to about 1 and U h to about 1/2, so that nothing saturates.
 
-    Clark, Prabhu and Whaley 2017, whose shifts are -1 and -3, and none for biases and logits.
+    References:
+        Clark, Prabhu and Whaley 2017, "A Contextual Discretization framework for compressing
+        Recurrent Neural Networks": shifts of -1, -3, 0 and 0.
     """
-    state = _to_one(width)
+    normal = _normalizing_shift(width)
+    new_state = partial(state_activation, activate, activation, quantized_state, width)
 
-    def cell(fan_in, one_hot):
-        make = partial(
-            ScaledGRUCell,
-            input_shift=_to_one(1 if one_hot else fan_in) if input_shift is None else input_shift,
-            recurrent_shift=state - 1 if recurrent_shift is None else recurrent_shift,
+    def cell(inputs: int, nonzero: int) -> keras.layers.Layer:
+        return ScaledGRUCell(
+            width,
+            input_shift=_normalizing_shift(nonzero) if input_shift is None else input_shift,
+            recurrent_shift=normal - 1 if recurrent_shift is None else recurrent_shift,
             bias_shift=bias_shift,
+            activation=new_state(inputs),
+            name="cell",
         )
-        return _cell(make, width, activate, activation, quantized_state, fan_in, one_hot)
 
-    return _net(
-        task, depth, cell, real_last, 2.0 ** (state if output_shift is None else output_shift)
-    )
+    logits_scale = 2.0 ** (normal if output_shift is None else output_shift)
+    return stack(task, depth, real_last, cell, logits_scale=logits_scale)
 
 
-def _to_one(n: int) -> int:
-    """The power of two that brings a sum of n values of size 1 back to about 1."""
-    return -round(math.log2(n) / 2)
-
-
-def _cell(make, width, activate, activation, quantized_state, fan_in, one_hot):
-    """A cell of `width` that `make` makes, with its activation in a form in which it can be saved."""
-    real = keras.layers.Activation(activation)
-    chosen = activate(activation, fan_in + width) if quantized_state else real
-    if not isinstance(
-        chosen, keras.layers.Layer
-    ):  # a plain function becomes a model of Keras operations
-        inputs = keras.Input((width,))
-        chosen = keras.Model(inputs, chosen(inputs))
-    return make(
-        width,
-        activation=activation if isinstance(chosen, keras.layers.Activation) else chosen,
-        name="cell",
-    )
-
-
-def _net(task, depth, cell: Callable, real_last, logits_scale=1.0):
-    """`depth` recurrent layers of what `cell(fan_in, one_hot)` makes, and the logits."""
-    if len(task.shape) != (1 if task.tokens else 2):
-        raise ValueError(
-            f"a recurrent topology reads tokens or inputs of (steps, features), got a shape of {task.shape}"
-        )
-    x = inputs = keras.Input((None, *task.shape[1:]), dtype="int32" if task.tokens else "float32")
-    if task.tokens:
-        x = ops.one_hot(x, task.classes)
-    before, after = [], []
-    for number in range(depth):
-        layer = keras.layers.RNN(
-            cell(x.shape[-1], task.tokens and number == 0),
-            return_sequences=task.per_step or number < depth - 1,
-            return_state=task.carried,
-            name=f"recurrent_{number}",
-        )
-        if task.carried:
-            states = [keras.Input(state.shape[1:]) for state in layer.get_initial_state(1)]
-            x, *new = layer(x, initial_state=states)
-            before, after = before + states, after + new
-        else:
-            x = layer(x)
-    x = keras.layers.Dense(task.classes, name="real_logits" if real_last else "logits")(x)
-    if logits_scale != 1.0:
-        x = keras.layers.Rescaling(logits_scale)(x)
-    return keras.Model([inputs, *before], [x, *after]) if task.carried else keras.Model(inputs, x)
+def _normalizing_shift(m: int) -> int:
+    """Return the power of 2 that brings a sum of m values of size 1 back to about 1."""
+    return -round(math.log2(m) / 2)

@@ -86,9 +86,9 @@ def test_an_attack_does_not_count_for_the_training(options, changed, module, old
 def test_only_the_options_that_a_run_chooses_count(options, changed):
     dense, recurrent = options(), options("topology=gru", "dataset=mnist_rows")
     before = [run_fingerprint(c, DIGEST) for c in (dense, recurrent)]
-    changed("brnn.nets.recurrent", "name=", "name =")
+    changed("brnn.nets.stack", "name=", "name =")
     assert [run_fingerprint(c, DIGEST) for c in (dense, recurrent)] == before
-    changed("brnn.nets.recurrent", "logits_scale=1.0", "logits_scale=2.0")
+    changed("brnn.nets.stack", "scale: float = 1.0", "scale: float = 2.0")
     after = [run_fingerprint(c, DIGEST) for c in (dense, recurrent)]
     assert (after[0] == before[0], after[1] == before[1]) == (True, False)
 

@@ -136,7 +136,7 @@ def test_layers_are_those_of_keras():
 def test_a_width_that_the_periods_do_not_divide_is_refused():
     with pytest.raises(
         ValueError,
-        match=r"topology\.width must be a multiple of 3, as many topology\.periods, got 8",
+        match=r"topology\.width must be a multiple of 3, the number of topology\.periods, got 8",
     ):
         TOPOLOGIES["clockwork"](STREAM, real, periods=[1, 2, 4])
 
