@@ -32,7 +32,7 @@ import tensorflow as tf
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-import brnn.__main__  # noqa: F401  puts the sweeper on Hydra's path
+import brnn.cli.train  # noqa: F401  puts the sweeper on Hydra's path
 from brnn import paths
 from brnn.config import groups
 from brnn.config.check import check

@@ -15,7 +15,7 @@ from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from omegaconf import OmegaConf
 
-import brnn.cli.main  # noqa: F401  puts the plugins where Hydra finds them
+import brnn.cli.train  # noqa: F401  puts the plugins where Hydra finds them
 from brnn import paths
 from brnn.cli import compile_cache
 from brnn.config.check import check

@@ -184,7 +184,7 @@ CHECKED_WITHOUT = """
 import sys
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-import brnn.cli.main
+import brnn.cli.train
 from brnn import paths
 from brnn.config.check import check
 with initialize_config_dir(str(paths.conf()), version_base="1.3"):

@@ -102,7 +102,7 @@ def refusal(act, *errors):
         with warnings.catch_warnings(action="ignore"):
             act()
     except errors as error:
-        return messages.told(error)
+        return messages.message(error)
     return ""
 
 

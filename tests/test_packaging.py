@@ -52,7 +52,7 @@ def test_the_wheel_holds_every_option_and_every_module_and_nothing_else(wheel):
 
 def test_the_wheel_has_a_command_a_licence_and_its_range_of_python(wheel):
     (info,) = {name.split("/")[0] for name in wheel.namelist() if ".dist-info/" in name}
-    assert "brnn = brnn.__main__:main" in wheel.read(f"{info}/entry_points.txt").decode()
+    assert "brnn = brnn.cli.main:main" in wheel.read(f"{info}/entry_points.txt").decode()
     assert f"{info}/licenses/LICENSE" in wheel.namelist()
     assert "Requires-Python: <3.14,>=3.11" in wheel.read(f"{info}/METADATA").decode()
 

@@ -10,34 +10,34 @@ from pathlib import Path
 from brnn import paths
 from brnn.config.fingerprint import hash_json
 
-KEPT = 100  # compiled programs
-ROOM = 1 << 28  # bytes that must be free to keep any: XLA fails where it cannot write
+PROGRAMS = 100  # kept per processor, TensorFlow and flags
+FREE_BYTES = 1 << 28  # needed to keep any: XLA fails where it cannot write
+CPUINFO = Path("/proc/cpuinfo")
 
 
 def keep_compiled() -> None:
-    """Lets XLA keep the last 100 things that it compiled in the user's cache, for later processes.
+    """Let XLA keep the last 100 programs in the user's cache, for later processes.
 
-    They are for the same processor, TensorFlow and flags. Before XLA compiles anything; TF_XLA_FLAGS goes before.
+    Call it before XLA compiles anything. An environment variable TF_XLA_FLAGS of the user wins.
     """
-    information = (
-        Path("/proc/cpuinfo").read_text()
-        if Path("/proc/cpuinfo").exists()
-        else platform.processor()
-    )
-    features = next(
-        (line for line in information.splitlines() if line.startswith(("flags", "Features"))),
-        information,
-    )
     flags = [
         os.environ.get(name, "")
         for name in ("XLA_FLAGS", "TF_NUM_INTRAOP_THREADS", "CUDA_VISIBLE_DEVICES")
     ]
-    key = hash_json([importlib.metadata.version("tensorflow"), features, flags])
+    key = hash_json([importlib.metadata.version("tensorflow"), _processor(), flags])
     folder = paths.user_cache() / f"xla-{key}"
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # another process may be at the same
-            for old in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)[:-KEPT]:
-                old.unlink()
-        if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > ROOM:
+        with suppress(FileNotFoundError):  # another process may remove the same files
+            files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)
+            for file in files[:-PROGRAMS]:
+                file.unlink()
+        if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > FREE_BYTES:
             os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={folder}")
+
+
+def _processor() -> str:
+    """Return the features of the processor, on which compiled programs depend."""
+    description = CPUINFO.read_text() if CPUINFO.exists() else platform.processor()
+    features = (line for line in description.splitlines() if line.startswith(("flags", "Features")))
+    return next(features, description)

@@ -1,39 +1,51 @@
-"""One job: checked, its data loaded while its imports go on, and run."""
+"""One job: check its configuration, import what a run needs while its data load, and run it."""
 
 import json
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 
 from brnn.cli.compile_cache import keep_compiled
 from brnn.config.check import check
+from brnn.contracts import OnEpoch
 from brnn.data.load import load
 from brnn.terminal import stderr
 from brnn.tracking.sweep_job import SweepJob
 
 
 def run_job(
-    options: dict, job: SweepJob | None, suffix: str, report: Callable
+    options: dict[str, Any], job: SweepJob | None, suffix: str, on_epoch: OnEpoch
 ) -> float | list[float]:
-    """Checks a configuration and runs it; TensorFlow and MLflow are imported as the data load.
+    """Check a configuration and run it, as `brnn.runs.run.run` does.
 
-    One thread imports them both: two that share the interpreter take longer.
+    One thread imports TensorFlow and MLflow: two that share the interpreter take longer.
+
+    Args:
+        options: a composed configuration.
+        job: the place of the run in its sweep, if it is part of one.
+        suffix: the part of the run's name that distinguishes it from runs of the same groups.
+        on_epoch: called after each epoch; training ends early where it returns false.
+
+    Returns:
+        The objective of the run.
+
+    Raises:
+        ConfigError: the configuration cannot run.
+        DataError: the data cannot be read.
     """
     check(options)
     keep_compiled()
     stderr.keep_stderr()
-    imported = Future()
+    imported: Future = Future()
     threading.Thread(target=_import_run, args=(imported,), daemon=True).start()
-    if options["plugins"]:  # which may import Keras as well: it breaks where two threads are at it
+    if options["plugins"]:  # may import Keras too, which fails in two threads at a time
         imported.exception()  # waits
-    load(
-        json.dumps(options["dataset"]), tuple(options["plugins"])
-    )  # kept; what is wrong with it shows early
-    return imported.result()(options, job, suffix, report)
+    load(json.dumps(options["dataset"]), tuple(options["plugins"]))  # cached; fails early
+    return imported.result()(options, job, suffix, on_epoch)
 
 
-def _import_run(imported):
-    """Imports what a run needs, in a thread that a process does not wait for when it fails elsewhere."""
+def _import_run(imported: Future) -> None:
+    """Import `run` in a thread that a process does not wait for if it fails elsewhere."""
     try:
         from brnn.cli.startup import run
 

@@ -1,40 +1,56 @@
-"""Errors of Hydra and of this package as one line."""
+"""The messages of errors, Hydra's and our own, in one line."""
+
+import re
 
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from brnn import paths
+from brnn.config import groups
+from brnn.errors import did_you_mean
 
 OPEN = (
     "optimizer.",
     "hydra.sweeper.sampler.",
     "hydra.sweeper.pruner.",
 )  # keys that are arguments of a chosen class
+HYDRA_GROUPS = ("hydra/launcher", "hydra/sweeper")
 
 
-def is_override(argument: str) -> bool:
-    """Whether a word of the command line is an override: Hydra's parser wants all flags on one side of them."""
-    return argument.startswith("~") or ("=" in argument and not argument.startswith("-"))
-
-
-def told(error: Exception) -> str:
-    """An error in one line."""
+def message(error: Exception) -> str:
+    """Return the message of an error in one line: the key, its value and what is valid."""
     if isinstance(error, MissingConfigException) and error.options:
-        option = error.missing_cfg_file.rpartition("/")[2]
-        return f"{error.missing_cfg_file.rpartition('/')[0]} must be one of {', '.join(error.options)}, got {option}"
+        group, _, given = str(error.missing_cfg_file).rpartition("/")
+        return _unknown_option(group, given, list(error.options))
     if isinstance(error, OverrideParseException):
-        key, _, value = error.override.partition("=")
-        options = ", ".join(sorted(path.stem for path in (paths.conf() / key).glob("*.yaml")))
-        if options:
-            return f"{key} must be one of {options}, got {value}"
-        return f"{error.override} cannot be read; put its value in quotes, as in \"{key}='a (b)'\""
+        return _unreadable_override(error.override)
     cause = error.__cause__
     if isinstance(error, ConfigCompositionException) and isinstance(cause, OmegaConfBaseException):
-        keys = ", ".join(str(key) for key in cause.parent_node or () if key != "hydra")
-        others = (
-            f"; other arguments of its class need a plus: +{cause.full_key}=…"
-            if cause.full_key.startswith(OPEN)
-            else ""
-        )
-        return f"{cause.full_key} is not a key here; valid are: {keys or 'none'}{others}"
+        return _unknown_key(cause)
+    if deleted := re.fullmatch(r"Could not delete .*'(.+)' does not exist\.", str(error)):
+        keys = {*groups.GROUPS, *groups.option("", "config")}
+        return f"{deleted[1]} is not a key here{did_you_mean(deleted[1], keys)}"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _unknown_option(group: str, given: str, options: list[str]) -> str:
+    valid = [option for option in options if not option.endswith("_plugin")]
+    return f"{group} must be one of {', '.join(valid)}, got {given}{did_you_mean(given, valid)}"
+
+
+def _unreadable_override(override: str) -> str:
+    key, _, value = override.partition("=")
+    options = sorted(path.stem for path in (paths.conf() / key).glob("*.yaml"))
+    if options:
+        return _unknown_option(key, value, options)
+    return f"{override} cannot be read; put its value in quotes, as in \"{key}='a (b)'\""
+
+
+def _unknown_key(cause: OmegaConfBaseException) -> str:
+    full_key = str(cause.full_key)
+    keys = [str(key) for key in cause.parent_node or () if key != "hydra"]
+    others = HYDRA_GROUPS if "/" in full_key else ()
+    suggestion = did_you_mean(full_key.rpartition(".")[2], (*keys, *others))
+    if full_key.startswith(OPEN):
+        suggestion += f"; other arguments of its class need a plus: +{full_key}=…"
+    return f"{full_key} is not a key here; valid are: {', '.join(keys) or 'none'}{suggestion}"

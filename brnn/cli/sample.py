@@ -1,58 +1,94 @@
-"""The net of a run writes: `brnn sample run=<id> temperature=0.5 prompt='To be' length=300 seed=1`.
-
-What is left out is as in the configuration of that run; tracking.uri is that of conf/config.yaml, or given.
-"""
+"""`brnn sample`: write text by the net of a run on dataset=text."""
 
 import json
-import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import Any
 
+from brnn.cli.arguments import parse
+from brnn.cli.help_page import comments, table
 from brnn.config import groups
 from brnn.config.check import check
 from brnn.config.signatures import parameters
-from brnn.errors import ConfigError
-from brnn.terminal import lines, stderr
+from brnn.errors import ConfigError, did_you_mean
+from brnn.terminal import stderr
+
+EXAMPLE = "brnn sample run=<id> prompt='To be' temperature=0.5 length=300 seed=1"
+OTHER_KEYS = {
+    "run": "id of the run, as printed at its end (required)",
+    "tracking.uri": "the store of the run; by default that of conf/config.yaml",
+}
+
+
+def meanings() -> dict[str, str]:
+    """Return the keys of the command, with what each means."""
+    return OTHER_KEYS | comments("sample")
+
+
+def parser() -> ArgumentParser:
+    """Return the parser of the command's arguments."""
+    result = ArgumentParser(
+        prog="brnn sample",
+        usage="brnn sample run=<id> [key=value …]",
+        description=str(__doc__).partition(": ")[2],
+        epilog=f"keys, by default as in the run:\n{table(meanings())}\n\nexample:\n  {EXAMPLE}",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    result.add_argument("words", nargs="*", metavar="key=value", help="a key below")
+    return result
 
 
 def main(arguments: list[str]) -> None:
-    """Prints what the net of a run writes; errors are one line."""
-    if {"--help", "-h"} & set(arguments):
-        print(__doc__)
-        return
-    try:
-        print(_sample(dict(argument.partition("=")[::2] for argument in arguments)))
-    except (ValueError, RuntimeError) as error:  # of a configuration, or of the tracking store
-        lines.error(str(error))
-        sys.exit(1)
+    """Print a text that the net of a run writes."""
+    print(_sample(_given(parse(parser(), arguments).words)))
 
 
-def _sample(keys: dict[str, str]) -> str:
-    """The text that the net of the run `keys["run"]` writes, by the other keys."""
-    defaults = groups.option("", "config")
-    valid = parameters("brnn.runs.text", "write")
-    uri, run_id = keys.pop("tracking.uri", defaults["tracking"]["uri"]), keys.pop("run", None)
-    if not run_id or not keys.keys() <= valid.keys():
-        raise ConfigError(f"usage: brnn sample run=<id>; keys: tracking.uri, {', '.join(valid)}")
+def _given(words: list[str]) -> dict[str, str]:
+    """Return the keys and values of the command line.
+
+    Raises:
+        ConfigError: a word is not key=value, a key is unknown, or `run` is missing.
+    """
+    if bad := [word for word in words if "=" not in word]:
+        raise ConfigError(f"{bad[0]} is not key=value{did_you_mean(bad[0], meanings())}")
+    given = dict(word.partition("=")[::2] for word in words)
+    for key in given:
+        if key not in meanings():
+            raise ConfigError(
+                f"{key} is not a key of brnn sample; valid are: {', '.join(meanings())}"
+                f"{did_you_mean(key, meanings())}"
+            )
+    if not given.get("run"):
+        raise ConfigError(f"run is missing; try: {EXAMPLE}")
+    return given
+
+
+def _sample(given: dict[str, str]) -> str:
+    """Return the text that the net of the run `given["run"]` writes, by the other keys."""
+    defaults = groups.option("", "config")["tracking"]
+    run_id, uri = given["run"], given.get("tracking.uri", defaults["uri"])
     with stderr.quiet():
         from brnn.runs import text
         from brnn.tracking.store import open_store
-    store = open_store(uri=uri, experiment=defaults["tracking"]["experiment"])
+    store = open_store(uri=uri, experiment=defaults["experiment"])
     options, weights = store.net(run_id)
     if options["dataset"]["name"] != "text":
         raise ConfigError(
-            f"run must be one of dataset=text, got {run_id} of {options['dataset']['name']}"
+            f"run must be a run on dataset=text, got {run_id} on {options['dataset']['name']}"
         )
+    valid = parameters("brnn.runs.text", "write")
     options["sample"] |= {
-        key: text if valid[key] is str else _number(text) for key, text in keys.items()
+        key: value if valid[key] is str else _number(value)
+        for key, value in given.items()
+        if key not in OTHER_KEYS
     }
     check(options)
-    return text.write(
-        options, json.loads(store.text(run_id, "alphabet.json")), weights, **options["sample"]
-    )
+    alphabet = json.loads(store.text(run_id, "alphabet.json"))
+    return text.write(options, alphabet, weights, **options["sample"])
 
 
-def _number(text: str):
-    """The number that a text is, else the text, to be refused by its name."""
+def _number(value: str) -> Any:
+    """Return the number that a text states, else the text, for `check` to refuse."""
     try:
-        return json.loads(text)
+        return json.loads(value)
     except json.JSONDecodeError:
-        return text
+        return value

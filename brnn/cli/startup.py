@@ -1,11 +1,13 @@
-"""The imports of a run, in two thirds of their time and without TensorFlow's chatter.
+"""The imports of a run, in two thirds of their time and without TensorFlow's messages.
 
-Python's garbage collector would go through hundreds of thousands of objects again and again, all of which stay, and
-Keras looks for packages that nothing here uses (so that its wrappers for scikit-learn are not there for plugins).
+Python's garbage collector would scan hundreds of thousands of objects again and again, all of which
+stay. Keras imports packages that nothing here uses, so a plugin cannot use its wrappers for
+scikit-learn.
 """
 
 import gc
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from brnn.terminal import stderr
@@ -14,8 +16,8 @@ UNUSED = ("sklearn", "matplotlib.pyplot")  # imported by Keras where they are in
 
 
 @contextmanager
-def _uncollected():
-    """Leaves the garbage collector out, and what was made meanwhile out of later collections."""
+def _uncollected() -> Iterator[None]:
+    """Pause the garbage collector, and exempt from it what the block creates."""
     gc.disable()
     try:
         yield
@@ -25,10 +27,10 @@ def _uncollected():
 
 
 @contextmanager
-def _without(packages: tuple[str, ...]):
-    """Imports behave as if some packages were not installed."""
+def _without(packages: tuple[str, ...]) -> Iterator[None]:
+    """Let imports in the block fail as if some packages were not installed."""
     hidden = [name for name in packages if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
         yield
     finally:

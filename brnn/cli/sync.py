@@ -1,38 +1,48 @@
-"""Sends what a tracking server could not take to it, now that it is back: `brnn sync [checkpoints]`."""
+"""`brnn sync`: deliver the spools that a tracking server did not accept while it was away."""
 
-import argparse
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
+from brnn.cli.arguments import parse
 from brnn.errors import TrackingError
 from brnn.terminal import lines, stderr
 
 
-def main(arguments: list[str]) -> None:
-    """Delivers all spools of a folder, and says of each how many records it had.
-
-    The exit code is 1 if any stays, or if a server refused anything.
-    """
-    with stderr.quiet():
-        from brnn.tracking import records
-    parser = argparse.ArgumentParser(prog="brnn sync", description=__doc__)
-    parser.add_argument(
-        "checkpoints", nargs="?", default="checkpoints", help="the folder of that key"
+def parser() -> ArgumentParser:
+    """Return the parser of the command's arguments."""
+    result = ArgumentParser(prog="brnn sync", description=str(__doc__).partition(": ")[2])
+    result.add_argument(
+        "checkpoints", nargs="?", default="checkpoints", help="the folder of the key checkpoints"
     )
-    folder = parser.parse_args(arguments).checkpoints
-    spools = sorted(Path(folder).glob("*.jsonl"))
-    failed = False
-    for spool in spools:
-        try:
-            lines.note(f"{spool}: {records.deliver(spool)} records delivered")
-        except TrackingError as error:
-            failed = True
-            lines.error(f"{spool}: {error}")
-    for path in sorted(Path(folder).glob("*.refused")):
-        failed = True
+    return result
+
+
+def main(arguments: list[str]) -> None:
+    """Deliver all spools of a folder, and print how many records each had.
+
+    The exit code is 1 if any spool stays, or if a server has refused a record.
+    """
+    folder = Path(parse(parser(), arguments).checkpoints)
+    spools = sorted(folder.glob("*.jsonl"))
+    delivered = [_deliver(spool) for spool in spools]
+    refused = sorted(folder.glob("*.refused"))
+    for path in refused:
         lines.error(
-            f"{path} holds what a server refused; it is sent again if its name ends in .jsonl"
+            f"{path} holds records that a server refused; rename it to *.jsonl to send them again"
         )
     if not spools:
-        lines.note(f"nothing waits in {folder}")
-    sys.exit(int(failed))
+        lines.note(f"nothing to deliver in {folder}")
+    sys.exit(int(bool(refused) or not all(delivered)))
+
+
+def _deliver(spool: Path) -> bool:
+    """Deliver one spool, and return whether the server accepted it."""
+    with stderr.quiet():
+        from brnn.tracking import records
+    try:
+        lines.note(f"{spool}: {records.deliver(spool)} records delivered")
+    except TrackingError as error:
+        lines.error(f"{spool}: {error}")
+        return False
+    return True

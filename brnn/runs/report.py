@@ -1,12 +1,14 @@
 """What a run prints when it ends."""
 
+import shlex
+
 from brnn.terminal import lines, tables
 from brnn.tracking.store import Store
 
 
 def show_results(name: str, metrics: dict[str, float], store: Store, run_id: str) -> None:
     """Print the table of a finished run, its id, and the command that starts the MLflow UI."""
-    hint = f"run {run_id}\nmlflow ui --backend-store-uri {store.uri}"
+    hint = f"run={run_id}\n{_way_to_ui(store.uri)}"
     tables.results_table(name, metrics, seconds=metrics["time/seconds"], hint=hint)
 
 
@@ -14,3 +16,10 @@ def show_verdict(verdict: str, job: str) -> None:
     """Print whether a robust accuracy can be trusted; `job` names the run within a sweep."""
     text = verdict if verdict.startswith("attack") else f"trusted: {verdict}"
     lines.verdict(f"{job}  {text}".lstrip(), verdict == "yes")
+
+
+def _way_to_ui(uri: str) -> str:
+    """Return the address of a tracking server, or the shell command that shows a store of files."""
+    if uri.startswith(("http://", "https://")):
+        return uri
+    return f"mlflow ui --backend-store-uri {shlex.quote(uri)}"

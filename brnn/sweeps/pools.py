@@ -76,7 +76,7 @@ def cores() -> int:
 def warm() -> None:
     """Begins to import what a run needs in the process that others are forked from, and does not wait for it."""
     if METHOD == "forkserver":
-        forkserver.set_forkserver_preload(["brnn.cli.startup", "brnn.cli.main"])
+        forkserver.set_forkserver_preload(["brnn.cli.startup", "brnn.cli.job", "brnn.cli.train"])
         resource_tracker.ensure_running()  # which would lift the mask
         signal.pthread_sigmask(
             signal.SIG_BLOCK, {signal.SIGINT}

@@ -1,1 +1,1 @@
-"""What a person reads: lines, progress and tables; the only room that writes to the terminal."""
+"""What a person reads on the terminal; no other room writes to it."""

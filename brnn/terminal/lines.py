@@ -7,30 +7,31 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_UNLIMITED = 10_000  # columns of what is no terminal
+_UNLIMITED = 10_000  # columns where the stream is not a terminal
 
 
 def note(text: str) -> None:
-    """One line on stdout."""
+    """Print one line on stdout."""
     write(sys.stdout, one_line(text))
 
 
 def verdict(text: str, good: bool) -> None:
-    """One line on stdout, in green where it is good news."""
+    """Print one line on stdout, green if `good`, else yellow."""
     write(sys.stdout, Text(one_line(text), "green" if good else "bold yellow"))
 
 
 def warning(text: str) -> None:
-    """One line on stderr that begins with `warning:`."""
+    """Print one line on stderr that begins with `warning:`."""
     write(sys.stderr, Text.assemble(("warning:", "bold yellow"), f" {one_line(text)}"))
 
 
 def error(text: str) -> None:
-    """One line on stderr that begins with `error:`."""
+    """Print one line on stderr that begins with `error:`."""
     write(sys.stderr, Text.assemble(("error:", "bold red"), f" {one_line(text)}"))
 
 
 def open_console(stream: TextIO) -> Console:
+    """Return a console that writes text literally, of unlimited width where it is not a terminal."""
     terminal = stream.isatty()
     width = None if terminal else _UNLIMITED
     return Console(
@@ -44,9 +45,9 @@ def open_console(stream: TextIO) -> Console:
 
 
 def write(stream: TextIO, *parts: str | Text | Table) -> None:
-    """Writes all parts, each on lines of its own, in one go: what several processes write does not mix.
+    """Write all parts, each on lines of its own, at once, so that lines of processes do not mix.
 
-    The stream does the writing, not its console: while there is a progress bar, that puts the text above it.
+    The stream does the writing, not its console: a progress bar then stays below the text.
     """
     console = open_console(stream)
     with console.capture() as capture:
@@ -57,4 +58,5 @@ def write(stream: TextIO, *parts: str | Text | Table) -> None:
 
 
 def one_line(text: str) -> str:
+    """Return a text with its line breaks replaced by spaces."""
     return " ".join(text.splitlines())

@@ -4,16 +4,19 @@ from numbers import Integral
 
 
 def duration(seconds: float) -> str:
+    """Return seconds in the largest unit of which there are about two or more: s, min or h."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def size(size: float) -> str:
+    """Return bytes in KiB, or in MiB from one MiB."""
     return f"{size / 2**10:,.1f} KiB" if size < 2**20 else f"{size / 2**20:,.1f} MiB"
 
 
 def number(value: float | None) -> str:
+    """Return a whole number with separators, another with four digits, and nothing for None."""
     if value is None:
         return ""
     if isinstance(value, Integral):

@@ -6,25 +6,26 @@ import sys
 import tempfile
 import threading
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
 from brnn.terminal.lines import warning
 
-_STDERR = threading.RLock()  # held by whoever has put a file in its place
+_STDERR = threading.RLock()  # held while a file replaces stderr
 
 
 @contextmanager
-def quiet():
-    """Keeps what TensorFlow writes to stderr as it starts, and shows it only where the import fails."""
-    with _STDERR, tempfile.TemporaryFile() as kept:
+def quiet() -> Iterator[None]:
+    """Hide what other languages write to stderr; show it if the block fails, as an import may."""
+    with _STDERR, tempfile.TemporaryFile() as hidden:
         stderr = os.dup(2)
-        os.dup2(kept.fileno(), 2)
+        os.dup2(hidden.fileno(), 2)
         try:
             yield
         except BaseException:
-            kept.seek(0)
-            os.write(stderr, kept.read())
+            hidden.seek(0)
+            os.write(stderr, hidden.read())
             raise
         finally:
             os.dup2(stderr, 2)
@@ -33,11 +34,11 @@ def quiet():
 
 @cache
 def keep_stderr() -> None:
-    """Lets Python write to a copy of stderr, so that what one thread keeps `quiet` is not what another has to say."""
+    """Let Python write to a copy of stderr, so that `quiet` in one thread hides no other's lines."""
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
 
 
 def plain_warnings() -> None:
-    """Makes Python's warnings lines of `warning`; TensorFlow's, that a sweep traces each net anew, are left out."""
+    """Print Python's warnings by `warning`; hide TensorFlow's, that a sweep traces each net anew."""
     warnings.showwarning = lambda message, *_, **__: warning(str(message))
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -1,6 +1,7 @@
 """A run on text: its logged net predicts in a new process what it reported, and writes again."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -165,22 +166,16 @@ def test_a_run_leaves_a_sample_which_the_command_writes_again(finished, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["temperature=0"], "error: sample.temperature must be a finite number above 0, got 0"),
-        (["length=many"], "error: sample.length must be a whole number, 1 or more, got 'many'"),
-        (["prompt=THE"], "error: sample.prompt must be of the characters"),
-        (
-            ["lenght=3"],
-            "error: usage: python -m brnn.sample run=<id>; keys: tracking.uri, temperature, prompt, length",
-        ),
+        (["temperature=0"], "sample.temperature must be a finite number above 0, got 0"),
+        (["length=many"], "sample.length must be a whole number, 1 or more, got 'many'"),
+        (["prompt=THE"], "sample.prompt must be of the characters"),
     ],
 )
-def test_a_bad_key_is_refused_in_one_line(finished, words, message, capsys):
+def test_a_bad_value_is_refused_in_one_line(finished, words, message):
     _, _, found, store = finished
-    with pytest.raises(SystemExit):
+    with pytest.raises(ConfigError, match=re.escape(message)) as error:
         sample.main([f"run={found.info.run_id}", f"tracking.uri={store.uri}", *words])
-    error = capsys.readouterr().err
-    assert error.startswith(message)
-    assert error.count("\n") == 1
+    assert "\n" not in str(error.value)
 
 
 # What is written

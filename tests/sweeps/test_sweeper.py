@@ -173,7 +173,7 @@ def test_a_sweep_that_was_stopped_goes_on_under_the_same_parent(place):
     assert process.returncode == 143
     assert (
         err.splitlines()[-1]
-        == "error: stopped; the same command goes on after the last finished epoch"
+        == "error: stopped; the same command continues after the last finished epoch"
     )
     assert "Traceback" not in err
     assert "1 finished, 0 failed, 0 skipped, 1 killed" in out
@@ -352,7 +352,7 @@ def test_processes_do_not_outlive_the_one_that_gives_them_jobs(place, number):
     if number != signal.SIGKILL:
         assert process.returncode == 128 + number
         assert "0 finished, 0 failed, 0 skipped, 2 killed" in out
-        assert err == "error: stopped; the same command goes on after the last finished epoch\n"
+        assert err == "error: stopped; the same command continues after the last finished epoch\n"
         assert [one.info.status for one in runs(place)[1]] == ["KILLED"] * 2
 
 

@@ -184,7 +184,7 @@ def test_what_a_server_does_not_take_is_there_when_it_is_back(server, tmp_path, 
     aside, twice = last.with_suffix(".refused"), folder / "twice.refused"
     assert "Invalid artifact path: '..'" in done.stderr
     assert f"; put aside in {aside}" in done.stderr
-    assert f"error: {aside} holds what a server refused; " in done.stderr
+    assert f"error: {aside} holds records that a server refused; " in done.stderr
     assert f"{last}: 5 records delivered" in done.stdout
     assert (done.returncode, set(folder.iterdir())) == (1, {aside, twice})
     assert json.loads(aside.read_text().splitlines()[1])["file"] == "../a.txt"

@@ -1,0 +1,38 @@
+"""Errors and signals as one line and an exit code."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from brnn.errors import TRACEBACK
+from brnn.terminal import lines
+
+
+@contextmanager
+def in_one_line(stopped: str) -> Iterator[None]:
+    """End the process where the block fails: one line on stderr, with exit code 1 or that of a signal.
+
+    With the environment variable BRNN_TRACEBACK an error is raised, with its traceback.
+
+    Args:
+        stopped: the line after Ctrl-C or SIGTERM.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        lines.error(stopped)
+        sys.exit(128 + (interrupt.args or (signal.SIGINT,))[0])
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        from brnn.cli.messages import message  # which imports Hydra
+
+        lines.error(message(error))
+        sys.exit(1)
+
+
+def interrupt(number: int, _: object) -> None:
+    """Handle a signal as Python handles Ctrl-C."""
+    raise KeyboardInterrupt(number)

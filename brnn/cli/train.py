@@ -1,0 +1,92 @@
+"""`brnn key=value …`: train and attack one net, or with --multirun a sweep of them."""
+
+import os
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises, and `failures` prints one line
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.append(str(Path(__file__).resolve().parents[1] / "_ext"))  # the sweepers and launchers
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from brnn import paths
+from brnn.cli import failures
+from brnn.cli.arguments import is_override, parse
+from brnn.cli.main import COMMANDS
+from brnn.errors import ConfigError, did_you_mean
+from brnn.tracking.sweep_job import SweepJob
+
+STOPPED = "stopped; the same command continues after the last finished epoch"
+
+
+def main(arguments: list[str]) -> None:
+    """Train by the overrides and flags of a command line, or do what a flag says instead."""
+    with failures.in_one_line(STOPPED):
+        flags = parse(get_args_parser(), arguments)
+        _check_words(flags.overrides)
+        if flags.help:
+            from brnn.cli import help_page
+
+            print(help_page.text())
+        elif flags.shell_completion and any(w.startswith("query=") for w in flags.overrides):
+            from brnn.cli import completion
+
+            completion.query(_hydra)
+        else:
+            # Hydra's parser wants the overrides on one side of the flags
+            sys.argv[1:] = sorted(arguments, key=is_override, reverse=True)
+            _hydra()
+
+
+def task(composed: DictConfig, job: SweepJob | None = None) -> float | list[float] | None:
+    """Run a composed configuration, alone or as a job of a sweep, also one of Hydra's own sweepers.
+
+    Returns:
+        The objective of the run; none where `dry_run` only prints what would run.
+    """
+    if job is not None:
+        from brnn.cli.job import run_job
+        from brnn.sweeps import sweep
+
+        return sweep.job(_plain(composed), run_job, job)
+    single = HydraConfig.get().mode == RunMode.RUN  # else an error ends this job alone
+    with failures.in_one_line(STOPPED) if single else nullcontext():  # Hydra would add lines
+        options = _plain(composed)
+        if options["dry_run"]:
+            from brnn.sweeps import plan
+
+            plan.plan([list(HydraConfig.get().overrides.task)], [options])
+            return None
+        from brnn.cli.job import run_job
+
+        return run_job(options, None, "", lambda epoch, metrics: True)
+
+
+def _plain(composed: DictConfig) -> dict[str, Any]:
+    return OmegaConf.to_container(composed, resolve=True)  # type: ignore[return-value]
+
+
+_hydra = hydra.main(version_base="1.3", config_path=str(paths.conf()), config_name="config")(task)
+
+
+def _check_words(words: list[str]) -> None:
+    """Check that the words beside the flags are overrides.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    for word in words:
+        if word in COMMANDS:
+            raise ConfigError(f"{word} is a command and must be the first word")
+        if not is_override(word):
+            suggestion = did_you_mean(word, COMMANDS)
+            raise ConfigError(
+                f"{word} is neither a command ({', '.join(COMMANDS)}) nor key=value{suggestion}"
+            )
