@@ -1,18 +1,13 @@
 """The entry point: one door to all commands, errors in one line before anything heavy is imported."""
 
-import importlib.metadata
 import os
 import subprocess
 import sys
-import tomllib
-from pathlib import Path
 
 import pytest
 
 import brnn
 from brnn.cli.main import COMMANDS
-
-ROOT = Path(brnn.__file__).parents[1]
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["epochs=3", "--version"]])
@@ -20,12 +15,6 @@ def test_the_version_is_the_package_s_and_needs_neither_hydra_nor_tensorflow(lig
     done = light(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"brnn {brnn.__version__}\n"
-
-
-def test_the_version_is_that_of_the_distribution():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["version"] == brnn.__version__
-    assert importlib.metadata.version("brnn")
 
 
 VERSION_WITHOUT = """
