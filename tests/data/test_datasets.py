@@ -1,4 +1,4 @@
-"""Data sets of images: the promised split of the promised pixels, or one line that says what to do."""
+"""Data sets of images: the stated splits of the stated pixels, or one line that states what to do."""
 
 import gzip
 import hashlib
@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brnn.data import dataset, images, readers, sequences
+from brnn.data.folders import data_folder
 from brnn.data.load import digest
-from brnn.errors import DataWarning
+from brnn.errors import DataError, DataWarning
 
 SHARE = 0.08333333  # 5,000 of 60,000
 X = np.array([[0, 255], [51, 0], [102, 0], [153, 0], [204, 0]], np.uint8)  # k / 5 of 255
@@ -37,17 +38,17 @@ def data(*arrays, **fields):
     return dataset.Data(*pairs, **({"classes": 10, "source": "generated"} | fields))
 
 
-def test_digest_is_the_sha256_of_what_labels_stand_for_and_types_shapes_and_bytes():
-    one = np.array([[1.0, 2.0]], np.float32)
+def test_the_digest_is_the_sha256_of_classes_alphabet_types_shapes_and_bytes():
+    array = np.array([[1.0, 2.0]], np.float32)
     pixels = b"float32(1, 2)" + b"\x00\x00\x80\x3f\x00\x00\x00\x40"  # 1 and 2 in IEEE 754
     labels = b"int32(1,)" + bytes(4)
     assert (
-        digest(data(one, one, one))
+        digest(data(array, array, array))
         == hashlib.sha256(b"10 None" + 3 * (pixels + labels)).hexdigest()
     )
 
 
-def test_digest_sees_one_value_a_shape_and_a_split_but_not_where_data_came_from():
+def test_the_digest_depends_on_values_shapes_and_splits_but_not_on_the_source():
     a, b, none = np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((0, 3))
     b[1, 2] = 1e-9
     others = [
@@ -56,7 +57,7 @@ def test_digest_sees_one_value_a_shape_and_a_split_but_not_where_data_came_from(
         data(a, none, a),
         data(a, a, a, tokens="ab"),
     ]
-    digests = [digest(one) for one in (data(a, a, a), *others)]
+    digests = [digest(other) for other in (data(a, a, a), *others)]
     assert len(set(digests)) == 5
     assert digest(data(a, a, a, source="idx")) == digests[0]
 
@@ -71,31 +72,24 @@ def idx(array) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path):
-    """Four IDX files, two of them compressed, and the checksums of what is in them."""
-    generator = np.random.default_rng(0)
-    images, labels = (
-        generator.integers(256, size=(3, 28, 28), dtype=np.uint8),
-        np.array([7, 2, 1], np.uint8),
-    )
-    contents = dict(
-        zip(images.MNIST, map(idx, (images, labels, images[:2], labels[:2])), strict=True)
-    )
+    """Four IDX files, two of them compressed, and the checksums of their content."""
+    x = np.random.default_rng(0).integers(256, size=(3, 28, 28), dtype=np.uint8)
+    y = np.array([7, 2, 1], np.uint8)
+    contents = dict(zip(images.MNIST, map(idx, (x, y, x[:2], y[:2])), strict=True))
     for name, content in contents.items():
         if name.startswith("train"):
             (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
         else:
             (tmp_path / name).write_bytes(content)
     checksums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    return tmp_path, checksums, images, labels
+    return tmp_path, checksums, x, y
 
 
 def test_idx_files_are_read_compressed_or_not(folder):
-    root, checksums, images, labels = folder
-    x, y, x_test, y_test = readers.read_idx(root, checksums)
-    np.testing.assert_array_equal(x, images)
-    np.testing.assert_array_equal(y, labels)
-    np.testing.assert_array_equal(x_test, images[:2])
-    np.testing.assert_array_equal(y_test, labels[:2])
+    root, checksums, x, y = folder
+    arrays = readers.read_idx(root, checksums)
+    for array, expected in zip(arrays, (x, y, x[:2], y[:2]), strict=True):
+        np.testing.assert_array_equal(array, expected)
 
 
 def test_a_folder_without_idx_files_has_no_arrays(tmp_path):
@@ -108,7 +102,7 @@ def test_missing_idx_files_are_named(folder):
     (root / "t10k-labels-idx1-ubyte").unlink()
     (root / "train-images-idx3-ubyte.gz").unlink()
     with pytest.raises(
-        FileNotFoundError, match=r"add t10k-labels-idx1-ubyte, train-images-idx3-ubyte$"
+        DataError, match=r"only some of .*add t10k-labels-idx1-ubyte, train-images-idx3-ubyte$"
     ):
         readers.read_idx(root, checksums)
 
@@ -129,7 +123,7 @@ def test_a_damaged_gzip_is_named(folder, damage):
     path = root / "train-images-idx3-ubyte.gz"
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(
-        ValueError, match=r"train-images-idx3-ubyte\.gz (cannot be read|is not the original).*get "
+        DataError, match=r"train-images-idx3-ubyte\.gz (cannot be read|is not the original).*get "
     ):
         readers.read_idx(root, checksums)
 
@@ -149,17 +143,51 @@ def test_a_changed_idx_file_is_named(folder, damage):
     root, checksums, *_ = folder
     path = root / "t10k-images-idx3-ubyte"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match="t10k-images-idx3-ubyte is not the original file"):
+    with pytest.raises(DataError, match="t10k-images-idx3-ubyte is not the original file"):
         readers.read_idx(root, checksums)
 
 
 @pytest.mark.parametrize("option", [images.mnist, images.fashion_mnist])
 def test_other_images_under_the_names_of_mnist_are_refused(folder, option):
     with pytest.raises(
-        ValueError,
+        DataError,
         match="is not the original file: get it again; data of your own go into dataset=arr",
     ):
         option(root=str(folder[0]), validation=0.0)
+
+
+# Folders
+
+
+def test_the_folder_is_the_one_named_else_that_of_the_variable_else_data(tmp_path, monkeypatch):
+    monkeypatch.delenv("BRNN_DATA", raising=False)
+    assert data_folder(None, "mnist") == Path("data/mnist")
+    monkeypatch.setenv("BRNN_DATA", "")
+    assert data_folder(None, "mnist") == Path("data/mnist")
+    monkeypatch.setenv("BRNN_DATA", str(tmp_path))
+    assert data_folder(None, "mnist") == tmp_path / "mnist"  # which does not exist
+    (tmp_path / "mine").mkdir()
+    assert data_folder(str(tmp_path / "mine"), "mnist") == tmp_path / "mine"
+
+
+def test_a_named_folder_that_does_not_exist_is_refused(tmp_path, monkeypatch):
+    absent = tmp_path / "mnits"
+    for option in (images.mnist, images.fashion_mnist):
+        with pytest.raises(
+            DataError, match=rf"^dataset\.root must be a folder that exists, got {absent}$"
+        ):
+            option(root=str(absent), validation=SHARE)
+    monkeypatch.setenv("BRNN_DATA", str(absent))
+    with pytest.raises(DataError, match=rf"^BRNN_DATA must be a folder that exists, got {absent}$"):
+        images.mnist(root=None, validation=SHARE)
+
+
+def test_a_named_folder_without_the_files_is_refused(tmp_path):
+    for option in (images.mnist, images.fashion_mnist):
+        with pytest.raises(
+            DataError, match=rf"^dataset\.root must hold .*, got {tmp_path} with none of them$"
+        ):
+            option(root=str(tmp_path), validation=SHARE)
 
 
 # MNIST and Fashion-MNIST
@@ -179,8 +207,9 @@ def test_mnist_is_split_into_the_last_55000_the_first_5000_and_10000():
 
 
 @needs_fashion
-def test_fashion_mnist_of_debian_is_found(tmp_path):
-    got = images.fashion_mnist(root=str(tmp_path), validation=SHARE)
+def test_fashion_mnist_is_read_from_debians_package(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRNN_DATA", str(tmp_path))
+    got = images.fashion_mnist(root=None, validation=SHARE)
     assert [len(split[0]) for split in (got.train, got.validation, got.test)] == [
         55_000,
         5_000,
@@ -191,59 +220,68 @@ def test_fashion_mnist_of_debian_is_found(tmp_path):
 
 
 OFFLINE = """
-import os, shutil, socket, sys, warnings
+import os, pathlib, shutil, socket, sys, warnings
 import numpy as np
-from brnn import datasets
+from brnn.data import images, sequences
+from brnn.errors import DataError, DataWarning
 
 assert "tensorflow" not in sys.modules, "importing the data sets must not import TensorFlow"
-out, home = sys.argv[1:]
+out, home, texts = sys.argv[1:]
 arrays = {}
+keys = {"root": None, "validation": 0.25}
+order = {"permutation_seed": 3}
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    for key, get in {
-        "images": lambda: datasets.mnist(root="nowhere", validation=0.25),
-        "rows": lambda: datasets.mnist_rows(root="nowhere", validation=0.25, permuted=True, permutation_seed=3),
-        "pixels": lambda: datasets.mnist_pixels(root="nowhere", validation=0.25, permuted=False, permutation_seed=3),
+    for key, load in {
+        "images": lambda: images.mnist(**keys),
+        "rows": lambda: sequences.mnist_rows(**keys, permuted=True, **order),
+        "pixels": lambda: sequences.mnist_pixels(**keys, permuted=False, **order),
     }.items():
-        got = get()
-        arrays[f"{key}_source"] = got.source
+        data = load()
+        arrays[f"{key}_source"] = data.source
         for split in ("train", "validation", "test"):
-            arrays[f"{key}_{split}_x"], arrays[f"{key}_{split}_y"] = getattr(got, split)
-arrays["warnings"] = [str(w.message) for w in caught if w.category is datasets.DataWarning]
-arrays["patience"] = str(socket.getdefaulttimeout())
+            arrays[f"{key}_{split}_x"], arrays[f"{key}_{split}_y"] = getattr(data, split)
+arrays["warnings"] = [str(w.message) for w in caught if w.category is DataWarning]
+arrays["timeout"] = str(socket.getdefaulttimeout())
 
-datasets.DEBIAN_FASHION = "nowhere"
-text = dict(path="tinyshakespeare", root="nowhere", sequence=128, carried=True, validation=0.05, test=0.05)
-for key, get in {
-    "fashion": lambda: datasets.fashion_mnist(root="nowhere", validation=0.1),
-    "text": lambda: datasets.text(**text),
+images.DEBIAN_FASHION = pathlib.Path("nowhere")
+keys = {"path": "tinyshakespeare", "sequence": 128, "carried": True, "validation": 0.05, "test": 0.05}
+for key, load in {
+    "fashion": lambda: images.fashion_mnist(root=None, validation=0.1),
+    "text": lambda: sequences.text(root=None, **keys),
 }.items():
     try:
-        get()
-    except FileNotFoundError as error:
+        load()
+    except DataError as error:
         arrays[key] = str(error)
-if "BRNN_DATA" in os.environ:
-    cache = f"{home}/datasets/tinyshakespeare"
-    shutil.copytree(os.environ["BRNN_DATA"] + "/tinyshakespeare", cache, dirs_exist_ok=True)
-    arrays["cached"] = datasets.text(**text).tokens
+if texts:
+    shutil.copytree(texts, f"{home}/datasets/tinyshakespeare", dirs_exist_ok=True)
+    arrays["cached"] = sequences.text(root=None, **keys).tokens
 np.savez(out, **arrays)
 """
 
 
 @pytest.fixture(scope="module")
 def offline(tmp_path_factory):
-    """What a process finds that has neither files nor Keras' cache, and whose only way out is a closed port."""
-    out, home = tmp_path_factory.mktemp("offline") / "found.npz", tmp_path_factory.mktemp("keras")
-    kept = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    """The data sets of a process without files, Keras' cache and network (its proxy is a closed port)."""
+    folder, home = tmp_path_factory.mktemp("offline"), tmp_path_factory.mktemp("keras")
+    texts = f"{os.environ['BRNN_DATA']}/tinyshakespeare" if "BRNN_DATA" in os.environ else ""
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if key != "BRNN_DATA" and not key.lower().endswith("_proxy")
+    }
+    out = folder / "arrays.npz"
     process = subprocess.run(
-        [sys.executable, "-c", OFFLINE, str(out), str(home)],
+        [sys.executable, "-c", OFFLINE, str(out), str(home), texts],
         env=kept
         | {
             "KERAS_HOME": str(home),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
             "https_proxy": "http://127.0.0.1:1",
             "TF_CPP_MIN_LOG_LEVEL": "3",
         },
-        cwd=Path(__file__).parents[1],
+        cwd=folder,
         capture_output=True,
         text=True,
     )
@@ -277,26 +315,26 @@ def test_embedded_digits_are_announced_each_time_and_nothing_else_is_printed(off
     message = offline["warnings"][0]
     assert message.startswith("ONLY 5,000 DIGITS")
     assert "\n" not in message
-    assert "into nowhere (dataset.root)" in message
+    assert "into data/mnist (or name their folder by dataset.root)" in message
     assert all(name in message for name in images.MNIST)
     assert offline["printed"] == ""
-    assert offline["patience"] == "None"
+    assert offline["timeout"] == "None"
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_mnist_rows_put_all_pixels_in_one_order(offline, split):
-    images, rows = offline[f"images_{split}_x"], offline[f"rows_{split}_x"]
+    pictures, rows = offline[f"images_{split}_x"], offline[f"rows_{split}_x"]
     order = np.random.default_rng(3).permutation(784)
-    assert rows.shape == (len(images), 28, 28)
-    np.testing.assert_array_equal(rows[5].ravel(), images[5].ravel()[order])
-    np.testing.assert_array_equal(rows[-1, 2, 3], images[-1].ravel()[order[2 * 28 + 3]])
+    assert rows.shape == (len(pictures), 28, 28)
+    np.testing.assert_array_equal(rows[5].ravel(), pictures[5].ravel()[order])
+    np.testing.assert_array_equal(rows[-1, 2, 3], pictures[-1].ravel()[order[2 * 28 + 3]])
     np.testing.assert_array_equal(offline[f"rows_{split}_y"], offline[f"images_{split}_y"])
 
 
 def test_mnist_pixels_are_read_like_a_page(offline):
-    images, pixels = offline["images_train_x"], offline["pixels_train_x"]
+    pictures, pixels = offline["images_train_x"], offline["pixels_train_x"]
     assert pixels.shape == (3000, 784, 1)
-    np.testing.assert_array_equal(pixels[:, 10 * 28 + 14, 0], images[:, 10, 14])
+    np.testing.assert_array_equal(pixels[:, 10 * 28 + 14, 0], pictures[:, 10, 14])
 
 
 def test_without_fashion_mnist_three_ways_are_named(offline):
@@ -315,7 +353,7 @@ def test_a_text_in_the_cache_needs_no_network(offline):
     assert len(str(offline["cached"])) == 65
 
 
-# Arrays of one's own
+# A user's own arrays
 
 
 @pytest.fixture
@@ -353,10 +391,27 @@ def test_floats_are_kept_as_they_are(arrays):
 
 
 def test_a_test_split_of_its_own_is_taken_and_counts_for_the_classes(arrays):
-    with pytest.warns(DataWarning, match=r"mine.npz: classes \[4\] are tested, never trained"):
+    with pytest.warns(
+        DataWarning, match=r"mine.npz: the classes \[4\] are in the test split, and not"
+    ):
         got = arrays(x=X, y=Y, x_test=X[:1], y_test=np.array([4]))
     assert [len(split[0]) for split in (got.train, got.validation, got.test)] == [5, 0, 1]
     assert got.classes == 5
+
+
+def test_the_names_of_keras_and_labels_in_a_column_are_read_alike(arrays):
+    plain = arrays(x=X, y=Y, x_test=X[:2], y_test=Y[:2], validation=0.4)
+    named = arrays(x_train=X, y_train=Y[:, None], x_test=X[:2], y_test=Y[:2, None], validation=0.4)
+    assert digest(named) == digest(plain)
+    assert named.train[1].shape == (3,)
+    assert digest(arrays(x_train=X, y_train=Y[:, None])) == digest(arrays(x=X, y=Y))
+
+
+def test_an_error_names_the_array_as_the_file_does(arrays):
+    with pytest.raises(DataError, match=r"mine\.npz: y_train must hold whole numbers"):
+        arrays(x_train=X, y_train=Y + 0.5)
+    with pytest.raises(DataError, match="the rows of x_train and x_test must have one shape"):
+        arrays(x_train=X, y_train=Y, x_test=X[:, :1], y_test=Y)
 
 
 def test_sorted_rows_are_announced_and_a_seed_shuffles_them(arrays):
@@ -395,9 +450,15 @@ def test_every_row_is_in_exactly_one_split(tmp_path_factory, n, validation, test
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ({"x": X}, "must hold x, y or x, y, x_test, y_test; it holds x$"),
+        (
+            {"x": X},
+            "must hold x, y or x_train, y_train, and may hold both x_test, y_test; it holds x$",
+        ),
         ({}, "it holds nothing$"),
         ({"x": X, "y": Y, "x_test": X}, "it holds x, y, x_test$"),
+        ({"x_train": X, "y": Y}, "it holds x_train, y$"),
+        ({"x": X, "y": Y, "x_train": X, "y_train": Y}, "it holds x, y, x_train, y_train$"),
+        ({"x_test": X, "y_test": Y}, "it holds x_test, y_test$"),
         ({"x": X, "y": Y, "x_tset": X, "y_tset": Y}, "it holds x, y, x_tset, y_tset$"),
         ({"x": Y, "y": Y}, r"x must have shape \(n, \.\.\.\) and values, got shape \(5,\)"),
         ({"x": X[:0], "y": Y[:0]}, r"x must have shape .* got shape \(0, 2\)"),
@@ -422,7 +483,7 @@ def test_every_row_is_in_exactly_one_split(tmp_path_factory, n, validation, test
         ({"x": FLOATS + np.inf, "y": Y}, "x must be finite"),
         (
             {"x": FLOATS, "y": Y[:4]},
-            r"y must have one label for each of 5 rows, shape \(5,\), got \(4,\)",
+            r"y must have one label for each of 5 rows, shape \(5,\) or \(5, 1\), got \(4,\)",
         ),
         ({"x": FLOATS, "y": np.eye(2)[Y]}, r"y must have one label .* got \(5, 2\)"),
         ({"x": FLOATS, "y": np.array(list("abcab"))}, "y must hold whole numbers from 0, got <U1"),
@@ -466,8 +527,8 @@ def test_every_row_is_in_exactly_one_split(tmp_path_factory, n, validation, test
         ),
     ],
 )
-def test_arrays_that_are_no_data_set_are_refused(arrays, named, message):
-    with pytest.raises(ValueError, match=message) as refused:
+def test_arrays_that_are_not_a_data_set_are_refused(arrays, named, message):
+    with pytest.raises(DataError, match=message) as refused:
         arrays(**named)
     assert "\n" not in str(refused.value)
     assert "mine.npz" in str(refused.value) or "dataset." in str(refused.value)
@@ -486,7 +547,7 @@ class Trap:
 def test_a_pickle_is_refused_and_not_run(arrays, tmp_path):
     trap = np.array([Trap(str(tmp_path / "sprung"))] * 5, dtype=object)
     with pytest.raises(
-        ValueError, match=r"mine\.npz cannot be read .*: write plain arrays with numpy.savez"
+        DataError, match=r"mine\.npz cannot be read .*: write plain arrays with numpy.savez"
     ):
         arrays(x=X, y=trap)
     assert not (tmp_path / "sprung").exists()
@@ -504,26 +565,26 @@ def broken_zip(path):
     [
         (
             lambda path: path.write_bytes(b""),
-            "is no .npz file: write it with numpy.savez_compressed",
+            "is not an .npz file: write it with numpy.savez_compressed",
         ),
-        (lambda path: path.write_bytes(b"\x80\x04N."), "is no .npz file"),
-        (lambda path: np.save(path.open("wb"), X), "is no .npz file"),
+        (lambda path: path.write_bytes(b"\x80\x04N."), "is not an .npz file"),
+        (lambda path: np.save(path.open("wb"), X), "is not an .npz file"),
         (broken_zip, "cannot be read"),
     ],
     ids=["empty", "pickle", "npy", "broken"],
 )
-def test_a_file_that_is_no_npz_is_refused(tmp_path, write, message):
+def test_a_file_that_is_not_an_npz_is_refused(tmp_path, write, message):
     path = tmp_path / "mine.npz"
     write(path)
-    with pytest.raises(ValueError, match=f"mine.npz {message}"):
+    with pytest.raises(DataError, match=f"mine.npz {message}"):
         images.arrays(path=str(path), validation=0.0, test=0.2, seed=None)
 
 
 def test_a_path_must_be_given_and_exist(tmp_path):
     with pytest.raises(
-        ValueError, match=r"dataset\.path must name an \.npz file with the arrays x and y, got null"
+        DataError, match=r"dataset\.path must name an \.npz file with the arrays x and y, got null"
     ):
         images.arrays(path=None, validation=0.0, test=0.2, seed=None)
     for path in (tmp_path, tmp_path / "none.npz"):
-        with pytest.raises(FileNotFoundError, match=f"got {path}, which is no file"):
+        with pytest.raises(DataError, match=f"got {path}, which is not a file"):
             images.arrays(path=str(path), validation=0.0, test=0.2, seed=None)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from brnn.data import sequences
 from brnn.data.load import digest
+from brnn.errors import DataError
 
 needs_data = pytest.mark.skipif(
     "BRNN_DATA" not in os.environ, reason="BRNN_DATA names no folder of data sets"
@@ -23,7 +24,7 @@ def read(path, content, *, sequence=3, validation=0.0, test=0.5):
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return sequences.text(
         path=str(path),
-        root="unused",
+        root=None,
         sequence=sequence,
         carried=True,
         validation=validation,
@@ -110,37 +111,45 @@ def test_tokens_spell_the_text_and_rows_continue_each_other(
     ],
 )
 def test_a_text_that_cannot_be_learned_is_refused(tmp_path, content, keys, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(DataError, match=message):
         read(tmp_path / "text", content, **keys)
 
 
 def test_a_text_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match=r"dataset\.path must name a text in UTF-8, got .*none"
-    ):
+    with pytest.raises(DataError, match=r"dataset\.path must name a text in UTF-8, got .*none"):
         sequences.text(
             path=str(tmp_path / "none"),
-            root="unused",
+            root=None,
             sequence=3,
             carried=True,
             validation=0.0,
             test=0.5,
         )
+
+
+def tinyshakespeare(root):
+    return sequences.text(
+        path="tinyshakespeare", root=root, sequence=3, carried=True, validation=0.0, test=0.5
+    )
 
 
 def test_another_text_in_the_place_of_tinyshakespeare_is_refused(tmp_path):
     (tmp_path / "input.txt").write_text("First Citizen:\n")
     with pytest.raises(
-        ValueError, match=r"input.txt is not the original: get it again, or set dataset.path="
+        DataError, match=r"input.txt is not the original: get it again, or set dataset.path="
     ):
-        sequences.text(
-            path="tinyshakespeare",
-            root=str(tmp_path),
-            sequence=3,
-            carried=True,
-            validation=0.0,
-            test=0.5,
-        )
+        tinyshakespeare(str(tmp_path))
+
+
+def test_a_named_folder_without_tinyshakespeare_is_refused(tmp_path):
+    with pytest.raises(
+        DataError, match=rf"^dataset\.root must hold input\.txt, got {tmp_path} without it$"
+    ):
+        tinyshakespeare(str(tmp_path))
+    with pytest.raises(
+        DataError, match=r"^dataset\.root must be a folder that exists, got .*none$"
+    ):
+        tinyshakespeare(str(tmp_path / "none"))
 
 
 @needs_data
@@ -208,7 +217,7 @@ def test_a_task_depends_on_its_seed_alone_and_a_split_not_on_the_size_of_another
 
 
 def test_copying_one_symbol_is_refused():
-    with pytest.raises(ValueError, match=r"dataset\.symbols must be at least 2 .*, got 1"):
+    with pytest.raises(DataError, match=r"dataset\.symbols must be at least 2, .*, got 1"):
         copying(symbols=1)
 
 
@@ -243,7 +252,7 @@ def test_answering_1_has_the_promised_error():
 
 def test_adding_in_one_step_is_refused():
     with pytest.raises(
-        ValueError, match=r"dataset\.length must be at least 2, for two marked numbers, got 1"
+        DataError, match=r"dataset\.length must be at least 2, for two marked numbers, got 1"
     ):
         sequences.adding(train=1, validation=0, test=1, length=1, seed=0)
 
@@ -340,12 +349,10 @@ def truncated(path):
 def test_a_sound_that_cannot_be_used_is_refused(tmp_path, write, message):
     path = tmp_path / "sound.wav"
     write(path)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(DataError, match=message):
         sequences.waveform(path=str(path), samples=4, copies=1)
 
 
 def test_a_sound_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match=r"dataset\.path must name a WAV file, got .*none\.wav"
-    ):
+    with pytest.raises(DataError, match=r"dataset\.path must name a WAV file, got .*none\.wav"):
         sequences.waveform(path=str(tmp_path / "none.wav"), samples=10, copies=1)

@@ -23,7 +23,7 @@ SEED = 4  # with others a gradient may be 0 but for rounding, which Adam blows u
 X = np.random.default_rng(SEED).normal(size=(ROWS, FEATURES)).astype("float32")
 Y = (np.arange(ROWS) % CLASSES).astype("int32")
 STEPS, WEIGHT = 4, 300.0  # of the loss, so that gradients exceed 10
-SMALL = ("topology.width=6", "dataset.root=none")
+SMALL = ("topology.width=6",)
 
 
 def constant(rate):
