@@ -1,1 +1,1 @@
-"""Measures of a discretized net: its weights, its gradients, its cost."""
+"""Measures of a discretized net: its weights, its gradients, its cost, its text."""

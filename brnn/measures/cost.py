@@ -1,9 +1,9 @@
-"""What the products of a net cost."""
+"""The cost of the products of a net, by the operations that its weights need."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,78 +16,92 @@ from brnn.quantization.manager import QuantManager
 UNGATED = (keras.layers.SimpleRNNCell, ClockworkCell)  # cells whose activation is the state
 
 
-def binary_share(manager: QuantManager, weights: list[Weights]) -> float:
-    """Share of the multiply-accumulates of one input in which both weight and activation have two levels."""
-    products = list(_products(manager, weights))
-    binary = sum(
-        one.number for one in products if one.binary_input and bits_per_weight(one.weights) == 1
-    )
-    return binary / total if (total := sum(one.number for one in products)) else 0.0
+def product_metrics(manager: QuantManager, weights: list[Weights]) -> dict[str, float]:
+    """Return the number of operations per input; of a recurrent net, per step on average.
 
+    A weight of ±s, or 0, flips a sign; s is multiplied once with each sum: by a bit shift where it
+    is a power of two. A weight of several powers of two is a bit shift; any other weight is a
+    multiplication of real numbers, and so are the products of a gate with a state, and
+    normalizations.
 
-def product_cost(manager: QuantManager, weights: list[Weights]) -> dict[str, float]:
-    """How many multiplications an input takes, or one step of a sequence on average, by what they need.
+    Args:
+        manager: of the net.
+        weights: its `snapshot`.
 
-    A weight of +-s, or 0, flips a sign, and its s is multiplied once, with the sum: by a bit shift where it is a power
-    of two. A weight from several powers of two is a shift, any other a multiplication of real numbers, and so are the
-    products of a cell's gates with its state, and normalizations.
+    Metrics:
+        size/binary_share (share): multiply-accumulates of a weight and an activation that both have
+            two levels
+        cost/float_multiplications (count): multiplications of real numbers
+        cost/sign_flips (count): products with a weight of ±s or 0
+        cost/bit_shifts (count): products with a power of two
     """
-    kinds = Counter(float_multiplications=0, sign_flips=0, bit_shifts=0)
-    for one in _products(manager, weights):
-        sizes = np.unique(np.abs(one.weights.levels[one.weights.levels != 0]))
-        if one.weights.rule is None:
-            kinds["float_multiplications"] += one.number
+    products = list(_products(manager, weights))
+    kinds: dict[str, float] = {"float_multiplications": 0, "sign_flips": 0, "bit_shifts": 0}
+    for product in products:
+        levels = product.weights.levels
+        sizes = np.unique(np.abs(levels[levels != 0]))
+        if product.weights.rule is None:
+            kinds["float_multiplications"] += product.count
         elif len(sizes) > 1:
-            kinds[_factor(sizes)] += one.number
+            kinds[_operation(sizes)] += product.count
         else:
-            kinds["sign_flips"] += one.number
-            kinds[_factor(sizes)] += one.sums if (sizes != 1).any() else 0
+            kinds["sign_flips"] += product.count
+            kinds[_operation(sizes)] += product.sums if (sizes != 1).any() else 0
     for layer in manager.model.layers:
-        kinds.update(_elementwise(layer))
-    return {f"cost/{kind}": number for kind, number in kinds.items()}
+        for kind, count in _elementwise(layer).items():
+            kinds[kind] += count
+    costs = {f"cost/{kind}": count for kind, count in kinds.items()}
+    return {"size/binary_share": _binary_share(products), **costs}
 
 
 @dataclass(frozen=True)
 class _Product:
-    """The product of a matrix of weights with an input, or with a state."""
+    """The product of a matrix of weights with an input or a state.
+
+    Attributes:
+        weights: of the matrix, (…, columns); each column gives one sum.
+        uses: how often an input uses each weight; of a recurrent net, a step on average.
+        binary_input: whether the other factor has two levels.
+    """
 
     weights: Weights
-    uses: float | np.ndarray  # of each weight for one input, or for one step on average
-    binary_input: bool  # whether what it is multiplied with has two levels
+    uses: float | np.ndarray
+    binary_input: bool
 
     @property
-    def number(self) -> float:
-        """Of multiply-accumulates."""
-        return float(self._spread().sum())
+    def count(self) -> float:
+        """Return the number of multiply-accumulates."""
+        return float(self._uses_by_column().sum())
 
     @property
     def sums(self) -> float:
-        """That the product gives."""
-        return float(self._spread().max(axis=0).sum())
+        """Return the number of sums."""
+        return float(self._uses_by_column().max(axis=0).sum())
 
-    def _spread(self):
-        """The uses of the weights of each sum, in columns."""
+    def _uses_by_column(self) -> np.ndarray:
         shape = self.weights.levels.shape
         return np.broadcast_to(self.uses, shape).reshape(-1, shape[-1])
 
 
-def _products(manager, weights) -> Iterator[_Product]:
-    """The matrix products of one input, or of one step of a sequence; each layer is fed by the one before."""
-    named = {one.path: one for one in weights}
+def _binary_share(products: list[_Product]) -> float:
+    total = sum(product.count for product in products)
+    binary = sum(
+        product.count
+        for product in products
+        if product.binary_input and bits_per_weight(product.weights) == 1
+    )
+    return binary / total if total else 0.0
+
+
+def _products(manager: QuantManager, weights: list[Weights]) -> Iterator[_Product]:
+    """Yield the matrix products of a net; the input of a layer is the output of the one before."""
+    by_path = {variable.path: variable for variable in weights}
     binary = manager.model.inputs[0].dtype.startswith("int")  # tokens are read one-hot
     for layer in manager.model.layers:
         if isinstance(layer, keras.layers.RNN):
-            state = isinstance(layer.cell, UNGATED) and _is_binary(layer.cell.activation)
-            projection = getattr(layer.cell, "input_projection", None)
-            if projection is not None:
-                yield _Product(named[projection.path], 1, binary)
-            rates, heard = (
-                layer.cell.activity() if isinstance(layer.cell, ClockworkCell) else (1, 1)
-            )
-            yield _Product(named[layer.cell.kernel.path], rates, binary)
-            yield _Product(named[layer.cell.recurrent_kernel.path], rates * heard, state)
-            binary = state
-        elif (kernel := named.get(f"{layer.path}/kernel")) is not None:
+            yield from _cell_products(layer.cell, by_path, binary)
+            binary = _has_binary_state(layer.cell)
+        elif (kernel := by_path.get(f"{layer.path}/kernel")) is not None:
             yield _Product(kernel, _positions(layer), binary)
         if isinstance(layer, QuantActivation):
             binary = _is_binary(layer)
@@ -97,32 +111,47 @@ def _products(manager, weights) -> Iterator[_Product]:
             binary = False
 
 
-def _elementwise(layer) -> dict[str, int]:
-    """The multiplications of a layer beside its matrix products."""
+def _cell_products(
+    cell: keras.layers.Layer, by_path: dict[str, Weights], binary: bool
+) -> Iterator[_Product]:
+    """Yield the matrix products of a step of a recurrent cell."""
+    projection = getattr(cell, "input_projection", None)
+    if projection is not None:
+        yield _Product(by_path[projection.path], 1, binary)
+    rates, mask = cell.activity() if isinstance(cell, ClockworkCell) else (1, 1)
+    yield _Product(by_path[cell.kernel.path], rates, binary)
+    yield _Product(by_path[cell.recurrent_kernel.path], rates * mask, _has_binary_state(cell))
+
+
+def _elementwise(layer: keras.layers.Layer) -> dict[str, float]:
+    """Return the multiplications of a layer that are not part of a matrix product."""
     if isinstance(layer, keras.layers.RNN):
-        gates = (
-            0 if isinstance(layer.cell, UNGATED) else 3
-        )  # products of a gate with a state in any of the others
-        shifts = (
-            6 if isinstance(layer.cell, ScaledGRUCell) else 0
-        )  # of W x and U h, three sums each
-        return {
-            "float_multiplications": gates * layer.cell.units,
-            "bit_shifts": shifts * layer.cell.units,
-        }
+        gates = 0 if isinstance(layer.cell, UNGATED) else 3  # products of a gate with a state
+        shifts = 6 if isinstance(layer.cell, ScaledGRUCell) else 0  # three sums of W x and of U h
+        units = layer.cell.units
+        return {"float_multiplications": gates * units, "bit_shifts": shifts * units}
     if isinstance(layer, keras.layers.Rescaling):
-        return {_factor(np.float32([layer.scale])): _positions(layer) * layer.output.shape[-1]}
+        scale = np.array([layer.scale], "float32")
+        return {_operation(scale): _positions(layer) * layer.output.shape[-1]}
     if isinstance(layer, keras.layers.BatchNormalization):
         return {"float_multiplications": _positions(layer) * layer.output.shape[-1]}
     return {}
 
 
-def _positions(layer) -> int:
-    """At how many places one input takes a layer; the steps of a sequence of any length are one by one."""
+def _positions(layer: keras.layers.Layer) -> int:
+    """Return how often a layer is applied per input: the product of its spatial axes.
+
+    It is 1 for a step of a sequence of any length.
+    """
     return math.prod(size for size in layer.output.shape[1:-1] if size is not None)
 
 
-def _is_binary(activation) -> bool:
+def _has_binary_state(cell: keras.layers.Layer) -> bool:
+    return isinstance(cell, UNGATED) and _is_binary(cell.activation)
+
+
+def _is_binary(activation: Any) -> bool:
+    """Return whether an activation is quantized to two levels."""
     x = np.linspace(-2, 2, 101, dtype="float32")
     return (
         isinstance(activation, QuantActivation)
@@ -130,6 +159,6 @@ def _is_binary(activation) -> bool:
     )
 
 
-def _factor(sizes) -> str:
-    """What it takes to multiply by numbers of these sizes."""
+def _operation(sizes: np.ndarray) -> str:
+    """Return the operation that multiplies by numbers of these sizes."""
     return "bit_shifts" if (np.frexp(sizes)[0] == 0.5).all() else "float_multiplications"

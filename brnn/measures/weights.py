@@ -1,29 +1,37 @@
-"""Measures of weights: sparsity, flips, saturation and size."""
+"""Measures of weights: their levels, their changes, and the memory that they take."""
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 
 from brnn.nets.cells import state_matrices
-from brnn.quantization.manager import QuantManager
+from brnn.quantization.manager import QuantManager, Rule
 
 FLOAT_BITS = 32
 
 
 @dataclass(frozen=True)
 class Weights:
-    """One variable: its path, its latent values, what the net computes with, and its rule (None: real)."""
+    """The values of one variable.
+
+    Attributes:
+        path: of the variable in Keras.
+        latent: values that training changes.
+        levels: values that the net computes with, of the same shape.
+        rule: of the manager; None where the variable is real-valued.
+    """
 
     path: str
     latent: np.ndarray
     levels: np.ndarray
-    rule: object | None
+    rule: Rule | None
 
 
 def snapshot(manager: QuantManager) -> list[Weights]:
-    """The present weights of a net, variable by variable."""
+    """Return copies of the weights of a net, in the order of `model.trainable_variables`."""
     variables = manager.model.trainable_variables
     return [
         Weights(v.path, np.array(v.numpy()), np.array(level), rule)
@@ -32,57 +40,83 @@ def snapshot(manager: QuantManager) -> list[Weights]:
 
 
 def weight_metrics(now: list[Weights], before: list[Weights]) -> dict[str, float]:
-    """Shares in [0, 1], for each variable and in all.
+    """Return shares of the weights of each variable and of all variables.
 
-    `sparsity`: weights that are exactly 0, of all trainable weights. Of the discretized ones: `positive`:
-    levels above 0; `flip_rate`: levels that differ from `before`; `at_bound`: latent weights at their bound.
+    Args:
+        now: weights at the end of an epoch.
+        before: weights of the same net at its start.
+
+    Metrics:
+        sparsity/{path} (share): weights that are exactly 0
+        sparsity/all (share): the same of all trainable weights, real-valued ones included
+        positive/{path} (share): levels above 0 of a discretized variable
+        positive/all (share): the same of all discretized weights; 0 where there are none
+        flip_rate/{path} (share): levels of a discretized variable that the epoch changed
+        flip_rate/all (share): the same of all discretized weights; 0 where there are none
+        at_bound/{path} (share): latent weights at or beyond the bound of their rule
+        at_bound/all (share): the same of all latent weights with a bound; 0 where there are none
     """
-    counts = {}
+    flags: dict[str, dict[str, np.ndarray]] = {}
     for new, old in zip(now, before, strict=True):
-        counts[new.path] = {"sparsity": new.levels == 0}
+        flags[new.path] = {"sparsity": new.levels == 0}
         if new.rule is not None:
-            counts[new.path] |= {"positive": new.levels > 0, "flip_rate": new.levels != old.levels}
+            flags[new.path] |= {"positive": new.levels > 0, "flip_rate": new.levels != old.levels}
         if new.rule is not None and new.rule.bound is not None:
-            counts[new.path] |= {"at_bound": np.abs(new.latent) >= new.rule.bound}
+            flags[new.path] |= {"at_bound": np.abs(new.latent) >= new.rule.bound}
     metrics = {
-        f"{name}/{path}": float(c.mean()) for path, one in counts.items() for name, c in one.items()
+        f"{name}/{path}": float(flag.mean())
+        for path, named in flags.items()
+        for name, flag in named.items()
     }
     for name in ("sparsity", "positive", "flip_rate", "at_bound"):
-        flags = [one[name].ravel() for one in counts.values() if name in one]
-        metrics[f"{name}/all"] = float(np.concatenate(flags).mean()) if flags else 0.0
+        of_all = [named[name].ravel() for named in flags.values() if name in named]
+        metrics[f"{name}/all"] = float(np.concatenate(of_all).mean()) if of_all else 0.0
     return metrics
 
 
 def packed_size(weights: list[Weights]) -> dict[str, float]:
-    """Bits per weight, and bytes of the weights packed and in float32."""
-    bits = sum(bits_per_weight(one) * one.levels.size for one in weights)
-    number = sum(one.levels.size for one in weights)
+    """Return the memory of the trainable weights.
+
+    Metrics:
+        size/parameters (count): trainable weights
+        size/bits_per_weight (bits): mean over all weights of `bits_per_weight`
+        size/packed_bytes (bytes): all weights at their `bits_per_weight`, rounded up
+        size/float32_bytes (bytes): all weights at 32 bits
+    """
+    bits = sum(bits_per_weight(variable) * variable.levels.size for variable in weights)
+    count = sum(variable.levels.size for variable in weights)
     return {
-        "size/parameters": number,
-        "size/bits_per_weight": bits / number,
+        "size/parameters": count,
+        "size/bits_per_weight": bits / count,
         "size/packed_bytes": math.ceil(bits / 8),
-        "size/float32_bytes": number * FLOAT_BITS // 8,
+        "size/float32_bytes": count * FLOAT_BITS // 8,
     }
 
 
-def bits_per_weight(one: Weights) -> float:
-    """Bits that a weight takes: real ones 32, discretized ones a code for their distinct levels.
+def bits_per_weight(weights: Weights) -> float:
+    """Return the bits that a weight of a variable takes.
 
-    A matrix of low rank r takes the 32 bits of its r (rows + columns) factors, where that is less.
+    A real-valued weight takes 32, a discretized one ceil(log2 of the number of distinct levels). A
+    matrix (rows, columns) of rank r takes the 32 bits of its r (rows + columns) factors, where that
+    is less.
     """
-    if one.rule is None:
+    levels = weights.levels
+    if weights.rule is None:
         return FLOAT_BITS
-    bits = min(FLOAT_BITS, max(1, math.ceil(math.log2(len(np.unique(one.levels))))))
-    if bits <= FLOAT_BITS // 2 or one.levels.ndim < 2:
+    bits = min(FLOAT_BITS, max(1, math.ceil(math.log2(len(np.unique(levels))))))
+    if bits <= FLOAT_BITS // 2 or levels.ndim < 2:
         return bits
-    matrix = one.levels.reshape(-1, one.levels.shape[-1])
+    matrix = levels.reshape(-1, levels.shape[-1])
     return min(bits, FLOAT_BITS * np.linalg.matrix_rank(matrix) * sum(matrix.shape) / matrix.size)
 
 
 def spectral_radii(manager: QuantManager) -> dict[str, float]:
-    """For each discretized recurrent kernel, the largest spectral radius of its gates' matrices.
+    """Return the largest spectral radius of the state matrices of each recurrent layer.
 
     Where it is above 1, a state grows that no activation bounds.
+
+    Returns:
+        The radius of each recurrent kernel, by the path of its variable.
     """
     levels = {
         v.path: level
@@ -98,24 +132,40 @@ def spectral_radii(manager: QuantManager) -> dict[str, float]:
     }
 
 
-def layer_rows(manager: QuantManager) -> list[dict]:
-    """One row per variable: what is discretized, by which quantizer, and the bits that a weight takes."""
+def spectral_metrics(manager: QuantManager) -> dict[str, float]:
+    """Return `spectral_radii` as metrics.
+
+    Metrics:
+        spectral_radius/{path} (factor): largest absolute eigenvalue of the discretized matrices of
+            a recurrent kernel, one matrix per gate
+    """
+    return {f"spectral_radius/{path}": radius for path, radius in spectral_radii(manager).items()}
+
+
+def layer_rows(manager: QuantManager) -> list[dict[str, Any]]:
+    """Return a row for each trainable variable of a net.
+
+    Returns:
+        Mappings with the keys path, shape, role, quantizer (`real` where there is none),
+        parameters and bits_per_weight.
+    """
     return [
         {
-            "path": one.path,
-            "shape": one.levels.shape,
-            "role": one.path.rpartition("/")[2],
-            "quantizer": "real" if one.rule is None else _named(one.rule.quantizer),
-            "parameters": one.levels.size,
-            "bits_per_weight": bits_per_weight(one),
+            "path": weights.path,
+            "shape": weights.levels.shape,
+            "role": weights.path.rpartition("/")[2],
+            "quantizer": "real" if weights.rule is None else _label(weights.rule.quantizer),
+            "parameters": weights.levels.size,
+            "bits_per_weight": bits_per_weight(weights),
         }
-        for one in snapshot(manager)
+        for weights in snapshot(manager)
     ]
 
 
-def _named(quantizer) -> str:
-    keys = getattr(quantizer, "keywords", {})
+def _label(quantizer: Any) -> str:
+    """Return the name of a quantizer and its keys, as `ternary(scale=0.5)`."""
     name = getattr(quantizer, "func", quantizer).__name__
-    return name + (
-        f"({', '.join(f'{key}={value:g}' for key, value in keys.items())})" if keys else ""
+    keys = getattr(quantizer, "keywords", {})
+    return (
+        f"{name}({', '.join(f'{key}={value:g}' for key, value in keys.items())})" if keys else name
     )

@@ -1,1 +1,1 @@
-"""The method, in Keras alone: quantizers, estimators, rules, and the manager that applies them."""
+"""The method, in Keras alone: discrete weights and activations for any Keras model."""

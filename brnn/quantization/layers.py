@@ -1,58 +1,72 @@
-"""The one special layer: an activation whose backward pass is an estimator."""
+"""The only special layer: an activation whose backward pass is an estimator."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
 
 import keras
 from keras import ops
 
-_calls: ContextVar[list | None] = ContextVar("calls", default=None)  # which `recorded` collects
+from brnn.contracts import Array, Estimator, Quantizer
+
+Calls = list[tuple["QuantActivation", Array]]
+
+_recorded: ContextVar[Calls | None] = ContextVar("recorded", default=None)
 
 
-def recorded(function: Callable, *arguments) -> tuple:
-    """The result of `function(*arguments)`, and a pair for each call of a quantized activation.
+def record_calls(function: Callable[..., Any], *args: Any) -> tuple[Any, Calls]:
+    """Call a function and record each call of a quantized activation during it.
 
-    The pairs are activations and their inputs, in the order of the calls.
+    Returns:
+        result: that of `function(*args)`.
+        calls: pairs of an activation and its input, in the order of the calls.
     """
-    calls = []
-    token = _calls.set(calls)
+    calls: Calls = []
+    token = _recorded.set(calls)
     try:
-        return function(*arguments), calls
+        return function(*args), calls
     finally:
-        _calls.reset(token)
+        _recorded.reset(token)
 
 
 class QuantActivation(keras.layers.Layer):
     """`quantizer(x, noise)` forward, `estimator(x, upstream, fan_in)` backward.
 
-    `fan_in` is that of the layer that produced `x`. Stochastic quantizers draw in training only.
+    A stochastic quantizer draws in training only.
+
+    Args:
+        quantizer: applied to each input.
+        estimator: returns the gradient with respect to the input.
+        fan_in: number of products in each sum that is an element of the input.
+        **kwargs: those of `keras.layers.Layer`.
     """
 
-    def __init__(self, quantizer: Callable, estimator: Callable, fan_in: int, **kwargs):
+    def __init__(self, quantizer: Quantizer, estimator: Estimator, fan_in: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.quantizer = quantizer
         self.estimator = estimator
         self.fan_in = fan_in
         self.seed = keras.random.SeedGenerator()
 
-    def call(self, x, training=None):
-        """The levels of `x`, of the same shape."""
+    def call(self, x: Array, training: bool | None = None) -> Array:
+        """Return the levels of `x`, of the same shape."""
         noise = self._noise if training else None
-        if (calls := _calls.get()) is not None:
+        if (calls := _recorded.get()) is not None:
             calls.append((self, x))
 
         @ops.custom_gradient
-        def forward(x):
-            def backward(*args, upstream=None):
-                return self.estimator(x, args[0] if upstream is None else upstream, self.fan_in)
+        def forward(x: Array) -> tuple[Array, Callable[..., Array]]:
+            def backward(*args: Array, upstream: Array | None = None) -> Array:
+                gradient = args[0] if upstream is None else upstream  # backends differ here
+                return self.estimator(x, gradient, self.fan_in)
 
             return self.quantizer(x, noise), backward
 
         return forward(x)
 
-    def _noise(self, shape):
+    def _noise(self, shape: Any) -> Array:
         return keras.random.uniform(shape, seed=self.seed)
 
-    def compute_output_shape(self, input_shape):
-        """The shape of the input."""
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the input."""
         return input_shape

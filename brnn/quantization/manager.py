@@ -1,19 +1,22 @@
-"""The quantization manager: discretizes the variables of any Keras model, chosen by name.
+"""The quantization manager: discretizes variables of any Keras model, selected by path.
 
-The model's own variables are the latent weights. The model is called with their levels in their place,
-through `model.stateless_call`, so that it needs no special layers; the gradient of the loss is taken at
-the levels and applied to the latent weights, which then are clipped to their bound.
+The variables of the model are the latent weights. A call computes with their levels, through
+`model.stateless_call`, so that the model needs no special layers. In training the gradient of the
+loss is taken at the levels and applied to the latent weights, which are then clipped to their
+bounds.
 """
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from brnn.contracts import Array, Noise, Quantizer
 from brnn.quantization.layers import QuantActivation
 
 
@@ -21,119 +24,132 @@ from brnn.quantization.layers import QuantActivation
 class Rule:
     """Which variables are discretized, and how.
 
-    A rule applies to the variables of one `role`, the last part of a Keras path (`kernel`,
-    `recurrent_kernel`, `bias`), in the layers whose path matches the regular expression `layers` from
-    its start. `quantizer(latent, noise)` gives the levels; the latent weights are kept in
-    [-bound, bound], or free where it is None. A rule that matches nothing is an error unless `optional`.
+    Attributes:
+        role: the last part of the path of a Keras variable, as `kernel`, `recurrent_kernel`, `bias`.
+        quantizer: latent weights to levels.
+        bound: latent weights are kept in [-bound, bound]; None leaves them free.
+        layers: regular expression that the path of the layer must match from its start.
+        optional: whether the rule may match no variable.
     """
 
     role: str
-    quantizer: Callable
+    quantizer: Quantizer
     bound: float | None
     layers: str = ""
     optional: bool = False
 
-    def matches(self, variable) -> bool:
-        """Whether the rule applies to a Keras variable."""
+    def matches(self, variable: keras.Variable) -> bool:
+        """Return whether the rule applies to a variable."""
         layer, _, role = variable.path.rpartition("/")
         return role == self.role and re.match(self.layers, layer) is not None
 
 
 class QuantManager:
-    """Calls `model` with the levels of its latent weights.
+    """Calls a model with the levels of its latent weights.
 
-    Raises `ValueError` for a rule that matches no variable, two that match the same, and a model that is not
-    built or cannot be told whether it trains.
+    Args:
+        model: a built Keras model whose `call` takes `training`.
+        rules: at most one applies to each trainable variable; a variable without one stays real.
+
+    Attributes:
+        rules: the rule of each variable of `model.trainable_variables`, None where it stays real.
+
+    Raises:
+        ValueError: the model is not built or its `call` does not take `training`; a rule that is
+            not optional matches no variable; two rules match the same variable.
     """
 
     def __init__(self, model: keras.Model, rules: Sequence[Rule]):
         if not model.built or "training" not in inspect.signature(model.call).parameters:
             raise ValueError(
-                f"{model.name} must be built (call it on data), and its `call` take `training`"
+                f"{model.name} must be built (call it on data), and its `call` must take `training`"
             )
         self.model = model
-        self.rules = [_the_rule(variable, rules) for variable in model.trainable_variables]
+        self.rules = [_matching_rule(variable, rules) for variable in model.trainable_variables]
         for rule in rules:
             if rule not in self.rules and not rule.optional:
-                found = ", ".join(v.path for v in model.trainable_variables) or "none"
+                paths = ", ".join(v.path for v in model.trainable_variables) or "none"
                 raise ValueError(
-                    f"no variable is a {rule.role!r} in a layer that matches {rule.layers!r}; the model has: {found}"
+                    f"no variable is a {rule.role!r} in a layer that matches {rule.layers!r};"
+                    f" the model has: {paths}"
                 )
 
-    def __call__(self, x):
-        """The discretized net's outputs for a batch `x`, in evaluation."""
+    def __call__(self, x: Array) -> Array:
+        """Return the outputs of the discretized net for a batch `x`, in evaluation."""
         return self.model.stateless_call(
             self.levels(), self.model.non_trainable_variables, x, training=False
         )[0]
 
-    def levels(self, noise: Callable | None = None, latent: list | None = None) -> list:
-        """What the net computes with, in the order of `model.trainable_variables`, whose values `latent` may replace.
+    def levels(
+        self, noise: Noise | None = None, latent: Sequence[Array] | None = None
+    ) -> list[Array]:
+        """Return the values that the net computes with, in the order of `model.trainable_variables`.
 
-        Stochastic quantizers draw from `noise(shape)`, uniform in [0, 1); without it their levels are deterministic.
+        Args:
+            noise: the source of stochastic quantizers; None for their deterministic levels.
+            latent: replace the values of the variables.
         """
-        latent = map(ops.copy, latent or self.model.trainable_variables)
+        values = map(ops.copy, latent or self.model.trainable_variables)
         return [
             v if rule is None else rule.quantizer(v, noise)
-            for v, rule in zip(latent, self.rules, strict=True)
+            for v, rule in zip(values, self.rules, strict=True)
         ]
 
-    def initial_state(self, batch: int) -> list:
-        """What a model that carries its state takes behind its first input at the start of a stream: zeros."""
-        inputs = getattr(self.model, "inputs", [])  # which a model that is not functional lacks
-        return [ops.zeros((batch, *one.shape[1:]), one.dtype) for one in inputs[1:]]
+    def initial_state(self, batch: int) -> list[Array]:
+        """Return the states at the start of a stream: zeros for each input but the first.
+
+        The list is empty where the model carries no state.
+        """
+        inputs = getattr(self.model, "inputs", [])  # only a functional model has inputs
+        return [ops.zeros((batch, *state.shape[1:]), state.dtype) for state in inputs[1:]]
 
     def clip(self) -> None:
-        """Brings the latent weights back into their bounds."""
+        """Clip the latent weights to their bounds."""
         for variable, rule in zip(self.model.trainable_variables, self.rules, strict=True):
             if rule is not None and rule.bound is not None:
                 variable.assign(ops.clip(variable, -rule.bound, rule.bound))
 
     def discretized(self) -> keras.Model:
-        """A Keras model of its own that computes what the discretized net computes.
+        """Return an independent Keras model that computes what the discretized net computes.
 
-        Its weights are the levels, and its quantized activations are made of plain Keras operations, so
+        Its weights are the levels, and its quantized activations are ordinary Keras operations, so
         that it can be saved, and loaded where this package is not installed.
         """
         model = self.model
-        if isinstance(
-            model, keras.Sequential
-        ):  # a functional model of the same layers can replace some of them
+        if isinstance(model, keras.Sequential):  # layers of functional models can be replaced
             model = keras.Model(model.inputs[0], model.outputs[0])
         if hasattr(model, "operations"):
-            replaced = {"clone_function": _kept_or_cloned, "call_function": _called_plainly}
-            copy = keras.models.clone_model(model, recursive=True, **replaced)
+            copy = keras.models.clone_model(
+                model, recursive=True, clone_function=_cloned, call_function=_called_without_noise
+            )
         else:
             copy = keras.models.clone_model(model)
         copy.set_weights(self.weights())
         return copy
 
     def weights(self) -> list[np.ndarray]:
-        """The values of `model.weights`, discretized."""
-        levels = {
-            id(v): level
-            for v, level in zip(self.model.trainable_variables, self.levels(), strict=True)
-        }
+        """Return the values of `model.weights`, discretized."""
+        pairs = zip(self.model.trainable_variables, self.levels(), strict=True)
+        levels = {id(variable): level for variable, level in pairs}
         return [np.asarray(levels.get(id(weight), weight)) for weight in self.model.weights]
 
 
-def _the_rule(variable, rules: Sequence[Rule]) -> Rule | None:
+def _matching_rule(variable: keras.Variable, rules: Sequence[Rule]) -> Rule | None:
     matching = [rule for rule in rules if rule.matches(variable)]
     if len(matching) > 1:
         raise ValueError(f"{variable.path} is matched by {len(matching)} rules: {matching}")
     return matching[0] if matching else None
 
 
-def _kept_or_cloned(layer):
-    return (
-        layer
-        if isinstance(layer, QuantActivation)
-        else layer.__class__.from_config(layer.get_config())
-    )
+def _cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """Return a copy of a layer; a quantized activation, which is replaced at its call, itself."""
+    if isinstance(layer, QuantActivation):
+        return layer
+    return layer.__class__.from_config(layer.get_config())
 
 
-def _called_plainly(layer, *args, **kwargs):
-    return (
-        layer.quantizer(args[0], None)
-        if isinstance(layer, QuantActivation)
-        else layer(*args, **kwargs)
-    )
+def _called_without_noise(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+    """Return the output of a layer; of a quantized activation, its deterministic levels."""
+    if isinstance(layer, QuantActivation):
+        return layer.quantizer(args[0], None)
+    return layer(*args, **kwargs)

@@ -1,20 +1,21 @@
-"""Precisions: which quantizer each role of weight gets, and which the hidden activation.
+"""Precisions: the quantizer of each role of weights, and that of the hidden activations.
 
-Layers whose names start with `real_` stay real-valued. Latent weights are kept within the levels of
-their role. A precision without a quantizer for the activation leaves it real, as the topology says.
+Layers whose names start with `real_` stay real-valued. Latent weights are kept within the largest
+level of their role, or within `bound`. Where a precision has no quantizer for activations, they are
+the real-valued ones of the topology.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from brnn.config.ranges import Positive, PositiveShare
+from brnn.contracts import Quantizer
 from brnn.quantization import quantizers
 from brnn.quantization.manager import Rule
 
 DISCRETIZED_LAYERS = r"(?!(.*/)?real_)"
-ROLES = {
+ROLES = {  # the role of a variable, and the role whose quantizer it takes
     "kernel": "kernel",
     "recurrent_kernel": "recurrent_kernel",
     "bias": "bias",
@@ -25,67 +26,78 @@ HIDDEN, INPUT = {"recurrent_kernel"}, {"kernel", "bias", "input_projection"}
 
 @dataclass(frozen=True)
 class Precision:
-    """The manager's rules, and the quantizer of the hidden activation (None: real)."""
+    """What is discretized in a net.
+
+    Attributes:
+        rules: those of the `QuantManager`.
+        activation: quantizer of the hidden activations; None leaves them real-valued.
+    """
 
     rules: tuple[Rule, ...]
-    activation: Callable | None
+    activation: Quantizer | None
 
 
-def full():
-    """Nothing is discretized."""
+def full() -> Precision:
+    """Discretize nothing."""
     return Precision((), None)
 
 
-def binaryconnect(*, scale: Positive):
-    """Weights and biases are +-scale, activations real.
+def binaryconnect(*, scale: Positive) -> Precision:
+    """Discretize weights and biases to ±scale.
 
-    Courbariaux et al. 2015, arXiv:1511.00363, here with deterministic signs.
+    References:
+        Courbariaux et al. 2015, arXiv:1511.00363; here with deterministic signs.
     """
     return Precision(_weights(partial(quantizers.binary, scale=scale), scale), None)
 
 
-def binarynet(*, scale: Positive):
-    """Weights and biases are +-scale, hidden activations +-1.
+def binarynet(*, scale: Positive) -> Precision:
+    """Discretize weights and biases to ±scale, hidden activations to ±1.
 
-    Hubara et al. 2016, arXiv:1602.02830.
+    References:
+        Hubara et al. 2016, arXiv:1602.02830.
     """
     return Precision(binaryconnect(scale=scale).rules, partial(quantizers.binary, scale=1.0))
 
 
-def ternary(*, scale: Positive):
-    """Weights and biases are -scale, 0 or +scale, activations real.
+def ternary(*, scale: Positive) -> Precision:
+    """Discretize weights and biases to -scale, 0 or +scale.
 
-    Li, Zhang and Liu 2016, arXiv:1605.04711, with a fixed scale and threshold.
+    References:
+        Li, Zhang and Liu 2016, arXiv:1605.04711; here with a fixed scale and threshold.
     """
     return Precision(_weights(partial(quantizers.ternary, scale=scale), scale), None)
 
 
-def stochastic_binary(*, scale: Positive):
-    """Weights and biases are drawn from +-scale at every training step, activations real.
+def stochastic_binary(*, scale: Positive) -> Precision:
+    """Draw weights and biases from ±scale at every training step.
 
-    Courbariaux et al. 2015, arXiv:1511.00363.
+    References:
+        Courbariaux et al. 2015, arXiv:1511.00363.
     """
     return Precision(_weights(partial(quantizers.stochastic_binary, scale=scale), scale), None)
 
 
-def stochastic_ternary(*, scale: Positive):
-    """Weights and biases are drawn from 0 and sign(x) scale at every training step, activations real.
+def stochastic_ternary(*, scale: Positive) -> Precision:
+    """Draw weights and biases from 0 and scale sign(x) at every training step.
 
-    Lin et al. 2016, arXiv:1510.03009.
+    References:
+        Lin et al. 2016, arXiv:1510.03009.
     """
     return Precision(_weights(partial(quantizers.stochastic_ternary, scale=scale), scale), None)
 
 
-def exponential(*, bound: Positive):
-    """Weights and biases are powers of two with a sign, activations real.
+def exponential(*, bound: Positive) -> Precision:
+    """Round weights and biases to signed powers of two.
 
-    Ott et al. 2016, arXiv:1608.06902.
+    References:
+        Ott et al. 2016, arXiv:1608.06902.
     """
     return Precision(_weights(quantizers.exponential, bound), None)
 
 
-def low_rank(*, ratio: PositiveShare, bound: Positive):
-    """Kernels keep their leading ceil(ratio rank) singular values; biases and activations are real."""
+def low_rank(*, ratio: PositiveShare, bound: Positive) -> Precision:
+    """Keep the largest ceil(ratio rank) singular values of kernels; biases stay real-valued."""
     quantizer = partial(quantizers.low_rank, ratio=ratio)
     return Precision(
         (_rule("kernel", quantizer, bound), _rule("recurrent_kernel", quantizer, bound)), None
@@ -98,10 +110,18 @@ def contextual_binary(
     recurrent_scale: Positive,
     bias_scale: Positive,
     roles: Literal["all", "hidden", "input"],
-):
-    """Weights are +-the scale of their role; of the `hidden` roles (recurrent kernels) alone, or the `input` ones.
+) -> Precision:
+    """Discretize weights to ± the scale of their role.
 
-    Clark, Prabhu and Whaley 2017, "A Contextual Discretization framework for compressing Recurrent Neural Networks".
+    Args:
+        kernel_scale: of kernels and input projections.
+        recurrent_scale: of recurrent kernels.
+        bias_scale: of biases.
+        roles: which are discretized: `hidden` for recurrent kernels, `input` for the others.
+
+    References:
+        Clark, Prabhu and Whaley 2017, "A Contextual Discretization framework for compressing
+        Recurrent Neural Networks".
     """
     return _contextual(quantizers.binary, kernel_scale, recurrent_scale, bias_scale, roles)
 
@@ -112,10 +132,14 @@ def contextual_ternary(
     recurrent_scale: Positive,
     bias_scale: Positive,
     roles: Literal["all", "hidden", "input"],
-):
-    """Weights are 0 or +-the scale of their role; of the `hidden` roles (recurrent kernels) alone, or the `input` ones.
+) -> Precision:
+    """Discretize weights to 0 or ± the scale of their role.
 
-    Clark, Prabhu and Whaley 2017, "A Contextual Discretization framework for compressing Recurrent Neural Networks".
+    The keys are those of `contextual_binary`.
+
+    References:
+        Clark, Prabhu and Whaley 2017, "A Contextual Discretization framework for compressing
+        Recurrent Neural Networks".
     """
     return _contextual(quantizers.ternary, kernel_scale, recurrent_scale, bias_scale, roles)
 
@@ -126,44 +150,50 @@ def custom(
     recurrent_kernel: dict | None,
     bias: dict | None,
     activation: dict | None,
-):
-    """Any quantizer for each role, or none: a mapping with its name as `quantizer`, and its keys.
+) -> Precision:
+    """Choose a quantizer for each role, and for the hidden activations.
 
-    Latent weights stay within the scale of the levels; a quantizer without one has a further key, their `bound`.
+    Each argument is None (real-valued) or a mapping: the name of a quantizer as `quantizer`, and its
+    keys. Latent weights are kept within `scale`; a quantizer without a scale takes a further key
+    `bound`.
     """
     chosen = {"kernel": kernel, "recurrent_kernel": recurrent_kernel, "bias": bias}
     rules = [
         _rule(role, _quantizer(keys), keys.get("scale", keys.get("bound")))
-        for role, of in ROLES.items()
-        if (keys := chosen[of]) is not None
+        for role, source in ROLES.items()
+        if (keys := chosen[source]) is not None
     ]
     return Precision(tuple(rules), None if activation is None else _quantizer(activation))
 
 
-def _contextual(quantizer, kernel_scale, recurrent_scale, bias_scale, roles):
+def _contextual(
+    quantizer: Any,
+    kernel_scale: float,
+    recurrent_scale: float,
+    bias_scale: float,
+    roles: Literal["all", "hidden", "input"],
+) -> Precision:
+    """Return the rules of `quantizer` for some roles, each with its scale."""
     scales = {"kernel": kernel_scale, "recurrent_kernel": recurrent_scale, "bias": bias_scale}
     chosen = {"all": HIDDEN | INPUT, "hidden": HIDDEN, "input": INPUT}[roles]
-    scaled = {role: scales[of] for role, of in ROLES.items() if role in chosen}
+    scaled = {role: scales[source] for role, source in ROLES.items() if role in chosen}
     rules = (_rule(role, partial(quantizer, scale=scale), scale) for role, scale in scaled.items())
     return Precision(
         tuple(replace(rule, optional=rule.optional and roles != "hidden") for rule in rules), None
     )
 
 
-def _quantizer(keys):
+def _quantizer(keys: dict[str, Any]) -> Quantizer:
+    """Return the quantizer that a mapping names, with its keys bound."""
     keys = {key: value for key, value in keys.items() if key != "bound"}
     return partial(getattr(quantizers, keys.pop("quantizer")), **keys)
 
 
-def _weights(quantizer, bound):
+def _weights(quantizer: Quantizer, bound: float) -> tuple[Rule, ...]:
+    """Return a rule for every role."""
     return tuple(_rule(role, quantizer, bound) for role in ROLES)
 
 
-def _rule(role, quantizer, bound):
-    return Rule(
-        role,
-        quantizer,
-        bound,
-        DISCRETIZED_LAYERS,
-        optional=role in ("recurrent_kernel", "input_projection"),
-    )
+def _rule(role: str, quantizer: Quantizer, bound: float | None) -> Rule:
+    optional = role in ("recurrent_kernel", "input_projection")  # which a dense net lacks
+    return Rule(role, quantizer, bound, DISCRETIZED_LAYERS, optional)

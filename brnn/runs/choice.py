@@ -7,7 +7,7 @@ import numpy as np
 
 from brnn.config.schema import Root
 from brnn.errors import ConfigError
-from brnn.measures.cost import binary_share, product_cost
+from brnn.measures.cost import product_metrics
 from brnn.measures.weights import packed_size, snapshot
 from brnn.training.program import Program
 
@@ -88,6 +88,5 @@ def closing_metrics(history: list[dict[str, float]], program: Program) -> dict[s
     accuracies = {k: v for k, v in history[epoch - 1].items() if k.endswith("/accuracy")}
     best = {f"best/{key.replace('/', '_')}": value for key, value in accuracies.items()}
     weights = snapshot(program.manager)
-    share = binary_share(program.manager, weights)
-    cost = product_cost(program.manager, weights)
-    return {"best/epoch": epoch, **best, **packed_size(weights), "size/binary_share": share, **cost}
+    products = product_metrics(program.manager, weights)
+    return {"best/epoch": epoch, **best, **packed_size(weights), **products}

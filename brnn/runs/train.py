@@ -16,7 +16,7 @@ from brnn.errors import ConfigError, PrunedError
 from brnn.locks import locked
 from brnn.measures.gradients import gradient_shares
 from brnn.measures.text import per_character
-from brnn.measures.weights import snapshot, spectral_radii, weight_metrics
+from brnn.measures.weights import snapshot, spectral_metrics, weight_metrics
 from brnn.runs.choice import best_epoch, check_objective, has_ended
 from brnn.runs.plan import RunPlan
 from brnn.terminal import lines, progress
@@ -109,8 +109,7 @@ def _train(plan, program, tracked, on_epoch):
 
 def _epoch_measures(plan, program, metrics):
     """Return the measures of the net after an epoch, beside those of its weights."""
-    radii = spectral_radii(program.manager)
-    measures = {f"spectral_radius/{path}": radius for path, radius in radii.items()}
+    measures = spectral_metrics(program.manager)
     if plan.data.tokens is not None and plan.options["loss"]["name"] == "cross_entropy":
         measures |= per_character(metrics)
     rows = to_pixels(plan.data.train[0][:PROBED])

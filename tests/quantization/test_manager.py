@@ -127,7 +127,8 @@ def test_a_model_that_cannot_be_called_is_refused():
     untold(X)
     for model in (untold, unbuilt):
         with pytest.raises(
-            ValueError, match=r"must be built \(call it on data\), and its `call` take `training`"
+            ValueError,
+            match=r"must be built \(call it on data\), and its `call` must take `training`",
         ):
             QuantManager(model, [Rule("kernel", BINARY, 1.0)])
 

@@ -1,0 +1,155 @@
+"""Measures of weights: sparsity, flips, bounds, bits and spectral radii, worked out by hand."""
+
+import keras
+import numpy as np
+import pytest
+from support.measured_nets import TERNARY, TERNARY_KERNELS, activated, recurrent
+
+from brnn.measures.weights import (
+    Weights,
+    bits_per_weight,
+    layer_rows,
+    packed_size,
+    snapshot,
+    spectral_metrics,
+    spectral_radii,
+    weight_metrics,
+)
+from brnn.nets.cells import ClockworkCell, ScaledGRUCell
+from brnn.quantization.manager import QuantManager, Rule
+
+UNBOUNDED = Rule("bias", TERNARY, None)
+
+
+def weights(levels, rule=None, latent=None, path="a/kernel"):
+    levels = np.float32(levels)
+    return Weights(path, levels if latent is None else np.float32(latent), levels, rule)
+
+
+def test_shares_of_each_variable_and_of_all_variables():
+    before = [
+        weights([[1, 1], [0, 0]], TERNARY_KERNELS),
+        weights([-1, 0], UNBOUNDED, path="a/bias"),
+        weights([0, 2], path="b/gamma"),
+    ]
+    now = [
+        weights(
+            [[1, -1], [0, 1]], TERNARY_KERNELS, latent=[[1, -0.99], [0.2, 1]]
+        ),  # two flips, two at the bound
+        weights([0, 0], UNBOUNDED, latent=[0.1, 3], path="a/bias"),  # one flip; no bound to be at
+        weights([0, 5], path="b/gamma"),  # real
+    ]
+    assert weight_metrics(now, before) == pytest.approx(
+        {
+            "sparsity/a/kernel": 1 / 4,
+            "sparsity/a/bias": 1,
+            "sparsity/b/gamma": 1 / 2,
+            "sparsity/all": 4 / 8,
+            "positive/a/kernel": 2 / 4,
+            "positive/a/bias": 0,
+            "positive/all": 2 / 6,
+            "flip_rate/a/kernel": 2 / 4,
+            "flip_rate/a/bias": 1 / 2,
+            "flip_rate/all": 3 / 6,
+            "at_bound/a/kernel": 2 / 4,
+            "at_bound/all": 2 / 4,
+        }
+    )
+
+
+def test_a_real_net_has_no_flips():
+    metrics = weight_metrics([weights([1, 0])], [weights([2, 0])])
+    assert metrics == {f"{name}/all": 0 for name in ("positive", "flip_rate", "at_bound")} | {
+        "sparsity/a/kernel": 0.5,
+        "sparsity/all": 0.5,
+    }
+
+
+def test_sparsity_is_the_share_of_zeros_of_the_discretized_model():
+    inputs = keras.Input((20,))
+    model = keras.Model(inputs, keras.layers.Dense(30, name="hidden")(inputs))
+    model.layers[1].kernel.assign(np.random.default_rng(0).uniform(-1, 1, (20, 30)))
+    manager = QuantManager(model, [TERNARY_KERNELS])
+    weights = snapshot(manager)
+    values = np.concatenate([weight.ravel() for weight in manager.discretized().get_weights()])
+    metrics = weight_metrics(weights, weights)
+    assert metrics["sparsity/all"] == np.mean(values == 0)
+    assert 0.4 < metrics["sparsity/hidden/kernel"] < 0.6
+    assert metrics["flip_rate/all"] == 0
+
+
+@pytest.mark.parametrize(
+    ("levels", "rule", "bits"),
+    [
+        ([1.5, 2.5], None, 32),
+        ([1, -1, 1], TERNARY_KERNELS, 1),
+        ([1, 1, 1], TERNARY_KERNELS, 1),
+        ([1, 0, -1], TERNARY_KERNELS, 2),
+        ([0.0, -0.0, 1], TERNARY_KERNELS, 1),
+        ([1, 2, 4, 8, -1], TERNARY_KERNELS, 3),
+        (
+            np.outer(np.arange(1, 401), np.linspace(1, 2, 300)),
+            TERNARY_KERNELS,
+            32 * (400 + 300) / (400 * 300),
+        ),  # of rank 1
+    ],
+)
+def test_bits_of_a_weight(levels, rule, bits):
+    assert bits_per_weight(weights(levels, rule)) == pytest.approx(bits)
+
+
+def test_size_adds_up_the_bits():
+    kernel, bias = (
+        weights(np.sign(np.arange(12) - 5.5).reshape(3, 4), TERNARY_KERNELS),
+        weights(np.zeros(4)),
+    )
+    assert packed_size([kernel, bias]) == {
+        "size/parameters": 16,
+        "size/bits_per_weight": (12 * 1 + 4 * 32) / 16,
+        "size/packed_bytes": 18,  # 140 bits
+        "size/float32_bytes": 64,
+    }
+
+
+def test_layer_rows_name_the_quantizer_and_the_bits():
+    manager = QuantManager(activated(2), [TERNARY_KERNELS])
+    assert layer_rows(manager) == [
+        {
+            "path": "dense_0/kernel",
+            "shape": (2, 2),
+            "role": "kernel",
+            "quantizer": "ternary(scale=1)",
+            "parameters": 4,
+            "bits_per_weight": 1,  # an identity has the levels 0 and 1
+        },
+        {
+            "path": "dense_0/bias",
+            "shape": (2,),
+            "role": "bias",
+            "quantizer": "real",
+            "parameters": 2,
+            "bits_per_weight": 32,
+        },
+    ]
+
+
+def test_spectral_radius_is_that_of_the_matrix_that_multiplies_the_state():
+    halves = Rule("recurrent_kernel", lambda x, noise: 0 * x + 0.5, 1.0)
+    radii = {
+        name: spectral_radii(recurrent(cell, [halves]))["loop/cell/recurrent_kernel"]
+        for name, cell in {
+            "rnn": keras.layers.SimpleRNNCell(4, name="cell"),
+            "gru": keras.layers.GRUCell(4, name="cell"),
+            "scaled": ScaledGRUCell(4, -1, -3, name="cell"),
+            "clockwork": ClockworkCell(4, [1, 2], name="cell"),
+        }.items()
+    }
+    # 4 x 4 of 1/2 has an eigenvalue of 2; modules of clockwork read 2 x 2 on the diagonal
+    assert radii == pytest.approx({"rnn": 2, "gru": 2, "scaled": 2 / 8, "clockwork": 1})
+
+
+def test_spectral_metrics_are_named_after_the_variable():
+    manager = recurrent(keras.layers.GRUCell(4, name="cell"), [])
+    ((path, radius),) = spectral_radii(manager).items()
+    assert path == "loop/cell/recurrent_kernel"
+    assert spectral_metrics(manager) == {f"spectral_radius/{path}": radius}
