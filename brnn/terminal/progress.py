@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import pairwise
 from statistics import median_low
 
 from rich.console import Console
@@ -20,49 +19,64 @@ _STATUS_WIDTH = 90  # columns of a progress bar and the longest text behind it
 
 
 class Progress:
-    """Tells how a run fares after each epoch, and within those that take longer than `patience` seconds.
+    """The progress of a run: shown after each epoch, and within epochs that take long.
 
-    The time left is guessed from how long the epochs took.
+    The time left is estimated from earlier epochs, without the seconds that compilation took.
+
+    Args:
+        epochs: the number of all epochs.
+        show: called with the epochs that are done, a number with a fraction, and a text.
+        patience: seconds without a text after which the progress within an epoch is shown.
     """
 
     def __init__(self, epochs: int, show: Callable[[float, str], None], patience: float):
         self._epochs = epochs
         self._show = show
         self._patience = patience
-        self._ends = [time.monotonic()]
-        self._shown = self._began = self._ends[0]
+        self._seconds: list[float] = []  # of each epoch
+        self._epoch_start = self._compiled = self._shown = time.monotonic()
 
-    def update(self, metrics: dict[str, float], epoch: int) -> None:
-        """Shows the metrics of an epoch that is done; `epoch` counts from 1. Missing metrics are left out."""
+    def update(self, metrics: Mapping[str, float], epoch: int) -> None:
+        """Show the metrics of a finished epoch.
+
+        Args:
+            metrics: its metrics; those that are missing are left out.
+            epoch: its number, from 1.
+        """
         now = time.monotonic()
-        self._ends.append(now)
-        self._tell(now, epoch, self._ends, f"epoch {epoch}/{self._epochs}", *_facts(metrics))
+        self._seconds.append(_seconds_of_epoch(metrics, now - self._epoch_start, self._seconds))
+        self._epoch_start = now
+        self._show_line(epoch, self._seconds, f"epoch {epoch}/{self._epochs}", *_facts(metrics))
 
     def within(self, epoch: int, share: float) -> None:
-        """Shows which share of the epoch after so many is done; it begins, compiled, with a share of 0."""
+        """Show how much of an epoch is done, if nothing was shown for a while.
+
+        Args:
+            epoch: the number of finished epochs.
+            share: the share of the next one that is done; 0 as it starts, after compilation.
+        """
         now = time.monotonic()
         if share == 0:
-            self._began = now
+            self._compiled = now
         elif now - self._shown >= self._patience:
-            end = self._ends[-1] + (now - self._began) / share
-            self._tell(
-                now,
-                epoch + share,
-                [*self._ends, end],
-                f"epoch {epoch + 1}/{self._epochs}  {share:.0%} of it",
-            )
+            seconds = [*self._seconds, (now - self._compiled) / share]
+            name = f"epoch {epoch + 1}/{self._epochs}"
+            self._show_line(epoch + share, seconds, name, f"{share:.0%} of it")
 
-    def _tell(self, now, done, ends, *facts):
-        self._shown = now
-        left = _seconds_left(ends, self._epochs - done)
-        self._show(done, "  ".join([*facts, f"left {duration(left)}"]))
+    def _show_line(self, done: float, seconds: list[float], *facts: str) -> None:
+        self._shown = time.monotonic()
+        remaining = (self._epochs - done) * _typical(seconds)
+        self._show(done, "  ".join([*facts, f"{duration(remaining)} left"]))
 
 
 @contextmanager
 def training_progress(epochs: int, name: str, done: int = 0) -> Iterator[Progress]:
-    """A bar on a terminal that belongs to this process alone, else one plain line per epoch, or half a minute.
+    """Show a bar on a terminal of one process, else a plain line per epoch or half a minute.
 
-    `done` are the epochs that an earlier process trained.
+    Args:
+        epochs: the number of all epochs.
+        name: the name of the run.
+        done: the epochs that an earlier process trained.
     """
     with _status(name, epochs, done, f"epoch {done}/{epochs}") as (show, plain):
         yield Progress(epochs, show, patience=30.0 if plain else 5.0)
@@ -70,24 +84,29 @@ def training_progress(epochs: int, name: str, done: int = 0) -> Iterator[Progres
 
 @contextmanager
 def attack_progress(name: str) -> Iterator[Callable[[str, float], None]]:
-    """A function that is told what goes on in an attack, and which share of it is done; shown as by `progress`."""
+    """Show the progress of an attack as `training_progress` does that of training.
+
+    Yields:
+        `on_progress(what, share)`: a piece of the attack and the share of it, in [0, 1], that is
+        done.
+    """
     with _status(name, 1, 0, "attack") as (show, plain):
         shown = time.monotonic()
 
-        def tell(what: str, share: float) -> None:
+        def on_progress(what: str, share: float) -> None:
             nonlocal shown
             if not plain or time.monotonic() - shown >= 30:
                 shown = time.monotonic()
                 show(share, f"attack {what}  {share:.0%}")
 
-        yield tell
+        yield on_progress
 
 
 @contextmanager
 def _status(
     name: str, total: float, done: float, first: str
 ) -> Iterator[tuple[Callable[[float, str], None], bool]]:
-    """A function that shows how much of `total` is done, with a text, and whether it writes plain lines."""
+    """Yield a function that shows how much of `total` is done, and whether it writes plain lines."""
     console = open_console(sys.stdout)
     if not console.is_interactive or "CI" in os.environ or multiprocessing.parent_process():
         yield (lambda _, status: write(sys.stdout, f"{name}  {status}")), True
@@ -113,15 +132,25 @@ def _bar(console: Console) -> ProgressBar:
 
 
 def _facts(metrics: Mapping[str, float]) -> list[str]:
-    """The words of a status line about an epoch."""
-    facts = [
+    """Return the parts of a line about an epoch."""
+    formats: list[tuple[str, Callable[[float], str]]] = [
         ("train/loss", lambda loss: f"loss {loss:.3f}"),
         ("test/accuracy", lambda share: f"test {share:.3f}"),
         ("train/images_per_second", lambda speed: f"{float(f'{speed:.3g}'):,.0f} images/s"),
     ]
-    return [words(metrics[key]) for key, words in facts if key in metrics]
+    return [text(metrics[key]) for key, text in formats if key in metrics]
 
 
-def _seconds_left(ends: list[float], epochs: float) -> float:
-    """Time for so many more epochs; the median forgives the first epoch that it had to be compiled."""
-    return epochs * median_low(end - start for start, end in pairwise(ends))
+def _seconds_of_epoch(metrics: Mapping[str, float], elapsed: float, earlier: list[float]) -> float:
+    """Return how long an epoch like this one takes once everything is compiled.
+
+    In the first epoch evaluation compiles as well, which is not measured: only training counts.
+    """
+    if not earlier and "time/training" in metrics:
+        return metrics["time/training"]
+    return elapsed - metrics.get("time/compile", 0.0)
+
+
+def _typical(seconds: list[float]) -> float:
+    """Return the lower median of the epochs' seconds, without the first if there are others."""
+    return median_low(seconds[1:] or seconds)

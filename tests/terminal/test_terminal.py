@@ -44,18 +44,18 @@ JOBS = [
 ]
 WRITER = """
 import sys
-from brnn import terminal
+from brnn.terminal import progress
 
-with terminal.progress(200, sys.argv[1] * 60) as run:
+with progress.training_progress(200, sys.argv[1] * 60) as run:
     for epoch in range(1, 201):
         run.update({"train/loss": 1.0}, epoch)
 """
 WORKER = """
 import multiprocessing
-from brnn import terminal
+from brnn.terminal import progress
 
 def work():
-    with terminal.progress(1, "some-run") as run:
+    with progress.training_progress(1, "some-run") as run:
         run.update({}, 1)
 
 process = multiprocessing.get_context("fork").Process(target=work)
@@ -102,21 +102,21 @@ def run_one_epoch():
 def test_an_epoch_is_one_plain_line(capsys):
     with progress.training_progress(1, "binarynet-ste-simple-original-s0") as run:
         run.update(METRICS, 1)
-    line = "binarynet-ste-simple-original-s0  epoch 1/1  loss 0.412  test 0.893  231,000 images/s  left 0 s\n"
+    line = "binarynet-ste-simple-original-s0  epoch 1/1  loss 0.412  test 0.893  231,000 images/s  0 s left\n"
     assert capsys.readouterr().out == line
 
 
 def test_missing_metrics_are_left_out_and_nan_is_shown(capsys):
     with progress.training_progress(3, "[bold]:smile:") as run:
         run.update({"train/loss": float("nan")}, 3)
-    assert capsys.readouterr().out == "[bold]:smile:  epoch 3/3  loss nan  left 0 s\n"
+    assert capsys.readouterr().out == "[bold]:smile:  epoch 3/3  loss nan  0 s left\n"
 
 
 def test_a_line_is_out_before_the_next_epoch(tmp_path):
     path = tmp_path / "log"
     with path.open("w") as log, redirect_stdout(log), progress.training_progress(2, "run") as run:
         run.update({}, 1)
-        assert path.read_text().startswith("run  epoch 1/2  left ")
+        assert path.read_text().startswith("run  epoch 1/2  ")
 
 
 def test_a_long_epoch_shows_how_far_it_is(capsys, monkeypatch):
@@ -135,21 +135,21 @@ def test_a_long_epoch_shows_how_far_it_is(capsys, monkeypatch):
         for now[0], share in ((95.0, 0.0), (123.0, 0.2), (124.0, 0.25)):
             run.within(2, share)
     assert capsys.readouterr().out.splitlines() == [
-        "run  epoch 2/4  25% of it  left 4 min",  # 2.75 epochs of 84 seconds
-        "run  epoch 2/4  left 3 min",
-        "run  epoch 3/4  25% of it  left 3 min",  # 1.75 epochs of 94 and 116 seconds
+        "run  epoch 2/4  25% of it  4 min left",  # 2.75 epochs of 84 seconds
+        "run  epoch 2/4  3 min left",
+        "run  epoch 3/4  25% of it  3 min left",  # 1.75 epochs of 94 and 116 seconds
     ]
 
 
 QUIET = """
 import os, sys
-from brnn import terminal
-terminal.keep_stderr()
-with terminal.quiet():
+from brnn.terminal import lines, stderr
+stderr.keep_stderr()
+with stderr.quiet():
     os.write(2, b"of a library\\n")
-    terminal.error("of another thread")
+    lines.error("of another thread")
 if len(sys.argv) > 1:
-    with terminal.quiet():
+    with stderr.quiet():
         os.write(2, b"why it failed\\n")
         raise SystemExit
 """
@@ -180,10 +180,21 @@ def test_an_attack_has_a_line_each_half_minute(capsys, monkeypatch):
     ]
 
 
-def test_time_left_forgives_the_first_epoch():
-    assert progress._seconds_left([0.0, 10.0], 2) == 20.0
-    assert progress._seconds_left([0.0, 10.0, 12.0], 5) == 10.0
-    assert progress._seconds_left([0.0, 10.0, 12.0, 14.5], 4) == 10.0
+def test_the_time_left_does_not_count_compilation(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.training_progress(5, "run") as run:
+        now[0] = 60.0  # 40 seconds of compilation, 10 of training, 10 of a first evaluation
+        run.update({"time/compile": 40.0, "time/training": 10.0}, 1)
+        now[0] = 75.0  # 1 second of compilation, 14 of training, evaluation and a checkpoint
+        run.update({"time/compile": 1.0, "time/training": 10.0}, 2)
+        now[0] = 90.0
+        run.update({"time/compile": 0.0, "time/training": 10.0}, 3)
+    assert capsys.readouterr().out.splitlines() == [
+        "run  epoch 1/5  40 s left",  # 4 epochs of 10 seconds
+        "run  epoch 2/5  42 s left",  # 3 epochs of 14
+        "run  epoch 3/5  28 s left",  # 2 epochs of the lower median of 14 and 15
+    ]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +226,7 @@ def test_lines_of_several_processes_do_not_mix():
         mine = [
             line
             for line in shown
-            if re.fullmatch(rf"{name}{{60}}  epoch \d+/200  loss 1\.000  left \d+ s", line)
+            if re.fullmatch(rf"{name}{{60}}  epoch \d+/200  loss 1\.000  \d+ s left", line)
         ]
         assert len(mine) == 200
     assert len(shown) == 600
@@ -225,7 +236,7 @@ def test_a_terminal_gets_a_bar(monkeypatch):
     shown = on_a_terminal(monkeypatch, run_one_epoch)
     last = re.split(r"[\r\n]+", without_escapes(shown).rstrip())[-1]
     assert re.fullmatch(
-        r" +some\[bold\]run ━+ epoch 1/1  loss 0\.412  test 0\.893  231,000 images/s  left 0 s *",
+        r" +some\[bold\]run ━+ epoch 1/1  loss 0\.412  test 0\.893  231,000 images/s  0 s left *",
         last,
     )
     assert shown.count("\n") == 1
@@ -234,14 +245,14 @@ def test_a_terminal_gets_a_bar(monkeypatch):
 def test_a_narrow_terminal_gets_the_name_above_the_bar(monkeypatch):
     shown = without_escapes(on_a_terminal(monkeypatch, run_one_epoch, columns=80))
     assert shown.startswith("some[bold]run\r\n")
-    assert "231,000 images/s  left 0 s" in shown
+    assert "231,000 images/s  0 s left" in shown
 
 
 @pytest.mark.parametrize("variables", [{"CI": "true"}, {"TERM": "dumb"}])
 def test_what_cannot_show_a_bar_gets_lines(monkeypatch, variables):
     shown = on_a_terminal(monkeypatch, run_one_epoch, **variables)
     assert (
-        shown == "some[bold]run  epoch 1/1  loss 0.412  test 0.893  231,000 images/s  left 0 s\r\n"
+        shown == "some[bold]run  epoch 1/1  loss 0.412  test 0.893  231,000 images/s  0 s left\r\n"
     )
 
 
@@ -249,7 +260,7 @@ def test_a_worker_among_others_writes_lines(monkeypatch):
     def write():
         subprocess.run([sys.executable, "-c", WORKER], stdout=sys.stdout, check=True)
 
-    assert on_a_terminal(monkeypatch, write) == "some-run  epoch 1/1  left 0 s\r\n"
+    assert on_a_terminal(monkeypatch, write) == "some-run  epoch 1/1  0 s left\r\n"
 
 
 def test_a_warning_stands_above_the_bar(monkeypatch):
