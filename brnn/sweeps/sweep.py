@@ -187,4 +187,5 @@ def _row(one, began, launch):
         "name": one.info.run_name,
         "status": state,
         "error": one.data.tags.get("error"),
+        "run": one.info.run_id,
     } | shown

@@ -10,7 +10,7 @@ from rich.box import SIMPLE
 from rich.table import Column, Table
 from rich.text import Text
 
-from brnn.terminal.lines import one_line, write
+from brnn.terminal.lines import one_line, open_console, write
 from brnn.terminal.numbers import duration, number, size
 
 _STATUS_STYLE = {"finished": "green", "failed": "bold red", "skipped": "yellow"}  # always counted
@@ -33,13 +33,16 @@ _CLOSING = (
     "size/bits_per_weight",
     "trust/robust_accuracy",
 )
+_IMAGES = "attack/images"  # in the heading of the attacks
+_WIDE = 140  # columns of a terminal from which the jobs of a sweep have their ids
 
 
 def layers_table(rows: Iterable[Mapping[str, Any]]) -> None:
-    """One line per variable, and a last one with the size of them all.
+    """Print one line per variable, and a last one with the size of them all.
 
-    A row has `path`, `shape`, `role`, `quantizer` (text; "real" where nothing is discretized), `parameters` and
-    `bits_per_weight`.
+    Args:
+        rows: each with `path`, `shape`, `role`, `quantizer` (text; "real" where nothing is
+            discretized), `parameters` and `bits_per_weight`.
     """
     rows = list(rows)
     parameters = sum(row["parameters"] for row in rows)
@@ -67,67 +70,95 @@ def layers_table(rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def results_table(name: str, metrics: Mapping[str, float], *, seconds: float, hint: str) -> None:
-    """What a run came to: its closing metrics, its attacks side by side, and where to look for more.
+    """Print the results of a run: its closing metrics, its attacks side by side, and a hint.
 
-    Closing are accuracy, loss, sparsity, size, what all checks of an attack leave, and whatever begins with `best/`; an
-    attack is what stands before the slash where that begins with `attack`; of an attack with members, each is there
-    with the share that it broke. Metrics that are not there are left out.
+    Args:
+        name: the name of the run.
+        metrics: those of its last epoch and of its end; the tables show what they know of.
+        seconds: how long the run took.
+        hint: the last lines.
     """
-    closing = _table(
-        Column(overflow="fold"), Column(justify="right", no_wrap=True), show_header=False
-    )
-    for key, value in metrics.items():
-        if key in _CLOSING or key.startswith("best/"):
-            closing.add_row(key, number(value))
-    keys = [key.split("/", 1) for key in metrics if key.startswith("attack") and "/" in key]
-    attacks = dict.fromkeys(attack for attack, _ in keys)
-    attacked = _table("", *(Column(attack, justify="right") for attack in attacks))
-    for measure in dict.fromkeys(measure for _, measure in keys):
-        attacked.add_row(
-            measure, *(number(metrics.get(f"{attack}/{measure}")) for attack in attacks)
-        )
-    broken = _table("member", Column("broke", justify="right"))
-    for key, value in metrics.items():
-        if key.endswith("/broke") and key.count("/") == 2:
-            broken.add_row(key.split("/")[1], number(value))
     title = Text.assemble((name, "bold"), f"  finished in {duration(seconds)}")
-    tables = [
-        part for table in (closing, attacked, broken) if table.row_count for part in (table, "")
-    ]
-    write(sys.stdout, "", title, "", *tables, hint)
+    images = f" on {metrics[_IMAGES]:,.0f} test images" if _IMAGES in metrics else ""
+    parts: list[str | Text | Table] = ["", title, ""]
+    for heading, table in (
+        ("", _closing(metrics)),
+        (f"attacks{images}", _attacks(metrics)),
+        (
+            "members of the attack, and the share of all images that each was the first to break",
+            _members(metrics),
+        ),
+    ):
+        if table.row_count:
+            parts += [heading, table, ""] if heading else [table, ""]
+    write(sys.stdout, *parts, hint)
 
 
 def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
-    """One line per job, what went wrong below, and the number of jobs that finished, failed or were skipped.
+    """Print one line per job, the errors below, and how many jobs finished, failed or were skipped.
 
-    A row has `name` and `status` (`finished`, `failed`, `skipped`, `killed`, `pruned` or `running`; in a dry run `run`,
-    `resume`, `attack` or `skip`), may have `objective` and `error`, and whatever else it has is a metric.
+    Args:
+        rows: each with `name` and `status` (`finished`, `failed`, `skipped`, `killed`, `pruned` or
+            `running`; in a dry run `run`, `resume`, `attack` or `skip`), perhaps `error` and `run`
+            (an id, for which a narrow terminal has no room), and metrics.
     """
     rows, styles = list(rows), _STATUS_STYLE | _OTHER_STATUS_STYLE
-    numbers = list(
-        dict.fromkeys(key for row in rows for key in row if key not in ("name", "status", "error"))
-    )
+    texts = ("name", "status", "error", "run")
+    metrics = list(dict.fromkeys(key for row in rows for key in row if key not in texts))
+    has_ids = any("run" in row for row in rows) and open_console(sys.stdout).width >= _WIDE
     table = _table(
         Column("job", overflow="fold"),
         Column("status", no_wrap=True),
-        *(Column(re.sub("(?<=[/_])", "\n", key), justify="right", no_wrap=True) for key in numbers),
+        *(Column(re.sub("(?<=[/_])", "\n", key), justify="right", no_wrap=True) for key in metrics),
+        *([Column("run", no_wrap=True)] if has_ids else []),
     )
     for row in rows:
         status = Text(row["status"], styles[row["status"]])
-        table.add_row(row["name"], status, *(number(row.get(key)) for key in numbers))
+        run = [row.get("run", "")] if has_ids else []
+        table.add_row(row["name"], status, *(number(row.get(key)) for key in metrics), *run)
     errors = [
         Text(f"{row['name']}: {one_line(row['error'])}", "red") for row in rows if row.get("error")
     ]
     counts = Counter(row["status"] for row in rows)
     always = () if counts.keys() & _PLANNED else _STATUS_STYLE
     counted = [status for status in styles if counts[status] or status in always]
-    write(
-        sys.stdout,
-        "",
-        table,
-        *errors,
-        ", ".join(f"{counts[status]} {status}" for status in counted),
+    total = ", ".join(f"{counts[status]} {status}" for status in counted)
+    write(sys.stdout, "", table, *errors, total)
+
+
+def _closing(metrics: Mapping[str, float]) -> Table:
+    """Return the table of accuracy, loss, sparsity, size, trust and the best epoch."""
+    table = _table(
+        Column(overflow="fold"), Column(justify="right", no_wrap=True), show_header=False
     )
+    for key, value in metrics.items():
+        if key in _CLOSING or key.startswith("best/"):
+            table.add_row(key, number(value))
+    return table
+
+
+def _attacks(metrics: Mapping[str, float]) -> Table:
+    """Return the table of measures `attack…/measure`, with a column for each attack."""
+    keys = [
+        key.split("/", 1)
+        for key in metrics
+        if key.startswith("attack") and "/" in key and key != _IMAGES
+    ]
+    attacks = dict.fromkeys(attack for attack, _ in keys)
+    table = _table("", *(Column(attack, justify="right") for attack in attacks))
+    for measure in dict.fromkeys(measure for _, measure in keys):
+        values = (number(metrics.get(f"{attack}/{measure}")) for attack in attacks)
+        table.add_row(measure, *values)
+    return table
+
+
+def _members(metrics: Mapping[str, float]) -> Table:
+    """Return the table of shares `attack/member/broke` of an attack with members."""
+    table = _table("member", Column("broke", justify="right"))
+    for key, value in metrics.items():
+        if key.endswith("/broke") and key.count("/") == 2:
+            table.add_row(key.split("/")[1], number(value))
+    return table
 
 
 def _table(*columns: str | Column, show_header: bool = True, show_footer: bool = False) -> Table:

@@ -325,7 +325,8 @@ def test_results_show_closing_metrics_and_attacks_side_by_side(capsys):
         "sparsity/dense/kernel": 0.1234,
         "size/bits_per_weight": 1.0,
         "attack/robust_accuracy": 0.787,
-        "attack/tricked": 0.063,
+        "attack/images": 1000.0,
+        "attack/clean_accuracy": 0.9,
         "attack/broke": 0.213,
         "suite/pgd-source:twin/broke": 0.25,
         "attack_identity/robust_accuracy": 0.1375,
@@ -341,13 +342,14 @@ def test_results_show_closing_metrics_and_attacks_side_by_side(capsys):
     assert ["size/bits_per_weight", "1.0000"] in lines
     assert ["attack", "attack_identity", "attack_noise"] in lines
     assert ["robust_accuracy", "0.7870", "0.1375", "nan"] in lines
-    assert ["tricked", "0.0630"] in lines
+    heading = lines.index(["attacks on 1,000 test images"])
+    assert heading < lines.index(["clean_accuracy", "0.9000"])
     assert ["broke", "0.2130"] in lines
     assert lines[lines.index(["member", "broke"]) + 2] == ["pgd-source:twin", "0.2500"]
     assert ["l2", "2.8000"] in lines
     assert lines[-1] == ["mlflow ui --port [5000]"]
-    assert not {"sparsity/dense/kernel", "linf"} & {line[0] for line in lines}
-    assert lines.index(["best/epoch", "4"]) < lines.index(["tricked", "0.0630"])
+    assert not {"sparsity/dense/kernel", "linf", "images"} & {line[0] for line in lines}
+    assert lines.index(["best/epoch", "4"]) < heading
 
 
 def test_a_run_without_attacks_has_no_table_of_attacks(capsys):
@@ -366,6 +368,21 @@ def test_a_sweep_lists_its_jobs_and_what_went_wrong(capsys):
         ["units=[1,2]: units must be one of [3, 4] got [1, 2]"],
         ["1 finished, 1 failed, 1 skipped"],
     ]
+
+
+RUN_ID = "0123456789abcdef" * 2
+
+
+def test_a_sweep_shows_ids_of_runs_in_a_pipe_and_on_a_wide_terminal(capsys, monkeypatch):
+    def show():
+        tables.sweep_table([{"name": "seed=0", "status": "finished", "run": RUN_ID}])
+
+    show()
+    assert ["seed=0", "finished", RUN_ID] in [
+        words(row) for row in capsys.readouterr().out.splitlines()
+    ]
+    assert RUN_ID in on_a_terminal(monkeypatch, show, columns=140)
+    assert "run" not in without_escapes(on_a_terminal(monkeypatch, show, columns=120))
 
 
 def test_what_went_wrong_is_red_on_a_terminal(monkeypatch):
