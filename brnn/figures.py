@@ -1,34 +1,36 @@
-"""Figures of a run: what it learned, where its weights lie, what fools it, and how runs compare.
+"""Figures of a run.
 
-Each function returns a new `matplotlib.figure.Figure` and touches no state of Matplotlib's, which is imported when the
-first figure is drawn.
+Each function returns a new figure and leaves Matplotlib's global state alone. Matplotlib is imported
+as the first figure is drawn.
 """
 
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 _BLUE, _RED, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 _COLORS = [_BLUE, _RED, _GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#222222"]  # Okabe and Ito 2008
-_MARKERS = ["o", "s", "^", "D", "v"]  # as many as have no divisor in common with the colors
+_MARKERS = ["o", "s", "^", "D", "v"]  # their number has no divisor in common with the colors'
 _SPLITS = {"train": _BLUE, "validation": _GREEN, "test": _RED}
 _MAX_PANELS = 12
 _MAX_MARKED = 30  # points of a curve whose markers can be told apart
-_SHARE = 0.92  # of the width of a strip that its pictures fill
+_FILLED = 0.92  # share of the width of a strip that its pictures fill
 _MAX_TITLE = 36  # characters above a small panel
 
 
 def learning_curves(history: Sequence[Mapping[str, float]]) -> "Figure":
-    """Loss and accuracy of the splits against the epoch, with the last value of each in the legend.
+    """Plot loss and accuracy of the splits against the epoch, with their last values in the legend.
 
-    `history` has one dict of metrics per epoch; metrics that are not there are left out.
+    Args:
+        history: the metrics of each epoch; missing metrics are left out.
     """
     figure = _figure(9.0, 3.6)
     for axes, quantity in zip(
@@ -55,9 +57,11 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> "Figure":
 def latent_histograms(
     weights: Mapping[str, np.ndarray], bounds: Mapping[str, float | None]
 ) -> "Figure":
-    """How the latent values of each variable are spread between the bounds that they are clipped to.
+    """Plot the distribution of the latent values of each variable, of the first 12 at most.
 
-    Shows the first 12 variables and tells how many more there are.
+    Args:
+        weights: the latent values of each variable, by path.
+        bounds: what the values are clipped to, `[-bound, bound]`, by path; None: not clipped.
     """
     shown = list(weights)[:_MAX_PANELS]
     columns = max(1, min(4, len(shown)))
@@ -70,20 +74,35 @@ def latent_histograms(
         _histogram(axes, path, np.ravel(weights[path]), bounds[path])
     for axes in panels[len(shown) :]:
         axes.remove()
-    left_out = len(weights) - len(shown)
+    hidden = len(weights) - len(shown)
     figure.supxlabel(
-        "latent value" + (f"  ({left_out} more variables are not shown)" if left_out else ""),
+        "latent value" + (f"  ({hidden} more variables are not shown)" if hidden else ""),
         fontsize=10,
     )
     figure.supylabel("count", fontsize=10)
     return figure
 
 
-def adversarial_examples(images, perturbed, labels, predictions, targets, count: int) -> "Figure":
-    """The first `count` originals, what was done to them, and the results, below `label → prediction (target)`.
+def adversarial_examples(
+    images: np.ndarray,
+    perturbed: np.ndarray,
+    labels: Sequence[int] | np.ndarray,
+    predictions: Sequence[int] | np.ndarray,
+    targets: Sequence[int] | np.ndarray | None,
+    count: int,
+) -> "Figure":
+    """Draw originals, perturbations and results in three rows, titled `label → prediction`.
 
-    `images` and `perturbed`: `(n, height, width)`, with or without channels, whose mean is shown; or `(n, features)`,
-    shown as a square where it is one. `targets` is None where the attack had none. Fooled is what has a red title.
+    The titles of misclassified images are red.
+
+    Args:
+        images: `(n, height, width)`, or with channels, whose mean is shown; or `(n, features)`,
+            shown as a square where `features` is one.
+        perturbed: the images after the attack, of the same shape.
+        labels: the classes of the images.
+        predictions: the classes that the net assigns to `perturbed`.
+        targets: the classes that the attack aimed at; None: an untargeted attack.
+        count: how many images to show.
     """
     originals, results = (
         [_picture(values) for values in batch[:count]] for batch in (images, perturbed)
@@ -114,7 +133,14 @@ def curves(
     ylabel: str,
     chance: float | None,
 ) -> "Figure":
-    """The named curves `[(x, y), …]` in one panel; a dashed line at `chance`, if given."""
+    """Plot named curves in one panel.
+
+    Args:
+        series: the points `(x, y)` of each curve, by its name.
+        xlabel: what x is.
+        ylabel: what y is.
+        chance: the y of a dashed line; None: no line.
+    """
     widest = max(map(len, series), default=0)
     figure = _figure(6.5 + 0.08 * widest, max(4.0, 0.25 * len(series)), layout="constrained")
     axes = figure.subplots()
@@ -128,52 +154,53 @@ def curves(
 
 
 def png(figure: "Figure") -> bytes:
-    """The figure as a PNG file."""
+    """Return the content of a PNG file of a figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
-def _figure(width: float, height: float, layout: str | None = None) -> "Figure":
+def _figure(width: float, height: float, layout: Literal["constrained"] | None = None) -> "Figure":
+    """Return an empty figure of a size in inches."""
     from matplotlib.figure import Figure
 
     return Figure((width, height), dpi=110, layout=layout)
 
 
 def _grid(figure: "Figure", rows: int, columns: int, *, margins: tuple, gaps: tuple) -> np.ndarray:
-    """Panels with margins (left, right, bottom, top) and gaps (beside, below one) in inches.
+    """Return panels with margins (left, right, bottom, top) and gaps (horizontal, vertical) in inches.
 
-    To find them by a layout engine takes as long as the drawing.
+    A layout engine would take as long to find them as the drawing takes.
     """
-    (width, height), (left, right, bottom, top), (beside, below) = (
-        figure.get_size_inches(),
-        margins,
-        gaps,
-    )
-    wide = (width - left - right - (columns - 1) * beside) / columns
-    high = (height - bottom - top - (rows - 1) * below) / rows
+    width, height = figure.get_size_inches()
+    left, right, bottom, top = margins
+    horizontal, vertical = gaps
+    panel_width = (width - left - right - (columns - 1) * horizontal) / columns
+    panel_height = (height - bottom - top - (rows - 1) * vertical) / rows
     edges = {
         "left": left / width,
         "right": 1 - right / width,
         "bottom": bottom / height,
         "top": 1 - top / height,
+        "wspace": horizontal / panel_width,
+        "hspace": vertical / panel_height,
     }
-    edges |= {"wspace": beside / wide, "hspace": below / high}
     return figure.subplots(rows, columns, squeeze=False, gridspec_kw=edges)
 
 
 def _label(axes: "Axes", xlabel: str, ylabel: str) -> None:
-    """Names the axes, in the look of all panels; only whole numbers on x where all points have them."""
+    """Name the axes in the common style, with whole numbers on x where all points have them."""
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlabel(xlabel, fontsize=10)
     axes.set_ylabel(ylabel, fontsize=10)
-    if all(float(x).is_integer() for line in axes.lines for x in line.get_xdata()):
+    if all(float(x).is_integer() for line in axes.lines for x in np.asarray(line.get_xdata())):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     _tidy(axes)
 
 
 def _tidy(axes: "Axes") -> None:
+    """Give axes the common style."""
     axes.grid(color="#E4E4E4", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -184,6 +211,7 @@ def _tidy(axes: "Axes") -> None:
 def _curve(
     axes: "Axes", points: Sequence[tuple[float, float]], label: str, color: str, marker: str
 ) -> None:
+    """Plot one curve, with markers where they can be told apart."""
     x, y = zip(*points, strict=True)
     axes.plot(
         x,
@@ -197,7 +225,7 @@ def _curve(
 
 
 def _histogram(axes: "Axes", path: str, values: np.ndarray, bound: float | None) -> None:
-    """Counts of the finite values; those beyond the bound, where none should be, are counted at the edge."""
+    """Plot the counts of the finite values; any beyond the bound are counted at the edge."""
     from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
     finite = values[np.isfinite(values)].astype("float64")
@@ -226,9 +254,9 @@ def _histogram(axes: "Axes", path: str, values: np.ndarray, bound: float | None)
     _tidy(axes)
 
 
-def _picture(values) -> np.ndarray:
-    """One example as a matrix to look at."""
-    values = np.asarray(values, "float64")
+def _picture(image: np.ndarray) -> np.ndarray:
+    """Return one example as a matrix."""
+    values = np.asarray(image, "float64")
     if values.ndim == 3:
         return values.mean(-1)
     side = math.isqrt(values.size)
@@ -238,7 +266,7 @@ def _picture(values) -> np.ndarray:
 
 
 def _limits(pictures: Sequence[np.ndarray]) -> tuple[float, float]:
-    """The least and the greatest finite value, or (0, 0)."""
+    """Return the least and the greatest finite value, or (0, 0)."""
     values = np.stack(pictures)
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
@@ -246,12 +274,12 @@ def _limits(pictures: Sequence[np.ndarray]) -> tuple[float, float]:
 
 def _strip(
     axes: "Axes", pictures: Sequence[np.ndarray], name: str, cmap: str, limits: tuple[float, float]
-):
-    """Draws pictures beside one another in one panel, which is faster than many, and returns the last one."""
+) -> "AxesImage":
+    """Draw pictures side by side in one panel, faster than in many; return the last drawing."""
     height, width = pictures[0].shape
     ratio = height / width if max(height, width) <= 2 * min(height, width) else 1.0
     for i, picture in enumerate(pictures):
-        extent = (i + (1 - _SHARE) / 2, i + (1 + _SHARE) / 2, 0, 1)
+        extent = (i + (1 - _FILLED) / 2, i + (1 + _FILLED) / 2, 0, 1)
         image = axes.imshow(
             picture,
             cmap=cmap,
@@ -260,7 +288,7 @@ def _strip(
             extent=extent,
             interpolation="nearest",
         )
-    axes.set(xlim=(0, len(pictures)), ylim=(0, 1), aspect=ratio * _SHARE, xticks=[], yticks=[])
+    axes.set(xlim=(0, len(pictures)), ylim=(0, 1), aspect=ratio * _FILLED, xticks=[], yticks=[])
     axes.set_ylabel(name, fontsize=10)
     axes.spines[:].set_visible(False)
     return image
