@@ -1,7 +1,7 @@
 """Figures of a run.
 
-Each function returns a new figure and leaves Matplotlib's global state alone. Matplotlib is imported
-as the first figure is drawn.
+Each function returns a new figure and leaves Matplotlib's global state alone. Matplotlib is
+imported as the first figure is drawn.
 """
 
 import io
@@ -168,7 +168,7 @@ def _figure(width: float, height: float, layout: Literal["constrained"] | None =
 
 
 def _grid(figure: "Figure", rows: int, columns: int, *, margins: tuple, gaps: tuple) -> np.ndarray:
-    """Return panels with margins (left, right, bottom, top) and gaps (horizontal, vertical) in inches.
+    """Return panels with margins (left, right, bottom, top) and gaps (across, down) in inches.
 
     A layout engine would take as long to find them as the drawing takes.
     """

@@ -1,4 +1,4 @@
-"""Damaged files and mistyped commands: one line that says what is wrong, or what is valid all the same."""
+"""Damaged files and mistyped commands: an error in one line, or a valid result."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""Figures: each shows the data that it was given, says what is on its axes, and stays out of Matplotlib's state."""
+"""Figures: each shows its data, labels its axes, and leaves Matplotlib's state alone."""
 
 import subprocess
 import sys

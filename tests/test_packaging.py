@@ -1,4 +1,4 @@
-"""The wheel: holds the configuration and Hydra's plugin, and runs from an empty folder without the checkout."""
+"""The wheel: it is complete, and runs from an empty folder without the checkout."""
 
 import ast
 import os

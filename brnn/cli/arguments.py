@@ -9,7 +9,7 @@ from brnn.errors import ConfigError, did_you_mean
 
 
 def is_override(word: str) -> bool:
-    """Return whether a word sets a key or chooses an option (`key=value`), or deletes one (`~key`)."""
+    """Return whether a word sets a key, chooses an option (`key=value`) or deletes (`~key`)."""
     return word.startswith("~") or ("=" in word and not word.startswith("-"))
 
 

@@ -12,7 +12,7 @@ from brnn.terminal import lines
 
 @contextmanager
 def in_one_line(stopped: str) -> Iterator[None]:
-    """End the process where the block fails: one line on stderr, with exit code 1 or that of a signal.
+    """End the process where the block fails: one line on stderr, exit code 1 or that of a signal.
 
     With the environment variable BRNN_TRACEBACK an error is raised, with its traceback.
 

@@ -31,6 +31,6 @@ def main() -> None:
 
 
 def _add_current_folder() -> None:
-    """Put the current folder, which may hold plugins, on Python's path, as `python -m brnn` does."""
+    """Put the current folder on Python's path for plugins, as `python -m brnn` does."""
     if os.getcwd() not in sys.path and not sys.flags.safe_path:
         sys.path.insert(0, os.getcwd())

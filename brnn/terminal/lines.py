@@ -31,7 +31,7 @@ def error(text: str) -> None:
 
 
 def open_console(stream: TextIO) -> Console:
-    """Return a console that writes text literally, of unlimited width where it is not a terminal."""
+    """Return a console that writes text literally, and never folds it outside a terminal."""
     terminal = stream.isatty()
     width = None if terminal else _UNLIMITED
     return Console(

@@ -106,7 +106,7 @@ def attack_progress(name: str) -> Iterator[Callable[[str, float], None]]:
 def _status(
     name: str, total: float, done: int, first: str
 ) -> Iterator[tuple[Callable[[float, str], None], bool]]:
-    """Yield a function that shows how much of `total` is done, and whether it prints plain lines."""
+    """Yield a function that shows how much of `total` is done, and whether in plain lines."""
     console = open_console(sys.stdout)
     if not console.is_interactive or "CI" in os.environ or multiprocessing.parent_process():
         yield (lambda _, status: write(sys.stdout, f"{name}  {status}")), True

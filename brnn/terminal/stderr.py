@@ -34,11 +34,11 @@ def quiet() -> Iterator[None]:
 
 @cache
 def keep_stderr() -> None:
-    """Let Python write to a copy of stderr, so that `quiet` in one thread hides no other's lines."""
+    """Let Python write to a copy of stderr, so that `quiet` hides no line of another thread."""
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
 
 
 def plain_warnings() -> None:
-    """Print Python's warnings by `warning`; hide TensorFlow's, that a sweep traces each net anew."""
+    """Print Python's warnings by `warning`; hide TensorFlow's about functions traced anew."""
     warnings.showwarning = lambda message, *_, **__: warning(str(message))
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

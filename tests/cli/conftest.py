@@ -1,4 +1,4 @@
-"""What the tests of the command line share: where nothing heavy is imported, the installed script."""
+"""Shared by the tests of the command line: light processes, and the installed script."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def broken_libraries(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def light(command_line, broken_libraries, tmp_path_factory):
-    """A function that runs the command line where nothing heavy can be imported, and leaves no files."""
+    """A function that runs the command line where no heavy library can be imported."""
 
     def run(*arguments, **environment):
         empty = tmp_path_factory.mktemp("empty")

@@ -1,4 +1,4 @@
-"""The cache of compiled programs: the user's flags win, old programs go, a disk that is full gets none."""
+"""The cache of compiled programs: the user's flags win, and old programs are removed."""
 
 import os
 

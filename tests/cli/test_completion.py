@@ -1,4 +1,4 @@
-"""Shell completion: groups, options, keys, commands and flags, in a real bash and without TensorFlow."""
+"""Shell completion of groups, options, keys, commands and flags, in a real bash."""
 
 import shutil
 import subprocess

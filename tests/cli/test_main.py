@@ -1,4 +1,4 @@
-"""The entry point: one door to all commands, errors in one line before anything heavy is imported."""
+"""The entry point: one door to all commands; errors in one line, before heavy imports."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Messages of errors: the key, its value, what is valid and what was probably meant, in one line."""
+"""Messages of errors: the key, its value, what is valid and what was meant, in one line."""
 
 import pytest
 

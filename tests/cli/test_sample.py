@@ -66,8 +66,10 @@ def made(chosen, report=goes_on):
 def all_finished(folder, options):
     """Finished runs on the text."""
     common = (
-        "dataset=text", f"dataset.path={folder}/text.txt", "dataset.sequence=10", "dataset.test=0.1",
-        "topology.width=12", "topology.depth=2", "epochs=2", f"batch_size={BATCH}", "compiled=false",
+        "dataset=text", f"dataset.path={folder}/text.txt", "dataset.sequence=10",
+        "dataset.test=0.1",
+        "topology.width=12", "topology.depth=2", "epochs=2",
+        f"batch_size={BATCH}", "compiled=false",
         "sample.length=20", f"checkpoints={folder}", f"tracking.uri=sqlite:///{folder}/mlflow.db",
     )  # fmt: skip
     return {name: made(options(*own, *common)) for name, own in NETS.items()}
@@ -182,7 +184,7 @@ def test_a_bad_value_is_refused_in_one_line(finished, words, message):
 
 
 def chain(options, **keys):
-    """What a net of one unit per character writes, that was made to say what follows each of abcd in turn."""
+    """Return the text of a net with one unit per character, whose weights follow a by b by c by d."""
     whole = options("dataset=text", "topology=rnn", "topology.width=4", "precision=full")
     task = replace(ONE_STEP, classes=4)
     weights = build.program(whole, task).manager.weights()

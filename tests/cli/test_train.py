@@ -1,4 +1,4 @@
-"""Training from the command line: bad configurations and data end in one line, a run needs no data."""
+"""Training from the command line: errors in one line; a run needs no data."""
 
 import gzip
 

@@ -1,0 +1,142 @@
+"""Tables: complete in a pipe, folded on a narrow terminal, literal everywhere."""
+
+import pytest
+from support.pseudo_terminal import on_a_terminal, without_escapes, words
+
+from brnn.terminal import tables
+
+LAYERS = [
+    {"path": "dense/kernel", "shape": (784, 256), "role": "kernel", "quantizer": "binary(scale=1)"}
+    | {"parameters": 200_704, "bits_per_weight": 1},
+    {"path": "dense/bias", "shape": (256,), "role": "bias", "quantizer": "real"}
+    | {"parameters": 256, "bits_per_weight": 32},
+]
+
+
+JOBS = [
+    {
+        "name": "estimator=ste,seed=0",
+        "status": "finished",
+        "objective": 0.8934,
+        "test/accuracy": 0.8934,
+    },
+    {
+        "name": "estimator=ste,seed=1",
+        "status": "skipped",
+        "objective": 0.75,
+        "attack/robust_accuracy": float("nan"),
+    },
+    {"name": "units=[1,2]", "status": "failed", "error": "units must be one of [3, 4]\ngot [1, 2]"},
+]
+
+
+RUN_ID = "0123456789abcdef" * 2
+
+
+def test_layers_are_listed_and_added_up(capsys):
+    tables.layers_table(LAYERS)
+    lines = [words(line) for line in capsys.readouterr().out.splitlines()]
+    assert ["dense/kernel", "(784, 256)", "kernel", "binary(scale=1)", "200,704", "1"] in lines
+    assert ["dense/bias", "(256,)", "bias", "real", "256", "32"] in lines
+    assert ["total", "200,960", "1.039"] in lines  # (200704 + 32 * 256) / 200960
+    # 208896 bits are 26112 bytes, 4 * 200960 are 803840
+    assert lines[-1] == ["25.5 KiB packed, 785.0 KiB as float32"]
+
+
+def test_results_show_closing_metrics_and_attacks_side_by_side(capsys):
+    metrics = {
+        "test/accuracy": 0.8934,
+        "best/epoch": 4,
+        "sparsity/all": 0.0,
+        "sparsity/dense/kernel": 0.1234,
+        "size/bits_per_weight": 1.0,
+        "attack/robust_accuracy": 0.787,
+        "attack/images": 1000.0,
+        "attack/clean_accuracy": 0.9,
+        "attack/broke": 0.213,
+        "suite/pgd-source:twin/broke": 0.25,
+        "attack_identity/robust_accuracy": 0.1375,
+        "attack_noise/robust_accuracy": float("nan"),
+        "attack_noise/l2": 2.8,
+    }
+    tables.results_table("[some] run", metrics, seconds=83.2, hint="mlflow ui --port [5000]")
+    lines = [words(line) for line in capsys.readouterr().out.splitlines()]
+    assert ["[some] run", "finished in 83 s"] in lines
+    assert ["test/accuracy", "0.8934"] in lines
+    assert ["best/epoch", "4"] in lines
+    assert ["sparsity/all", "0.0000"] in lines
+    assert ["size/bits_per_weight", "1.0000"] in lines
+    assert ["attack", "attack_identity", "attack_noise"] in lines
+    assert ["robust_accuracy", "0.7870", "0.1375", "nan"] in lines
+    heading = lines.index(["attacks on 1,000 test images"])
+    assert heading < lines.index(["clean_accuracy", "0.9000"])
+    assert ["broke", "0.2130"] in lines
+    assert lines[lines.index(["member", "broke"]) + 2] == ["pgd-source:twin", "0.2500"]
+    assert ["l2", "2.8000"] in lines
+    assert lines[-1] == ["mlflow ui --port [5000]"]
+    assert not {"sparsity/dense/kernel", "linf", "images"} & {line[0] for line in lines}
+    assert lines.index(["best/epoch", "4"]) < heading
+
+
+def test_a_run_without_attacks_has_no_table_of_attacks(capsys):
+    tables.results_table("run", {"test/accuracy": 0.5}, seconds=1.0, hint="look there")
+    shown = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert shown == ["", "run  finished in 1 s", "", "test/accuracy  0.5000", "", "look there"]
+
+
+def test_a_sweep_lists_its_jobs_and_what_went_wrong(capsys):
+    tables.sweep_table(JOBS)
+    lines = [words(line) for line in capsys.readouterr().out.splitlines()]
+    assert ["estimator=ste,seed=0", "finished", "0.8934", "0.8934"] in lines
+    assert ["estimator=ste,seed=1", "skipped", "0.7500", "nan"] in lines
+    assert ["units=[1,2]", "failed"] in lines
+    assert lines[-2:] == [
+        ["units=[1,2]: units must be one of [3, 4] got [1, 2]"],
+        ["1 finished, 1 failed, 1 skipped"],
+    ]
+
+
+def test_a_sweep_shows_ids_of_runs_in_a_pipe_and_on_a_wide_terminal(capsys, monkeypatch):
+    def show():
+        tables.sweep_table([{"name": "seed=0", "status": "finished", "run": RUN_ID}])
+
+    show()
+    assert ["seed=0", "finished", RUN_ID] in [
+        words(row) for row in capsys.readouterr().out.splitlines()
+    ]
+    assert RUN_ID in on_a_terminal(monkeypatch, show, columns=140)
+    assert "run" not in without_escapes(on_a_terminal(monkeypatch, show, columns=120))
+
+
+def test_what_went_wrong_is_red_on_a_terminal(monkeypatch):
+    shown = on_a_terminal(monkeypatch, lambda: tables.sweep_table(JOBS))
+    assert "\x1b[31munits=[1,2]: units must be" in shown
+
+
+def test_a_narrow_terminal_folds_names_and_keeps_numbers(monkeypatch):
+    name = "precision=binarynet,estimator=leaky_softsign,topology.units=[256,128],seed=0"
+    numbers = {
+        "objective": 0.8934,
+        "test/accuracy": 0.9012,
+        "attack_identity/robust_accuracy": 0.1234,
+    }
+    numbers |= {"attack_noise/robust_accuracy": 0.5678, "size/bits_per_weight": 1.0}
+    job = {"name": name, "status": "finished", **numbers}
+    shown = without_escapes(
+        on_a_terminal(monkeypatch, lambda: tables.sweep_table([job]), columns=80)
+    )
+    lines = shown.splitlines()
+    first = next(i for i, line in enumerate(lines) if "finished" in line)
+    assert words(lines[first])[1:] == ["finished", "0.8934", "0.9012", "0.1234", "0.5678", "1.0000"]
+    folded = [lines[first].split()[0], *(line.strip() for line in lines[first + 1 : -1])]
+    assert "".join(folded) == name
+
+
+@pytest.mark.parametrize("length", [150, 1000])
+def test_nothing_is_cropped_where_there_is_no_terminal(capsys, length):
+    name = "n" * length
+    tables.layers_table([LAYERS[0] | {"path": name, "quantizer": name}])
+    tables.results_table(name, {f"best/{name}": 1.0}, seconds=1.0, hint=name)
+    tables.sweep_table([{"name": name, "status": "failed", "error": name, f"test/{name}": 1.0}])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.count(name) for line in lines) == 9
