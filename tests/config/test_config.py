@@ -214,13 +214,13 @@ def test_the_command_line_changes_a_part_of_a_recipe(options):
 )
 def test_recurrent_nets_share_batches_by_default(options, topology):
     whole = options(f"topology={topology}", "dataset=mnist_rows")
-    assert choose_replicas(whole, None).number == 2
+    assert choose_replicas(whole, None).count == 2
     whole = options(f"topology={topology}", "dataset=mnist_rows", "distribution=none")
-    assert choose_replicas(whole, None).number == 1
+    assert choose_replicas(whole, None).count == 1
 
 
 def test_dense_nets_train_in_one_program_by_default(options):
-    assert choose_replicas(options(), None).number == 1
+    assert choose_replicas(options(), None).count == 1
 
 
 @pytest.mark.parametrize(
