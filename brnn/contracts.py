@@ -1,8 +1,12 @@
-"""Contracts: what a function of each kind takes and returns.
+"""Contracts: what a function of each group takes and returns.
 
-A configured function has the positional parameters of its contract; its keyword-only parameters
-are the keys of its YAML option. n is the number of rows of a batch, d the dimensions of one input,
-C the number of classes. Arrays are tensors of Keras or TensorFlow unless a contract says NumPy.
+A configured function has the positional parameters of its contract, by name; its keyword-only
+parameters are the keys of its YAML option, checked before it is called. A function raises
+`ValueError` (or `brnn.errors.ConfigError`) for keys that do not fit together or do not fit the data.
+
+Letters: n rows of a batch, *d the axes of one input, C classes. Arrays are tensors of Keras or
+TensorFlow, float32 unless stated otherwise; values are NumPy arrays only where a contract has
+`np.ndarray`.
 """
 
 from collections.abc import Callable
@@ -12,103 +16,152 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from brnn.data.dataset import Data
     from brnn.nets.task import Task
+    from brnn.proof.exact import Verdict
     from brnn.quantization.precisions import Precision
     from brnn.training.replicas import Replicas
 
-Array = Any  # of shape and type as the contract states
+Array = Any  # a tensor, of the shape and type that the contract states
 
 Noise = Callable[[Any], Array]
-"""`noise(shape)`: new uniform values in [0, 1) at every call."""
+"""`noise(shape)`: new uniform values in [0, 1) at each call."""
 
 Net = Callable[[Array], Array]
-"""`net(x)`: inputs (n, *d) to logits (n, C); for text (n, steps) to (n, steps, C)."""
+"""`net(x)`: inputs (n, *d) to logits (n, C), or (n, steps, C) with an output per step."""
 
 OnProgress = Callable[[str, float], None]
-"""`on_progress(what, share)`: a piece of work and the share of it, in [0, 1], that is done."""
+"""`on_progress(what, share)`: a piece of work, and the share of it, in [0, 1], that is done."""
 
 OnEpoch = Callable[[int, dict[str, float]], bool]
-"""`on_epoch(epoch, metrics)`: after each epoch, from 1; whether training should continue."""
+"""`on_epoch(epoch, metrics)`: called after each epoch, from 1; false ends training."""
 
 
 class Quantizer(Protocol):
-    """Latent values to levels."""
+    """Map latent values to levels: `brnn.quantization.quantizers`."""
 
     def __call__(self, x: Array, noise: Noise | None) -> Array:
         """Return the levels of `x`, of the same shape and type.
 
         Args:
             x: latent weights, or the input of an activation.
-            noise: the source of a stochastic quantizer; None in evaluation, where every quantizer
-                is deterministic.
+            noise: the source of a stochastic quantizer; None in evaluation, where each quantizer is
+                deterministic.
         """
 
 
 class Estimator(Protocol):
-    """The gradient that a quantized activation passes back in place of its derivative."""
+    """Group `estimator`: the gradient that a quantized activation passes back."""
 
     def __call__(self, x: Array, upstream: Array, fan_in: int) -> Array:
-        """Return the gradient with respect to `x`, of its shape.
+        """Return the gradient with respect to `x`, in place of the quantizer's derivative.
 
         Args:
             x: the input of the activation.
-            upstream: the gradient with respect to its output.
-            fan_in: the number of products in each sum that is an element of `x`.
+            upstream: the gradient with respect to its output, of the same shape.
+            fan_in: number of products in each sum that is an element of `x`, 1 or more.
+
+        Returns:
+            Finite values of the shape of `x`, odd in `upstream`.
         """
 
 
 class Initializer(Protocol):
-    """Initial latent weights."""
+    """Groups `initializer` and `bias_initializer`: initial latent weights."""
 
     def __call__(
         self, shape: tuple[int, ...], scale: float, rng: "np.random.Generator"
     ) -> "np.ndarray":
-        """Return float32 values of `shape` in NumPy; `scale` is that of the quantizer's levels."""
+        """Return float32 values of `shape`.
+
+        Args:
+            shape: of the variable; the fan-in is the product of all axes but the last.
+            scale: the bound of the latent weights, which is the largest level; 1 without a bound.
+            rng: the only source of randomness.
+        """
 
 
 class PrecisionOption(Protocol):
-    """Which weights and activations are discretized, and how."""
+    """Group `precision`: the discretized weights and activations of a net."""
 
     def __call__(self) -> "Precision":
         """Return the rules of the weights and the quantizer of the hidden activations."""
 
 
-class Topology(Protocol):
-    """An untrained net of ordinary Keras layers."""
-
-    def __call__(self, task: "Task", activate: "Activate") -> "keras.Model":
-        """Return a model from inputs (n, *task.shape) to logits (n, task.classes)."""
-
-
 class Activate(Protocol):
-    """The hidden activations of a net, as its precision wants them."""
+    """The factory of the hidden activations of a net, which its precision and estimator decide."""
 
     def __call__(self, name: str, fan_in: int) -> Callable[[Array], Array]:
-        """Return a new activation layer; `name` is the real-valued one, where none is quantized."""
+        """Return a new activation: a layer, or in exported nets a plain function.
+
+        Args:
+            name: of the real-valued activation in Keras, used where none is quantized.
+            fan_in: number of products in each sum that is an element of the input.
+        """
+
+
+class Topology(Protocol):
+    """Group `topology`: a net of ordinary Keras layers."""
+
+    def __call__(self, task: "Task", activate: Activate) -> "keras.Model":
+        """Return an untrained model.
+
+        Args:
+            task: the inputs and outputs of the model.
+            activate: returns each hidden activation.
+
+        Returns:
+            A model from inputs (n, *task.shape) to logits (n, C), or (n, steps, C) where
+            `task.per_step`. With `task.carried` it maps [x, *states] to [logits, *states]. Layers
+            named `real_…` are never discretized.
+
+        Raises:
+            ValueError: the topology cannot read inputs of that shape.
+        """
+
+
+class DatasetOption(Protocol):
+    """Group `dataset`: the arrays of a data set.
+
+    The return annotation states its kind, by which a configuration is checked: `Data` (pixels or
+    values with classes), `Tokens`, `Values` or `Signal` of `brnn.data.dataset`.
+    """
+
+    def __call__(self) -> "Data":
+        """Return the splits.
+
+        Raises:
+            DataError: the data cannot be read, or no net could be trained on them.
+        """
 
 
 class Loss(Protocol):
-    """The loss of each label."""
+    """Group `loss`: the loss of each label."""
 
     def __call__(self, labels: Array, outputs: Array) -> Array:
-        """Return one value per label.
+        """Return a value for each label; with one value per row, of shape (n,).
 
         Args:
-            labels: whole numbers, of the shape of `outputs` without its last axis; in regression
-                real values of its whole shape.
-            outputs: logits or values, classes last.
+            labels: whole numbers below C, of the shape of `outputs` without its last axis; in
+                regression real values of the whole shape.
+            outputs: logits (…, C), or real values.
         """
 
 
 class Schedule(Protocol):
-    """A factor on the learning rate for each step."""
+    """Group `schedule`: a factor on the learning rate of the optimizer for each step."""
 
     def __call__(self, steps: "np.ndarray", total: int) -> "np.ndarray":
-        """Return the factors of `steps`, counted from 0 over all epochs, of `total`; NumPy."""
+        """Return the factors of some steps, of the shape of `steps`.
+
+        Args:
+            steps: whole numbers from 0, counted over all epochs.
+            total: number of steps of the whole run.
+        """
 
 
 class Regime(Protocol):
-    """The images that a training step sees, and the loss that it lowers."""
+    """Group `training`: the inputs that a training step uses, and the loss that it lowers."""
 
     def __call__(
         self,
@@ -119,36 +172,81 @@ class Regime(Protocol):
         labels: Array,
         noise: Noise,
     ) -> tuple[Array, Array, Any]:
-        """Return the loss of the step, the logits (n, C), and the second result of `call`.
-
-        Args:
-            call: the net in training: logits and the state that the step must keep.
-            net: the net in evaluation.
-            loss: one value per label.
-            x: pixels (n, *d) in [0, 1].
-            labels: classes (n,).
-            noise: uniform values in [0, 1).
-        """
-
-
-class Attack(Protocol):
-    """Adversarial inputs for a batch."""
-
-    def __call__(self, net: Net, x: Array, labels: Array, seed: Array) -> Array:
-        """Return inputs of the shape and type of `x`.
+        """Return the loss of a step (a scalar), the logits of `x`, and the second result of `call`.
 
         It is traced into a TensorFlow graph.
 
         Args:
-            net: the net, through the backward pass that the attack sees.
-            x: pixels (n, *d) in [0, 1].
-            labels: the classes (n,) to leave, or, in a targeted attack, to reach.
-            seed: two integers that decide every random choice.
+            call: the net in training; returns logits, and the state that the step keeps. Called
+                exactly once.
+            net: the net in evaluation, whose weights are constants.
+            loss: as of `Loss`.
+            x: pixels (n, *d) in [0, 1], or other inputs.
+            labels: as of `Loss`.
+            noise: the only source of randomness.
         """
 
 
 class Distribution(Protocol):
-    """Who shares each batch."""
+    """Group `distribution`: the devices that share each batch."""
 
     def __call__(self, recurrent: bool) -> "Replicas":
-        """Return the replicas that train a net; `recurrent` nets are slow in one XLA program."""
+        """Return the replicas that train a net.
+
+        Args:
+            recurrent: whether the net is recurrent, whose steps are slow in one XLA program.
+
+        Raises:
+            ConfigError: the devices or workers do not exist.
+            WorkerError: a worker did not connect in time.
+        """
+
+
+class Attack(Protocol):
+    """Group `attack`: adversarial inputs for a batch.
+
+    A module of attacks states as `SEES_GRADIENT` whether they use the gradient of the net; without
+    it they do.
+    """
+
+    def __call__(self, net: Net, x: Array, labels: Array, seed: Array) -> Array:
+        """Return inputs of the shape and type of `x`.
+
+        It is traced into a TensorFlow graph, for batches of any n.
+
+        Args:
+            net: the net, through the backward pass that the attack is given.
+            x: pixels (n, *d) in [0, 1].
+            labels: classes (n,): those to leave, or in a targeted attack those to reach.
+            seed: int32 (2,), the only source of randomness.
+        """
+
+
+class Ensemble(Protocol):
+    """Group `attack`: an attack made of others, each on the images that those before did not break."""
+
+    def __call__(self) -> dict[str, dict[str, Any]]:
+        """Return the complete options of the members, by name, in the order in which they run.
+
+        Raises:
+            ConfigError: a member does not exist or has no such key.
+        """
+
+
+class Proof(Protocol):
+    """Group `attack`: a solver that decides one image, `brnn.proof.exact`."""
+
+    def __call__(
+        self, model: "keras.Model", x: "np.ndarray", label: int, example: "np.ndarray | None"
+    ) -> "Verdict":
+        """Return whether an image is certified, broken, or undecided.
+
+        Args:
+            model: the discretized net.
+            x: pixels *d in [0, 1], without the axis of a batch.
+            label: the class of the image.
+            example: the image of an attack that may break the net; None without one.
+
+        Raises:
+            ConfigError: the net has layers that the solver cannot express.
+        """
