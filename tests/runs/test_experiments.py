@@ -1,0 +1,58 @@
+"""Every prepared study composes, and its first job runs at a tiny size."""
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from brnn import paths
+from brnn.data import sources
+from brnn.runs.run import run
+from brnn.tracking.store import open_store
+
+EXPERIMENTS = sorted(path.stem for path in (paths.conf() / "experiment").glob("*.yaml"))
+TINY = {
+    "mnist": ["dataset=arrays", "dataset.path={folder}/digits.npz", "attack.images=20"],
+    "text": ["dataset.path={folder}/text.txt", "dataset.sequence=10", "batch_size=2"],
+    "waveform": ["dataset.samples=40", "dataset.copies=4"],
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Tiny data: a few digits, and a short text."""
+    path = tmp_path_factory.mktemp("experiments")
+    x, y, x_test, y_test = sources.embedded_digits()
+    np.savez(path / "digits.npz", x=x[:300], y=y[:300], x_test=x_test[:50], y_test=y_test[:50])
+    (path / "text.txt").write_text("to be or not to be, that is the question. " * 20)
+    return path
+
+
+def first_job(experiment: str) -> list[str]:
+    """The overrides of the first job of a study's own sweep."""
+    with initialize_config_dir(str(paths.conf()), version_base="1.3"):
+        composed = compose("config", [f"experiment={experiment}"], return_hydra_config=True)
+    params = composed.hydra.sweeper.params
+    overrides = OverridesParser.create().parse_overrides([f"{k}={v}" for k, v in params.items()])
+    return [
+        f"{o.get_key_element()}={next(iter(o.sweep_string_iterator()))}"
+        if o.is_sweep_override()
+        else o.input_line
+        for o in overrides
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_the_first_job_of_a_study_runs_at_a_tiny_size(composed, options, folder, experiment):
+    chosen = [f"experiment={experiment}", *first_job(experiment)]
+    data = composed(*chosen)["dataset"]["name"]
+    tiny = [override.format(folder=folder) for override in TINY[data]]
+    tiny += ["epochs=1", "topology.width=8", f"checkpoints={folder}/checkpoints"]
+    tiny += [f"tracking.uri=sqlite:///{folder}/runs.db"]
+    configuration = options(*chosen, *tiny)
+    run(configuration, None, "", lambda epoch, metrics: True)
+    store = open_store(**configuration["tracking"])
+    (tracked,) = store.client.search_runs([store.experiment_id])
+    assert tracked.info.status == "FINISHED"
+    assert tracked.data.tags["recipe"] == configuration["recipe"]["name"]
