@@ -39,9 +39,9 @@ def main(arguments: list[str]) -> None:
 def _deliver(spool: Path) -> bool:
     """Deliver one spool, and return whether the server accepted it."""
     with stderr.quiet():
-        from brnn.tracking import records
+        from brnn.tracking import delivery
     try:
-        lines.note(f"{spool}: {records.deliver(spool)} records delivered")
+        lines.note(f"{spool}: {delivery.deliver(spool)} records delivered")
     except TrackingError as error:
         lines.error(f"{spool}: {error}")
         return False

@@ -53,9 +53,9 @@ def task(composed: DictConfig, job: SweepJob | None = None) -> float | list[floa
     """
     if job is not None:
         from brnn.cli.job import run_job
-        from brnn.sweeps import sweep
+        from brnn.sweeps.child import run_child
 
-        return sweep.job(_plain(composed), run_job, job)
+        return run_child(_plain(composed), run_job, job)
     single = HydraConfig.get().mode == RunMode.RUN  # else an error ends this job alone
     with failures.in_one_line(STOPPED) if single else nullcontext():  # Hydra would add lines
         options = _plain(composed)

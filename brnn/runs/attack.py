@@ -7,16 +7,20 @@ from brnn.runs.plan import RunPlan
 from brnn.runs.report import show_verdict
 from brnn.terminal import lines, progress
 from brnn.tracking.run import Run
+from brnn.tracking.store import Store
 from brnn.tracking.sweep_job import SweepJob
 from brnn.training.program import Program
 
 
-def attack(plan: RunPlan, program: Program, tracked: Run, job: SweepJob | None) -> dict[str, float]:
+def attack(
+    plan: RunPlan, program: Program, store: Store, tracked: Run, job: SweepJob | None
+) -> dict[str, float]:
     """Attack the discretized net, log the files and curves, and return the metrics.
 
     Args:
         plan: the run; the test split of its data is attacked.
         program: its trained program.
+        store: the tracking store; some attacks take nets of other runs.
         tracked: its run in the store.
         job: its place in a sweep, if any.
     """
@@ -25,9 +29,7 @@ def attack(plan: RunPlan, program: Program, tracked: Run, job: SweepJob | None) 
         return {}
     keys = {key: option[key] for key in parameters(*groups.SHARED["attack"])}
     with progress.attack_progress(plan.name) as on_progress:
-        subject = nets.Nets(
-            options, plan.data, program.manager.weights(), tracked.store.net, on_progress
-        )
+        subject = nets.Nets(options, plan.data, program.manager.weights(), store.net, on_progress)
         report = evaluate.evaluate(subject, option, **keys)
     if report.reasons is not None:
         verdict = trust.verdict(report.reasons)

@@ -62,6 +62,7 @@ def run_tags(plan: RunPlan) -> dict[str, Any]:
         "git_changed": bool(_git("status", "--porcelain")),
     }
     identity = {"seed": plan.settings.seed, tag_names.FINGERPRINT: plan.fingerprint}
+    code["brnn_version"] = importlib.metadata.version("brnn")
     return labels | identity | code | {"data_source": plan.data.source}
 
 

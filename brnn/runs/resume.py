@@ -7,8 +7,8 @@ from brnn.runs.choice import objective_of
 from brnn.runs.plan import RunPlan
 from brnn.runs.report import show_results, show_verdict
 from brnn.terminal import lines
-from brnn.tracking import records, tag_names
-from brnn.tracking.status import is_of_launch, status
+from brnn.tracking import delivery, tag_names
+from brnn.tracking.status import is_of_launch, status_of
 from brnn.tracking.store import Store
 from brnn.tracking.sweep_job import SweepJob
 
@@ -23,10 +23,10 @@ def earlier_run(plan: RunPlan, store: Store, job: SweepJob | None) -> Any:
         TrackingError: the run is still running elsewhere.
     """
     if plan.spool.exists():
-        records.deliver(plan.spool)
+        delivery.deliver(plan.spool)
     launch, resume = job.launch if job else "", plan.settings.resume
-    earlier = store.earlier(plan.fingerprint)
-    state = status(earlier, launch) if earlier else None
+    earlier = store.latest(plan.fingerprint)
+    state = status_of(earlier, launch) if earlier else None
     if not resume and not (state == "interrupted" and is_of_launch(earlier, launch)):
         plan.checkpoint.unlink(missing_ok=True)
         return None

@@ -14,7 +14,7 @@ from brnn.runs.report import show_results
 from brnn.runs.resume import earlier_run, skip
 from brnn.runs.train import train, train_along
 from brnn.terminal import tables
-from brnn.tracking.status import status
+from brnn.tracking.status import status_of
 from brnn.tracking.store import open_store
 from brnn.tracking.sweep_job import SweepJob
 from brnn.training import build
@@ -50,7 +50,7 @@ def run(
         return train_along(plan)
     store = open_store(**options["tracking"])
     earlier = earlier_run(plan, store, job)
-    if earlier and status(earlier) == "finished":
+    if earlier and status_of(earlier) == "finished":
         plan.replicas.end_epochs()
         return skip(plan, store, earlier, job)
     prepare(options, plan.data, store)
@@ -62,7 +62,7 @@ def run(
         training = train(plan, program, tracked, on_epoch)
         trained = time.perf_counter()
         final = closing_metrics(training.history, program)
-        final |= attack(plan, program, tracked, job)
+        final |= attack(plan, program, store, tracked, job)
         attacked = time.perf_counter()
         log_artifacts(plan, program, training.history, tracked)
         ended = time.perf_counter()

@@ -1,97 +1,72 @@
-"""Launchers: where the jobs of a sweep run. An engine for several machines is an optional extra.
+"""Launchers: where the jobs of a sweep run.
 
-A launcher takes jobs, functions without arguments, and returns what each returned, in their order. A job whose
-process is lost is started again, and goes on from its checkpoint; where that does not help, its place is taken by
-a `JobReturn` with the error.
+A launcher takes jobs and returns their results in the same order. A job whose process is lost is
+started again, and continues from its checkpoint; if it is lost every time, its result is a failure.
+Engines for several machines are optional packages.
 """
 
 import os
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
-from omegaconf import open_dict
+from hydra.core.utils import JobReturn
 
-from brnn.config.fingerprint import IRRELEVANT_KEYS, POST_TRAINING_KEYS
-from brnn.errors import ConfigError, LostJobError
-from brnn.sweeps import overrides, pools
+from brnn.errors import ConfigError
+from brnn.sweeps import pools
+from brnn.sweeps.cores import process_count
+from brnn.sweeps.jobs import Job, in_turns, lost
 from brnn.terminal import lines
 
-OURS = "BRNN_"  # prefix of a user's environment variables, which a job needs on any machine
 
+def processes(jobs: Sequence[Job], *, n_jobs: int | None, attempts: int) -> list[JobReturn]:
+    """Run jobs in processes of this machine, which share its cores.
 
-@dataclass(frozen=True)
-class Job:
-    """One job of a sweep, to be called in any process."""
+    When a process is killed, the jobs that were running are repeated one at a time, so that a job
+    that always kills its process costs no other one. A single process is this one.
 
-    context: object
-    task: Callable
-    config: object
-    overrides: list[str]
-    number: int
-    environment: dict[str, str]
-    state: dict
-    folder: str
-
-    def __call__(self) -> JobReturn:
-        """Runs the job as Hydra's own launcher does."""
-        os.environ.update(self.environment)
-        if Path(self.folder).is_dir():  # on this machine, or on a file system that it shares
-            os.chdir(self.folder)
-        setup_globals()
-        Singleton.set_state(self.state)
-        config = self.context.config_loader.load_sweep_config(self.config, list(self.overrides))
-        with open_dict(config):
-            config.hydra.job.id = config.hydra.job.num = self.number
-        HydraConfig.instance().set_config(config)
-        return run_job(
-            task_function=self.task,
-            config=config,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-            hydra_context=self.context,
-        )
-
-
-def jobs(launcher, overrides: list[list[str]], first: int) -> list[Job]:
-    """The jobs that a Hydra launcher was given; they are numbered from `first`."""
-    environment = {key: value for key, value in os.environ.items() if key.startswith(OURS)}
-    shared = (environment, Singleton.get_state(), os.getcwd())
-    return [
-        Job(launcher.context, launcher.task, launcher.config, list(one), number, *shared)
-        for number, one in enumerate(overrides, first)
-    ]
-
-
-def processes(jobs: list[Job], *, n_jobs: int | None, attempts: int) -> list[JobReturn]:
-    """Runs the jobs in `n_jobs` processes of this machine, among which its cores are shared out.
-
-    They are forked from one that has imported what a run needs. Where one is enough, this process runs the jobs.
+    Args:
+        jobs: the jobs.
+        n_jobs: the number of processes; see `process_count`.
+        attempts: how often a job is started at most.
     """
-    number = min(pools.workers(n_jobs), len(jobs))
+    number = min(process_count(n_jobs), len(jobs))
     if number <= 1:
         return [job() for job in jobs]
-    returns, suspects, left = {}, [], _in_turn(jobs, number)
-    while left:
-        killed = _run(left, number, returns)  # of which the first were at work
-        suspects, left = suspects + killed[:number], killed[number:]
+    returns: dict[int, JobReturn] = {}
+    suspects: list[tuple[int, Job]] = []
+    remaining = in_turns(jobs, number)
+    while remaining:
+        killed = _run(remaining, number, returns)
+        suspects, remaining = (
+            suspects + killed[:number],
+            killed[number:],
+        )  # the others had not begun
     for attempt in range(2, attempts + 1):
         if suspects:
-            at_work = f"the jobs at work then ({len(suspects)}) are tried again, one at a time"
-            lines.warning(f"a process was killed; {at_work}: attempt {attempt} of {attempts}")
-        suspects = [one for suspect in suspects for one in _run([suspect], 1, returns)]
-    return [returns[place] for place in range(len(jobs))]
+            lines.warning(
+                f"a process was killed; the jobs that were running ({len(suspects)}) are repeated,"
+                f" one at a time: attempt {attempt} of {attempts}"
+            )
+        suspects = [again for suspect in suspects for again in _run([suspect], 1, returns)]
+    return [returns[index] for index in range(len(jobs))]
 
 
 def ray(
-    jobs: list[Job], *, address: str | None, cpus: float, gpus: float, attempts: int
+    jobs: Sequence[Job], *, address: str | None, cpus: float, gpus: float, attempts: int
 ) -> list[JobReturn]:
-    """Runs the jobs on a Ray cluster, which starts those again whose process or machine is lost."""
+    """Run jobs on a Ray cluster.
+
+    Args:
+        jobs: the jobs.
+        address: of the cluster; None starts one on this machine.
+        cpus: of a job.
+        gpus: of a job.
+        attempts: how often a job is started at most.
+
+    Raises:
+        ConfigError: Ray is not installed.
+    """
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # progress lines look alike
@@ -104,15 +79,25 @@ def ray(
     try:
         remote = engine.remote(num_cpus=cpus, num_gpus=gpus, max_retries=attempts - 1)(Job.__call__)
         futures = [remote.remote(job) for job in jobs]
-        return [
-            _awaited(engine.get, future, job) for future, job in zip(futures, jobs, strict=True)
-        ]
+        return [_wait(engine.get, future, job) for future, job in zip(futures, jobs, strict=True)]
     finally:
         engine.shutdown()
 
 
-def submitit(jobs: list[Job], *, cluster: str, folder: str, parameters: dict) -> list[JobReturn]:
-    """Runs the jobs under Slurm, as one array; what they print is in `folder`."""
+def submitit(
+    jobs: Sequence[Job], *, cluster: str, folder: str, parameters: dict[str, Any]
+) -> list[JobReturn]:
+    """Run jobs under Slurm, as one array.
+
+    Args:
+        jobs: the jobs.
+        cluster: `slurm`, or `local` for a test on this machine.
+        folder: of scripts and logs.
+        parameters: of submitit's `AutoExecutor.update_parameters`.
+
+    Raises:
+        ConfigError: submitit is not installed.
+    """
     try:
         import submitit as engine
     except ImportError as error:
@@ -121,11 +106,9 @@ def submitit(jobs: list[Job], *, cluster: str, folder: str, parameters: dict) ->
     executor.update_parameters(**parameters)
     with executor.batch():
         tasks = [executor.submit(job) for job in jobs]
-    lines.note(f"{len(tasks)} jobs are submitted; what they print is in {folder}")
+    lines.note(f"{len(tasks)} jobs are submitted; their output is in {folder}")
     try:
-        return [
-            _awaited(type(task).result, task, job) for task, job in zip(tasks, jobs, strict=True)
-        ]
+        return [_wait(type(task).result, task, job) for task, job in zip(tasks, jobs, strict=True)]
     except BaseException:
         for task in tasks:
             task.cancel(check=False)
@@ -133,54 +116,44 @@ def submitit(jobs: list[Job], *, cluster: str, folder: str, parameters: dict) ->
 
 
 def warm(jobs: int, *, n_jobs: int | None, attempts: int) -> None:
-    """Checks the keys of `processes`, and begins to import what so many jobs need, while the sweep is prepared."""
+    """Check the keys of `processes`, and start its imports while the sweep is prepared.
+
+    Args:
+        jobs: the number of jobs.
+        n_jobs: see `processes`.
+        attempts: see `processes`.
+
+    Raises:
+        ConfigError: a key is not valid.
+    """
     if not isinstance(attempts, int) or attempts < 1:
         raise ConfigError(f"hydra.launcher.attempts must be a whole number from 1, got {attempts}")
-    if min(jobs, pools.workers(n_jobs)) > 1:
+    if min(jobs, process_count(n_jobs)) > 1:
         pools.warm()
 
 
-def _run(left, number, returns):
-    """Puts what jobs returned into `returns`, and returns those that a killed process took along."""
+def _run(
+    jobs: Sequence[tuple[int, Job]], number: int, returns: dict[int, JobReturn]
+) -> list[tuple[int, Job]]:
+    """Add the results of jobs to `returns`, and return the jobs that a killed process lost."""
     killed = []
-    for (place, job), result in zip(
-        left, pools.results([job for _, job in left], number), strict=True
-    ):
-        returns[place] = result
+    results = pools.results([job for _, job in jobs], number)
+    for (index, job), result in zip(jobs, results, strict=True):
+        returns[index] = result
         if isinstance(result, BrokenProcessPool):
-            returns[place] = _lost(job, "its process was killed, perhaps for want of memory")
-            killed.append((place, job))
+            returns[index] = lost(job, "its process was killed, perhaps for lack of memory")
+            killed.append((index, job))
         elif isinstance(result, Exception):
-            returns[place] = _lost(job, str(result))
+            returns[index] = lost(job, str(result))
     return killed
 
 
-def _in_turn(jobs, number):
-    """The jobs with their places: of `number` nets at a time, first those that train, then those that attack again."""
-    nets, seen = {}, Counter()
-    turns = []
-    for place, job in enumerate(jobs):
-        net = frozenset(
-            one
-            for one in job.overrides
-            if overrides.root(one) not in POST_TRAINING_KEYS + IRRELEVANT_KEYS
-        )
-        turns.append((nets.setdefault(net, len(nets)) // number, seen[net], place))
-        seen[net] += 1
-    return [(place, jobs[place]) for *_, place in sorted(turns)]
-
-
-def _awaited(get, future, job):
+def _wait(get: Callable[[Any], JobReturn], future: Any, job: Job) -> JobReturn:
     try:
         return get(future)
     except Exception as error:
-        return _lost(job, str(error))
+        return lost(job, str(error))
 
 
-def _lost(job, reason):
-    error = LostJobError(" ".join(reason.split()))
-    return JobReturn(overrides=job.overrides, status=JobStatus.FAILED, _return_value=error)
-
-
-def _missing(name):
+def _missing(name: str) -> ConfigError:
     return ConfigError(f"hydra/launcher={name} needs a package: pip install 'brnn[{name}]'")

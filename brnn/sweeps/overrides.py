@@ -2,24 +2,21 @@
 
 import re
 
+from hydra.core.override_parser.types import Override
+
 from brnn.config.fingerprint import IRRELEVANT_KEYS
 from brnn.errors import ConfigError
 
-TOLD = (
-    "precision",
-    "estimator",
-    "topology",
-    "seed",
-    "experiment",
-    "tracking",
-)  # in the name of a run, or needless
-FREE = {*IRRELEVANT_KEYS, "hydra"} - {
-    "objective"
-}  # keys on which the identity of a sweep does not depend
+NAMED = ("precision", "estimator", "topology", "recipe", "seed")  # in the name of every run
+FREE = {*IRRELEVANT_KEYS, "hydra"} - {"objective"}  # keys that do not identify a sweep
 
 
-def values(override):
-    """What an override sets its key to, job by job."""
+def values(override: Override) -> list[str]:
+    """Return an override for each value that a sweep gives a key.
+
+    Raises:
+        ConfigError: the value is an interval, from which only Optuna can choose.
+    """
     key = override.get_key_element()
     if not override.is_sweep_override():
         return [f"{key}={override.get_value_element_as_str()}"]
@@ -30,11 +27,16 @@ def values(override):
     return [f"{key}={value}" for value in override.sweep_string_iterator()]
 
 
+def constant_overrides(overrides: list[Override]) -> list[str]:
+    """Return the overrides that are equal in all jobs."""
+    return [text for o in overrides if not o.is_sweep_override() for text in values(o)]
+
+
 def root(override: str) -> str:
-    """The group or the key of the root that an override is about."""
+    """Return the group, or the key at the root, that an override sets."""
     return re.split("[=.@]", override.lstrip("+~"))[0]
 
 
-def is_told(override):
-    key = override.partition("=")[0]
-    return key.partition("@")[2] in TOLD or key in TOLD or key.startswith("tracking.")
+def is_in_name(override: str) -> bool:
+    """Return whether the name of a run contains the value of an override."""
+    return override.lstrip("+").partition("=")[0] in NAMED

@@ -1,7 +1,8 @@
-"""What the jobs of a sweep would do."""
+"""A dry run: the plan of a run, or of the jobs of a sweep."""
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from brnn.config.check import check
 from brnn.config.fingerprint import run_fingerprint, training_fingerprint
@@ -10,23 +11,45 @@ from brnn.errors import SweepError
 from brnn.sweeps.overrides import FREE, root
 from brnn.terminal import tables
 
+if TYPE_CHECKING:
+    from brnn.tracking.store import Store
 
-def plan(overrides: list[list[str]], jobs: list[dict]) -> None:
-    """Prints what each job, a configuration, would do: run, resume from a checkpoint, or be skipped."""
+
+def plan(overrides: list[list[str]], jobs: list[dict[str, Any]]) -> None:
+    """Print whether each job would run, continue from a checkpoint, or be skipped.
+
+    Args:
+        overrides: of each job, those that distinguish it.
+        jobs: the configuration of each job.
+
+    Raises:
+        SweepError: some jobs cannot run.
+    """
     from brnn.tracking import sqlite
     from brnn.tracking.store import open_store
 
     keys = jobs[0]["tracking"]
     store = None if sqlite.is_absent(keys["uri"]) else open_store(**keys)
-    names = [" ".join(one for one in job if root(one) not in FREE) or "this" for job in overrides]
-    rows = [{"name": name, **_prospect(one, store)} for name, one in zip(names, jobs, strict=True)]
+    names = job_names(overrides, jobs)
+    rows = [{"name": name, **_prospect(job, store)} for name, job in zip(names, jobs, strict=True)]
     tables.sweep_table(rows)
-    if bad := [row["name"] for row in rows if row["status"] == "failed"]:
-        raise SweepError(f"{len(bad)} of {len(rows)} jobs cannot run: {', '.join(bad)}")
+    if failed := [row["name"] for row in rows if row["status"] == "failed"]:
+        raise SweepError(f"{len(failed)} of {len(rows)} jobs cannot run: {', '.join(failed)}")
 
 
-def _prospect(options, store):
-    from brnn.tracking import status
+def job_names(overrides: list[list[str]], jobs: list[dict[str, Any]]) -> list[str]:
+    """Return the overrides of each job as its name; with its recipe, if a topology chooses it."""
+    names = [[o for o in job if root(o) not in FREE] for job in overrides]
+    if len({job["recipe"]["name"] for job in jobs}) > 1:
+        for name, job in zip(names, jobs, strict=True):
+            if "recipe" not in map(root, name):
+                name.append(f"recipe={job['recipe']['name']}")
+    return [" ".join(name) or "this" for name in names]
+
+
+def _prospect(options: dict[str, Any], store: "Store | None") -> dict[str, Any]:
+    """Return the status and the number of epochs of a job for the table."""
+    from brnn.tracking.status import status_of
     from brnn.training import checkpoint
 
     try:
@@ -34,21 +57,19 @@ def _prospect(options, store):
         _, digest = load(json.dumps(options["dataset"]), tuple(options["plugins"]))
     except (ValueError, OSError) as error:
         return {"status": "failed", "error": str(error)}
+    new = {"status": "run", "epochs": options["epochs"]}
+    if not options["resume"]:
+        return new
     fingerprint = run_fingerprint(options, digest)
-    earlier = store.earlier(fingerprint) if store and options["resume"] else None
-    if earlier and status.status(earlier) in ("finished", "running"):
-        return {"status": {"finished": "skip", "running": "running"}[status.status(earlier)]}
-    if (
-        options["resume"]
-        and checkpoint.trained_path(
-            options["checkpoints"], training_fingerprint(options, digest)
-        ).exists()
-    ):
+    earlier = store.latest(fingerprint) if store else None
+    status = status_of(earlier) if earlier else None
+    if status in ("finished", "running"):
+        return {"status": "skip" if status == "finished" else "running"}
+    training = training_fingerprint(options, digest)
+    if checkpoint.trained_path(options["checkpoints"], training).exists():
         return {"status": "attack", "epochs": 0}
     path = Path(options["checkpoints"]) / f"{fingerprint}.npz"
-    if not (options["resume"] and path.exists()):
-        return {"status": "run", "epochs": options["epochs"]}
-    return {
-        "status": "resume",
-        "epochs": options["epochs"] - len(checkpoint.load(path)[1]["history"]),
-    }
+    if not path.exists():
+        return new
+    epochs = options["epochs"] - len(checkpoint.load(path)[1]["history"])
+    return {"status": "resume", "epochs": epochs}

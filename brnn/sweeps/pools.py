@@ -1,150 +1,112 @@
-"""Pools of processes on this machine, forked from one that has imported what a run needs, and has done nothing else."""
+"""Pools of processes on this machine.
+
+They are forked from a process that has imported what a run needs, and has done nothing else.
+"""
 
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing import forkserver, resource_tracker
-from pathlib import Path
+from typing import Any
 
 import cloudpickle
 
-from brnn.errors import ConfigError
+from brnn.sweeps.cores import core_count
 from brnn.terminal import stderr
 
-METHOD = (
-    "forkserver" if sys.platform == "linux" else "spawn"
-)  # elsewhere TensorFlow may not bear a fork
-DEVICES, GPUS = Path("/dev"), ("nvidia[0-9]*", "kfd", "dxg")
-CONTROL, QUOTAS = (
-    Path("/sys/fs/cgroup"),
-    (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")),
-)
+METHOD = "forkserver" if sys.platform == "linux" else "spawn"  # TensorFlow may not survive a fork
 
 
-def results(calls: Sequence[Callable], number: int) -> list:
-    """What each call, a function without arguments, returned in one of `number` processes, or the error that it raised.
+def results(calls: Sequence[Callable[[], Any]], number: int) -> list[Any]:
+    """Return the results of calls, made in `number` processes.
 
-    It is `BrokenProcessPool` where a process was killed before the call was done; of these calls the first `number`
-    were at work.
+    Args:
+        calls: functions without arguments.
+        number: the number of processes.
+
+    Returns:
+        For each call its value, or the exception that it raised. It is a `BrokenProcessPool` if a
+        process was killed before the call returned; the first `number` of these calls were running.
     """
     pool, processes = _pool(number)
     try:
-        with _undisturbed():
-            futures = [_submitted(pool, call) for call in calls]
-        found = [_result(future) for future in futures]
+        with _signals_postponed():
+            futures = [_submit(pool, call) for call in calls]
+        outcomes = [_outcome(future) for future in futures]
     except BaseException:
-        _end(pool, processes)
+        _kill(pool, processes)
         raise
-    if any(isinstance(one, BrokenProcessPool) for one in found):
-        _end(pool, processes)
-    return found
-
-
-def workers(n_jobs: int | None) -> int:
-    """How many processes `n_jobs` asks for; by default one where there is a GPU, which they would have to share."""
-    if n_jobs is not None and (not isinstance(n_jobs, int) or n_jobs < -1 or n_jobs == 0):
-        raise ConfigError(
-            f"hydra.launcher.n_jobs must be a whole number from 1, -1 for one process per core, or null for the same,"
-            f" but one process where there is a GPU, got {n_jobs}"
-        )
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    if n_jobs is None and not hidden and any(list(DEVICES.glob(name)) for name in GPUS):
-        return 1
-    return cores() if n_jobs in (None, -1) else n_jobs
-
-
-def cores() -> int:
-    """The cores that this process may use, by its affinity and by the quota of its container."""
-    number = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    for files in QUOTAS:
-        with suppress(OSError):
-            share, period = " ".join((CONTROL / file).read_text() for file in files).split()
-            if share not in ("max", "-1"):
-                number = min(number, max(1, int(share) // int(period)))
-    return number
+    if any(isinstance(outcome, BrokenProcessPool) for outcome in outcomes):
+        _kill(pool, processes)
+    return outcomes
 
 
 def warm() -> None:
-    """Begins to import what a run needs in the process that others are forked from, and does not wait for it."""
+    """Start to import what a run needs in the process that others are forked from; do not wait."""
     if METHOD == "forkserver":
         forkserver.set_forkserver_preload(["brnn.cli.startup", "brnn.cli.job", "brnn.cli.train"])
-        resource_tracker.ensure_running()  # which would lift the mask
-        signal.pthread_sigmask(
-            signal.SIG_BLOCK, {signal.SIGINT}
-        )  # that process leaves Ctrl-C to this one
+        resource_tracker.ensure_running()  # later it would reset the signal mask
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # only this process handles it
         try:
             forkserver.ensure_running()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def _result(future):
-    try:
-        return cloudpickle.loads(future.result())
-    except Exception as error:
-        return error
-
-
-def _submitted(pool, call):
-    """The future of a call; its pool may break before it has them all."""
-    try:
-        return pool.submit(_call, cloudpickle.dumps(call))
-    except BrokenProcessPool as error:
-        failed = Future()
-        failed.set_exception(error)
-        return failed
-
-
-class _Context(type(multiprocessing.get_context(METHOD))):
+class _Context(type(multiprocessing.get_context(METHOD))):  # type: ignore[misc]
     """A multiprocessing context that records the processes it creates."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.processes = []
+        self.processes: list[multiprocessing.Process] = []
 
-    def Process(self, *args, **kwargs):  # noqa: N802, the name in multiprocessing
-        """Creates a process."""
+    def Process(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802, the name in multiprocessing
+        """Create a process."""
         process = super().Process(*args, **kwargs)
         self.processes.append(process)
         return process
 
 
 @lru_cache(maxsize=1)
-def _pool(number):
-    """A pool that is kept from launch to launch, and the list of its processes."""
-    shares = {
-        "TF_NUM_INTRAOP_THREADS": str(max(1, cores() // number)),
+def _pool(number: int) -> tuple[ProcessPoolExecutor, list[multiprocessing.Process]]:
+    """Return a pool, kept from launch to launch, and the list of its processes."""
+    threads = {
+        "TF_NUM_INTRAOP_THREADS": str(max(1, core_count() // number)),
         "TF_NUM_INTEROP_THREADS": "1",
     }
-    own = {name: share for name, share in shares.items() if name not in os.environ}
+    unset = {name: value for name, value in threads.items() if name not in os.environ}
     context = _Context()
-    pool = ProcessPoolExecutor(number, context, initializer=_begin, initargs=(own,))
+    pool = ProcessPoolExecutor(number, context, initializer=_initialize, initargs=(unset,))
     return pool, context.processes
 
 
-def _begin(environment):
-    """Prepares a process of a pool, which is not to outlive the one that gives it jobs, and leaves Ctrl-C to that."""
+def _initialize(environment: dict[str, str]) -> None:
+    """Prepare a process of a pool: its parent handles Ctrl-C, and it ends with its parent."""
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stderr.plain_warnings()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
+def _end_with_parent() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
+
+
 @contextmanager
-def _undisturbed():
-    """Lets Ctrl-C and SIGTERM wait, since a process that is just being started could not be ended."""
-    waiting = []
+def _signals_postponed() -> Iterator[None]:
+    """Postpone Ctrl-C and SIGTERM: a process that is being started cannot be killed."""
+    received: list[int] = []
     handlers = {
-        number: signal.signal(number, lambda number, _: waiting.append(number))
+        number: signal.signal(number, lambda number, _: received.append(number))
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
@@ -152,23 +114,35 @@ def _undisturbed():
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    if waiting:
-        signal.raise_signal(waiting[0])
+    if received:
+        signal.raise_signal(received[0])
 
 
-def _call(pickled):
+def _submit(pool: ProcessPoolExecutor, call: Callable[[], Any]) -> Future:
+    """Return the future of a call; a pool may break before it has received all calls."""
+    try:
+        return pool.submit(_call, cloudpickle.dumps(call))
+    except BrokenProcessPool as error:
+        failed: Future = Future()
+        failed.set_exception(error)
+        return failed
+
+
+def _call(pickled: bytes) -> bytes:
     return cloudpickle.dumps(cloudpickle.loads(pickled)())
 
 
-def _end_with_parent():
-    multiprocessing.parent_process().join()
-    os._exit(1)
+def _outcome(future: Future) -> Any:
+    try:
+        return cloudpickle.loads(future.result())
+    except Exception as error:
+        return error
 
 
-def _end(pool, processes):
-    """Kills the processes of a pool, in the midst of their jobs."""
+def _kill(pool: ProcessPoolExecutor, processes: list[multiprocessing.Process]) -> None:
+    """Kill the processes of a pool; their jobs are lost."""
     _pool.cache_clear()
     for process in processes:
-        if process.is_alive():  # not one that could not be started
+        if process.is_alive():  # not if it could not be started
             process.kill()
     pool.shutdown(cancel_futures=True)

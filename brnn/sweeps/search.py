@@ -1,49 +1,75 @@
-"""Searches: Optuna chooses the settings of the next jobs by what came of the earlier ones.
+"""Searches: Optuna chooses the values of the next jobs by the objectives of earlier ones.
 
-The study lies in a database, so that a search that was stopped goes on, and a job in another process can report to it.
+A study is stored in a database, so that a search continues after a stop, and jobs in other
+processes report to it.
 """
 
 import math
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import optuna
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
 
+from brnn.contracts import OnEpoch
 from brnn.errors import ConfigError
 
 SQLITE = "sqlite:///"
-ERROR = "error"  # attribute of a trial that failed by itself, not because the search was stopped
+ERROR = "error"  # attribute of a trial whose job failed, as opposed to an interrupted one
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def distribution(override) -> optuna.distributions.BaseDistribution:
-    """What Optuna may choose from: values, a range or an interval, logarithmic in `tag(log, …)`."""
-    value, log = override.value(), "log" in getattr(override.value(), "tags", ())
+def distribution(override: Override) -> BaseDistribution:
+    """Return Optuna's distribution of an override: values, a range or an interval.
+
+    `tag(log, …)` makes a range or an interval logarithmic.
+    """
+    value: Any = override.value()
+    log = "log" in getattr(value, "tags", ())
     if override.is_choice_sweep():
-        return optuna.distributions.CategoricalDistribution(list(override.sweep_string_iterator()))
+        return CategoricalDistribution(list(override.sweep_string_iterator()))
     if override.is_range_sweep():
-        last = value.start + value.step * (math.ceil((value.stop - value.start) / value.step) - 1)
-        kinds = optuna.distributions.IntDistribution, optuna.distributions.FloatDistribution
-        kind = kinds[
-            any(isinstance(number, float) for number in (value.start, value.stop, value.step))
-        ]
-        return kind(
-            value.start, last, log=log, step=None if log and kind is kinds[1] else value.step
-        )
-    whole = isinstance(value.start, int) and isinstance(value.end, int)
-    kind = optuna.distributions.IntDistribution if whole else optuna.distributions.FloatDistribution
-    return kind(value.start, value.end, log=log)
+        return _range(value, log)
+    return _interval(value, log)
 
 
-def study(
-    *, storage: str, study: str, direction: str | list[str], sampler: dict, pruner: dict
+def open_study(
+    *,
+    storage: str,
+    study: str,
+    direction: str | list[str],
+    sampler: dict[str, Any],
+    pruner: dict[str, Any],
 ) -> optuna.Study:
-    """The study of a name, opened again where it exists; its sampler then draws other numbers than those before."""
-    directions = [direction] if isinstance(direction, str) else direction
+    """Open a study, creating it if it does not exist.
+
+    The seed of the sampler is offset by the number of trials, so that a continued study draws new
+    values.
+
+    Args:
+        storage: the URI of its database.
+        study: its name.
+        direction: `maximize` or `minimize`; a list for several objectives.
+        sampler: `name`, a class of `optuna.samplers`, and its arguments.
+        pruner: `name`, a class of `optuna.pruners`, and its arguments.
+
+    Raises:
+        ConfigError: a key is not valid.
+    """
+    directions: Any = [direction] if isinstance(direction, str) else direction
     if not set(directions) <= {"maximize", "minimize"}:
         raise ConfigError(
-            f"hydra.sweeper.direction must be maximize or minimize, or a list of them, got {direction}"
+            "hydra.sweeper.direction must be maximize or minimize, or a list of them, got"
+            f" {direction}"
         )
     if len(directions) > 1 and pruner["name"] != "NopPruner":
         raise ConfigError(
@@ -62,63 +88,69 @@ def study(
     return opened
 
 
-def ask(study: optuna.Study, space: dict, trials: int, parallel: int) -> list[optuna.Trial]:
-    """The trials to run next, at most `parallel`; empty when the study has as many as `trials`.
+def next_trials(
+    study: optuna.Study, space: dict[str, BaseDistribution], trials: int, parallel: int
+) -> list[optuna.Trial]:
+    """Return the next trials, those of `enqueue_interrupted` first.
 
-    What was chosen for trials that were interrupted comes first.
+    Args:
+        study: the study.
+        space: the distribution of each key.
+        trials: the number of completed trials at which the study ends.
+        parallel: the largest number of trials to return.
+
+    Returns:
+        New trials; none if the study is complete.
     """
-    left = trials - done(study)
-    return [study.ask(space) for _ in range(min(parallel, left))]
+    remaining = trials - completed(study)
+    return [study.ask(space) for _ in range(min(parallel, remaining))]
 
 
-def done(study: optuna.Study) -> int:
-    """The number of trials that came to an end by themselves."""
-    return sum(_counts(trial) for trial in study.get_trials(deepcopy=False))
+def completed(study: optuna.Study) -> int:
+    """Return the number of trials that completed, failed or were pruned, but not interrupted."""
+    return sum(_is_completed(trial) for trial in study.get_trials(deepcopy=False))
 
 
-def take_up(study: optuna.Study) -> None:
-    """Puts the trials that an earlier process left running in front of the queue."""
-    for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+def enqueue_interrupted(study: optuna.Study) -> None:
+    """Repeat the trials that an earlier process left running before any new ones."""
+    for trial in study.get_trials(states=[TrialState.RUNNING]):
+        study.tell(trial.number, state=TrialState.FAIL)
         study.enqueue_trial(trial.params)
 
 
-def tell(study: optuna.Study, trial: optuna.Trial, value: float | list[float]) -> None:
-    """Records what came of a trial; a value that is not a number is a failure. Pruned trials are recorded already."""
+def record(study: optuna.Study, trial: optuna.Trial, value: float | list[float]) -> None:
+    """Record the objective of a trial; NaN or infinity is a failure, unless it was pruned."""
     values = value if isinstance(value, list) else [value]
-    if all(math.isfinite(one) for one in values):
+    if all(map(math.isfinite, values)):
         study.tell(trial, values, skip_if_finished=True)
         return
-    if trial.number in {
-        one.number for one in study.get_trials(states=[optuna.trial.TrialState.RUNNING])
-    }:
+    running = {t.number for t in study.get_trials(states=[TrialState.RUNNING])}
+    if trial.number in running:
         trial.set_user_attr(ERROR, True)
-        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        study.tell(trial, state=TrialState.FAIL)
 
 
-def best(study: optuna.Study) -> list[dict]:
-    """Number, values and parameters of the best trial, or of all that no other surpasses in every objective."""
-    return [{"trial": one.number, "values": one.values, **one.params} for one in study.best_trials]
+def best(study: optuna.Study) -> list[dict[str, Any]]:
+    """Return number, values and parameters of each Pareto-optimal trial; the best of one objective."""
+    return [{"trial": t.number, "values": t.values, **t.params} for t in study.best_trials]
 
 
-def reporter(keys: dict, number: int, monitor: str) -> Callable[[int, dict], bool]:
-    """A function that tells the study the metric of `monitor` after an epoch, and returns whether to go on."""
-    opened = study(**keys)
-    if len(opened.directions) > 1:
+def pruning(keys: dict[str, Any], number: int, monitor: str) -> OnEpoch:
+    """Return a function that reports a metric to the study, and returns whether to continue.
+
+    Args:
+        keys: the keys of `open_study`.
+        number: the number of the trial.
+        monitor: `max` or `min`, and the name of a metric of an epoch.
+    """
+    study = open_study(**keys)
+    if len(study.directions) > 1:
         return lambda epoch, metrics: True
-    storage = optuna.storages.get_storage(_absolute(keys["storage"]))
-    trial = optuna.Trial(
-        opened,
-        storage.get_trial_id_from_study_id_trial_number(
-            storage.get_study_id_from_name(opened.study_name), number
-        ),
-    )
+    trial = _trial(study, _absolute(keys["storage"]), number)
     word, key = monitor.split()
-    sign = (
-        1 if (word == "max") == (opened.direction == optuna.study.StudyDirection.MAXIMIZE) else -1
-    )
+    sign = 1 if (word == "max") == (study.direction == StudyDirection.MAXIMIZE) else -1
 
-    def report(epoch, metrics):
+    def should_continue(epoch: int, metrics: dict[str, float]) -> bool:
         if key not in metrics:
             raise ConfigError(
                 f"monitor must name a metric of an epoch, got {key!r}: {', '.join(metrics)}"
@@ -126,24 +158,46 @@ def reporter(keys: dict, number: int, monitor: str) -> Callable[[int, dict], boo
         trial.report(sign * metrics[key], epoch)
         if not trial.should_prune():
             return True
-        opened.tell(number, state=optuna.trial.TrialState.PRUNED)
+        study.tell(number, state=TrialState.PRUNED)
         return False
 
-    return report
+    return should_continue
 
 
-def _counts(trial):
-    states = optuna.trial.TrialState
-    return trial.state in (states.COMPLETE, states.PRUNED) or ERROR in trial.user_attrs
+def _range(sweep: RangeSweep, log: bool) -> BaseDistribution:
+    start, stop, step = (float(x) for x in (sweep.start, sweep.stop, sweep.step))  # type: ignore[arg-type]
+    last = start + step * (math.ceil((stop - start) / step) - 1)
+    if all(isinstance(number, int) for number in (sweep.start, sweep.stop, sweep.step)):
+        return IntDistribution(int(start), int(last), log=log, step=int(step))
+    return FloatDistribution(start, last, log=log, step=None if log else step)
 
 
-def _instance(module, base, key, keys):
+def _interval(sweep: IntervalSweep, log: bool) -> BaseDistribution:
+    start: Any = sweep.start
+    end: Any = sweep.end
+    if isinstance(start, int) and isinstance(end, int):
+        return IntDistribution(start, end, log=log)
+    return FloatDistribution(start, end, log=log)
+
+
+def _trial(study: optuna.Study, storage: str, number: int) -> optuna.Trial:
+    """Return a trial that another process has asked for."""
+    opened = optuna.storages.get_storage(storage)
+    study_id = opened.get_study_id_from_name(study.study_name)
+    return optuna.Trial(study, opened.get_trial_id_from_study_id_trial_number(study_id, number))
+
+
+def _is_completed(trial: optuna.trial.FrozenTrial) -> bool:
+    return trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or ERROR in trial.user_attrs
+
+
+def _instance(module: Any, base: type, key: str, keys: dict[str, Any]) -> Any:
+    """Return an instance of a class of Optuna; `keys` are its name and its arguments."""
     arguments = {name: value for name, value in keys.items() if name != "name"}
     kind = getattr(module, keys["name"], None)
     if not (isinstance(kind, type) and issubclass(kind, base)):
-        valid = ", ".join(
-            sorted(n for n in dir(module) if isinstance(getattr(module, n), type) and n[0] != "B")
-        )
+        classes = [n for n in dir(module) if isinstance(getattr(module, n), type) and n[0] != "B"]
+        valid = ", ".join(sorted(classes))
         raise ConfigError(f"hydra.sweeper.{key}.name must be one of {valid}, got {keys['name']!r}")
     try:
         return kind(**arguments)
@@ -153,5 +207,5 @@ def _instance(module, base, key, keys):
         ) from error
 
 
-def _absolute(uri):
+def _absolute(uri: str) -> str:
     return SQLITE + str(Path(uri.removeprefix(SQLITE)).resolve()) if uri.startswith(SQLITE) else uri

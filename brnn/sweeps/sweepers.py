@@ -1,35 +1,61 @@
-"""Sweepers: which jobs a sweep has, and in which order they are launched.
-
-`plugin` is the Hydra plugin: it has the composed `config`, Hydra's `context`, the `loader` that
-composes a job's configuration from its overrides, the `task` function of a job, and the `launcher`.
-"""
+"""Sweepers: which jobs a sweep has, and in which order they are launched."""
 
 import builtins
 import math
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any, Protocol
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobStatus
-from omegaconf import OmegaConf, open_dict
+from hydra.core.override_parser.types import Override
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from brnn.errors import ConfigError
 from brnn.sweeps import plan, sweep
+from brnn.sweeps.child import Objective, SweepTask
 from brnn.sweeps.grid import grid_jobs
-from brnn.sweeps.overrides import values
+from brnn.sweeps.outcomes import Row
+from brnn.sweeps.overrides import constant_overrides
 from brnn.terminal import lines
+from brnn.tracking.sweep_job import SweepJob
 
 
-def grid(plugin, arguments: list[str], *, zip: list, params: dict) -> None:
-    """Launches every combination of the values, those of the keys in `zip` together."""
+class Plugin(Protocol):
+    """A sweeper as Hydra has set it up: the composed configuration, the task, and the launcher."""
+
+    config: DictConfig
+    context: HydraContext
+    loader: ConfigLoader
+    task: Callable[[DictConfig, SweepJob], Objective]
+    launcher: Launcher
+
+
+def grid(plugin: Plugin, arguments: list[str], *, zip: list, params: dict[str, Any]) -> None:
+    """Launch every combination of the values, as one batch.
+
+    Args:
+        plugin: the sweeper's plugin.
+        arguments: the overrides of the command line.
+        zip: keys whose values advance together.
+        params: overrides by key; those of the command line take precedence.
+
+    Raises:
+        ConfigError: a combination of options does not exist, before any job is launched.
+        SweepError: some jobs failed.
+    """
     arguments, overrides = _parsed(plugin, arguments, params)
     jobs = grid_jobs(overrides, zip)
-    constant = _constant(overrides)
+    constant = constant_overrides(overrides)
     if plugin.config.dry_run:
         composed = [_composed(plugin, job) for job in jobs]
-        plan.plan([[one for one in job if one not in constant] for job in jobs], composed)
+        plan.plan([_varied(job, constant) for job in jobs], composed)
         return
-    for job in _kinds(plugin.loader, jobs):
-        _composed(plugin, job)  # which finds at once what no job could run with
+    for job in _distinct(plugin.loader, jobs):
+        _composed(plugin, job)
     _warm(plugin.launcher, len(jobs))
     with sweep.parent(plugin.config, arguments, constant, {"zip": list(zip)}) as (_, common, lost):
         returns = _launch(plugin, jobs, common)
@@ -37,16 +63,30 @@ def grid(plugin, arguments: list[str], *, zip: list, params: dict) -> None:
 
 
 def optuna(
-    plugin,
+    plugin: Plugin,
     arguments: list[str],
     *,
     trials: int,
     parallel: int,
     study: str | None,
-    params: dict,
-    **keys,
+    params: dict[str, Any],
+    **keys: Any,
 ) -> None:
-    """Launches `parallel` trials at a time, with values that Optuna chooses, until the study has `trials`."""
+    """Launch trials with values that Optuna chooses, until the study is complete.
+
+    Args:
+        plugin: the sweeper's plugin.
+        arguments: the overrides of the command line.
+        trials: the number of trials of the study, those of earlier commands included.
+        parallel: the number of trials in a batch.
+        study: the name of the study; None: one for each command line.
+        params: overrides by key; those of the command line take precedence.
+        **keys: other keys of `search.open_study`.
+
+    Raises:
+        ConfigError: Optuna is not installed, or a key is not valid.
+        SweepError: some jobs failed.
+    """
     try:
         from brnn.sweeps import search
     except ImportError as error:
@@ -54,97 +94,100 @@ def optuna(
             "hydra/sweeper=optuna needs a package: pip install 'brnn[optuna]'"
         ) from error
     arguments, overrides = _parsed(plugin, arguments, params)
-    space = {
-        one.get_key_element(): search.distribution(one)
-        for one in overrides
-        if one.is_sweep_override()
-    }
-    constant = _constant(overrides)
-    how = {**keys, "study": study or sweep.identify(arguments, keys)}
-    opened = search.study(**how)
+    swept = [override for override in overrides if override.is_sweep_override()]
+    space = {override.get_key_element(): search.distribution(override) for override in swept}
+    constant = constant_overrides(overrides)
+    keys["study"] = study or sweep.identify(arguments, keys)
+    opened = search.open_study(**keys)
     if plugin.config.dry_run:
-        lines.note(
-            f"study {how['study']} has {search.done(opened)} of {trials} trials in {keys['storage']}"
-        )
+        done = f"{search.completed(opened)} of {trials} trials"
+        lines.note(f"study {keys['study']} has {done} in {keys['storage']}")
         return
     _warm(plugin.launcher, min(trials, parallel))
-    with sweep.parent(plugin.config, arguments, constant, how) as (run, common, lost):
-        search.take_up(opened)
-        while batch := search.ask(opened, space, trials, parallel):
-            jobs = [
-                [*constant, *(f"{key}={value}" for key, value in one.params.items())]
-                for one in batch
-            ]
-            returns = _launch(plugin, jobs, common, [one.number for one in batch])
+    with sweep.parent(plugin.config, arguments, constant, keys) as (run, common, lost):
+        search.enqueue_interrupted(opened)
+        while batch := search.next_trials(opened, space, trials, parallel):
+            jobs = [[*constant, *_overrides(trial.params)] for trial in batch]
+            returns = _launch(plugin, jobs, common, [trial.number for trial in batch])
             lost.extend(_lost(returns, constant))
-            for trial, one in builtins.zip(batch, returns, strict=True):
-                search.tell(
-                    opened,
-                    trial,
-                    one.return_value if one.status == JobStatus.COMPLETED else math.nan,
-                )
+            for trial, job in builtins.zip(batch, returns, strict=True):
+                completed = job.status == JobStatus.COMPLETED
+                search.record(opened, trial, job.return_value if completed else math.nan)
         best = search.best(opened)
         run.tag({"best": best})
-        for one in best:
-            lines.note(f"best: {', '.join(f'{key}={value}' for key, value in one.items())}")
+        for values in best:
+            lines.note("best: " + ", ".join(_overrides(values)))
 
 
-def _parsed(plugin, arguments, params):
-    arguments = [*(f"{key}={value}" for key, value in params.items()), *arguments]
+def _parsed(
+    plugin: Plugin, arguments: list[str], params: dict[str, Any]
+) -> tuple[list[str], list[Override]]:
+    """Return all overrides, as text and parsed."""
+    arguments = [*_overrides(params), *arguments]
     return arguments, OverridesParser.create(plugin.loader).parse_overrides(arguments)
 
 
-def _constant(overrides):
-    return [value for one in overrides if not one.is_sweep_override() for value in values(one)]
+def _overrides(values: dict[str, Any]) -> list[str]:
+    return [f"{key}={value}" for key, value in values.items()]
 
 
-def _launch(plugin, jobs, common, trials=()):
-    """Launches jobs, numbered from zero or from the first of their trials."""
+def _varied(job: Sequence[str], constant: Sequence[str]) -> list[str]:
+    """Return the overrides that distinguish a job."""
+    return [override for override in job if override not in constant]
+
+
+def _launch(
+    plugin: Plugin, jobs: list[list[str]], common: SweepJob, trials: Sequence[int] = ()
+) -> Sequence[JobReturn]:
+    """Launch jobs, numbered from zero or from the first of their trials."""
     first = trials[0] if trials else 0
-    task = sweep.Task(plugin.task, common, dict(enumerate(trials, first)))
+    task = SweepTask(plugin.task, common, dict(enumerate(trials, first)))
     plugin.launcher.setup(hydra_context=plugin.context, task_function=task, config=plugin.config)
     return plugin.launcher.launch(jobs, initial_job_idx=first)
 
 
-def _warm(launcher, jobs):
+def _warm(launcher: Launcher, jobs: int) -> None:
     if hasattr(launcher, "warm"):
         launcher.warm(jobs)
 
 
-def _kinds(loader, jobs):
-    """One job for each combination of options: those that differ in plain values compose alike, or not at all."""
+def _distinct(loader: ConfigLoader, jobs: list[list[str]]) -> list[list[str]]:
+    """Return one job for each combination of options.
+
+    Jobs that differ only in plain values compose alike, or not at all.
+    """
 
     @cache
-    def is_group(key):
+    def is_group(key: str) -> bool:
         return bool(loader.get_group_options(key.lstrip("+~").partition("@")[0]))
 
-    kinds = {}
+    distinct: dict[tuple[str, ...], list[str]] = {}
     for job in jobs:
-        keys = [one.partition("=")[0] for one in job]
-        kind = (
-            one if is_group(key) or "${" in one else key
-            for one, key in builtins.zip(job, keys, strict=True)
+        keys = [override.partition("=")[0] for override in job]
+        options = tuple(
+            override if is_group(key) or "${" in override else key
+            for override, key in builtins.zip(job, keys, strict=True)
         )
-        kinds.setdefault(tuple(kind), job)
-    return kinds.values()
+        distinct.setdefault(options, job)
+    return list(distinct.values())
 
 
-def _composed(plugin, job):
-    """The configuration of a job."""
+def _composed(plugin: Plugin, job: list[str]) -> dict[str, Any]:
+    """Return the configuration of a job."""
     composed = plugin.loader.load_sweep_config(plugin.config, job)
     with open_dict(composed):
         del composed["hydra"]
-    return OmegaConf.to_container(composed, resolve=True)
+    return OmegaConf.to_container(composed, resolve=True)  # type: ignore[return-value]
 
 
-def _lost(returns, constant):
-    """Rows for the table, of jobs that returned nothing."""
+def _lost(returns: Sequence[JobReturn], constant: Sequence[str]) -> list[Row]:
+    """Return rows for jobs that returned nothing."""
     return [
         {
-            "name": " ".join(override for override in one.overrides if override not in constant),
+            "name": " ".join(_varied(job.overrides or (), constant)),
             "status": "failed",
-            "error": str(one._return_value),
+            "error": str(job._return_value),
         }
-        for one in returns
-        if one.status != JobStatus.COMPLETED
+        for job in returns
+        if job.status != JobStatus.COMPLETED
     ]

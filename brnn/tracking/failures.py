@@ -1,6 +1,7 @@
-"""Errors of a store as one line."""
+"""Errors of a tracking store as one line."""
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import requests
@@ -8,33 +9,31 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from brnn.errors import AwayError, TrackingError
-from brnn.tracking.sqlite import SQLITE
+from brnn.tracking.sqlite import is_sqlite
 
-AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")  # codes of what a server may take later
+CAUGHT = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ValueError, ImportError)
+TEMPORARY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")  # codes of requests worth repeating
 
 
 @contextmanager
-def clear_errors(uri: str):
-    """Turns what a store raises into one line that names the store, and tells whether a server is away."""
+def one_line_errors(uri: str) -> Iterator[None]:
+    """Replace the errors of a store by one line that names it.
+
+    Args:
+        uri: the tracking URI of the store.
+
+    Raises:
+        AwayError: a server does not answer, or cannot process the request now.
+        TrackingError: any other error.
+    """
     try:
         yield
-    except (
-        MlflowException,
-        SQLAlchemyError,
-        sqlite3.Error,
-        OSError,
-        ValueError,
-        ImportError,
-    ) as error:
+    except CAUGHT as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        remote = not uri.startswith(SQLITE)
-        away = (
-            isinstance(error, requests.RequestException)
-            or getattr(error, "error_code", None) in AWAY
-        )
+        code = getattr(error, "error_code", None)
+        temporary = isinstance(error, requests.RequestException) or code in TEMPORARY
         advice = "check that it can be opened and written, and has room"
-        if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
-            advice = "check what is asked for, and that it is of this store"
-        raise (AwayError if remote and away else TrackingError)(
-            f"tracking.uri={uri} failed ({reason}); {advice}"
-        ) from error
+        if code == "RESOURCE_DOES_NOT_EXIST":
+            advice = "check the id and the store"
+        kind = AwayError if temporary and not is_sqlite(uri) else TrackingError
+        raise kind(f"tracking.uri={uri} failed ({reason}); {advice}") from error

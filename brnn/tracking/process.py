@@ -1,4 +1,4 @@
-"""The identity of a process, and whether it is alive."""
+"""The identity of a process: whether the process that wrote a run is still alive."""
 
 import os
 import socket
@@ -6,22 +6,26 @@ from pathlib import Path
 
 
 def owner() -> str:
-    """Return the present process as `host:pid:start`, since process ids are used again."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_start(os.getpid())}"
+    """Return the current process as `host:pid:start`; the start time tells reused ids apart."""
+    return f"{socket.gethostname()}:{os.getpid()}:{start_time(os.getpid())}"
 
 
 def alive(process: str) -> bool | None:
-    """Return whether a process that `owner` named still runs; None if it is on another machine."""
+    """Return whether a process is running, or None if it belongs to another machine.
+
+    Args:
+        process: an identity that `owner` returned.
+    """
     host, pid, start = process.split(":")
     if host != socket.gethostname():
         return None
-    return start != "" and _start(int(pid)) == start
+    return start != "" and start_time(int(pid)) == start
 
 
-def _start(pid: int) -> str:
-    """Return when a process of this machine started; empty if it is gone.
+def start_time(pid: int) -> str:
+    """Return the start time of a process of this machine in clock ticks; empty if it has ended.
 
-    Without `/proc` every live process has the same start.
+    Without `/proc` the start time of every live process is `running`.
     """
     if not Path("/proc/self/stat").exists():
         return "running" if _exists(pid) else ""
@@ -29,7 +33,7 @@ def _start(pid: int) -> str:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return ""
-    return "" if fields[0] in "ZX" else fields[19]  # dead, but not yet waited for
+    return "" if fields[0] in "ZX" else fields[19]  # a zombie has ended
 
 
 def _exists(pid: int) -> bool:

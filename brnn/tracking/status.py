@@ -1,22 +1,31 @@
-"""The status of a run."""
+"""The status of a run, with the state of its process taken into account."""
+
+from mlflow.entities import Run
 
 from brnn.tracking.process import alive
 from brnn.tracking.tag_names import LAUNCH, OWNER
 
 
-def status(run, launch: str = "") -> str:
-    """How a run stands: finished, failed, killed, running, or interrupted where its process is gone.
+def status_of(run: Run, launch: str = "") -> str:
+    """Return the status of a run.
 
-    A run of another machine is taken to be running, unless `launch`, the present one, started it.
+    Args:
+        run: a run as the store returns it.
+        launch: the current launch of a sweep, if any.
+
+    Returns:
+        `finished`, `failed`, `killed`, `running`, or `interrupted`: the store states that the run
+        is running, but its process has ended. The processes of another machine count as running,
+        except those of the current launch, which ends after its jobs.
     """
     if run.info.status != "RUNNING":
         return run.info.status.lower()
-    runs = alive(run.data.tags.get(OWNER, "::"))
-    if runs is None:
-        runs = not is_of_launch(run, launch)
-    return "running" if runs else "interrupted"
+    running = alive(run.data.tags.get(OWNER, "::"))
+    if running is None:
+        running = not is_of_launch(run, launch)
+    return "running" if running else "interrupted"
 
 
-def is_of_launch(run, launch: str) -> bool:
-    """Whether a launch of a sweep started a run; an empty `launch` is that of no sweep."""
+def is_of_launch(run: Run, launch: str) -> bool:
+    """Return whether a launch of a sweep started a run; false for the empty launch."""
     return run.data.tags.get(LAUNCH, "") == launch != ""

@@ -1,37 +1,39 @@
 """A tracking store and its experiment."""
 
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import mlflow
-import mlflow.store.tracking.sqlalchemy_store  # else imported as a store is opened, when that takes longer
-from mlflow.entities import RunTag
+import mlflow.store.tracking.sqlalchemy_store  # slower if imported while a store is opened
+import numpy as np
+import sqlalchemy
+import yaml
+from mlflow import entities
 from mlflow.exceptions import MlflowException
 
 from brnn.config.ranges import StoreUri
 from brnn.errors import PrunedError, TrackingError
-from brnn.tracking.failures import clear_errors
+from brnn.tracking import saved_model, sqlite, tag_names
+from brnn.tracking.failures import one_line_errors
 from brnn.tracking.process import owner
-from brnn.tracking.records import as_texts
+from brnn.tracking.records import as_tags, as_texts
 from brnn.tracking.run import Run
-from brnn.tracking.sqlite import SQLITE, absolute, locked_store
 from brnn.tracking.sweep_job import SweepJob
-from brnn.tracking.tag_names import (
-    ERROR,
-    FAILED,
-    FINGERPRINT,
-    GIVEN_UP,
-    JOB,
-    LAUNCH,
-    OWNER,
-    PARENT,
-    REUSED,
-)
+
+DATABASES = ("postgresql", "mysql")  # prefixes of URIs, tracked without an MLflow server
 
 
 class Store:
-    """An experiment in a tracking store."""
+    """An experiment in a tracking store.
+
+    Attributes:
+        client: MLflow's client of the store.
+        experiment_id: the id of the experiment.
+        uri: the tracking URI; that of a SQLite file is absolute.
+    """
 
     def __init__(self, client: mlflow.MlflowClient, experiment_id: str, uri: str):
         self.client = client
@@ -42,155 +44,176 @@ class Store:
     def run(
         self,
         name: str,
-        tags: dict,
+        tags: dict[str, Any],
         job: SweepJob | None,
         spool: Path | None = None,
-        earlier=None,
-    ):
-        """A new run, or `earlier` opened again; `job` is its place in a sweep, if it has one.
+        earlier: entities.Run | None = None,
+    ) -> Iterator[Run]:
+        """Yield a new run, or an earlier one opened again, and set its status at the end.
 
-        It ends as finished, as killed by Ctrl-C or by a sweeper, or as failed with its error as a tag.
+        Ctrl-C and a sweeper end it as killed, any other exception as failed, with the error as a
+        tag.
+
+        Args:
+            name: the name of a new run.
+            tags: its tags.
+            job: its position in a sweep, if it is part of one.
+            spool: the file for records that a server does not accept, if they are to be kept.
+            earlier: the run to open again.
         """
-        tags = {LAUNCH: ""} | tags | {OWNER: owner()}
-        tags |= {PARENT: job.parent, LAUNCH: job.launch, JOB: job.number} if job else {}
-        run_id = self._reopen(earlier, tags) if earlier else self._create(name, tags)
-        run = Run(self, run_id, spool, earlier)
+        tags = {tag_names.LAUNCH: "", **tags, tag_names.OWNER: owner()}
+        if job:
+            tags[tag_names.PARENT] = job.parent
+            tags[tag_names.LAUNCH] = job.launch
+            tags[tag_names.JOB] = job.number
+        run = self._reopen(earlier, tags, spool) if earlier else self._create(name, tags, spool)
         try:
             yield run
         except KeyboardInterrupt:
             run.end("KILLED")
             raise
         except PrunedError as reason:
-            run.tag({GIVEN_UP: str(reason)})
+            run.tag({tag_names.PRUNED: str(reason)})
             run.end("KILLED")
             raise
         except BaseException as error:
-            with suppress(TrackingError):  # the first error is what counts
-                run.tag({ERROR: f"{type(error).__name__}: {error}"})
+            with suppress(TrackingError):  # would hide the first error
+                run.tag({tag_names.ERROR: f"{type(error).__name__}: {error}"})
                 run.end("FAILED")
             raise
         run.end("FINISHED")
 
-    def earlier(self, fingerprint: str):
-        """The newest run of a fingerprint, or None."""
-        with clear_errors(self.uri):
-            query = f"tags.{FINGERPRINT} = '{fingerprint}'"
-            found = self.client.search_runs(
+    def latest(self, fingerprint: str) -> entities.Run | None:
+        """Return the newest run of a fingerprint, if any."""
+        query = f"tags.{tag_names.FINGERPRINT} = '{fingerprint}'"
+        with one_line_errors(self.uri):
+            runs = self.client.search_runs(
                 [self.experiment_id], query, order_by=["start_time DESC"], max_results=1
             )
-        return found[0] if found else None
+        return runs[0] if runs else None
 
-    def children(self, parent: str) -> list:
-        """The runs of a sweep in the order of its jobs; runs that it found finished are among them."""
-        reused = f"{REUSED}.{parent}"
-        found = self._search(f"tags.`{PARENT}` = '{parent}'") + self._search(
-            f"tags.`{reused}` LIKE '%'"
-        )
+    def children(self, parent: str) -> list[entities.Run]:
+        """Return the runs of a sweep by job number, including reused ones.
 
-        def place(run):
-            tags = run.data.tags
-            return int(tags.get(reused, tags.get(JOB, 0))), run.info.start_time
+        Args:
+            parent: the id of the sweep's run.
+        """
+        reused = f"{tag_names.REUSED}.{parent}"
+        runs = self._search(f"tags.`{tag_names.PARENT}` = '{parent}'")
+        runs += self._search(f"tags.`{reused}` LIKE '%'")
 
-        return sorted({run.info.run_id: run for run in found}.values(), key=place)
+        def position(run: entities.Run) -> tuple[int, int]:
+            number = run.data.tags.get(reused, run.data.tags.get(tag_names.JOB, 0))
+            return int(number), run.info.start_time
+
+        return sorted({run.info.run_id: run for run in runs}.values(), key=position)
 
     def history(self, run_id: str, key: str) -> dict[int, float]:
-        """The values of a metric by step."""
-        with clear_errors(self.uri):
-            return {
-                metric.step: metric.value for metric in self.client.get_metric_history(run_id, key)
-            }
+        """Return the values of a metric by step."""
+        with one_line_errors(self.uri):
+            metrics = self.client.get_metric_history(run_id, key)
+        return {metric.step: metric.value for metric in metrics}
 
     def reuse(self, run_id: str, job: SweepJob) -> None:
-        """Makes a finished run count as a job of a sweep."""
-        with clear_errors(self.uri):
-            self.client.set_tag(run_id, f"{REUSED}.{job.parent}", str(job.number))
+        """Count a finished run as a job of a sweep."""
+        with one_line_errors(self.uri):
+            self.client.set_tag(run_id, f"{tag_names.REUSED}.{job.parent}", str(job.number))
 
     def delete(self, run_id: str) -> None:
-        """Puts a run into the store's trash."""
-        with clear_errors(self.uri):
+        """Move a run to the store's trash."""
+        with one_line_errors(self.uri):
             self.client.delete_run(run_id)
 
-    def kill(self, run_id: str) -> None:
-        """Marks a run, whose process is gone, as killed."""
-        with clear_errors(self.uri):
+    def mark_killed(self, run_id: str) -> None:
+        """Set the status of a run whose process has ended."""
+        with one_line_errors(self.uri):
             self.client.set_terminated(run_id, "KILLED")
 
-    def _create(self, name, tags):
-        with clear_errors(self.uri):
-            return self.client.create_run(
-                self.experiment_id, run_name=name, tags=as_texts(tags)
-            ).info.run_id
+    def net(self, run_id: str) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Return the configuration and the weights of the net that a run logged."""
+        with tempfile.TemporaryDirectory() as folder, one_line_errors(self.uri):
+            config = self.client.download_artifacts(run_id, "config.yaml", folder)
+            model = self.client.download_artifacts(run_id, saved_model.FOLDER, folder)
+            return yaml.safe_load(Path(config).read_text()), saved_model.load_weights(Path(model))
 
-    def _reopen(self, earlier, tags):
+    def text(self, run_id: str, path: str) -> str:
+        """Return a text artifact of a run."""
+        with tempfile.TemporaryDirectory() as folder, one_line_errors(self.uri):
+            return Path(self.client.download_artifacts(run_id, path, folder)).read_text()
+
+    def _create(self, name: str, tags: dict[str, Any], spool: Path | None) -> Run:
+        with one_line_errors(self.uri):
+            created = self.client.create_run(self.experiment_id, run_name=name, tags=as_texts(tags))
+        return Run(self.client, created.info.run_id, spool, params={}, history={})
+
+    def _reopen(self, earlier: entities.Run, tags: dict[str, Any], spool: Path | None) -> Run:
         run_id = earlier.info.run_id
-        with clear_errors(self.uri):
-            self.client.log_batch(
-                run_id, tags=[RunTag(key, text) for key, text in as_texts(tags).items()]
-            )
-            for key in (ERROR, GIVEN_UP, FAILED):
+        with one_line_errors(self.uri):
+            self.client.log_batch(run_id, tags=as_tags(tags))
+            for key in (tag_names.ERROR, tag_names.PRUNED, tag_names.FAILED):
                 if key in earlier.data.tags:
                     self.client.delete_tag(run_id, key)
             self.client.update_run(run_id, "RUNNING")
-        return run_id
+        history = {key: self.history(run_id, key) for key in earlier.data.metrics}
+        return Run(self.client, run_id, spool, params=earlier.data.params, history=history)
 
-    def net(self, run_id: str) -> tuple[dict, list]:
-        """The configuration and the weights of the net that a run logged."""
-        import keras
-        import yaml
-
-        with tempfile.TemporaryDirectory() as folder, clear_errors(self.uri):
-            options = yaml.safe_load(
-                Path(self.client.download_artifacts(run_id, "config.yaml", folder)).read_text()
-            )
-            saved = Path(
-                self.client.download_artifacts(run_id, "model", folder), "data", "model.keras"
-            )
-            return options, keras.models.load_model(
-                saved, compile=False, safe_mode=True
-            ).get_weights()
-
-    def text(self, run_id: str, path: str) -> str:
-        """A text artifact of a run."""
-        with tempfile.TemporaryDirectory() as folder, clear_errors(self.uri):
-            return Path(self.client.download_artifacts(run_id, path, folder)).read_text()
-
-    def _search(self, query):
-        found, token = [], None
-        with clear_errors(self.uri):
+    def _search(self, query: str) -> list[entities.Run]:
+        runs: list[entities.Run] = []
+        token = None
+        with one_line_errors(self.uri):
             while True:
                 page = self.client.search_runs([self.experiment_id], query, page_token=token)
-                found, token = found + list(page), page.token
+                runs, token = [*runs, *page], page.token
                 if not token:
-                    return found
+                    return runs
 
 
 def open_store(*, uri: StoreUri, experiment: str) -> Store:
-    """Opens the store at an MLflow tracking URI, and creates the experiment in it if there is none.
+    """Open a tracking store, creating a missing SQLite file and a missing experiment.
 
-    A SQLite file is created once, under a lock: several processes that migrate it at once would break it.
+    Args:
+        uri: an MLflow tracking URI.
+        experiment: the name of the experiment.
+
+    Raises:
+        AwayError: a server does not answer.
+        TrackingError: the store cannot be opened, or the experiment was deleted.
     """
-    uri = absolute(uri)
-    with clear_errors(uri), locked_store(uri):
-        mlflow.set_tracking_uri(uri)
-        client = mlflow.MlflowClient(uri)
-        experiment_id = _experiment(client, experiment, uri)
-    return Store(client, experiment_id, uri)
+    uri = sqlite.absolute(uri)
+    with one_line_errors(uri):
+        if sqlite.is_sqlite(uri):
+            with sqlite.locked(uri):
+                return _open(uri, experiment)
+        if uri.startswith(DATABASES):
+            _check_connection(uri)
+        return _open(uri, experiment)
 
 
-def _experiment(client, name, uri):
-    """The identifier of an experiment, which another process may create at the same time."""
-    artifacts = (
-        Path(uri.removeprefix(SQLITE)).parent / "mlartifacts" if uri.startswith(SQLITE) else None
-    )
-    found = client.get_experiment_by_name(name)
-    if found is None:
+def _open(uri: str, experiment: str) -> Store:
+    mlflow.set_tracking_uri(uri)
+    client = mlflow.MlflowClient(uri)
+    return Store(client, _experiment_id(client, experiment, uri), uri)
+
+
+def _check_connection(uri: str) -> None:
+    """Connect to a database once, since MLflow retries for minutes."""
+    with sqlalchemy.create_engine(uri, connect_args={"connect_timeout": 5}).connect():
+        pass
+
+
+def _experiment_id(client: mlflow.MlflowClient, name: str, uri: str) -> str:
+    """Return the id of an experiment; another process may be creating it."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        artifacts = None
+        if sqlite.is_sqlite(uri):
+            artifacts = (sqlite.path_of(uri).parent / "mlartifacts").as_uri()
         with suppress(MlflowException):
-            return client.create_experiment(
-                name, artifact_location=artifacts and artifacts.as_uri()
-            )
-        found = client.get_experiment_by_name(name)
-    if found is None or found.lifecycle_stage != "active":
+            return client.create_experiment(name, artifact_location=artifacts)
+        experiment = client.get_experiment_by_name(name)
+    if experiment is None or experiment.lifecycle_stage != "active":
         raise TrackingError(
-            f"tracking.experiment={name} was deleted from {uri}, or cannot be created; take another name"
+            f"tracking.experiment={name} was deleted from {uri}, or cannot be created;"
+            " choose another name"
         )
-    return found.experiment_id
+    return experiment.experiment_id

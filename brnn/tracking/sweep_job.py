@@ -1,4 +1,4 @@
-"""What a job of a sweep knows of its sweep."""
+"""The data that a job receives from its sweep."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,16 +6,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class SweepJob:
-    """A job's place in its sweep.
+    """The position of a job in its sweep.
 
-    `parent` is the id of the sweep's run, `launch` identifies the command that started the job,
-    `constant` are the overrides that all jobs share, and `how` are the keys by which the sweeper
-    makes the jobs. `number` is the job's own, `trial` that of its trial in a study.
+    Attributes:
+        parent: the id of the sweep's run.
+        launch: identifies the command that started the job.
+        constant: the overrides that are equal in all jobs.
+        sweeper: the keys of the sweeper that created the job.
+        number: the index of the job, from 0.
+        trial: the number of its trial in an Optuna study, if it has one.
     """
 
     parent: str
     launch: str
     constant: tuple[str, ...] = ()
-    how: dict[str, Any] = field(default_factory=dict)
+    sweeper: dict[str, Any] = field(default_factory=dict)
     number: int = 0
     trial: int | None = None

@@ -1,11 +1,13 @@
-"""Names of the tags that runs carry."""
+"""Names of the tags of a run."""
 
-PARENT = "mlflow.parentRunId"
-FINGERPRINT, OWNER, LAUNCH, JOB, REUSED = (
-    "fingerprint",
-    "owner",
-    "launch",
-    "job",
-    "reused_by",
-)  # tags
-ERROR, GIVEN_UP, FAILED, RECORD, REFUSED = "error", "given_up", "failed", "record", "refused"
+PARENT = "mlflow.parentRunId"  # the id of a sweep's run; the MLflow UI nests its children by it
+FINGERPRINT = "fingerprint"  # equal for runs of equal numbers
+OWNER = "owner"  # the process that writes the run
+LAUNCH = "launch"  # the command that started the run; empty outside a sweep
+JOB = "job"  # the number of the run in its sweep
+REUSED = "reused_by"  # `reused_by.<parent>`: the number of a finished run in a later sweep
+ERROR = "error"  # the exception that ended the run
+PRUNED = "pruned"  # the reason for which a sweeper stopped the run
+FAILED = "failed"  # of a sweep: the errors of its jobs by name
+RECORD = "record"  # of a job that failed before its run was created
+REFUSED = "refused"  # the error of a record that the server refused

@@ -1,16 +1,14 @@
-"""A run that is stopped at any moment and repeated ends as one that was left alone; nothing is done or logged twice."""
+"""Resuming: an interrupted run that is repeated ends with the same bits, and logs nothing twice."""
 
 import contextlib
 import os
 import random
 import signal
-import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 
+import keras
 import numpy as np
 import pytest
 
@@ -20,157 +18,153 @@ from brnn.data.load import load
 from brnn.errors import ConfigError, TrackingError
 from brnn.runs.run import run
 from brnn.tracking import tag_names
-from brnn.tracking.process import _start, alive, owner
-from brnn.tracking.store import open_store
+from brnn.tracking.process import owner
 from brnn.training import checkpoint
+from tests.support import processes, stores
+from tests.support.data import write_two_classes
+from tests.support.servers import free_port
 
-SMALL = (
+NET = (
     "dataset=arrays",
     "precision=stochastic_ternary",
     "topology=mlp",
     "topology.width=16",
     "topology.depth=1",
+    "topology.dropout=0.2",
+    "batch_size=32",
+    "keep=best",
+    "compiled=false",
 )
-SMALL += ("topology.dropout=0.2", "batch_size=32", "keep=best", "compiled=false")
 PLAIN = ("topology.dropout=0", "topology.batch_normalization=false", "attack=none", "epochs=20")
-KILLS = int(
-    os.environ.get("BRNN_KILLS", "2")
-)  # how many runs are killed until they end; 20 for a thorough test
+KILLS = int(os.environ.get("BRNN_KILLS", "2"))  # of one run; 20 for a thorough test
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    """A file of 200 images in two classes."""
-    rng = np.random.default_rng(0)
-    x, y = rng.random((200, 28, 28)).astype("float32"), np.arange(200) % 2
-    file = tmp_path_factory.mktemp("data") / "mine.npz"
-    np.savez(file, x=x * (1 + y[:, None, None]) / 2, y=y)
-    return file
+def data_path(tmp_path_factory):
+    return write_two_classes(tmp_path_factory.mktemp("data") / "mine.npz")
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    """An SQLite store with its tables, to be copied: to create one takes seconds."""
-    file = tmp_path_factory.mktemp("store") / "mlflow.db"
-    open_store(uri=f"sqlite:///{file}", experiment="Default")
-    return file
+def empty_store(tmp_path_factory):
+    """A SQLite store with its tables, to be copied: its creation takes seconds."""
+    folder = tmp_path_factory.mktemp("store")
+    stores.open_in(folder, "Default")
+    return folder / "mlflow.db"
 
 
-class Place:
-    """A folder with a store of its own, in which runs are made."""
+class Folder:
+    """A folder with a store, in which a small net is trained."""
 
-    def __init__(self, folder, empty, data, options):
-        self.folder = folder
-        (folder / "mlflow.db").write_bytes(empty.read_bytes())
-        self.fixed = [*SMALL, f"dataset.path={data}", f"checkpoints={folder}/checkpoints"]
-        self.fixed += [f"tracking.uri=sqlite:///{folder}/mlflow.db"]
+    def __init__(self, path, empty_store, data_path, options):
+        self.path = path
+        (path / "mlflow.db").write_bytes(empty_store.read_bytes())
+        self.overrides = [*NET, f"dataset.path={data_path}", f"checkpoints={path}/checkpoints"]
+        self.overrides += [f"tracking.uri=sqlite:///{path}/mlflow.db"]
         self.options = options
-        self.store = open_store(uri=f"sqlite:///{folder}/mlflow.db", experiment="brnn")
+        self.store = stores.open_in(path)
 
     def begin(self, *overrides):
-        """Makes a run in a process of its own."""
-        command = [sys.executable, "-m", "brnn", *self.fixed, *overrides]
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        """Start a run in another process."""
+        return processes.begin(self.path, *self.overrides, *overrides)
 
-    def run(self, *overrides, report=lambda epoch, metrics: True):
-        """Makes a run, and returns its objective."""
-        options = self.options(*self.fixed, *overrides)
-        return run(options, None, "", report)
+    def run(self, *overrides, on_epoch=lambda epoch, metrics: True):
+        """Run in this process, and return the objective."""
+        return run(self.options(*self.overrides, *overrides), None, "", on_epoch)
+
+    def trained_epochs(self, *overrides):
+        """Run in this process, and return the epochs that were trained."""
+        epochs = []
+        self.run(*overrides, on_epoch=lambda epoch, metrics: epochs.append(epoch) or True)
+        return epochs
+
+    def stop(self, *overrides, after, error=KeyboardInterrupt):
+        """Run in this process until an epoch raises an error."""
+
+        def on_epoch(epoch, metrics):
+            if epoch == after:
+                raise error
+            return True
+
+        with pytest.raises(error if isinstance(error, type) else type(error)):
+            self.run(*overrides, on_epoch=on_epoch)
 
     def runs(self):
-        """All runs, oldest first."""
-        return list(
-            self.store.client.search_runs([self.store.experiment_id], order_by=["start_time ASC"])
-        )
+        """Return all runs, oldest first."""
+        return stores.all_runs(self.store)
+
+    def statuses(self):
+        """Return the status of each run, oldest first."""
+        return [run.info.status for run in self.runs()]
 
     def unfinished(self):
-        """The checkpoints of runs that are not trained, and what else lies beside them."""
-        return [one for one in (self.folder / "checkpoints").iterdir() if one.name != "trained"]
+        """Return the files of runs that have not finished."""
+        files = (self.path / "checkpoints").iterdir()
+        return [file for file in files if file.name != "trained"]
 
-    def numbers(self, one):
-        """Every value that the run logged, with its step; without times."""
-        histories = {
-            key: self.store.client.get_metric_history(one.info.run_id, key)
-            for key in one.data.metrics
-        }
+    def histories(self, run):
+        """Return the steps and values of each metric that a run logged."""
+        return {key: stores.history(self.store, run.info.run_id, key) for key in run.data.metrics}
+
+    def numbers(self, run):
+        """Return every value that a run logged, by name and step, without times."""
         return {
-            (key, metric.step): metric.value
-            for key, history in histories.items()
-            for metric in history
+            (key, step): value
+            for key, history in self.histories(run).items()
+            for step, value in history
             if not key.startswith("time/") and not key.endswith("_per_second")
         }
 
-    def logged(self, one):
-        """How often each metric was logged at each step."""
-        histories = [
-            self.store.client.get_metric_history(one.info.run_id, key) for key in one.data.metrics
-        ]
-        return [len(history) - len({metric.step for metric in history}) for history in histories]
+    def has_duplicates(self, run):
+        """Return whether a metric was logged twice at a step."""
+        histories = self.histories(run).values()
+        return any(len(history) > len({step for step, _ in history}) for history in histories)
 
-    def model(self, one):
-        """The bytes of the weights that the run left."""
-        file = self.store.client.download_artifacts(one.info.run_id, "model/data/model.keras")
-        import keras
-
-        return [
-            w.tobytes()
-            for w in keras.models.load_model(file, compile=False, safe_mode=True).get_weights()
-        ]
+    def weights(self, run):
+        """Return the bytes of the weights that a run logged."""
+        path = "model/data/model.keras"
+        file = self.store.client.download_artifacts(run.info.run_id, path)
+        model = keras.models.load_model(file, compile=False, safe_mode=True)
+        return [weights.tobytes() for weights in model.get_weights()]
 
 
 @pytest.fixture
-def place(tmp_path, empty, path, options):
-    return Place(tmp_path, empty, path, options)
+def folder(tmp_path, empty_store, data_path, options):
+    return Folder(tmp_path, empty_store, data_path, options)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, empty, path, options):
-    """A run of six epochs that nobody stopped."""
-    place = Place(tmp_path_factory.mktemp("undisturbed"), empty, path, options)
-    place.run("epochs=6")
-    return place
+def reference(tmp_path_factory, empty_store, data_path, options):
+    """A run of six epochs without interruption."""
+    folder = Folder(tmp_path_factory.mktemp("reference"), empty_store, data_path, options)
+    folder.run("epochs=6")
+    return folder
 
 
-def stopping_after(last, error):
-    def report(epoch, metrics):
-        if epoch == last:
-            raise error
-        return True
-
-    return report
-
-
-def counting(epochs):
-    return lambda epoch, metrics: epochs.append(epoch) or True
+def assert_same(folder, reference):
+    (run,), (expected,) = folder.runs(), reference.runs()
+    assert run.info.status == "FINISHED"
+    assert folder.numbers(run) == reference.numbers(expected)
+    assert not folder.has_duplicates(run)
+    assert folder.weights(run) == reference.weights(expected)
 
 
-def assert_same(place, undisturbed):
-    (one,), (reference,) = place.runs(), undisturbed.runs()
-    assert one.info.status == "FINISHED"
-    assert place.numbers(one) == undisturbed.numbers(reference)
-    assert not any(place.logged(one))
-    assert place.model(one) == undisturbed.model(reference)
+# Interruptions
 
 
 @pytest.mark.parametrize("epoch", [1, 3, 6])
-def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(
-    place, undisturbed, epoch, capsys
+def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(
+    folder, reference, epoch, capsys
 ):
-    with pytest.raises(KeyboardInterrupt):
-        place.run("epochs=6", report=stopping_after(epoch, KeyboardInterrupt))
-    assert [one.info.status for one in place.runs()] == ["KILLED"]
-    trained = []
-    place.run("epochs=6", report=counting(trained))
-    assert trained == list(range(epoch + 1, 7))
-    assert f" goes on after epoch {epoch}\n" in "".join(capsys.readouterr())
-    assert_same(place, undisturbed)
-    assert not place.unfinished()
+    folder.stop("epochs=6", after=epoch)
+    assert folder.statuses() == ["KILLED"]
+    assert folder.trained_epochs("epochs=6") == list(range(epoch + 1, 7))
+    assert f" continues after epoch {epoch}\n" in "".join(capsys.readouterr())
+    assert_same(folder, reference)
+    assert not folder.unfinished()
 
 
 def kill_at_a_random_moment(process, rng, epochs):
-    """Kills a run some time after a random epoch, 0 for its start; after the last come the attack and the logging."""
+    """Kill a run some time after a random epoch; 0 is its start, the last is before the attack."""
     epoch = rng.choice([0, *range(1, epochs + 1), epochs, epochs])
     for line in process.stdout if epoch else ():
         if f"epoch {epoch}/" in line or "finished in" in line:
@@ -181,297 +175,260 @@ def kill_at_a_random_moment(process, rng, epochs):
     return epoch
 
 
-def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(place, undisturbed):
+@pytest.mark.slow
+def test_a_run_killed_at_random_moments_ends_with_the_same_bits(folder, reference):
     rng = random.Random(KILLS)
     for number in range(KILLS):
-        process = place.begin("epochs=6")
-        epoch = kill_at_a_random_moment(process, rng, 6)
-        print(f"kill {number + 1} after epoch {epoch}: {[one.info.status for one in place.runs()]}")
-    last = place.begin("epochs=6")
-    assert last.wait(timeout=120) == 0, last.communicate()
-    assert_same(place, undisturbed)
+        epoch = kill_at_a_random_moment(folder.begin("epochs=6"), rng, 6)
+        print(f"kill {number + 1} after epoch {epoch}: {folder.statuses()}")
+    last = folder.begin("epochs=6")
+    out, err = last.communicate(timeout=processes.TIMEOUT)
+    assert last.returncode == 0, out + err
+    assert_same(folder, reference)
 
 
-def two_workers(place):
-    """Makes a run in two processes that share each batch; the chief is the first."""
-    with socket.socket() as one, socket.socket() as two:
-        for free in (one, two):
-            free.bind(("127.0.0.1", 0))
-        addresses = ",".join(f"127.0.0.1:{free.getsockname()[1]}" for free in (one, two))
+def begin_workers(folder):
+    """Start a run in two processes that share each batch; the chief is the first."""
+    addresses = ",".join(f"127.0.0.1:{free_port()}" for _ in range(2))
     shared = (*PLAIN, "distribution=multi_worker", f"distribution.workers=[{addresses}]")
-    return [place.begin(*shared, f"distribution.index={index}") for index in (0, 1)]
+    return [folder.begin(*shared, f"distribution.index={index}") for index in (0, 1)]
 
 
-def test_two_workers_train_as_one_process_and_if_one_is_lost_both_end_and_go_on(place):
-    place.fixed[place.fixed.index("precision=stochastic_ternary")] = "precision=full"
-    chief, other = two_workers(place)
-    assert any("epoch 1/" in line for line in chief.stdout)
+@pytest.mark.slow
+def test_workers_end_if_one_is_lost_and_continue_to_the_numbers_of_a_single_process(folder):
+    folder.overrides[folder.overrides.index("precision=stochastic_ternary")] = "precision=full"
+    chief, other = begin_workers(folder)
+    processes.wait_for_line(chief, "epoch 1/")
     other.kill()
-    assert "error: another worker is gone (" in chief.communicate(timeout=60)[0]
+    _, err = chief.communicate(timeout=60)
+    assert "error: another worker is lost (" in err
     assert (chief.returncode, other.wait()) == (1, -signal.SIGKILL)
-    chief, other = two_workers(place)
-    told = [one.communicate(timeout=120)[0] for one in (chief, other)]
-    assert (chief.returncode, other.returncode) == (0, 0), told
-    (run,) = place.runs()
+    workers = begin_workers(folder)
+    printed = [worker.communicate(timeout=processes.TIMEOUT) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], printed
+    (run,) = folder.runs()
     assert run.info.status == "FINISHED"
-    assert not any(place.logged(run))
-    place.run(*PLAIN)
-    both, one = map(place.numbers, place.runs())
-    keys = [key for key in one if key[0].endswith("/loss")]
+    assert not folder.has_duplicates(run)
+    folder.run(*PLAIN)
+    shared, single = map(folder.numbers, folder.runs())
+    keys = [key for key in single if key[0].endswith("/loss")]
     assert len(keys) == 3 * 20
-    np.testing.assert_allclose(
-        [both[key] for key in keys], [one[key] for key in keys], rtol=1e-4
-    )  # sums of two parts
+    losses = [[numbers[key] for key in keys] for numbers in (shared, single)]
+    np.testing.assert_allclose(*losses, rtol=1e-4)  # a sum of two parts
 
 
-def test_what_finished_is_not_repeated_and_gives_any_objective(place):
-    value = place.run("epochs=1", "attack=none")
-    assert place.run("epochs=1", "attack=none", report=stopping_after(1, AssertionError)) == value
-    (one,) = place.runs()
-    both = place.run("epochs=1", "attack=none", "objective=[test/loss,size/bits_per_weight]")
-    assert both == [one.data.metrics[key] for key in ("test/loss", "size/bits_per_weight")]
-    assert len(place.runs()) == 1
+def test_without_its_checkpoint_a_run_is_trained_again_and_logs_nothing_twice(folder):
+    folder.stop("epochs=3", "attack=none", after=2)
+    for file in folder.unfinished():
+        file.unlink()
+    assert folder.trained_epochs("epochs=3", "attack=none") == [1, 2, 3]
+    (run,) = folder.runs()
+    assert not folder.has_duplicates(run)
 
 
-def test_the_verdict_of_a_finished_run_is_told_again(place, capsys):
-    for _ in range(2):
-        place.run("epochs=1", "attack.checks=true")
-    first, again = [
-        line for line in capsys.readouterr().out.splitlines() if line.startswith("trusted: ")
-    ]
-    assert first == again
+def test_a_damaged_checkpoint_is_named(folder):
+    folder.stop("epochs=2", "attack=none", after=1)
+    (file,) = folder.unfinished()
+    file.write_bytes(b"damaged")
+    message = f"{file} is not a checkpoint of this net .* use resume=false"
+    with pytest.raises(ConfigError, match=message):
+        folder.run("epochs=2", "attack=none")
 
 
-def test_resume_false_starts_afresh(place):
-    with pytest.raises(KeyboardInterrupt):
-        place.run("epochs=2", "attack=none", report=stopping_after(1, KeyboardInterrupt))
-    trained = []
-    place.run("epochs=2", "attack=none", "resume=false", report=counting(trained))
-    assert trained == [1, 2]
-    assert [one.info.status for one in place.runs()] == ["KILLED", "FINISHED"]
+def test_a_checkpoint_holds_the_state_of_a_run(folder):
+    folder.stop("epochs=3", "attack=none", after=2)
+    (file,) = folder.unfinished()
+    arrays, values = checkpoint.load(file)
+    assert set(arrays) == {"last", "best"}
+    assert len(values["history"]) == 2
+    for metrics in values["history"]:
+        assert metrics.keys() >= {"train/loss", "flip_rate/all"}
+    assert values["seconds"] > 0
+    assert values["run"] == folder.runs()[0].info.run_id
 
 
-def test_another_attack_on_the_same_net_does_not_train_it_again(place, undisturbed):
-    trained = []
-    place.run("epochs=6", "attack=none", "keep=last")
-    place.run("epochs=6", "attack=none", report=counting(trained))
-    place.run("epochs=6", report=counting(trained))
-    assert trained == [1, 2, 3, 4, 5, 6]  # keep=last is another training
-    _, first, second = place.runs()
-    assert second.data.tags["trained_by"] == first.info.run_id
-    (reference,) = undisturbed.runs()
-    assert place.numbers(second) == undisturbed.numbers(reference)
-    assert place.model(second) == undisturbed.model(reference)
+def test_a_locked_store_fails_the_run_and_costs_no_epoch(folder):
+    lock = sqlite3.connect(folder.path / "mlflow.db", isolation_level=None)
 
-
-def test_a_net_that_another_process_trains_is_waited_for(place, capsys):
-    place.run("epochs=1", "attack=none")
-    (net,) = (place.folder / "checkpoints" / "trained").iterdir()
-    with contextlib.ExitStack() as other:
-        other.enter_context(locks.locked(net))  # as another process would hold it
-        release = threading.Timer(1, other.close)
-        release.start()
-        trained = []
-        place.run("epochs=1", report=counting(trained))
-        release.join()
-    assert capsys.readouterr().out.count(" waits for its net, which another process trains\n") == 1
-    assert trained == []
-
-
-def test_only_the_newest_trained_nets_are_kept(place):
-    for seed in range(3):
-        place.run("epochs=1", "attack=none", f"seed={seed}", "keep_trained=2")
-    kept = list((place.folder / "checkpoints" / "trained").iterdir())
-    assert [one.suffix for one in kept] == [".npz"] * 2
-    trained = []
-    place.run("epochs=1", "seed=2", "keep_trained=2", report=counting(trained))
-    assert trained == []
-    place.run("epochs=1", "seed=0", "keep_trained=2", report=counting(trained))
-    assert trained == [1]
-
-
-def test_a_store_that_stays_locked_fails_the_run_and_costs_no_epoch(place):
-    lock = sqlite3.connect(place.folder / "mlflow.db", isolation_level=None)
-
-    def locking(epoch, metrics):
+    def on_epoch(epoch, metrics):
         lock.execute("BEGIN EXCLUSIVE")
         return True
 
     with contextlib.closing(lock), pytest.raises(TrackingError, match="database is locked"):
-        place.run("epochs=3", "attack=none", report=locking)
-    trained = []
-    place.run(
-        "epochs=3", "attack=none", "resume=force", report=counting(trained)
-    )  # this process is still alive
-    assert trained == [
-        3
-    ]  # the checkpoint of epoch 2 was written before the store refused its metrics
-    (one,) = place.runs()
-    assert one.info.status == "FINISHED"
-    assert not any(place.logged(one))
+        folder.run("epochs=3", "attack=none", on_epoch=on_epoch)
+    # The checkpoint of epoch 2 was written before the store refused its metrics, and the process
+    # that owns the run, this one, is alive.
+    assert folder.trained_epochs("epochs=3", "attack=none", "resume=force") == [3]
+    (run,) = folder.runs()
+    assert run.info.status == "FINISHED"
+    assert not folder.has_duplicates(run)
 
 
-def test_what_failed_is_run_again_as_the_same_run(place):
-    with pytest.raises(RuntimeError):
-        place.run("epochs=2", "attack=none", report=stopping_after(2, RuntimeError("no luck")))
-    (one,) = place.runs()
-    assert (one.info.status, one.data.tags["error"]) == ("FAILED", "RuntimeError: no luck")
-    place.run("epochs=2", "attack=none")
-    (one,) = place.runs()
-    assert (one.info.status, one.data.tags.get("error")) == ("FINISHED", None)
-    assert not any(place.logged(one))
+def test_a_failed_run_is_repeated_as_the_same_run(folder):
+    folder.stop("epochs=2", "attack=none", after=2, error=RuntimeError("bad luck"))
+    (run,) = folder.runs()
+    assert (run.info.status, run.data.tags["error"]) == ("FAILED", "RuntimeError: bad luck")
+    folder.run("epochs=2", "attack=none")
+    (run,) = folder.runs()
+    assert (run.info.status, run.data.tags.get("error")) == ("FINISHED", None)
+    assert not folder.has_duplicates(run)
 
 
-def test_a_wrong_objective_costs_one_epoch_which_is_kept(place):
-    trained = []
-    with pytest.raises(
-        ConfigError, match="objective must be a metric of the run, as test/accuracy, "
-    ):
-        place.run("epochs=2", "attack=none", "objective=test/acuracy", report=counting(trained))
-    assert trained == []  # it is refused before the first epoch is reported
-    place.run("epochs=2", "attack=none", report=counting(trained))
-    assert trained == [2]
+def test_a_wrong_objective_costs_one_epoch_whose_checkpoint_is_kept(folder):
+    message = "objective must be a metric of the run, as test/accuracy, "
+    with pytest.raises(ConfigError, match=message):
+        folder.trained_epochs("epochs=2", "attack=none", "objective=test/acuracy")
+    assert folder.trained_epochs("epochs=2", "attack=none") == [2]
 
 
-def test_without_its_checkpoint_a_run_is_trained_again_and_nothing_logged_twice(place):
-    with pytest.raises(KeyboardInterrupt):
-        place.run("epochs=3", "attack=none", report=stopping_after(2, KeyboardInterrupt))
-    for file in place.unfinished():
-        file.unlink()
-    trained = []
-    place.run("epochs=3", "attack=none", report=counting(trained))
-    assert trained == [1, 2, 3]
-    (one,) = place.runs()
-    assert not any(place.logged(one))
+# Finished runs
 
 
-def test_a_checkpoint_that_cannot_be_read_is_named(place):
-    with pytest.raises(KeyboardInterrupt):
-        place.run("epochs=2", "attack=none", report=stopping_after(1, KeyboardInterrupt))
-    (file,) = place.unfinished()
-    file.write_bytes(b"nonsense")
-    with pytest.raises(
-        ConfigError, match=f"{file} is no checkpoint of this net .* use resume=false"
-    ):
-        place.run("epochs=2", "attack=none")
+def test_a_finished_run_is_not_repeated_and_returns_any_objective(folder):
+    value = folder.run("epochs=1", "attack=none")
+    epochs = []
+    again = folder.run("epochs=1", "attack=none", on_epoch=lambda *epoch: epochs.append(epoch))
+    assert (again, epochs) == (value, [])
+    (run,) = folder.runs()
+    keys = ("test/loss", "size/bits_per_weight")
+    values = folder.run("epochs=1", "attack=none", f"objective=[{','.join(keys)}]")
+    assert values == [run.data.metrics[key] for key in keys]
+    assert len(folder.runs()) == 1
 
 
-def test_a_run_that_goes_on_is_not_started_again(place):
-    def again(epoch, metrics):
-        place.run("epochs=2", "attack=none")
-
-    with pytest.raises(TrackingError, match=r"this run goes on already, as process .*resume=force"):
-        place.run("epochs=2", "attack=none", report=again)
-
-
-@pytest.mark.parametrize(
-    ("owner", "goes_on"),
-    [
-        (
-            f"{owner().rpartition(':')[0]}:1",
-            True,
-        ),  # its number was given to a later process: this one
-        ("elsewhere:1:1", False),  # who knows
-    ],
-    ids=["here", "elsewhere"],
-)
-def test_whether_the_process_of_a_run_is_gone_is_known_on_its_machine_alone(place, owner, goes_on):
-    with pytest.raises(KeyboardInterrupt):
-        place.run("epochs=2", "attack=none", report=stopping_after(1, KeyboardInterrupt))
-    (one,) = place.runs()
-    place.store.client.update_run(one.info.run_id, "RUNNING")
-    place.store.client.set_tag(one.info.run_id, tag_names.OWNER, owner)
-    if not goes_on:
-        with pytest.raises(
-            TrackingError, match="this run goes on already, as process elsewhere:1:1"
-        ):
-            place.run("epochs=2", "attack=none")
-    place.run("epochs=2", "attack=none", f"resume={'true' if goes_on else 'force'}")
-    assert [one.info.status for one in place.runs()] == ["FINISHED"]
+def test_the_verdict_of_a_finished_run_is_printed_again(folder, capsys):
+    verdicts = []
+    for _ in range(2):
+        folder.run("epochs=1", "attack.checks=true")
+        out = capsys.readouterr().out
+        (run,) = folder.runs()
+        trusted = run.data.tags["trusted"]
+        verdicts += [line for line in out.splitlines() if line.endswith(trusted)]
+    first, again = verdicts
+    assert first == again
 
 
-def test_a_dead_process_is_told_from_a_living_one():
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    start = (
-        owner().replace(str(os.getpid()), str(child.pid)).rpartition(":")[0]
-        + ":"
-        + _start(child.pid)
-    )
-    assert alive(start)
-    child.send_signal(signal.SIGKILL)
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert not alive(start)  # a zombie
-    child.wait()
-    assert not alive(start)
+def test_resume_false_starts_afresh(folder):
+    folder.stop("epochs=2", "attack=none", after=1)
+    assert folder.trained_epochs("epochs=2", "attack=none", "resume=false") == [1, 2]
+    assert folder.statuses() == ["KILLED", "FINISHED"]
 
 
-def test_the_same_numbers_have_the_same_fingerprint_wherever_things_lie(options, path):
+# Trained nets
+
+
+def test_another_attack_on_the_same_net_does_not_train_it_again(folder, reference):
+    folder.run("epochs=6", "attack=none", "keep=last")  # another training
+    assert folder.trained_epochs("epochs=6", "attack=none") == [1, 2, 3, 4, 5, 6]
+    assert folder.trained_epochs("epochs=6") == []
+    _, first, second = folder.runs()
+    assert second.data.tags["trained_by"] == first.info.run_id
+    (expected,) = reference.runs()
+    assert folder.numbers(second) == reference.numbers(expected)
+    assert folder.weights(second) == reference.weights(expected)
+
+
+def test_a_run_waits_for_a_net_that_another_process_trains(folder, capsys):
+    folder.run("epochs=1", "attack=none")
+    (net,) = (folder.path / "checkpoints" / "trained").iterdir()
+    with contextlib.ExitStack() as other:
+        other.enter_context(locks.locked(net))  # as another process would hold it
+        release = threading.Timer(1, other.close)
+        release.start()
+        assert folder.trained_epochs("epochs=1") == []
+        release.join()
+    assert capsys.readouterr().out.count(" waits for its net, which another process trains\n") == 1
+
+
+def test_only_the_newest_trained_nets_are_kept(folder):
+    for seed in range(3):
+        folder.run("epochs=1", "attack=none", f"seed={seed}", "keep_trained=2")
+    kept = list((folder.path / "checkpoints" / "trained").iterdir())
+    assert [file.suffix for file in kept] == [".npz"] * 2
+    assert folder.trained_epochs("epochs=1", "seed=2", "keep_trained=2") == []
+    assert folder.trained_epochs("epochs=1", "seed=0", "keep_trained=2") == [1]
+
+
+# Running runs
+
+
+def test_a_running_run_is_not_started_again(folder):
+    def on_epoch(epoch, metrics):
+        folder.run("epochs=2", "attack=none")
+
+    message = r"this run is running already, as process .*resume=force"
+    with pytest.raises(TrackingError, match=message):
+        folder.run("epochs=2", "attack=none", on_epoch=on_epoch)
+
+
+def interrupt_as(folder, owner):
+    """Leave a run that its store takes to be running in a process."""
+    folder.stop("epochs=2", "attack=none", after=1)
+    (run,) = folder.runs()
+    folder.store.client.update_run(run.info.run_id, "RUNNING")
+    folder.store.client.set_tag(run.info.run_id, tag_names.OWNER, owner)
+
+
+def test_a_run_whose_process_has_ended_continues(folder):
+    interrupt_as(folder, f"{owner().rpartition(':')[0]}:1")  # its id belongs to a later process
+    folder.run("epochs=2", "attack=none")
+    assert folder.statuses() == ["FINISHED"]
+
+
+def test_a_run_of_another_machine_continues_only_by_force(folder):
+    interrupt_as(folder, "elsewhere:1:1")
+    message = "this run is running already, as process elsewhere:1:1"
+    with pytest.raises(TrackingError, match=message):
+        folder.run("epochs=2", "attack=none")
+    folder.run("epochs=2", "attack=none", "resume=force")
+    assert folder.statuses() == ["FINISHED"]
+
+
+# Fingerprints
+
+
+def test_a_fingerprint_does_not_depend_on_locations(options, data_path):
     def fingerprint(*overrides, digest="d"):
-        return run_fingerprint(options(*SMALL, f"dataset.path={path}", *overrides), digest)
+        return run_fingerprint(options(*NET, f"dataset.path={data_path}", *overrides), digest)
 
-    same = [
-        "checkpoints=x",
-        "tracking.uri=sqlite:///x.db",
-        "dataset.path=x.npz",
-        "objective=test/loss",
-        "resume=false",
-    ]
-    assert {fingerprint(one) for one in same} == {fingerprint()}
+    same = ["checkpoints=x", "tracking.uri=sqlite:///x.db", "dataset.path=x.npz"]
+    same += ["objective=test/loss", "resume=false"]
+    assert {fingerprint(override) for override in same} == {fingerprint()}
     other = ["epochs=7", "seed=1", "topology.width=17", "patience=3", "dataset.seed=1"]
     assert len({fingerprint(), fingerprint(digest="e"), *map(fingerprint, other)}) == 2 + len(other)
 
 
-def test_other_data_make_another_run(tmp_path, path):
+def test_a_digest_depends_on_the_data_alone(tmp_path, data_path):
     digests = []
-    for factor in (1, 1, 0.5):
-        file = tmp_path / f"{len(digests)}.npz"
-        with np.load(path) as arrays:
+    for number, factor in enumerate((1, 1, 0.5)):
+        file = tmp_path / f"{number}.npz"
+        with np.load(data_path) as arrays:
             np.savez(file, x=factor * arrays["x"], y=arrays["y"])
-        option = (
-            f'{{"name": "arrays", "path": "{file}", "validation": 0.1, "test": 0.1, "seed": null}}'
-        )
-        digests.append(load(option, ())[1])
+        keys = '"validation": 0.1, "test": 0.1, "seed": null'
+        digests.append(load(f'{{"name": "arrays", "path": "{file}", {keys}}}', ())[1])
     assert digests[0] == digests[1] != digests[2]
+
+
+# Patience; the learning rate falls from epoch to epoch
 
 
 @pytest.mark.parametrize(
     ("monitor", "epochs"), [("max train/learning_rate", 3), ("min train/learning_rate", 5)]
 )
-def test_patience_ends_training_after_so_many_epochs_without_a_better_one(place, monitor, epochs):
-    trained = []
-    place.run(
-        "epochs=5", "attack=none", "patience=2", f"monitor={monitor}", report=counting(trained)
-    )
-    assert trained == list(range(1, epochs + 1))  # the learning rate falls from epoch to epoch
-    (one,) = place.runs()
-    assert len(place.store.client.get_metric_history(one.info.run_id, "train/loss")) == epochs
+def test_training_ends_after_epochs_without_a_better_monitor(folder, monitor, epochs):
+    arguments = ("epochs=5", "attack=none", "patience=2", f"monitor={monitor}")
+    assert folder.trained_epochs(*arguments) == list(range(1, epochs + 1))
+    (run,) = folder.runs()
+    assert len(stores.history(folder.store, run.info.run_id, "train/loss")) == epochs
 
 
-def test_patience_goes_on_where_it_was(place):
+def test_patience_counts_the_epochs_before_an_interruption(folder):
     arguments = ("epochs=5", "attack=none", "patience=2", "monitor=max train/learning_rate")
-    with pytest.raises(KeyboardInterrupt):
-        place.run(*arguments, report=stopping_after(2, KeyboardInterrupt))
-    trained = []
-    place.run(*arguments, report=counting(trained))
-    assert trained == [3]
+    folder.stop(*arguments, after=2)
+    assert folder.trained_epochs(*arguments) == [3]
 
 
-def test_a_monitor_that_no_epoch_has_is_named(place):
-    with pytest.raises(
-        ConfigError, match="monitor must name a metric of an epoch, got 'train/los': "
-    ):
-        place.run("epochs=2", "attack=none", "patience=1", "monitor=min train/los")
-
-
-def test_a_checkpoint_holds_what_the_rest_of_a_run_needs(place):
-    with pytest.raises(KeyboardInterrupt):
-        place.run("epochs=3", "attack=none", report=stopping_after(2, KeyboardInterrupt))
-    (file,) = place.unfinished()
-    arrays, values = checkpoint.load(file)
-    assert set(arrays) == {"last", "best"}
-    assert [set(metrics) >= {"train/loss", "flip_rate/all"} for metrics in values["history"]] == [
-        True,
-        True,
-    ]
-    assert values["seconds"] > 0
-    assert values["run"] == place.runs()[0].info.run_id
+def test_an_unknown_monitor_is_named(folder):
+    message = "monitor must name a metric of an epoch, got 'train/los': "
+    with pytest.raises(ConfigError, match=message):
+        folder.run("epochs=2", "attack=none", "patience=1", "monitor=min train/los")

@@ -1,4 +1,4 @@
-"""A sweep on a real Ray cluster of two nodes, for which the extra ray is needed; it takes two minutes."""
+"""Ray: a sweep on a real cluster of two nodes; it needs the extra ray and takes two minutes."""
 
 import subprocess
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 def test_a_cluster_that_loses_a_worker_and_a_node_ends_every_job_once():
     pytest.importorskip("ray")
     command = [sys.executable, "-m", "experiments.reliability.ray_nodes"]

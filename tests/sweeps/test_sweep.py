@@ -1,147 +1,120 @@
-"""Sweeps: one parent, a child for each job with a name to read, and none that stops the others."""
+"""Sweeps: a parent with a child for each job, skipped or continued when the command is repeated."""
 
-import numpy as np
+import signal
+
 import pytest
 
-from brnn.tracking.store import open_store
-from brnn.tracking.tag_names import PARENT
+from brnn.sweeps import sweep
+from tests.support.processes import wait_for_line
+from tests.support.stores import sweep_runs
 
 
-def runs(folder):
-    """The parent of a sweep and its children, oldest first."""
-    store = open_store(uri=f"sqlite:///{folder}/mlflow.db", experiment="brnn")
-    found = store.client.search_runs([store.experiment_id])
-    (parent,) = [run for run in found if PARENT not in run.data.tags]
-    children = store.children(parent.info.run_id)
-    assert len(children) == len(found) - 1
-    return parent, children
-
-
-@pytest.fixture(scope="module")
-def digits_npz(tmp_path_factory):
-    """A folder with easy data of one's own, and with data that are damaged."""
-    folder = tmp_path_factory.mktemp("data")
-    y = np.arange(400) % 2
-    x = (np.random.default_rng(0).uniform(0, 0.4, (400, 4, 4)) + 0.5 * y[:, None, None]).astype(
-        "float32"
-    )
-    np.savez(folder / "good.npz", x=x, y=y)
-    np.savez(folder / "shapes.npz", x=x, y=y[1:])
-    x[7, 1, 2] = np.nan
-    np.savez(folder / "holes.npz", x=x, y=y)
-    return folder
+def test_a_sweep_is_identified_by_its_jobs():
+    identity = sweep.identify(["a=1,2", "b=3"], {})
+    same = ["b=3", "a=1,2", "resume=force", "tracking.uri=x", "+hydra.job.chdir=true"]
+    assert sweep.identify(same, {}) == identity
+    assert sweep.identify(["b=4", "a=1,2"], {}) != identity
+    assert sweep.identify(["a=1,2", "b=3"], {"zip": ["a"]}) != identity
 
 
 @pytest.fixture(scope="module")
-def sweep(command_line, tmp_path_factory):
-    """Two estimators, on the digits that are there without data; a flag stands amid the overrides."""
+def estimators(command_line, tmp_path_factory):
+    """Two estimators on the embedded digits; the flag stands between the overrides."""
     folder = tmp_path_factory.mktemp("sweep")
     arguments = ("precision=binarynet", "--multirun", "estimator=ste,chernoff", "epochs=1")
-    return command_line(folder, *arguments), *runs(folder)
-
-
-def test_a_sweep_is_a_parent_with_a_child_for_each_job(sweep):
-    done, parent, children = sweep
+    done = command_line(folder, *arguments)
     assert done.returncode == 0, done.stderr
-    assert [child.info.run_name for child in children] == [
+    return done, sweep_runs(folder)
+
+
+@pytest.mark.slow
+def test_a_sweep_is_a_parent_with_a_child_for_each_job(estimators):
+    _, runs = estimators
+    assert {run.info.run_name for run in runs.children} == {
         "binarynet-ste-simple-original-s0",
         "binarynet-chernoff-simple-original-s0",
-    ]
-    assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
+    }
+    assert runs.statuses == ["FINISHED"] * 3
+    (parent,) = runs.parents
     assert parent.info.run_name == "precision=binarynet estimator=ste,chernoff epochs=1"
 
 
-def test_children_are_tagged_with_every_choice(sweep):
-    _, _, children = sweep
-    same = {
-        "precision": "binarynet",
-        "topology": "simple",
-        "attack": "fgsm",
-        "dataset": "mnist",
-        "seed": "0",
-    }
-    for child, estimator in zip(children, ("ste", "chernoff"), strict=True):
-        expected = same | {"estimator": estimator}
-        assert {key: child.data.tags[key] for key in expected} == expected
-        assert {key: child.data.params[key] for key in expected} == expected
+@pytest.mark.slow
+def test_children_are_tagged_with_every_choice(estimators):
+    _, runs = estimators
+    expected = {"precision": "binarynet", "topology": "simple", "recipe": "original"}
+    expected |= {"attack": "fgsm", "dataset": "mnist", "seed": "0"}
+    for run in runs.children:
+        assert run.info.run_name.split("-")[1] == run.data.tags["estimator"]
+        assert {key: run.data.tags[key] for key in expected} == expected
+        assert {key: run.data.params[key] for key in expected} == expected
+        assert run.data.tags["brnn_version"]
 
 
-def test_a_robustness_that_is_gradient_masking_is_tagged(sweep):
-    _, _, children = sweep
-    for child in children:
-        claimed, found = (
-            child.data.metrics[f"{name}/robust_accuracy"] for name in ("attack", "attack_identity")
-        )
-        trusted = child.data.tags["trusted"]
-        assert trusted == "yes" or trusted.startswith("no, because ")
-        assert claimed < found + 0.1 or trusted != "yes"
+@pytest.mark.slow
+def test_a_robustness_that_is_gradient_masking_is_tagged(estimators):
+    _, runs = estimators
+    for run in runs.children:
+        metrics, trusted = run.data.metrics, run.data.tags["trusted"]
+        claimed = metrics["attack/robust_accuracy"]
+        control = metrics["attack_identity/robust_accuracy"]
+        assert claimed < control + 0.1 or trusted != "yes"
 
 
-def test_a_sweep_ends_with_a_table_of_its_jobs(sweep):
-    done, _, children = sweep
+@pytest.mark.slow
+def test_a_sweep_ends_with_a_table_of_its_jobs(estimators):
+    done, runs = estimators
     lines = done.stdout.splitlines()
     assert lines[-1] == "2 finished, 0 failed, 0 skipped"
-    for child in children:
-        name = child.info.run_name
-        assert f"{name}  trusted: {child.data.tags['trusted']}" in lines
+    for run in runs.children:
+        name = run.info.run_name
+        assert any(line.startswith(f"{name}  ") for line in lines)
         (row,) = [line.split() for line in lines if line.split()[:2] == [name, "finished"]]
-        assert row[1:3] == ["finished", f"{child.data.metrics['test/accuracy']:.4f}"]
+        assert row[1:3] == ["finished", f"{run.data.metrics['test/accuracy']:.4f}"]
     assert all(line.startswith("warning: ") for line in done.stderr.splitlines())
 
 
-@pytest.fixture(scope="module")
-def partly_failed(command_line, tmp_path_factory, digits_npz):
-    """Six jobs: three data sets, of which two are damaged, by two learning rates, of which one is far too high."""
-    folder = tmp_path_factory.mktemp("failed")
-    paths = ",".join(str(digits_npz / f"{name}.npz") for name in ("holes", "good", "shapes"))
-    net = (
-        "precision=full",
-        "topology.width=8",
-        "topology.activation=relu",
-        "optimizer=sgd",
-        "attack=none",
-    )
-    swept = (f"dataset.path={paths}", "optimizer.learning_rate=1e35,0.1")
-    return command_line(
-        folder, *net, "dataset=arrays", *swept, "batch_size=20", "--multirun"
-    ), *runs(folder)
+@pytest.mark.slow
+def test_failed_jobs_are_printed_and_repeated_and_finished_ones_skipped(folder, complete):
+    rates, sizes = "optimizer.learning_rate=0.01,1e30", "batch_size=32,5000"
+    arguments = ["epochs=2", rates, sizes, "--multirun"]
+    code, out, err = complete(*arguments, "dry_run=true")
+    assert (code, out.splitlines()[-1]) == (0, "4 run")
+    assert not (folder / "mlflow.db").exists()
+    code, out, err = complete(*arguments)
+    assert code == 1
+    assert "Traceback" not in out + err
+    assert "1 finished, 3 failed" in out
+    assert "batch_size must be at most 162, the training rows, got 5000" in out
+    assert "try a lower optimizer.learning_rate" in out
+    assert err.splitlines()[-1].startswith("error: 3 of 4 jobs failed: ")
+    assert sorted(sweep_runs(folder).statuses) == ["FAILED"] * 4 + ["FINISHED"]
+    code, out, err = complete(*arguments)
+    runs = sweep_runs(folder)
+    assert (code, len(runs.parents), len(runs.children)) == (1, 1, 4)
+    assert "0 finished, 3 failed, 1 skipped" in out
 
 
-def test_a_failed_job_does_not_stop_the_others(partly_failed):
-    done, _, children = partly_failed
-    assert done.returncode == 1
-    status = ["FAILED", "FAILED", "FAILED", "FINISHED", "FAILED", "FAILED"]
-    assert [child.info.status for child in children] == status
-    assert children[3].data.metrics["test/accuracy"] > 0.9
-
-
-def test_failed_jobs_are_recorded_with_their_errors(partly_failed):
-    _, parent, children = partly_failed
-    errors = [child.data.tags.get("error", "none") for child in children]
-    holes, labels = "holes.npz: x must be finite", "shapes.npz: y must have one label for each"
-    for error, part in zip(
-        errors, [holes, holes, "NonFiniteError: epoch ", "none", labels, labels], strict=True
-    ):
-        assert part in error
-    assert parent.info.status == "FAILED"
-    assert parent.data.tags["error"].startswith("SweepError: 5 of 6 jobs failed: ")
-
-
-def test_names_tell_the_keys_in_which_jobs_differ(partly_failed, digits_npz):
-    _, _, children = partly_failed
-    names = [child.info.run_name for child in children]
-    assert len(set(names)) == 6
-    good = f"dataset.path={digits_npz}/good.npz"
-    assert names[3] == f"full-identity-simple-original-s0 {good} optimizer.learning_rate=0.1"
-
-
-def test_every_failed_job_is_a_line_and_the_last_line_counts_them(partly_failed, digits_npz):
-    done, _, _ = partly_failed
-    *lines, last = done.stderr.splitlines()
-    assert [line.startswith("error: ") for line in lines] == [True] * 5
-    assert (
-        f"holes.npz optimizer.learning_rate=1e+35: {digits_npz}/holes.npz: x must be finite"
-        in " ".join(lines)
-    )
-    assert last.startswith("error: 5 of 6 jobs failed: ")
-    assert done.stdout.splitlines()[-1] == "1 finished, 5 failed, 0 skipped"
+@pytest.mark.slow
+def test_a_stopped_sweep_continues_under_the_same_parent(folder, begin, complete):
+    arguments = ["seed=range(3)", "epochs=40", "hydra.launcher.n_jobs=1", "--multirun"]
+    process = begin(*arguments)
+    wait_for_line(process, "-s1  epoch 3/")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    stopped = "error: stopped; the same command continues after the last finished epoch"
+    assert err.splitlines()[-1] == stopped
+    assert "Traceback" not in err
+    assert "1 finished, 0 failed, 0 skipped, 1 killed" in out
+    runs = sweep_runs(folder)
+    assert [run.info.status for run in runs.children] == ["FINISHED", "KILLED"]
+    code, out, err = complete(*arguments, "dry_run=true")
+    plan = [line.split()[1:] for line in out.splitlines()[-4:-1]]
+    assert plan == [["skip"], ["resume", str(40 - runs.epochs[1])], ["run", "40"]], out
+    code, out, err = complete(*arguments)
+    assert code == 0
+    assert "2 finished, 0 failed, 1 skipped" in out
+    runs = sweep_runs(folder)
+    assert runs.statuses == ["FINISHED"] * 4
+    assert runs.epochs == [40, 40, 40]

@@ -1,12 +1,19 @@
-"""Hydra looks for plugins in packages called `hydra_plugins`; `brnn.__main__` puts this folder on the path.
+"""Hydra's plugins: the sweepers and launchers of this package.
 
-Every Hydra command imports this file, so that what the plugins do lies elsewhere. The keys of each are in
-`conf/hydra/sweeper` and `conf/hydra/launcher`.
+Hydra searches packages named `hydra_plugins`; `brnn.cli.train` adds this folder to the path. Every
+command of Hydra imports this file, so it imports only Hydra; `brnn.sweeps` does the work. The keys
+of each plugin are in `conf/hydra/sweeper` and `conf/hydra/launcher`.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
 
 PLUGINS = {
     "sweeper": {"brnn": "GridSweeper", "optuna": "OptunaSweeper"},
@@ -18,14 +25,18 @@ PLUGINS = {
 }
 
 
-class GridSweeper(Sweeper):
-    """Runs every combination of the values on the command line, under one parent run of the tracking store."""
+class _OurSweeper(Sweeper):
+    """A sweeper that calls the function `name` of `brnn.sweeps.sweepers`."""
 
-    def __init__(self, **keys):
+    name: str
+
+    def __init__(self, **keys: Any):
         self.keys = keys
 
-    def setup(self, *, hydra_context, task_function, config):
-        """Hydra's part: what is swept, and who launches it."""
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what Hydra provides, and set up the launcher."""
         from hydra.core.plugins import Plugins
 
         self.context, self.task, self.config = hydra_context, task_function, config
@@ -34,60 +45,71 @@ class GridSweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
-    def sweep(self, arguments):
-        """Runs the jobs."""
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the jobs."""
         from brnn.sweeps import sweepers
 
-        return sweepers.grid(self, arguments, **self.keys)
+        return getattr(sweepers, self.name)(self, arguments, **self.keys)
 
 
-class OptunaSweeper(GridSweeper):
-    """Lets Optuna choose the values, trial by trial."""
+class GridSweeper(_OurSweeper):
+    """Runs every combination of values."""
 
-    def sweep(self, arguments):
-        """Runs the trials."""
-        from brnn.sweeps import sweepers
-
-        return sweepers.optuna(self, arguments, **self.keys)
+    name = "grid"
 
 
-class RayLauncher(Launcher):
-    """Runs jobs on a Ray cluster."""
+class OptunaSweeper(_OurSweeper):
+    """Runs trials with values that Optuna chooses."""
 
-    name = "ray"
+    name = "optuna"
 
-    def __init__(self, **keys):
+
+class _OurLauncher(Launcher):
+    """A launcher that calls the function `name` of `brnn.sweeps.launchers`."""
+
+    name: str
+
+    def __init__(self, **keys: Any):
         self.keys = keys
 
-    def setup(self, *, hydra_context, task_function, config):
-        """Hydra's part: what a job needs."""
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what Hydra provides."""
         self.context, self.task, self.config = hydra_context, task_function, config
 
-    def launch(self, job_overrides, initial_job_idx):
-        """Runs the jobs and returns what came of each."""
-        from brnn.sweeps import launchers
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Run the jobs and return their results."""
+        from brnn.sweeps import jobs, launchers
 
-        return getattr(launchers, self.name)(
-            launchers.jobs(self, job_overrides, initial_job_idx), **self.keys
-        )
-
-
-class SubmititLauncher(RayLauncher):
-    """Runs jobs under Slurm."""
-
-    name = "submitit"
+        launch = getattr(launchers, self.name)
+        return launch(jobs.create_jobs(self, job_overrides, initial_job_idx), **self.keys)
 
 
-class ProcessesLauncher(RayLauncher):
+class ProcessesLauncher(_OurLauncher):
     """Runs jobs in several processes of this machine."""
 
     name = "processes"
 
-    def warm(self, jobs):
-        """What can be done before the sweep has a parent run."""
+    def warm(self, jobs: int) -> None:
+        """Prepare to launch jobs before the run of the sweep is created."""
         from brnn.sweeps import launchers
 
         launchers.warm(jobs, **self.keys)
+
+
+class RayLauncher(_OurLauncher):
+    """Runs jobs on a Ray cluster."""
+
+    name = "ray"
+
+
+class SubmititLauncher(_OurLauncher):
+    """Runs jobs under Slurm."""
+
+    name = "submitit"
 
 
 for group, options in PLUGINS.items():

@@ -1,4 +1,4 @@
-"""Tracking: what is logged is there, also from several processes at once; a store that fails is one line."""
+"""Stores: values are stored, also by several processes at once; a failing store is one line."""
 
 import contextlib
 import errno
@@ -11,18 +11,19 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 from mlflow import MlflowClient
 
-from brnn.errors import TrackingError
-from brnn.tracking import records, status, tag_names
+from brnn.errors import PrunedError, TrackingError
+from brnn.tracking import records, tag_names
+from brnn.tracking.status import is_of_launch
 from brnn.tracking.store import open_store
 from brnn.tracking.sweep_job import SweepJob
-from brnn.tracking.tag_names import PARENT
+from tests.support.stores import all_runs, history, open_in
 
 PROCESSES, BATCHES, KEYS = 4, 25, 20  # 500 values from each process
 
@@ -39,19 +40,16 @@ def store(folder):
         return open_store(uri="sqlite:///new/mlflow.db", experiment="tests")
 
 
-def of(run):
-    """The run as the store has it."""
-    return run.client.get_run(run.id)
-
-
-def downloaded(run, path):
-    return Path(run.client.download_artifacts(run.id, path))
+@pytest.fixture(scope="module")
+def stored(store):
+    """Return a function from a run to what the store holds of it."""
+    return lambda run: store.client.get_run(run.id)
 
 
 # Opening
 
 
-def test_the_path_of_a_store_does_not_follow_the_working_directory(
+def test_the_path_of_a_store_does_not_depend_on_the_working_directory(
     store, folder, tmp_path, monkeypatch
 ):
     assert store.uri == f"sqlite:///{folder}/new/mlflow.db"
@@ -69,26 +67,28 @@ def test_an_experiment_is_created_once(store):
 
 
 def log_500(uri, barrier):
-    """What each of several processes does at the same moment: opens a store, and logs to a run of its own."""
+    """Open a store at the same moment as other processes, and log to a run."""
     barrier.wait()
-    with open_store(uri=uri, experiment="tests").run("one of several", {}, None) as run:
+    with open_store(uri=uri, experiment="tests").run("parallel", {}, None) as run:
         for step in range(BATCHES):
             run.metrics({f"m/{key}": 1000 * step + key for key in range(KEYS)}, step)
 
 
 def contents(path):
-    """The schema and the rows of a SQLite file without times; MLflow writes constraints in no order."""
+    """Return the schema and the rows of a SQLite file, without times and without the order of constraints."""
     with contextlib.closing(sqlite3.connect(path)) as database:
         schema = dict(database.execute("SELECT name, sql FROM sqlite_master"))
         names = [name for name, sql in schema.items() if (sql or "").startswith("CREATE TABLE")]
         rows = {name: database.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}
     words = {name: sorted(re.findall(r"\w+", sql or "")) for name, sql in schema.items()}
-    return words, {name: re.sub(r"\b\d{13}\b", "time", repr(found)) for name, found in rows.items()}
+    return words, {
+        name: re.sub(r"\b\d{13}\b", "time", repr(values)) for name, values in rows.items()
+    }
 
 
-def test_a_new_store_is_as_mlflow_makes_it_and_nothing_is_cached(tmp_path, monkeypatch):
+def test_a_new_store_equals_one_that_mlflow_creates_and_nothing_is_cached(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    open_store(uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="brnn")
+    open_in(tmp_path)
     client = MlflowClient(f"sqlite:///{tmp_path}/plain.db")
     client.create_experiment("brnn", artifact_location=(tmp_path / "mlartifacts").as_uri())
     assert contents(tmp_path / "mlflow.db") == contents(tmp_path / "plain.db")
@@ -100,7 +100,7 @@ def test_a_store_is_opened_on_a_file_system_without_locks(tmp_path, monkeypatch,
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", unsupported)
-    open_store(uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="brnn")
+    open_in(tmp_path)
     (warning,) = capsys.readouterr().err.splitlines()
     assert f"{tmp_path} is on a file system without locks" in warning
 
@@ -115,50 +115,46 @@ def test_processes_that_open_a_new_store_at_once_lose_nothing(tmp_path):
         process.join(timeout=60)
     assert [process.exitcode for process in processes] == [0] * PROCESSES
     opened = open_store(uri=uri, experiment="tests")
-    runs = opened.client.search_runs([opened.experiment_id])
+    runs = all_runs(opened)
     assert [run.info.status for run in runs] == ["FINISHED"] * PROCESSES
     for run in runs:
         for key in range(KEYS):
-            history = opened.client.get_metric_history(run.info.run_id, f"m/{key}")
             expected = [(step, 1000 * step + key) for step in range(BATCHES)]
-            assert sorted((one.step, one.value) for one in history) == expected
+            assert sorted(history(opened, run.info.run_id, f"m/{key}")) == expected
 
 
 # Logging
 
 
-def test_a_run_has_the_values_that_were_logged(store):
+def test_a_run_stores_what_is_logged(store, stored):
     with store.run("named", {"seed": 3, "masked": True, "plain": "text"}, None) as run:
         run.params({"epochs": 5, "note": "ä", "nothing": None, "hidden": [1, 2]})
         run.metrics({"loss": 0.5}, step=1)
         run.metrics({"loss": 0.25, "bad": math.nan}, step=2)
         run.tag({"late": 1.5})
-    found = of(run)
-    assert found.info.run_name == "named"
-    assert found.data.params == {"epochs": "5", "note": "ä", "nothing": "null", "hidden": "[1, 2]"}
+    run_ = stored(run)
+    assert run_.info.run_name == "named"
+    assert run_.data.params == {"epochs": "5", "note": "ä", "nothing": "null", "hidden": "[1, 2]"}
     expected = {"seed": "3", "masked": "true", "plain": "text", "late": "1.5"}
-    assert {key: found.data.tags[key] for key in expected} == expected
-    assert [(one.step, one.value) for one in run.client.get_metric_history(run.id, "loss")] == [
-        (1, 0.5),
-        (2, 0.25),
-    ]
-    assert math.isnan(found.data.metrics["bad"])
+    assert {key: run_.data.tags[key] for key in expected} == expected
+    assert history(store, run.id, "loss") == [(1, 0.5), (2, 0.25)]
+    assert math.isnan(run_.data.metrics["bad"])
 
 
-def test_no_number_of_values_is_too_many(store):
+def test_more_values_than_a_request_holds_are_stored(store, stored):
     values = {f"layer_{number}/kernel": number for number in range(1200)}
     with store.run("many", {}, None) as run:
         run.metrics(values, 1)
         run.params(values)
         run.tag(values)
-    found = of(run).data
-    assert found.metrics == values
-    assert found.params == {key: str(value) for key, value in values.items()}
-    assert values.keys() <= found.tags.keys()
+    data = stored(run).data
+    assert data.metrics == values
+    assert data.params == {key: str(value) for key, value in values.items()}
+    assert values.keys() <= data.tags.keys()
 
 
 def transactions(store):
-    """How often the file of a store was written: a counter in the header of every SQLite file."""
+    """Return how often the file of a store was written, from the header of every SQLite file."""
     return int.from_bytes(Path(store.uri.removeprefix("sqlite:///")).read_bytes()[24:28], "big")
 
 
@@ -169,84 +165,108 @@ def test_the_values_of_an_epoch_are_written_together(store):
         assert 1 <= transactions(store) - before < 5
 
 
-def test_a_longer_text_than_a_store_takes_is_cut(store):
+def test_a_text_that_is_too_long_for_a_store_is_cut(store, stored):
     with store.run("long", {"error": "x" * 9000}, None) as run:
         run.params({"p": "y" * 9000})
-    assert len(of(run).data.tags["error"]) == len(of(run).data.params["p"]) == records.LONGEST
+    data = stored(run).data
+    assert len(data.tags["error"]) == len(data.params["p"]) == records.LONGEST
 
 
-def test_artifacts_are_kept_where_they_were_put(store):
+def test_artifacts_are_stored_under_their_paths(store, tmp_path):
     with store.run("artifacts", {}, None) as run:
         run.text(yaml.safe_dump({"a": 1}), "config.yaml")
         run.file(b"\x89PNG", "figures/curve.png")
-    assert yaml.safe_load(downloaded(run, "config.yaml").read_text()) == {"a": 1}
-    assert downloaded(run, "figures/curve.png").read_bytes() == b"\x89PNG"
+    assert yaml.safe_load(store.text(run.id, "config.yaml")) == {"a": 1}
+    figure = store.client.download_artifacts(run.id, "figures/curve.png", tmp_path)
+    assert Path(figure).read_bytes() == b"\x89PNG"
 
 
-def test_a_child_names_its_parent_and_children_come_in_their_order(store):
+def test_children_have_the_id_of_their_parent_and_are_sorted_by_job(store, stored):
     with store.run("parent", {}, None) as parent:
-        for name in ("first", "second"):
-            with store.run(name, {}, SweepJob(parent.id, "command")) as child:
-                assert of(child).data.tags[PARENT] == parent.id
-            time.sleep(0.002)  # times are whole milliseconds
+        for number, name in ((1, "second"), (0, "first")):
+            with store.run(name, {}, SweepJob(parent.id, "command", number=number)) as child:
+                assert stored(child).data.tags[tag_names.PARENT] == parent.id
     assert [child.info.run_name for child in store.children(parent.id)] == ["first", "second"]
     assert store.children("nobody") == []
 
 
-def test_a_job_is_tagged_with_its_launch_and_number(store):
-    with store.run("alone", {}, None) as alone:
+def test_a_job_is_tagged_with_its_launch_and_number(store, stored):
+    with store.run("single", {}, None) as single:
         pass
-    with store.run("job", {}, SweepJob(alone.id, "command", number=3)) as job:
+    with store.run("job", {}, SweepJob(single.id, "command", number=3)) as job:
         pass
-    store.reuse(alone.id, SweepJob("another", "command", number=5))
-    tags = of(job).data.tags
+    store.reuse(single.id, SweepJob("another", "command", number=5))
+    tags = stored(job).data.tags
     assert [tags[key] for key in (tag_names.LAUNCH, tag_names.JOB)] == ["command", "3"]
-    assert of(alone).data.tags[f"{tag_names.REUSED}.another"] == "5"
-    assert [status.is_of_launch(of(job), launch) for launch in ("command", "")] == [True, False]
-    assert not status.is_of_launch(of(alone), "")
+    assert stored(single).data.tags[f"{tag_names.REUSED}.another"] == "5"
+    assert [is_of_launch(stored(job), launch) for launch in ("command", "")] == [True, False]
+    assert not is_of_launch(stored(single), "")
 
 
-def test_a_run_takes_no_place_in_a_sweep_from_the_environment(store, monkeypatch):
+def test_the_environment_does_not_make_a_run_a_job(store, stored, monkeypatch):
     for name in ("LAUNCH", "JOB", "SWEEP", "TRIAL"):
         monkeypatch.setenv(f"BRNN_{name}", "7")
-    with store.run("alone", {}, None) as run:
+    with store.run("single", {}, None) as run:
         pass
-    assert tag_names.JOB not in of(run).data.tags
-    assert of(run).data.tags[tag_names.LAUNCH] == ""
+    tags = stored(run).data.tags
+    assert tag_names.JOB not in tags
+    assert tags[tag_names.LAUNCH] == ""
 
 
 # How a run ends
 
 
-def test_a_run_is_running_until_it_is_finished(store):
+def test_a_run_is_running_until_it_is_finished(store, stored):
     with store.run("one", {}, None) as run:
-        assert of(run).info.status == "RUNNING"
-    assert of(run).info.status == "FINISHED"
-    assert "error" not in of(run).data.tags
+        assert stored(run).info.status == "RUNNING"
+    assert stored(run).info.status == "FINISHED"
+    assert "error" not in stored(run).data.tags
 
 
-def test_a_run_that_raises_is_failed_with_its_error_as_a_tag(store):
+def test_a_run_that_raises_has_failed_with_its_error_as_a_tag(store, stored):
     with pytest.raises(ValueError, match="too bad"), store.run("one", {}, None) as run:
         raise ValueError("too bad")
-    assert of(run).info.status == "FAILED"
-    assert of(run).data.tags["error"] == "ValueError: too bad"
+    assert stored(run).info.status == "FAILED"
+    assert stored(run).data.tags["error"] == "ValueError: too bad"
 
 
-def test_a_run_that_is_interrupted_is_killed(store):
+def test_a_pruned_run_is_killed_with_the_reason_as_a_tag(store, stored):
+    with pytest.raises(PrunedError), store.run("one", {}, None) as run:
+        raise PrunedError("stopped after epoch 3")
+    assert stored(run).info.status == "KILLED"
+    assert stored(run).data.tags[tag_names.PRUNED] == "stopped after epoch 3"
+
+
+def test_a_run_that_is_opened_again_logs_only_what_is_new(store, stored):
+    with suppress(ValueError), store.run("again", {}, None) as run:
+        run.params({"epochs": 5})
+        run.metrics({"loss": 0.5}, 1)
+        raise ValueError("bad")
+    with store.run("ignored", {}, None, earlier=stored(run)) as again:
+        again.params({"epochs": 6, "seed": 1})
+        again.metrics({"loss": 0.4}, 1)
+        again.metrics({"loss": 0.25}, 2)
+    assert again.id == run.id
+    data = stored(run).data
+    assert data.params == {"epochs": "5", "seed": "1"}
+    assert history(store, run.id, "loss") == [(1, 0.5), (2, 0.25)]
+    assert "error" not in data.tags
+    assert stored(run).info.status == "FINISHED"
+
+
+def test_a_run_that_is_interrupted_is_killed(store, stored):
     with pytest.raises(KeyboardInterrupt), store.run("one", {}, None) as run:
         raise KeyboardInterrupt
-    assert of(run).info.status == "KILLED"
+    assert stored(run).info.status == "KILLED"
 
 
 # Stores that fail
 
 
 def refused(uri):
-    """The one line that a store is refused with, in seconds."""
-    began = time.perf_counter()
+    """Return the one line of the error that opening a store raises."""
     with pytest.raises(TrackingError) as error:
         open_store(uri=uri, experiment="tests")
-    assert time.perf_counter() - began < 5
     message = str(error.value)
     assert "\n" not in message
     assert message.startswith(f"tracking.uri={uri} failed (")
@@ -254,13 +274,13 @@ def refused(uri):
     return message
 
 
-def test_a_store_in_a_folder_that_cannot_be_made_is_refused(tmp_path):
+def test_a_store_in_a_folder_that_cannot_be_created_is_refused(tmp_path):
     (tmp_path / "file").touch()
     assert "File exists" in refused(f"sqlite:///{tmp_path}/file/mlflow.db")
 
 
-def test_a_store_that_is_no_database_is_refused(tmp_path):
-    (tmp_path / "mlflow.db").write_text("no database at all, but long enough to be looked at " * 10)
+def test_a_file_that_is_not_a_database_is_refused(tmp_path):
+    (tmp_path / "mlflow.db").write_text("not a database, but long enough for a header " * 10)
     assert "file is not a database" in refused(f"sqlite:///{tmp_path}/mlflow.db")
 
 
@@ -278,7 +298,7 @@ def test_a_database_that_cannot_be_reached_is_refused():
     assert "Connection refused" in refused("postgresql+psycopg2://nobody@127.0.0.1:9/none")
 
 
-def test_a_locked_database_is_waited_for(store):
+def test_a_run_waits_for_a_locked_database(store, stored):
     with store.run("waiting", {}, None) as run:
         lock = sqlite3.connect(
             store.uri.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False
@@ -289,11 +309,11 @@ def test_a_locked_database_is_waited_for(store):
             release.start()
             run.metrics({"loss": 0.5}, 1)
             assert not release.is_alive()
-    assert of(run).data.metrics == {"loss": 0.5}
+    assert stored(run).data.metrics == {"loss": 0.5}
 
 
-def test_a_kind_of_store_that_does_not_exist_is_refused():
-    assert "unsupported URI" in refused("nosuch://store")
+def test_an_unknown_kind_of_store_is_refused():
+    assert "unsupported URI" in refused("unknown://store")
 
 
 FULL = """

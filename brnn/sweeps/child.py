@@ -1,0 +1,105 @@
+"""One job of a sweep: a child of the sweep's run."""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from brnn.config.fingerprint import IRRELEVANT_KEYS, hash_json
+from brnn.contracts import OnEpoch
+from brnn.errors import TRACEBACK, PrunedError, TrackingError
+from brnn.sweeps.overrides import is_in_name
+from brnn.terminal import lines
+from brnn.tracking.process import owner
+from brnn.tracking.sweep_job import SweepJob
+
+Objective = float | list[float]
+
+
+@dataclass(frozen=True)
+class SweepTask:
+    """The task function of a launch.
+
+    Attributes:
+        function: called with the configuration of a job and its `SweepJob`.
+        common: the data that all jobs share.
+        trials: the number of the trial of each job by the job's number; empty without a study.
+    """
+
+    function: Callable[[DictConfig, SweepJob], Objective]
+    common: SweepJob
+    trials: dict[int, int]
+
+    def __call__(self, composed: DictConfig) -> Objective:
+        """Run the job whose number Hydra has set."""
+        number = HydraConfig.get().job.num
+        job = replace(self.common, number=number, trial=self.trials.get(number))
+        return self.function(composed, job)
+
+
+def run_child(
+    options: dict[str, Any],
+    run: Callable[[dict[str, Any], SweepJob, str, OnEpoch], Objective],
+    job: SweepJob,
+) -> Objective:
+    """Run one job of a sweep; an error is printed and recorded, and does not end the sweep.
+
+    Args:
+        options: the configuration of the job, unchecked.
+        run: called with the configuration, the job, the suffix of its name, and `on_epoch`.
+        job: its position in the sweep.
+
+    Returns:
+        The objective; NaN if the job failed or was pruned.
+    """
+    began, overrides = time.time(), list(HydraConfig.get().overrides.task)
+    varied = [override for override in overrides if override not in job.constant]
+    name = " ".join(varied)
+    suffix = "".join(f" {override}" for override in varied if not is_in_name(override))
+    try:
+        return run(options, job, suffix, _on_epoch(options, job))
+    except PrunedError as reason:
+        lines.note(f"{name}: {reason}")
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        lines.error(f"{name}: {error}")
+        try:
+            _record(options, job, name, error, began)
+        except TrackingError:  # the launcher returns the first error to the sweep
+            raise error from None
+    return float("nan")
+
+
+def _on_epoch(options: dict[str, Any], job: SweepJob) -> OnEpoch:
+    if job.trial is None:
+        return lambda epoch, metrics: True
+    from brnn.sweeps import search
+
+    return search.pruning(job.sweeper, job.trial, options["monitor"])
+
+
+def _record(
+    options: dict[str, Any], job: SweepJob, name: str, error: Exception, began: float
+) -> None:
+    """Create a failed run for a job that failed before its own run was created."""
+    from brnn.tracking import tag_names
+    from brnn.tracking.store import open_store
+
+    store = open_store(**options["tracking"])
+    runs = [r for r in store.children(job.parent) if r.data.tags.get(tag_names.OWNER) == owner()]
+    if any((run.info.end_time or 0) >= int(began * 1000) for run in runs):
+        return
+    identity = {key: value for key, value in options.items() if key not in IRRELEVANT_KEYS}
+    fingerprint = hash_json(["failed", identity])
+    spool = Path(options["checkpoints"]) / f"{fingerprint}.jsonl"
+    tags = {tag_names.FINGERPRINT: fingerprint, tag_names.RECORD: "true"}
+    earlier = store.latest(fingerprint)
+    with suppress(type(error)), store.run(name, tags, job, spool, earlier):
+        raise error

@@ -1,0 +1,79 @@
+"""Keras models as MLflow artifacts."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from brnn import paths
+
+if TYPE_CHECKING:
+    import keras
+    from mlflow.models import Model
+    from mlflow.types import Schema
+
+FOLDER = "model"  # within the artifacts of a run
+
+
+def model_files(model: "keras.Model", requirements: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the path and the content of each file of a model.
+
+    `mlflow.pyfunc.load_model("runs:/<id>/model")` loads them. A model of Keras' own layers needs
+    only the requirements; a model with cells of this package carries the package's code.
+
+    Args:
+        model: the model.
+        requirements: packages that pip installs, as `keras==3.13.0`.
+    """
+    import mlflow.keras
+    from mlflow.models import Model, ModelSignature
+
+    signature = ModelSignature(_schema(model.inputs), _schema(model.outputs))
+    with tempfile.TemporaryDirectory() as folder:
+        if '"brnn>' in model.to_json():
+            _save_with_code(model, folder, requirements, Model(signature=signature))
+        else:
+            mlflow.keras.save_model(
+                model, f"{folder}/{FOLDER}", pip_requirements=requirements, signature=signature
+            )
+        for path in sorted(Path(folder, FOLDER).rglob("*")):
+            if path.is_file():
+                yield str(path.relative_to(folder)), path.read_bytes()
+
+
+def load_weights(folder: Path) -> list[np.ndarray]:
+    """Return the weights of a model from its downloaded folder."""
+    import keras
+
+    model = keras.models.load_model(folder / "data/model.keras", compile=False, safe_mode=True)
+    return model.get_weights()
+
+
+def _save_with_code(
+    model: "keras.Model", folder: str, requirements: list[str], mlflow_model: "Model"
+) -> None:
+    import mlflow.pyfunc
+
+    model.save(f"{folder}/model.keras")
+    mlflow.pyfunc.save_model(
+        f"{folder}/{FOLDER}",
+        loader_module="brnn.nets.cells",
+        data_path=f"{folder}/model.keras",
+        code_paths=[str(Path(paths.__file__).parent)],
+        mlflow_model=mlflow_model,
+        pip_requirements=requirements,
+    )
+
+
+def _schema(tensors: list[Any]) -> "Schema":
+    """Return the types and shapes of a model's inputs or outputs; -1 is any size."""
+    from mlflow.types import Schema, TensorSpec
+
+    return Schema(
+        [
+            TensorSpec(np.dtype(tensor.dtype), tuple(-1 if n is None else n for n in tensor.shape))
+            for tensor in tensors
+        ]
+    )

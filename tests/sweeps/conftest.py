@@ -1,0 +1,44 @@
+"""Fixtures of the tests of sweeps."""
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from tests.support import processes
+from tests.support.data import write_two_classes
+
+SMALL_NET = (
+    "precision=full",
+    "topology=mlp",
+    "topology.width=8",
+    "topology.depth=1",
+    "batch_size=32",
+    "attack=none",
+    "dataset=arrays",
+    "dataset.path=mine.npz",
+    "compiled=false",
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with data, in which commands run."""
+    write_two_classes(tmp_path / "mine.npz")
+    return tmp_path
+
+
+@pytest.fixture
+def begin(folder):
+    """Return a function that starts to train a small net in the folder."""
+    return lambda *arguments: processes.begin(folder, *SMALL_NET, *arguments)
+
+
+@pytest.fixture
+def complete(folder):
+    """Return a function that trains a small net in the folder: exit code, stdout, stderr."""
+    return lambda *arguments: processes.complete(folder, *SMALL_NET, *arguments)
+
+
+@pytest.fixture(scope="session")
+def overrides():
+    """Return a function that parses overrides as Hydra does."""
+    return lambda *lines: OverridesParser.create().parse_overrides(list(lines))

@@ -1,0 +1,25 @@
+"""Overrides: which are in the name of a run, and which are equal in all jobs."""
+
+from brnn.runs import plan
+from brnn.sweeps import overrides as module
+
+
+def test_overrides_of_groups_that_name_a_run_need_no_suffix():
+    assert set(plan.NAMED) < set(module.NAMED)
+    for group in ("precision", "estimator", "topology", "recipe", "seed"):
+        assert module.is_in_name(f"{group}=x")
+
+
+def test_other_overrides_need_a_suffix():
+    for override in ("topology.width=8", "experiment=parity", "+optimizer.nesterov=true"):
+        assert not module.is_in_name(override)
+
+
+def test_constant_overrides_have_one_value(overrides):
+    parsed = overrides("epochs=3", "seed=0,1", "+a.b=x")
+    assert module.constant_overrides(parsed) == ["epochs=3", "+a.b=x"]
+
+
+def test_the_root_of_an_override_is_its_group_or_its_first_key():
+    lines = ("a=1", "+a.b=1", "~a", "a@b=1", "a.b@c=1")
+    assert {module.root(line) for line in lines} == {"a"}

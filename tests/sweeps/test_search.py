@@ -1,0 +1,76 @@
+"""Searches: distributions, and studies that continue after an interruption."""
+
+import math
+
+import pytest
+
+from brnn.errors import ConfigError
+
+optuna = pytest.importorskip("optuna")
+from brnn.sweeps import search  # noqa: E402  needs Optuna
+
+
+@pytest.fixture
+def keys(tmp_path):
+    """The keys of a study."""
+    return {
+        "storage": f"sqlite:///{tmp_path}/optuna.db",
+        "study": "one",
+        "direction": "maximize",
+        "sampler": {"name": "RandomSampler", "seed": 0},
+        "pruner": {"name": "NopPruner"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("a=x,y", optuna.distributions.CategoricalDistribution(["x", "y"])),
+        ("a=range(1,8,3)", optuna.distributions.IntDistribution(1, 7, step=3)),
+        ("a=range(0.5,2)", optuna.distributions.FloatDistribution(0.5, 1.5, step=1)),
+        ("a=interval(1,3)", optuna.distributions.FloatDistribution(1, 3)),
+        ("a=int(interval(1,3))", optuna.distributions.IntDistribution(1, 3)),
+        (
+            "a=tag(log,interval(1e-3,1))",
+            optuna.distributions.FloatDistribution(1e-3, 1, log=True),
+        ),
+    ],
+)
+def test_an_override_has_a_distribution(overrides, line, expected):
+    (override,) = overrides(line)
+    assert search.distribution(override) == expected
+
+
+def test_interrupted_trials_are_repeated_and_failed_ones_count(keys):
+    space = {"a": optuna.distributions.FloatDistribution(0, 1)}
+    study = search.open_study(**keys)
+    completed, failed, interrupted = search.next_trials(study, space, 4, 3)
+    search.record(study, completed, 0.5)
+    search.record(study, failed, math.nan)
+    assert search.completed(study) == 2
+    again = search.open_study(**keys)
+    search.enqueue_interrupted(again)
+    assert search.completed(again) == 2
+    repeated, new = search.next_trials(again, space, 4, 3)
+    assert repeated.params == interrupted.params
+    assert new.params not in [trial.params for trial in (completed, failed, interrupted)]
+    assert search.best(again) == [{"trial": 0, "values": [0.5], **completed.params}]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("direction", "up", "hydra.sweeper.direction must be maximize or minimize"),
+        ("sampler", {"name": "Unknown"}, "hydra.sweeper.sampler.name must be one of .*TPESampler"),
+        ("pruner", {"name": "NopPruner", "a": 1}, "hydra.sweeper.pruner=NopPruner does not take"),
+    ],
+)
+def test_an_invalid_key_of_a_study_is_refused(keys, key, value, message):
+    with pytest.raises(ConfigError, match=message):
+        search.open_study(**keys | {key: value})
+
+
+def test_a_pruner_needs_one_objective(keys):
+    several = {"direction": ["maximize", "minimize"], "pruner": {"name": "MedianPruner"}}
+    with pytest.raises(ConfigError, match="pruner=MedianPruner needs one objective, got 2"):
+        search.open_study(**keys | several)
