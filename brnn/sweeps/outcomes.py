@@ -58,5 +58,6 @@ def _row(run: "Run", launch: str, began: float) -> Row:
         status = "skipped"
     if status == "killed" and tag_names.PRUNED in run.data.tags:
         status = "pruned"
-    row = {"name": run.info.run_name, "status": status, "error": run.data.tags.get("error")}
+    row = {"name": run.info.run_name, "status": status, "run": run.info.run_id}
+    row["error"] = run.data.tags.get("error")
     return row | {name: metrics[name] for name in SHOWN if name in metrics}
