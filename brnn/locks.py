@@ -1,4 +1,4 @@
-"""Locks: one process at a time, by a lock file that exists only while it is held or waited for."""
+"""Locks between processes, by a lock file that exists only while it is held or waited for."""
 
 import errno
 import fcntl
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from brnn.terminal import lines
 
@@ -15,20 +16,27 @@ UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}  # b
 
 @contextmanager
 def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Holds the exclusive lock of `path`, which need not exist; calls `on_wait` once before it blocks.
+    """Hold the exclusive lock of a path.
 
-    The lock file is removed before the lock is released, so that a process that waited for it opens
-    a new one. A process that is killed leaves its file, unlocked, to the next one. Threads exclude
-    each other as processes do, except where the file system emulates `flock` per process (NFS). The
-    lock is not re-entrant: a thread that takes it twice waits for itself. On a file system without
-    locks there is one warning per folder, and no lock.
+    The lock file is removed before the lock is released, so that a waiting process has to open a new
+    one. A killed process leaves its file, unlocked, to the next one. Threads exclude each other as
+    processes do, except where the file system emulates `flock` per process (NFS). The lock is not
+    re-entrant: a thread that takes it twice waits for itself. A file system without locks gives one
+    warning per folder, and no lock.
+
+    Args:
+        path: what the lock protects; it need not exist. The lock file is beside it.
+        on_wait: called once before waiting, where another process holds the lock.
+
+    Raises:
+        OSError: the file system fails otherwise.
     """
     file_path = path.with_name(f"{path.name}.lock")
     file_path.parent.mkdir(parents=True, exist_ok=True)
-    on_wait = cache(on_wait or (lambda: None))
+    on_first_wait = cache(on_wait or (lambda: None))
     while True:
         with file_path.open("w") as file:
-            if _acquire(file, on_wait) and not _is_at(file, file_path):
+            if _acquire(file, on_first_wait) and not _is_at(file, file_path):
                 continue
             try:
                 yield
@@ -38,8 +46,8 @@ def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[No
             return
 
 
-def _acquire(file, on_wait):
-    """Locks an open file; False if its file system has no locks."""
+def _acquire(file: IO[str], on_wait: Callable[[], None]) -> bool:
+    """Lock an open file; return whether its file system has locks."""
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,13 +63,14 @@ def _acquire(file, on_wait):
 
 
 @cache
-def _warn(folder, reason):
-    advice = "let only one process at a time use it"
-    lines.warning(f"{folder} is on a file system without locks ({reason}): {advice}")
+def _warn(folder: Path, reason: str | None) -> None:
+    lines.warning(
+        f"{folder} is on a file system without locks ({reason}): let only one process at a time use it"
+    )
 
 
-def _is_at(file, path):
-    """Whether an open file is the one at `path`: another process may have removed or replaced it."""
+def _is_at(file: IO[str], path: Path) -> bool:
+    """Return whether an open file is at `path`; another process may have removed or replaced it."""
     with suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     return False
