@@ -23,7 +23,7 @@ class Data:
     test: Split
     classes: int  # width of the net's output
     source: str  # "idx", "keras", "embedded", "npz", "text", "generated" or "wav"
-    sequential: bool = False  # rows are consecutive pieces of one stream, and a state is carried on
+    sequential: bool = False  # rows continue each other, and so does the net's state
     tokens: str | None = None  # the alphabet of a text: tokens[i] is the character of token i
 
 

@@ -14,7 +14,7 @@ from brnn.training.replicas import ONE_DEVICE
 
 REFUSED = """
 from brnn.errors import ConfigError
-from brnn.runs.choice import choose_replicas
+from brnn.runs.plan import choose_replicas
 from brnn.training import distribution
 from brnn.training.replicas import ONE_DEVICE
 

@@ -67,7 +67,7 @@ def test_training_against_pgd_makes_a_net_robust(regime, compiled):
     x = (0.5 + 0.1 * (2 * y - 1)[:, None] * np.ones(20)).astype(
         "float32"
     )  # hints that a perturbation turns around
-    x[:, 0] += 0.15 * (2 * y - 1)  # one that it does not
+    x[:, 0] += 0.15 * (2 * y - 1)  # a hint that it does not turn around
     data = Data((x, y), (x[:0], y[:0]), (x, y), 2, "generated")
 
     def robust(option, **keys):

@@ -1,4 +1,4 @@
-"""Training: the four steps of the method, each row once per epoch, the same bits for a seed, one trace for all."""
+"""Training: the steps of the method, the order of the rows, equal bits for a seed, one trace."""
 
 from functools import partial
 
@@ -55,7 +55,7 @@ def sign(v):
 
 
 def gradients(w):
-    """Of the mean cross-entropy of the binary net at weights `w`, by hand."""
+    """Gradients of the mean cross-entropy of the binary net at weights `w`, by hand."""
     x = X.astype("float64")
     before = x @ w[0] + w[1]
     hidden = sign(before)
@@ -68,7 +68,7 @@ def gradients(w):
 
 
 def adam_by_hand(latent, *, steps, rate, clip, weight):
-    """Levels; gradients there; clipped and applied by Adam to the latent weights; which stay in their bound."""
+    """Take gradients at the levels, clip them, apply them by Adam to the latent weights, clip these."""
     first, second = ([np.zeros_like(v) for v in latent] for _ in range(2))
     for t in range(1, steps + 1):
         for i, gradient in enumerate(gradients([sign(v) for v in latent])):
@@ -109,7 +109,7 @@ def test_levels_clipping_and_the_bound_all_matter_in_these_steps():
 
 
 def visited(order_seed, epoch, batch=3, rows=10):
-    """How often an epoch visits each of ten rows: each has a weight of its own, from which a visit takes 1."""
+    """How often an epoch visits each of ten rows: a visit subtracts 1 from the weight of the row."""
     inputs = keras.Input((rows,))
     model = keras.Model(
         inputs, keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(inputs)
@@ -121,11 +121,11 @@ def visited(order_seed, epoch, batch=3, rows=10):
         regimes.standard,
         compiled=False,
     )
-    each = data(np.eye(rows, dtype="float32"), np.zeros(rows, "int32"))
+    unit_rows = data(np.eye(rows, dtype="float32"), np.zeros(rows, "int32"))
     list(
         fit(
             program,
-            each,
+            unit_rows,
             epochs=epoch + 1,
             batch_size=batch,
             rates=constant(1.0),
@@ -136,10 +136,10 @@ def visited(order_seed, epoch, batch=3, rows=10):
     return -model.get_weights()[0][:, 0]
 
 
-def test_an_epoch_visits_every_row_once_but_those_that_fill_no_batch():
+def test_an_epoch_visits_every_row_once_except_a_remainder_that_fills_no_batch():
     counts = [visited(0, epoch) for epoch in range(4)]
     assert all(sorted(count) == [0] + 9 * [1] for count in counts)
-    assert len({int(np.argmin(count)) for count in counts}) > 1  # not the same row is left out
+    assert len({int(np.argmin(count)) for count in counts}) > 1  # the rows that are left out differ
     np.testing.assert_array_equal(visited(0, 0, batch=5), np.ones(10))
 
 
@@ -157,15 +157,15 @@ def state_after(options, **keys):
     }
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(options):
+def test_equal_seeds_give_equal_bits_and_another_seed_gives_others(options):
     keys = {"epochs": 2, "rates": constant(0.01)}
     stochastic = ("precision=stochastic_binary", *SMALL)
-    one, again, other = (
+    first, again, other = (
         state_after(options(*stochastic, f"seed={s}"), seed=s, **keys) for s in (3, 3, 4)
     )
-    assert [v.tobytes() for v in one[0]] == [v.tobytes() for v in again[0]]
-    assert one[1] == again[1]
-    assert [v.tobytes() for v in one[0][:4]] != [v.tobytes() for v in other[0][:4]]
+    assert [v.tobytes() for v in first[0]] == [v.tobytes() for v in again[0]]
+    assert first[1] == again[1]
+    assert [v.tobytes() for v in first[0][:4]] != [v.tobytes() for v in other[0][:4]]
 
 
 def test_runs_that_differ_in_numbers_share_one_trace(options):
@@ -190,7 +190,7 @@ def test_runs_that_differ_in_numbers_share_one_trace(options):
     assert len(traced) == 2
 
 
-def test_programs_of_the_same_graph_in_use_at_once_have_variables_of_their_own(options):
+def test_programs_of_one_graph_that_are_in_use_at_once_do_not_share_variables(options):
     def program_of(seed):
         keys = options("precision=binaryconnect", *SMALL, f"seed={seed}")
         return build.program(keys, Task((FEATURES,), CLASSES))
@@ -214,14 +214,14 @@ def test_programs_of_the_same_graph_in_use_at_once_have_variables_of_their_own(o
     assert third.train is not trained
 
 
-def test_a_program_starts_anew_with_the_seed_of_each_run(options):
+def test_the_initial_state_of_a_reused_program_depends_on_the_seed_alone(options):
     keys = [options("precision=binaryconnect", *SMALL, f"seed={seed}") for seed in (0, 1, 0)]
-    first, second, again = (build.program(one, Task((FEATURES,), CLASSES)).state() for one in keys)
+    first, second, again = (build.program(key, Task((FEATURES,), CLASSES)).state() for key in keys)
     assert [v.tobytes() for v in first] == [v.tobytes() for v in again]
     assert (first[0] != second[0]).any()
 
 
-def test_training_from_a_kept_state_goes_on_as_if_never_stopped(options):
+def test_training_from_a_restored_state_continues_with_equal_bits(options):
     keys = options("precision=stochastic_ternary", *SMALL)
     program = build.program(keys, Task((FEATURES,), CLASSES))
     go = partial(fit, program, data(), batch_size=3, rates=constant(0.01), seed=0)
@@ -235,7 +235,7 @@ def test_training_from_a_kept_state_goes_on_as_if_never_stopped(options):
 
 
 @pytest.mark.parametrize("compiled", ["true", "false"])
-def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(options, compiled):
+def test_a_loss_that_is_not_finite_ends_training_and_names_the_epoch(options, compiled):
     program = build.program(
         options("precision=full", *SMALL, f"compiled={compiled}"), Task((FEATURES,), CLASSES)
     )
@@ -247,7 +247,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(options, compile
         list(fit(program, data(x), epochs=2, batch_size=3, rates=constant(0.01), seed=0))
 
 
-def test_a_run_stops_at_the_step_that_is_not_finite(options, monkeypatch):
+def test_training_ends_after_the_piece_whose_loss_is_not_finite(options, monkeypatch):
     monkeypatch.setattr(loop, "PIECE", 0.0)
     program = build.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
     shares, keys = [], {"epochs": 1, "batch_size": 1, "seed": 0}
@@ -259,13 +259,13 @@ def test_a_run_stops_at_the_step_that_is_not_finite(options, monkeypatch):
     assert shares == [(0, 0.0), (0, 1 / ROWS)]
 
 
-def test_a_weight_that_is_not_finite_stops_the_run_too(options):
+def test_a_weight_that_is_not_finite_ends_training(options):
     program = build.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
     with pytest.raises(NonFiniteError, match="it or a weight is not finite"):
         list(fit(program, data(), epochs=1, batch_size=ROWS, rates=constant(np.inf), seed=0))
 
 
-def test_the_rate_of_every_step_is_that_of_the_schedule():
+def test_each_step_has_the_learning_rate_of_the_schedule():
     inputs = keras.Input((1,))
     model = keras.Model(
         inputs, keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(inputs)
@@ -287,11 +287,11 @@ def test_the_rate_of_every_step_is_that_of_the_schedule():
     metrics = list(fit(program, ones, epochs=2, batch_size=2, rates=rates, seed=0))
     assert seen == [([0, 1, 2], 6), ([3, 4, 5], 6)]
     assert model.get_weights()[0][0, 0] == pytest.approx(-1.11111)
-    assert [one["train/learning_rate"] for one in metrics] == pytest.approx([1e-2, 1e-5])
+    assert [epoch["train/learning_rate"] for epoch in metrics] == pytest.approx([1e-2, 1e-5])
 
 
 @pytest.mark.parametrize("rows", [7, 1000, 2300])
-def test_the_score_is_that_of_all_rows_whatever_their_number(options, rows):
+def test_the_score_covers_every_row_once_for_any_number_of_rows(options, rows):
     program = build.program(options("precision=binarynet", *SMALL), Task((FEATURES,), CLASSES))
     rng = np.random.default_rng(rows)
     x, y = (
@@ -304,7 +304,7 @@ def test_the_score_is_that_of_all_rows_whatever_their_number(options, rows):
     assert score["loss"] == pytest.approx(np.mean(losses.cross_entropy(y, logits)), rel=1e-5)
 
 
-def test_the_score_of_no_rows_is_empty_and_then_no_epoch_reports_it(options):
+def test_a_split_without_rows_has_no_score_and_no_metrics(options):
     program = build.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
     assert loop.score(program, X[:0], Y[:0], 3) == {}
     (metrics,) = fit(program, data(), epochs=1, batch_size=3, rates=constant(0.01), seed=0)
@@ -324,7 +324,7 @@ def test_the_score_of_no_rows_is_empty_and_then_no_epoch_reports_it(options):
     ("rows", "size", "expected"),
     [(5, 2, [[0, 1], [2, 3], [4, 0]]), (4, 2, [[0, 1], [2, 3]]), (2, 9, [[0, 1]])],
 )
-def test_chunks_hold_every_number_once_and_are_filled_up_with_zeros(rows, size, expected):
+def test_chunks_hold_every_number_once_and_zeros_fill_up_the_last(rows, size, expected):
     np.testing.assert_array_equal(loop.chunks(rows, size), expected)
 
 
