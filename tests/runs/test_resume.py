@@ -11,6 +11,9 @@ import time
 import keras
 import numpy as np
 import pytest
+from support import processes, stores
+from support.data import write_two_classes
+from support.servers import free_port
 
 from brnn import locks
 from brnn.config.fingerprint import run_fingerprint
@@ -20,9 +23,6 @@ from brnn.runs.run import run
 from brnn.tracking import tag_names
 from brnn.tracking.process import owner
 from brnn.training import checkpoint
-from tests.support import processes, stores
-from tests.support.data import write_two_classes
-from tests.support.servers import free_port
 
 NET = (
     "dataset=arrays",

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.processes import wait_until
+from support.processes import wait_until
 
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 NO_POSTGRESQL = "no PostgreSQL in /usr/lib/postgresql: apt-get install postgresql"

@@ -2,9 +2,8 @@
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-
-from tests.support import processes
-from tests.support.data import write_two_classes
+from support import processes
+from support.data import write_two_classes
 
 SMALL_NET = (
     "precision=full",

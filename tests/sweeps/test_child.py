@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from support.stores import sweep_runs
 
 from brnn import paths
 from brnn.sweeps.child import SweepTask
 from brnn.tracking.sweep_job import SweepJob
-from tests.support.stores import sweep_runs
 
 
 def test_a_task_passes_its_number_and_its_trial_to_each_job():

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import OverrideParseException  # noqa: F401  by an expression of an Errand
+from support.processes import TIMEOUT, is_alive, wait_for_line, wait_until
+from support.stores import owner_pid, sweep_runs
 
 from brnn.errors import ConfigError, LostJobError
 from brnn.sweeps import launchers, pools
 from brnn.sweeps.jobs import in_turns
-from tests.support.processes import TIMEOUT, is_alive, wait_for_line, wait_until
-from tests.support.stores import owner_pid, sweep_runs
 
 pytestmark = pytest.mark.slow
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from support.processes import complete
+from support.stores import sweep_runs
 
 from brnn.sweeps.plan import job_names
-from tests.support.processes import complete
-from tests.support.stores import sweep_runs
 
 NETS = ("simple", "mlp", "gru")
 TRAINING = ("optimizer", "schedule", "loss", "recipe")

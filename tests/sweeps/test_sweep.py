@@ -3,10 +3,10 @@
 import signal
 
 import pytest
+from support.processes import wait_for_line
+from support.stores import sweep_runs
 
 from brnn.sweeps import sweep
-from tests.support.processes import wait_for_line
-from tests.support.stores import sweep_runs
 
 
 def test_a_sweep_is_identified_by_its_jobs():

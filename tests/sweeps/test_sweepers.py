@@ -4,10 +4,10 @@ import json
 import signal
 
 import pytest
+from support.processes import wait_for_line
+from support.stores import sweep_runs
 
 from brnn.tracking import tag_names
-from tests.support.processes import wait_for_line
-from tests.support.stores import sweep_runs
 
 pytestmark = pytest.mark.slow
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from support.servers import NO_POSTGRESQL, POSTGRESQL, MlflowServer, postgresql
+from support.stores import all_runs, history, open_in
 
 from brnn.errors import AwayError, TrackingError
 from brnn.sweeps import sweep
@@ -22,8 +24,6 @@ from brnn.tracking.delivery import deliver, refused_path
 from brnn.tracking.run import Run
 from brnn.tracking.spool import append
 from brnn.tracking.store import Store, open_store
-from tests.support.servers import NO_POSTGRESQL, POSTGRESQL, MlflowServer, postgresql
-from tests.support.stores import all_runs, history, open_in
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,7 @@ import sys
 import time
 
 import pytest
-
-from tests.support.stores import history, open_in
+from support.stores import history, open_in
 
 
 @pytest.mark.slow

@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 import yaml
 from mlflow import MlflowClient
+from support.stores import all_runs, history, open_in
 
 from brnn.errors import PrunedError, TrackingError
 from brnn.tracking import records, tag_names
 from brnn.tracking.status import is_of_launch
 from brnn.tracking.store import open_store
 from brnn.tracking.sweep_job import SweepJob
-from tests.support.stores import all_runs, history, open_in
 
 PROCESSES, BATCHES, KEYS = 4, 25, 20  # 500 values from each process
 
