@@ -65,7 +65,7 @@ def test_what_is_imported_is_declared():
     extras = project["optional-dependencies"]
     declared = [
         *project["dependencies"],
-        *(one for name in extras if name != "test" for one in extras[name]),
+        *(package for name in extras if name != "test" for package in extras[name]),
     ]
     trees = [ast.parse(path.read_text()) for path in (ROOT / "brnn").rglob("*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree)]
@@ -73,7 +73,7 @@ def test_what_is_imported_is_declared():
     modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
     packages = {name.split(".")[0] for name in modules} - set(sys.stdlib_module_names) - {"brnn"}
     assert {DISTRIBUTIONS.get(name, name) for name in packages} <= {
-        re.match(r"[\w-]+", one)[0] for one in declared
+        re.match(r"[\w-]+", package)[0] for package in declared
     }
 
 

@@ -70,13 +70,13 @@ def table(rows: Mapping[str, str]) -> str:
 def comments(section: str = "") -> dict[str, str]:
     """Return the keys of `conf/config.yaml`, at its root or in one section, with their comments."""
     indent = "  " if section else ""
-    inside, found = not section, {}
+    inside, keys = not section, {}
     for line in (paths.conf() / "config.yaml").read_text().splitlines():
         if section and not line.startswith(" "):
             inside = line.startswith(f"{section}:")
         elif inside and (key := re.match(rf"{indent}(\w+): \S.*? # (.+)", line)):
-            found[key[1]] = key[2]
-    return found
+            keys[key[1]] = key[2]
+    return keys
 
 
 def _keys() -> dict[str, str]:

@@ -54,9 +54,9 @@ def stops(epoch, metrics):
     raise KeyboardInterrupt
 
 
-def made(chosen, report=goes_on):
-    """Makes a run: its options, its objective, the run in the store, the store."""
-    objective = run(chosen, None, "", report)
+def tracked_run(chosen, on_epoch=goes_on):
+    """Return a new run's options, its objective, its record in the store and the store."""
+    objective = run(chosen, None, "", on_epoch)
     store = open_store(**chosen["tracking"])
     (newest, *_) = store.client.search_runs([store.experiment_id], order_by=["start_time DESC"])
     return chosen, objective, newest, store
@@ -72,7 +72,7 @@ def all_finished(folder, options):
         f"batch_size={BATCH}", "compiled=false",
         "sample.length=20", f"checkpoints={folder}", f"tracking.uri=sqlite:///{folder}/mlflow.db",
     )  # fmt: skip
-    return {name: made(options(*own, *common)) for name, own in NETS.items()}
+    return {name: tracked_run(options(*words, *common)) for name, words in NETS.items()}
 
 
 @pytest.fixture(params=["gru", "clockwork"])
@@ -81,7 +81,7 @@ def finished(request, all_finished):
 
 
 def whole_streams(data):
-    """The rows that the run read as streams, one behind the other; and those which are there."""
+    """Return the rows that the run read as streams, joined, and which of them are not padding."""
     x, y = data.test
     order = loop.streams(len(x), BATCH)
     rows = order.T % len(x)
@@ -94,25 +94,25 @@ def whole_streams(data):
 
 def test_the_logged_nets_predict_in_a_new_process_what_their_runs_reported(all_finished, tmp_path):
     options, _, _, store = all_finished["gru"]
-    x, y, there = whole_streams(groups.function("dataset", options["dataset"], [])())
+    x, y, real = whole_streams(groups.function("dataset", options["dataset"], [])())
     np.save(tmp_path / "x.npy", x)
-    ids = [found.info.run_id for _, _, found, _ in all_finished.values()]
+    ids = [tracked.info.run_id for _, _, tracked, _ in all_finished.values()]
     command = [sys.executable, "-I", "-c", PREDICT, store.uri, "x.npy", *ids]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    for _, objective, found, _ in all_finished.values():
-        logits = np.load(tmp_path / f"{found.info.run_id}.npy")
-        assert np.mean((logits.argmax(axis=-1) == y)[there]) == pytest.approx(objective, abs=1e-6)
-        assert objective == found.data.metrics["test/accuracy"]
+    for _, objective, tracked, _ in all_finished.values():
+        logits = np.load(tmp_path / f"{tracked.info.run_id}.npy")
+        assert np.mean((logits.argmax(axis=-1) == y)[real]) == pytest.approx(objective, abs=1e-6)
+        assert objective == tracked.data.metrics["test/accuracy"]
 
 
 def test_the_logged_recurrent_kernels_hold_exactly_the_scale(all_finished):
-    for options, _, found, store in all_finished.values():
-        _, weights = store.net(found.info.run_id)
-        paths = [one.path for one in models.plain_model(options, ONE_STEP, weights).weights]
+    for options, _, tracked, store in all_finished.values():
+        _, weights = store.net(tracked.info.run_id)
+        paths = [weight.path for weight in models.plain_model(options, ONE_STEP, weights).weights]
         kernels = [
-            one
-            for path, one in zip(paths, weights, strict=True)
+            weight
+            for path, weight in zip(paths, weights, strict=True)
             if path.endswith("/recurrent_kernel")
         ]
         scale = options["precision"].get("recurrent_scale", 1.0)
@@ -120,22 +120,22 @@ def test_the_logged_recurrent_kernels_hold_exactly_the_scale(all_finished):
 
 
 def test_a_stopped_run_goes_on_to_the_same_bits(all_finished):
-    options, objective, found, store = all_finished["gru"]
+    options, objective, tracked, store = all_finished["gru"]
     with pytest.raises(KeyboardInterrupt):
-        made(options | {"resume": False}, stops)  # after the first of two epochs
-    _, again, resumed, _ = made(options)
+        tracked_run(options | {"resume": False}, stops)  # after the first of two epochs
+    _, again, resumed, _ = tracked_run(options)
     assert again == objective
     metrics, others = (
         {
             key: value
-            for key, value in one.data.metrics.items()
+            for key, value in record.data.metrics.items()
             if "time" not in key and "second" not in key
         }
-        for one in (found, resumed)
+        for record in (tracked, resumed)
     )
     assert metrics == others
-    (_, weights), (_, others) = (store.net(one.info.run_id) for one in (found, resumed))
-    assert [one.tobytes() for one in weights] == [one.tobytes() for one in others]
+    (_, weights), (_, others) = (store.net(record.info.run_id) for record in (tracked, resumed))
+    assert [w.tobytes() for w in weights] == [w.tobytes() for w in others]
 
 
 def test_a_run_on_text_logs_bits_perplexity_and_the_spectral_radius(finished):
@@ -148,14 +148,14 @@ def test_a_run_on_text_logs_bits_perplexity_and_the_spectral_radius(finished):
 
 
 def test_a_run_leaves_a_sample_which_the_command_writes_again(finished, capsys):
-    options, _, found, store = finished
-    left = store.text(found.info.run_id, "sample.txt")
-    assert len(left) == options["sample"]["length"]
-    sample.main([f"run={found.info.run_id}", f"tracking.uri={store.uri}"])
-    assert capsys.readouterr().out == left + "\n"
+    options, _, tracked, store = finished
+    sampled = store.text(tracked.info.run_id, "sample.txt")
+    assert len(sampled) == options["sample"]["length"]
+    sample.main([f"run={tracked.info.run_id}", f"tracking.uri={store.uri}"])
+    assert capsys.readouterr().out == sampled + "\n"
     sample.main(
         [
-            f"run={found.info.run_id}",
+            f"run={tracked.info.run_id}",
             f"tracking.uri={store.uri}",
             "prompt=the c",
             "length=3",
@@ -174,9 +174,9 @@ def test_a_run_leaves_a_sample_which_the_command_writes_again(finished, capsys):
     ],
 )
 def test_a_bad_value_is_refused_in_one_line(finished, words, message):
-    _, _, found, store = finished
+    _, _, tracked, store = finished
     with pytest.raises(ConfigError, match=re.escape(message)) as error:
-        sample.main([f"run={found.info.run_id}", f"tracking.uri={store.uri}", *words])
+        sample.main([f"run={tracked.info.run_id}", f"tracking.uri={store.uri}", *words])
     assert "\n" not in str(error.value)
 
 
@@ -236,5 +236,7 @@ def test_a_text_that_cannot_be_learned_is_refused(content, message, tmp_path):
 
 
 def test_the_alphabet_is_kept_with_the_run(finished):
-    _, _, found, store = finished
-    assert json.loads(store.text(found.info.run_id, "alphabet.json")) == "".join(sorted(set(TEXT)))
+    _, _, tracked, store = finished
+    assert json.loads(store.text(tracked.info.run_id, "alphabet.json")) == "".join(
+        sorted(set(TEXT))
+    )

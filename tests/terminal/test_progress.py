@@ -97,14 +97,14 @@ def test_a_long_epoch_shows_how_far_it_is(capsys, monkeypatch):
 def test_an_attack_has_a_line_each_half_minute(capsys, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    with progress.attack_progress("run") as tell:
+    with progress.attack_progress("run") as on_progress:
         for now[0], what, share in (
             (29.0, "pgd", 0.1),
             (31.0, "pgd", 0.5),
             (60.0, "pgd", 0.9),
             (61.0, "square", 0),
         ):
-            tell(what, share)
+            on_progress(what, share)
     assert capsys.readouterr().out.splitlines() == [
         "run  attack pgd  50%",
         "run  attack square  0%",
