@@ -53,7 +53,7 @@ class ClockworkCell(Cell):
         self.periods = tuple(periods)
         if not self.periods or any(slower <= faster for faster, slower in pairwise((0, *periods))):
             raise ValueError(
-                f"periods must be whole numbers from 1 up, each above the one before, got {periods}"
+                f"periods must be whole numbers, 1 or more, in increasing order, got {periods}"
             )
         if units % len(self.periods):
             raise ValueError(

@@ -36,7 +36,7 @@ def test_shares_of_each_variable_and_of_all_variables():
         weights(
             [[1, -1], [0, 1]], TERNARY_KERNELS, latent=[[1, -0.99], [0.2, 1]]
         ),  # two flips, two at the bound
-        weights([0, 0], UNBOUNDED, latent=[0.1, 3], path="a/bias"),  # one flip; no bound to be at
+        weights([0, 0], UNBOUNDED, latent=[0.1, 3], path="a/bias"),  # one flip, no bound
         weights([0, 5], path="b/gamma"),  # real
     ]
     assert weight_metrics(now, before) == pytest.approx(

@@ -1,4 +1,4 @@
-"""Cells: each follows its equations in time, learns through them under XLA, and keeps its state and its config."""
+"""Cells: equations over time, gradients under XLA, carried states, saved configurations."""
 
 import keras
 import numpy as np
@@ -25,14 +25,14 @@ def clockwork(x, h, t, v):
     new = h.copy()
     for i, period in enumerate(PERIODS):
         if t % period == 0:
-            own = slice(i * size, (i + 1) * size)
-            heard = slice(i * size, UNITS)  # itself and the slower ones
+            module = slice(i * size, (i + 1) * size)
+            sources = slice(i * size, UNITS)  # the module and the slower ones
             total = (
-                x @ v["kernel"][:, own]
-                + h[:, heard] @ v["recurrent_kernel"][heard, own]
-                + v["bias"][own]
+                x @ v["kernel"][:, module]
+                + h[:, sources] @ v["recurrent_kernel"][sources, module]
+                + v["bias"][module]
             )
-            new[:, own] = np.tanh(total)
+            new[:, module] = np.tanh(total)
     return new
 
 
@@ -145,7 +145,7 @@ def test_twenty_steps_follow_the_equations(make, step, width):
         ),  # x fits as it is
     ],
 )
-def test_variables_are_named_by_their_role(cell, shapes):
+def test_variables_are_named_after_their_role(cell, shapes):
     cell.build((None, 3))
     assert {variable.name: tuple(variable.shape) for variable in cell.variables} == shapes
 
@@ -217,17 +217,17 @@ def test_module_changes_only_at_its_period():
         assert changed[t].tolist() == [t % period == 0 for period in PERIODS for _ in range(4)]
 
 
-def test_slower_modules_never_hear_faster_ones():
+def test_slower_modules_do_not_read_faster_ones():
     model = network(ClockworkCell(UNITS, PERIODS))
     recurrent = model.trainable_variables[1]
     before = model(X).numpy()
-    loud = recurrent.numpy()
-    loud[:4, 4:] = loud[4:8, 8:] = 1e6  # rows speak, columns hear; modules of 4 units
-    recurrent.assign(loud)
+    values = recurrent.numpy()
+    values[:4, 4:] = values[4:8, 8:] = 1e6  # from rows to columns; modules of 4 units
+    recurrent.assign(values)
     np.testing.assert_array_equal(model(X), before)
 
 
-def test_unheard_weights_have_no_gradient():
+def test_weights_from_faster_modules_have_no_gradient():
     model = network(ClockworkCell(UNITS, PERIODS))
     with tf.GradientTape() as tape:
         loss = ops.sum(model(X) ** 2)
@@ -236,7 +236,7 @@ def test_unheard_weights_have_no_gradient():
     np.testing.assert_array_equal(gradient != 0, module[:, None] >= module[None, :])
 
 
-def test_shifts_of_zero_make_the_gru_of_keras():
+def test_shifts_of_zero_give_the_gru_of_keras():
     ours = network(ScaledGRUCell(UNITS, 0, 0))
     keras_own = network(keras.layers.GRUCell(UNITS, reset_after=False))
     np.testing.assert_allclose(ours(X), keras_own(X), atol=1e-6)
@@ -264,7 +264,7 @@ def test_state_carries_over_between_calls(make, step):
 @every_cell
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_saved_model_predicts_the_same(make, step, tmp_path):
-    model = network(make(activation=keras.layers.PReLU()))  # an activation with weights of its own
+    model = network(make(activation=keras.layers.PReLU()))  # an activation with weights
     model.save(tmp_path / "model.keras")
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras")(X), model(X))
 
@@ -282,7 +282,7 @@ def test_config_keeps_the_activation_of_the_gates():
         ScaledGRUCell(UNITS, -1, -3, recurrent_activation=ops.ones_like),  # z = 1 keeps the state
     ],
 )
-def test_a_shut_update_gate_keeps_the_state(cell):
+def test_closed_update_gate_keeps_the_state(cell):
     assert not np.any(network(cell)(X))
 
 
@@ -294,19 +294,19 @@ def test_hidden_state_takes_a_function_as_activation():
 @pytest.mark.parametrize("periods", [[], [0, 1], [-1, 2], [1, 1], [4, 2]])
 def test_periods_that_do_not_increase_from_one_are_refused(periods):
     with pytest.raises(
-        ValueError, match="periods must be whole numbers from 1 up, each above the one before"
+        ValueError, match="periods must be whole numbers, 1 or more, in increasing order"
     ) as error:
         ClockworkCell(12, periods)
     assert str(error.value).endswith(f"got {periods}")
 
 
-def test_units_that_periods_do_not_divide_are_refused():
+def test_units_must_be_a_multiple_of_the_number_of_periods():
     with pytest.raises(
         ValueError, match=r"units must be a multiple of the number of periods, 3, got 10"
     ):
         ClockworkCell(10, [1, 2, 4])
 
 
-def test_a_cell_without_units_is_refused():
+def test_cell_without_units_is_refused():
     with pytest.raises(ValueError, match="units must be a whole number, 1 or more, got 0"):
         MUT1Cell(0)

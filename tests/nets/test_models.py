@@ -1,4 +1,4 @@
-"""Nets: the initial weights of a configuration, from its seed alone; and the same net with another backward pass."""
+"""Models: initial weights that depend on the seed alone; one net with several backward passes."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ def weights(options, *overrides):
     return {v.path: v.numpy() for v in manager.model.trainable_variables}
 
 
-def test_discretized_kernels_start_by_he_and_their_biases_at_one(options):
+def test_discretized_kernels_start_by_he_and_biases_at_one(options):
     values = weights(options, "precision=binarynet")
     assert values["hidden_0/kernel"].std() == pytest.approx(np.sqrt(2 / 400), rel=0.02)
     assert values["logits/kernel"].std() == pytest.approx(np.sqrt(2 / 256), rel=0.05)
@@ -40,7 +40,7 @@ def test_real_weights_start_as_keras_starts_them(options):
     assert not values["hidden_0/bias"].any()
 
 
-def test_the_initializers_are_those_configured(options):
+def test_initializers_are_the_configured_ones(options):
     values = weights(
         options, "initializer=ternary_choice", "initializer@bias_initializer=ternary_choice"
     )
@@ -48,12 +48,12 @@ def test_the_initializers_are_those_configured(options):
     assert set(values["hidden_0/bias"]) == {-1, 0, 1}
 
 
-def test_layers_do_not_start_alike(options):
+def test_layers_start_at_different_values(options):
     values = weights(options, "topology.width=10", "topology.depth=3")
     assert (values["hidden_1/kernel"] != values["hidden_2/kernel"]).any()
 
 
-def test_a_net_does_not_depend_on_the_nets_before_it(options):
+def test_net_does_not_depend_on_earlier_nets(options):
     keys = options("topology.dropout=0.3", "seed=5")
     first = build.program(keys, TASK).state()
     for width in range(2, 7):  # more than are remembered
@@ -62,12 +62,14 @@ def test_a_net_does_not_depend_on_the_nets_before_it(options):
 
 
 def test_another_estimator_is_another_program(options):
-    one, two = (build.program(options(f"estimator={name}"), TASK) for name in ("ste", "chernoff"))
-    assert one is not two
+    first, second = (
+        build.program(options(f"estimator={name}"), TASK) for name in ("ste", "chernoff")
+    )
+    assert first is not second
 
 
 @pytest.mark.parametrize(("estimator", "bound"), [("ste", 1.0), ("chernoff", None)])
-def test_the_hidden_activation_knows_its_estimator_and_fan_in(options, estimator, bound):
+def test_hidden_activation_has_its_estimator_and_fan_in(options, estimator, bound):
     model = build.program(
         options(f"estimator={estimator}", "topology.width=30", "topology.depth=2"), TASK
     ).manager.model
@@ -86,7 +88,7 @@ def slope(model, x):
 
 
 @pytest.mark.parametrize("precision", ["binarynet", "binaryconnect"])
-def test_a_twin_computes_the_same_and_passes_gradients_by_its_own_estimator(options, precision):
+def test_another_estimator_changes_gradients_and_no_outputs(options, precision):
     keys = options(f"precision={precision}", "estimator=ste", "topology.width=8")
     manager = build.program(keys, TASK).manager
     plain = manager.discretized().get_weights()
@@ -105,7 +107,7 @@ def test_a_twin_computes_the_same_and_passes_gradients_by_its_own_estimator(opti
     assert np.abs(slope(trained, x)).max() < np.abs(through).max()
 
 
-def test_an_optimizer_that_keras_lacks_is_refused(options):
+def test_unknown_optimizer_is_refused(options):
     with pytest.raises(
         ConfigError,
         match=r"optimizer\.name must be a class of keras\.optimizers, such as Adam, got 'Adm'",
@@ -113,12 +115,12 @@ def test_an_optimizer_that_keras_lacks_is_refused(options):
         build.program(options("optimizer.name=Adm"), TASK)
 
 
-def test_a_key_that_an_optimizer_does_not_take_is_refused(options):
+def test_unknown_key_of_an_optimizer_is_refused(options):
     with pytest.raises(ConfigError, match=r"optimizer=SGD does not take .*beta_1"):
         build.program(options("optimizer=sgd", "+optimizer.beta_1=0.9"), TASK)
 
 
-def test_any_optimizer_of_keras_may_be_named(options):
+def test_any_optimizer_of_keras_can_be_named(options):
     program = build.program(
         options("optimizer.name=Nadam", "optimizer.learning_rate=1"), TASK
     )  # whole, too

@@ -1,4 +1,4 @@
-"""Recurrent topologies: their layers, what they read and give, the state they carry, and nets that train with it."""
+"""Recurrent topologies: layers, inputs, outputs, carried states, and training on streams."""
 
 from dataclasses import replace
 from functools import partial
@@ -54,14 +54,14 @@ def plain_signs(name, fan_in):
 
 
 def state_of(model, batch):
-    return [keras.ops.zeros((batch, *one.shape[1:])) for one in model.inputs[1:]]
+    return [keras.ops.zeros((batch, *state.shape[1:])) for state in model.inputs[1:]]
 
 
-# What a topology builds
+# The model
 
 
 @every_topology
-def test_a_state_carried_between_pieces_gives_what_the_whole_sequence_gives(topology):
+def test_carried_state_makes_pieces_equal_to_the_whole_sequence(topology):
     carrying, whole = topology(STREAM, real), topology(replace(STREAM, carried=False), real)
     whole.set_weights(carrying.get_weights())
     state, pieces = state_of(carrying, 3), []
@@ -73,7 +73,7 @@ def test_a_state_carried_between_pieces_gives_what_the_whole_sequence_gives(topo
 
 
 @every_topology
-def test_the_net_hears_what_came_before(topology):
+def test_output_depends_on_earlier_steps(topology):
     net = topology(Task((6,), 5, tokens=True), real)
     other = TOKENS.copy()
     other[:, 9] = (other[:, 9] + 1) % 5  # three steps before the end
@@ -81,7 +81,7 @@ def test_the_net_hears_what_came_before(topology):
 
 
 @every_topology
-def test_weights_are_named_by_layer_and_role(topology):
+def test_weights_are_named_after_layer_and_role(topology):
     paths = [v.path for v in topology(STREAM, real).trainable_variables]
     for path in (
         "recurrent_0/cell/kernel",
@@ -101,7 +101,7 @@ def test_weights_are_named_by_layer_and_role(topology):
         (Task((6, 3), 2, per_step=True), (None, None, 3), (None, None, 2)),
     ],
 )
-def test_the_task_decides_what_is_read_and_given(task, inputs, outputs):
+def test_task_decides_inputs_and_outputs(task, inputs, outputs):
     net = TOPOLOGIES["gru"](task, real)
     assert (net.inputs[0].dtype, net.input_shape, net.output_shape) == (
         "int32" if task.tokens else "float32",
@@ -114,14 +114,14 @@ def test_the_task_decides_what_is_read_and_given(task, inputs, outputs):
 @pytest.mark.parametrize(
     "task", [Task((784,), 10), Task((8, 8, 3), 10), Task((4, 2), 10, tokens=True)]
 )
-def test_inputs_that_are_no_sequence_are_refused(task):
+def test_inputs_that_are_not_sequences_are_refused(task):
     with pytest.raises(
         ValueError, match=r"reads tokens or inputs of \(steps, features\), got a shape of \("
     ):
         TOPOLOGIES["gru"](task, real)
 
 
-def test_layers_are_those_of_keras():
+def test_simple_topologies_use_cells_of_keras():
     cells = [
         TOPOLOGIES[name](STREAM, real).get_layer("recurrent_0").cell
         for name in ("rnn", "gru", "lstm")
@@ -133,7 +133,7 @@ def test_layers_are_those_of_keras():
     ]
 
 
-def test_a_width_that_the_periods_do_not_divide_is_refused():
+def test_width_must_be_a_multiple_of_the_number_of_periods():
     with pytest.raises(
         ValueError,
         match=r"topology\.width must be a multiple of 3, the number of topology\.periods, got 8",
@@ -141,7 +141,7 @@ def test_a_width_that_the_periods_do_not_divide_is_refused():
         TOPOLOGIES["clockwork"](STREAM, real, periods=[1, 2, 4])
 
 
-def test_a_real_last_layer_is_named_so():
+def test_name_of_a_real_last_layer_starts_with_real():
     assert (
         partial(recurrent.gru, **KEYS | {"real_last": True})(STREAM, real).layers[-1].name
         == "real_logits"
@@ -162,7 +162,7 @@ def test_shifts_follow_the_number_of_products():
     assert shifts_of(Task((6, 16), 5)) == ([(-2, -4, -3), (-3, -4, -3)], 1 / 8)
 
 
-def test_shifts_may_be_set_as_in_the_paper():
+def test_shifts_can_be_set_as_in_the_paper():
     keys = {"input_shift": -1, "recurrent_shift": -3, "bias_shift": 0, "output_shift": -2}
     assert shifts_of(STREAM, **keys) == ([(-1, -3, 0), (-1, -3, 0)], 1 / 4)
 
@@ -180,21 +180,21 @@ def test_binary_weights_neither_saturate_the_scaled_gates_nor_the_logits():
 
 
 @pytest.mark.parametrize("name", ["rnn", "clockwork"])
-def test_a_quantized_activation_makes_a_binary_state(name):
+def test_quantized_activation_makes_the_state_binary(name):
     carrying = TOPOLOGIES[name](STREAM, signs)
     _, *state = carrying([keras.ops.convert_to_tensor(TOKENS), *state_of(carrying, 3)])
     assert set(np.unique(state[0])) == {-1, 1}
 
 
 @every_topology
-def test_its_estimator_is_told_all_that_adds_up(topology):
-    asked = []
-    topology(STREAM, lambda name, fan_in: asked.append((name, fan_in)) or real(name, fan_in))
-    assert asked == [("tanh", 5 + 8), ("tanh", 8 + 8)]
+def test_fan_in_is_inputs_plus_width(topology):
+    calls = []
+    topology(STREAM, lambda name, fan_in: calls.append((name, fan_in)) or real(name, fan_in))
+    assert calls == [("tanh", 5 + 8), ("tanh", 8 + 8)]
 
 
 @every_topology
-def test_the_state_may_stay_real_where_activations_are_quantized(topology):
+def test_state_can_stay_real_where_activations_are_quantized(topology):
     net = topology(STREAM, signs, quantized_state=False)
     kinds = {type(net.get_layer("recurrent_0").cell.activation)}
     assert layers.QuantActivation not in kinds
@@ -202,7 +202,7 @@ def test_the_state_may_stay_real_where_activations_are_quantized(topology):
 
 @every_topology
 @pytest.mark.parametrize("activate", [real, plain_signs])
-def test_a_plain_net_can_be_saved_and_loaded(topology, activate, tmp_path):
+def test_plain_net_can_be_saved_and_loaded(topology, activate, tmp_path):
     net = topology(Task((6,), 5, tokens=True), activate)
     net.save(tmp_path / "net.keras")
     np.testing.assert_array_equal(
@@ -210,7 +210,7 @@ def test_a_plain_net_can_be_saved_and_loaded(topology, activate, tmp_path):
     )
 
 
-def test_nets_of_keras_cells_need_none_of_ours_to_be_loaded():
+def test_nets_of_keras_cells_load_without_this_package():
     for name in ("rnn", "gru", "lstm"):
         assert '"brnn' not in TOPOLOGIES[name](STREAM, plain_signs).to_json()
 
@@ -239,7 +239,7 @@ def data(x, y, **keys):
         ),
     ],
 )
-def test_a_task_is_that_of_its_arrays(x, y, expected):
+def test_task_follows_from_the_arrays(x, y, expected):
     assert task_of(data(x, y, classes=3)) == expected
     assert task_of(data(x, y, classes=3, sequential=True)) == replace(expected, carried=True)
 
@@ -256,7 +256,7 @@ def test_a_task_is_that_of_its_arrays(x, y, expected):
         (3, 1, [[0], [1], [2]]),
     ],
 )
-def test_streams_go_down_their_columns(rows, size, expected):
+def test_each_stream_is_a_column(rows, size, expected):
     np.testing.assert_array_equal(loop.streams(rows, size), expected)
 
 
@@ -284,7 +284,7 @@ def constant(rate):
 
 @pytest.mark.parametrize("compiled", ["true", "false"])
 @pytest.mark.parametrize("topology", ["gru", "clockwork"])
-def test_a_step_without_a_rate_reports_the_loss_along_the_streams(options, topology, compiled):
+def test_loss_without_learning_is_that_of_the_whole_streams(options, topology, compiled):
     program = program_of(
         options, f"topology={topology}", "precision=contextual_binary", f"compiled={compiled}"
     )
@@ -305,7 +305,7 @@ def test_a_step_without_a_rate_reports_the_loss_along_the_streams(options, topol
     assert metrics["test/loss"] == pytest.approx(metrics["train/loss"], rel=1e-5)
 
 
-def test_every_epoch_and_evaluation_starts_from_a_state_of_zeros(options):
+def test_epochs_and_evaluations_start_from_states_of_zeros(options):
     program = program_of(options, "topology=gru", "precision=full")
     once, twice = (loop.score(program, *stream(12).test, 3) for _ in range(2))
     assert once == twice
@@ -316,17 +316,17 @@ def test_every_epoch_and_evaluation_starts_from_a_state_of_zeros(options):
 def test_an_epoch_in_pieces_is_the_epoch_and_tells_how_far_it_is(options, monkeypatch):
     def trained(piece):
         monkeypatch.setattr(loop, "PIECE", piece)
-        told = []
+        calls = []
         program = program_of(options, "topology=gru", "precision=stochastic_binary")
         keys = {"epochs": 3, "batch_size": 3, "rates": constant(0.1), "seed": 0, "start": 1}
         fitted = fit(
             program,
             stream(12),
             **keys,
-            on_progress=lambda epoch, share: told.append((epoch, share)),
+            on_progress=lambda epoch, share: calls.append((epoch, share)),
         )
         losses = [metrics["train/loss"] for metrics in fitted]
-        return losses, [value.tobytes() for value in program.state()], told
+        return losses, [value.tobytes() for value in program.state()], calls
 
     (*whole, seldom), (*in_pieces, often) = trained(1e9), trained(0.0)
     assert in_pieces == whole
@@ -334,7 +334,7 @@ def test_an_epoch_in_pieces_is_the_epoch_and_tells_how_far_it_is(options, monkey
     assert seldom == [(epoch, share) for epoch in (1, 2) for share in (0.0, 1 / 4)]
 
 
-def test_parts_of_a_batch_carry_their_states_as_the_whole_does(options):
+def test_shards_of_a_batch_carry_their_states_as_the_whole_batch(options):
     def losses_of(replicas):
         program = build.program(
             options(*SMALL, "topology=gru", "precision=full"), task_of(stream(12)), replicas
@@ -362,13 +362,13 @@ def test_rows_that_fill_no_batch_are_scored_too(options):
     )
 
 
-def test_no_validation_rows_have_no_score(options):
+def test_no_validation_rows_give_no_score(options):
     program = program_of(options, "topology=gru")
     (metrics,) = fit(program, stream(12), epochs=1, batch_size=3, rates=constant(0.01), seed=0)
     assert not [name for name in metrics if name.startswith("validation")]
 
 
-def test_a_net_learns_to_tell_what_comes_next(options):
+def test_net_learns_to_predict_the_next_token(options):
     program = program_of(
         options, "topology=gru", "topology.width=16", "precision=contextual_binary", of=stream(40)
     )
@@ -395,15 +395,15 @@ def test_every_topology_trains_binary_weights_and_signs(options, topology):
     assert all(moved)
 
 
-def test_gradients_may_be_clipped_by_their_common_norm(options):
+def test_gradients_can_be_clipped_by_their_global_norm(options):
     program = program_of(
         options, "topology=gru", "precision=full", "optimizer=sgd", "optimizer.momentum=0.0",
         "optimizer.clipvalue=null", "optimizer.global_clipnorm=0.001",
     )  # fmt: skip
     before = program.manager.weights()
     list(fit(program, stream(12), epochs=1, batch_size=12, rates=constant(1.0), seed=0))
-    moved = [new - old for old, new in zip(before, program.manager.weights(), strict=True)]
-    assert np.sqrt(sum((one**2).sum() for one in moved)) == pytest.approx(0.001, rel=1e-2)
+    changes = [new - old for old, new in zip(before, program.manager.weights(), strict=True)]
+    assert np.sqrt(sum((change**2).sum() for change in changes)) == pytest.approx(0.001, rel=1e-2)
 
 
 def test_regression_has_a_loss_and_no_accuracy(options):
@@ -417,7 +417,7 @@ def test_regression_has_a_loss_and_no_accuracy(options):
     assert not [name for name in metrics if "accuracy" in name]
 
 
-def test_a_sound_is_learned_by_heart_from_silence(options):
+def test_waveform_is_memorized_from_constant_inputs(options):
     overrides = (
         "dataset.samples=24",
         "dataset.copies=150",
@@ -433,7 +433,7 @@ def test_a_sound_is_learned_by_heart_from_silence(options):
     assert metrics["test/loss"] < 0.1 * np.mean(given.test[1] ** 2)
 
 
-# What may explode
+# Values that are not finite
 
 
 def exploding(gain):
@@ -453,7 +453,7 @@ def exploding(gain):
     )
 
 
-def test_values_that_explode_name_the_recurrent_matrix_and_its_spectral_radius():
+def test_error_names_the_recurrent_matrix_and_its_spectral_radius():
     x = np.ones((4, 50, 1), "float32")
     given = data(x, np.ones((4, 1), "float32"), classes=1)
     with pytest.raises(
@@ -465,7 +465,7 @@ def test_values_that_explode_name_the_recurrent_matrix_and_its_spectral_radius()
 # Precisions by role
 
 
-def test_recurrent_kernels_hold_exactly_the_scale_of_their_role(options):
+def test_recurrent_levels_are_exactly_the_scale_of_their_role(options):
     program = program_of(options, "topology=gru", "precision=contextual_binary")
     for path, level in zip(
         [v.path for v in program.manager.model.trainable_variables],

@@ -1,4 +1,4 @@
-"""Tasks: what data ask of a net, and the values that it sees of them."""
+"""Tasks: inputs and outputs by the types of the arrays, and pixels from bytes."""
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ def test_bytes_are_the_same_pixels_in_every_mode(mode):
 
 
 @pytest.mark.parametrize("x", [np.float32([[0.5, 2.0]]), np.int32([[3, 300]])])
-def test_other_inputs_stay_as_they_are(x):
+def test_other_inputs_are_unchanged(x):
     assert to_pixels(x) is x
     tensor = tf.constant(x)
     assert to_pixels(tensor) is tensor
@@ -33,18 +33,18 @@ def test_other_inputs_stay_as_they_are(x):
 @pytest.mark.parametrize(
     ("dtype", "tokens"), [("uint8", False), ("float32", False), ("int32", True)]
 )
-def test_whole_numbers_are_tokens_and_bytes_are_pixels(dtype, tokens):
-    one = (np.zeros((4, 7), dtype), np.zeros(4, "int32"))
-    assert task_of(Data(one, one, one, 5, "npz")) == Task((7,), 5, tokens=tokens)
+def test_integers_are_tokens_and_bytes_are_pixels(dtype, tokens):
+    split = (np.zeros((4, 7), dtype), np.zeros(4, "int32"))
+    assert task_of(Data(split, split, split, 5, "npz")) == Task((7,), 5, tokens=tokens)
 
 
 def test_tokens_that_are_bytes_are_refused():
-    one = (np.zeros((4, 7), "uint8"), np.zeros((4, 7), "int32"))
+    split = (np.zeros((4, 7), "uint8"), np.zeros((4, 7), "int32"))
     with pytest.raises(ValueError, match="tokens must be int32, got uint8"):
-        task_of(Data(one, one, one, 2, "text", tokens="ab"))
+        task_of(Data(split, split, split, 2, "text", tokens="ab"))
 
 
-def test_a_net_learns_the_same_from_bytes_and_from_their_pixels():
+def test_bytes_and_their_pixels_train_the_same_net():
     from brnn.quantization.manager import QuantManager
     from brnn.training import losses, regimes
     from brnn.training.loop import fit
@@ -71,6 +71,6 @@ def test_a_net_learns_the_same_from_bytes_and_from_their_pixels():
     rng = np.random.default_rng(0)
     x, y = rng.integers(256, size=(40, 7), dtype="uint8"), rng.integers(3, size=40, dtype="int32")
     (state, metrics), (expected, others) = trained(x), trained(np.asarray(to_pixels(x)))
-    for one, other in zip(state, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for value, other in zip(state, expected, strict=True):
+        np.testing.assert_array_equal(value, other)
     assert metrics == others

@@ -1,4 +1,4 @@
-"""Estimators: the gradient at points worked out by hand, and what holds for every input and upstream gradient."""
+"""Estimators: gradients at, inside and beyond each bound, and properties for all inputs."""
 
 from functools import partial
 
@@ -69,7 +69,7 @@ def test_gradient_at_a_point(estimator, x, upstream, expected):
 @pytest.mark.parametrize(
     ("fan_in", "lower", "upper"), [(128, -26.64, 32.63), (256, -37.68, 46.15), (784, -65.94, 80.75)]
 )
-def test_chernoff_passes_between_the_published_bounds_and_nothing_beyond(fan_in, lower, upper):
+def test_chernoff_passes_gradients_between_the_published_bounds_only(fan_in, lower, upper):
     x = [lower - 0.01, lower + 0.01, -1.0, 0.0, 1.0, upper - 0.01, upper + 0.01]
     np.testing.assert_array_equal(
         gradient(estimators.chernoff, x, -2.5, fan_in), [0, -2.5, -2.5, 0, -2.5, -2.5, 0]

@@ -1,4 +1,4 @@
-"""Initializers: float32 values of the promised size and set, that only the generator decides."""
+"""Initializers: float32 values of their deviation and set, which only the generator decides."""
 
 import numpy as np
 import pytest
@@ -30,13 +30,13 @@ def test_values_are_float32_of_the_shape_and_repeat_with_the_generator(initializ
 
 
 @pytest.mark.parametrize(("shape", "fan_in"), [((200, 300), 200), ((3, 3, 10, 500), 90)])
-def test_he_normal_has_the_deviation_of_its_fan_in(shape, fan_in):
+def test_he_normal_has_the_standard_deviation_of_its_fan_in(shape, fan_in):
     values = initializers.he_normal(shape, 1.0, rng())
     assert values.std() == pytest.approx(np.sqrt(2 / fan_in), rel=0.02)
     assert values.mean() == pytest.approx(0, abs=4 * np.sqrt(2 / fan_in / values.size))
 
 
-def test_choices_are_the_levels_each_as_often():
+def test_choices_are_uniform_over_the_levels():
     binary = initializers.binary_choice((90_000,), 0.125, rng())
     ternary = initializers.ternary_choice((90_000,), 0.125, rng())
     assert sorted(set(binary)) == [-0.125, 0.125]
@@ -61,7 +61,7 @@ def test_pseudo_hadamard_has_the_signs_of_a_hadamard_matrix():
     np.testing.assert_array_equal(signs, [[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1]])
 
 
-def test_pseudo_hadamard_has_orthogonal_signs_and_the_size_of_he_normal():
+def test_pseudo_hadamard_has_orthogonal_signs_and_the_deviation_of_he_normal():
     values = initializers.pseudo_hadamard((256, 256), 1.0, rng())
     np.testing.assert_array_equal(np.sign(values).T @ np.sign(values), 256 * np.eye(256))
     assert np.sqrt(np.mean(values**2)) == pytest.approx(np.sqrt(2 / 256), rel=0.02)

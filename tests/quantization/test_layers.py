@@ -1,4 +1,4 @@
-"""The quantized activation: exact levels forward, and exactly its estimator backward, eager and compiled."""
+"""The quantized activation: levels forward and its estimator backward, eager and compiled."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ from brnn.quantization.layers import QuantActivation
 X = np.float32([[-30, -1.5, -1, -0.25, 0, 0.3, 1, 1.0001, 30]])
 UPSTREAM = np.float32(
     [[2.5, -2.5, 3, 3, 3, -4, 0.5, 0.5, 7]]
-)  # differs from 1, and from place to place
+)  # differs from 1 and between elements
 BINARY = partial(quantizers.binary, scale=1.0)
 ESTIMATORS = {
     "identity": estimators.identity,
@@ -72,7 +72,7 @@ def test_stochastic_levels_differ_between_training_steps_and_are_deterministic_i
     np.testing.assert_array_equal(layer(x, training=False), np.ones((1, 200)))
 
 
-def test_a_net_keeps_the_shape_and_trains_through_the_layer():
+def test_shape_is_kept_and_gradients_pass_the_layer():
     inputs = keras.Input((3,))
     hidden = QuantActivation(BINARY, estimators.identity, 3)(keras.layers.Dense(5)(inputs))
     net = keras.Model(inputs, keras.layers.Dense(2)(hidden))

@@ -1,4 +1,4 @@
-"""The manager: chooses variables by path and role, refuses rules that miss, and hands any Keras model back plain."""
+"""The manager: rules by path and role, levels, and the discretized model of any Keras model."""
 
 from functools import partial
 
@@ -52,7 +52,7 @@ def tiny_images():
 # Rules
 
 
-def test_a_rule_applies_to_one_role_in_the_layers_that_match():
+def test_rule_applies_to_one_role_in_matching_layers():
     manager = QuantManager(
         layered(), [Rule("kernel", BINARY, 1.0), Rule("bias", TERNARY, 0.5, layers="second$")]
     )
@@ -75,18 +75,18 @@ def test_a_rule_applies_to_one_role_in_the_layers_that_match():
     )  # ternary zero, where binary gives +1
 
 
-def test_a_role_is_the_whole_last_part_of_a_path():
+def test_role_is_the_whole_last_part_of_a_path():
     with pytest.raises(ValueError, match="no variable is a 'kern' in a layer"):
         QuantManager(layered(), [Rule("kern", BINARY, 1.0)])
 
 
-def test_a_kernel_is_no_recurrent_kernel():
+def test_kernel_does_not_match_recurrent_kernel():
     model = keras.Sequential([keras.Input((4, 6)), keras.layers.SimpleRNN(3)])
     manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
     assert [rule is not None for rule in manager.rules] == [True, False, False]
 
 
-def test_a_rule_that_matches_nothing_is_refused_and_the_variables_are_listed():
+def test_rule_that_matches_nothing_is_refused_with_the_variables():
     with pytest.raises(
         ValueError,
         match=r"a 'kernel' in a layer that matches 'third'; the model has: first/kernel, f",
@@ -94,7 +94,7 @@ def test_a_rule_that_matches_nothing_is_refused_and_the_variables_are_listed():
         QuantManager(layered(), [Rule("kernel", BINARY, 1.0, layers="third")])
 
 
-def test_an_optional_rule_may_match_nothing():
+def test_optional_rule_can_match_nothing():
     manager = QuantManager(layered(), [Rule("recurrent_kernel", BINARY, 1.0, optional=True)])
     assert manager.rules == [None] * 4
 
@@ -106,8 +106,8 @@ def test_two_rules_for_one_variable_are_refused():
         )
 
 
-class Untold(keras.Model):
-    """A model of one's own whose layers are not told whether they train."""
+class WithoutTraining(keras.Model):
+    """A custom model whose `call` does not take `training`."""
 
     def __init__(self, **keys):
         super().__init__(**keys)
@@ -117,15 +117,15 @@ class Untold(keras.Model):
         return self.dense(x)
 
 
-class Told(Untold):
+class WithTraining(WithoutTraining):
     def call(self, x, training=None):
         return self.dense(x)
 
 
-def test_a_model_that_cannot_be_called_is_refused():
-    untold, unbuilt = Untold(), keras.Sequential([keras.layers.Dense(3)])
-    untold(X)
-    for model in (untold, unbuilt):
+def test_model_that_cannot_be_called_is_refused():
+    custom, unbuilt = WithoutTraining(), keras.Sequential([keras.layers.Dense(3)])
+    custom(X)
+    for model in (custom, unbuilt):
         with pytest.raises(
             ValueError,
             match=r"must be built \(call it on data\), and its `call` must take `training`",
@@ -136,7 +136,7 @@ def test_a_model_that_cannot_be_called_is_refused():
 # Levels
 
 
-def test_the_net_computes_with_the_levels_and_the_latent_weights_stay():
+def test_net_computes_with_levels_and_keeps_latent_weights():
     model = layered()
     manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
     before = [v.numpy() for v in model.trainable_variables]
@@ -146,7 +146,7 @@ def test_the_net_computes_with_the_levels_and_the_latent_weights_stay():
         np.testing.assert_array_equal(variable, value)
 
 
-def test_clip_brings_the_latent_weights_back_to_the_bound_of_their_rule():
+def test_clip_moves_latent_weights_to_the_bound_of_their_rule():
     manager = QuantManager(layered(), [Rule("kernel", TERNARY, 0.5), Rule("bias", TERNARY, None)])
     for variable in manager.model.trainable_variables:
         variable.assign(np.full(variable.shape, -3.0))
@@ -186,10 +186,10 @@ def test_contextual_levels_of_a_gru_depend_on_the_role():
     np.testing.assert_array_equal(manager.discretized()(x), manager(x))
 
 
-# Training and the plain model
+# Training and the discretized model
 
 
-def test_a_users_own_convolutional_sequential_trains():
+def test_custom_convolutional_sequential_model_trains():
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
@@ -223,7 +223,7 @@ def test_a_users_own_convolutional_sequential_trains():
     )
 
 
-def test_batch_normalization_learns_its_statistics_and_the_plain_model_has_them():
+def test_discretized_model_has_the_statistics_of_batch_normalization():
     model = layered(normalized=True)
     manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
     program = Program(
@@ -244,7 +244,7 @@ def test_batch_normalization_learns_its_statistics_and_the_plain_model_has_them(
 
 
 @pytest.mark.parametrize("shape", ["functional", "sequential", "nested"])
-def test_the_plain_model_needs_nothing_of_this_package(shape, tmp_path):
+def test_discretized_model_needs_nothing_of_this_package(shape, tmp_path):
     quantized = QuantActivation(BINARY, estimators.identity, 6)
     layers = [keras.Input((6,)), keras.layers.Dense(5), quantized, keras.layers.Dense(3)]
     model = keras.Sequential(layers)
@@ -262,17 +262,17 @@ def test_the_plain_model_needs_nothing_of_this_package(shape, tmp_path):
     np.testing.assert_array_equal(loaded(X), manager(X))
 
 
-def test_a_subclass_is_handed_back_as_its_own_class():
-    model = Told()
+def test_discretized_subclass_keeps_its_class():
+    model = WithTraining()
     model(X)
     manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
     plain = manager.discretized()
-    assert isinstance(plain, Told)
+    assert isinstance(plain, WithTraining)
     np.testing.assert_array_equal(plain(X), manager(X))
     assert set(np.unique(plain.dense.kernel)) == {-1, 1}
 
 
-def test_a_shared_layer_and_two_outputs_stay_shared_and_two():
+def test_shared_layers_and_several_outputs_are_kept():
     inputs, shared = keras.Input((6,)), keras.layers.Dense(6)
     model = keras.Model(inputs, [shared(inputs), shared(shared(inputs))])
     manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
@@ -282,7 +282,7 @@ def test_a_shared_layer_and_two_outputs_stay_shared_and_two():
         np.testing.assert_array_equal(output, expected)
 
 
-def test_the_plain_model_is_a_copy():
+def test_discretized_model_is_independent():
     manager = QuantManager(layered(), [Rule("kernel", BINARY, 1.0)])
     plain = manager.discretized()
     before = np.array(plain(X))

@@ -1,4 +1,4 @@
-"""Precisions: which levels each role of weight and the hidden activation take, and what stays real."""
+"""Precisions: levels of each role and of the hidden activation; layers that stay real-valued."""
 
 from functools import partial
 
@@ -51,7 +51,7 @@ def test_full_discretizes_nothing():
 
 
 @pytest.mark.parametrize("name", SCALED)
-def test_kernels_and_biases_take_the_scaled_levels_and_are_bound_by_them(name):
+def test_kernels_and_biases_have_scaled_levels_as_bounds(name):
     precision, expected = SCALED[name]
     weights = discretized(precision(scale=0.5))
     chosen = {
@@ -69,7 +69,7 @@ def test_recurrent_kernels_are_discretized_too(name):
     assert None not in QuantManager(model, SCALED[name][0](scale=1.0).rules).rules
 
 
-def test_layers_named_real_stay_real():
+def test_layers_with_the_prefix_real_stay_real():
     weights = discretized(precisions.binarynet(scale=1.0), real_first=True, real_last=True)
     assert {path for path, (_, rule) in weights.items() if rule} == {
         "hidden_1/kernel",
@@ -77,7 +77,7 @@ def test_layers_named_real_stay_real():
     }
 
 
-def test_a_layer_named_really_is_not_one_named_real():
+def test_layer_named_really_is_discretized():
     model = keras.Sequential(
         [
             keras.Input((6,)),
@@ -88,7 +88,7 @@ def test_a_layer_named_really_is_not_one_named_real():
     assert None not in QuantManager(model, precisions.binaryconnect(scale=1.0).rules).rules
 
 
-def test_only_binarynet_quantizes_the_activation_and_its_levels_are_one_whatever_the_scale():
+def test_only_binarynet_quantizes_activations_to_levels_of_one():
     x = np.float32([-2, -0.1, 0, 0.1, 2])
     np.testing.assert_array_equal(
         precisions.binarynet(scale=0.125).activation(x, None), [-1, -1, 1, 1, 1]
@@ -152,26 +152,32 @@ def by_role(precision):
     ],
 )
 def test_contextual_levels_and_bounds_are_the_scale_of_the_role(roles, chosen):
-    found = by_role(precisions.contextual_binary(**CONTEXT, roles=roles))
-    assert found == {role: ({-s, s}, s) if role in chosen else None for role, s in OF_ROLE.items()}
+    levels_and_bounds = by_role(precisions.contextual_binary(**CONTEXT, roles=roles))
+    assert levels_and_bounds == {
+        role: ({-s, s}, s) if role in chosen else None for role, s in OF_ROLE.items()
+    }
 
 
 def test_contextual_ternary_has_zeros_too():
-    found = by_role(precisions.contextual_ternary(**CONTEXT, roles="all"))
-    assert found == {role: ({-s, 0, s}, s) for role, s in OF_ROLE.items()}
+    levels_and_bounds = by_role(precisions.contextual_ternary(**CONTEXT, roles="all"))
+    assert levels_and_bounds == {role: ({-s, 0, s}, s) for role, s in OF_ROLE.items()}
 
 
-def test_custom_takes_a_quantizer_for_each_role():
+def test_custom_has_a_quantizer_for_each_role():
     precision = precisions.custom(
         kernel={"quantizer": "ternary", "scale": 0.25},
         recurrent_kernel={"quantizer": "exponential", "bound": 2.0},
         bias=None,
         activation={"quantizer": "binary", "scale": 1.0},
     )
-    found = by_role(precision)
-    assert found["kernel"] == found["input_projection"] == ({-0.25, 0, 0.25}, 0.25)
-    levels, bound = found["recurrent_kernel"]
+    levels_and_bounds = by_role(precision)
+    assert (
+        levels_and_bounds["kernel"]
+        == levels_and_bounds["input_projection"]
+        == ({-0.25, 0, 0.25}, 0.25)
+    )
+    levels, bound = levels_and_bounds["recurrent_kernel"]
     assert bound == 2.0
     assert {float(np.frexp(abs(level))[0]) for level in levels} == {0.5}
-    assert found["bias"] is None
+    assert levels_and_bounds["bias"] is None
     np.testing.assert_array_equal(precision.activation(np.float32([-3, 0]), None), [-1, 1])

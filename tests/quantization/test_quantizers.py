@@ -1,4 +1,4 @@
-"""Quantizers: exact levels, zero included; the chances of the stochastic ones; without noise, the same every time."""
+"""Quantizers: exact levels, zero included; probabilities of stochastic levels; determinism."""
 
 from functools import partial
 
@@ -92,7 +92,7 @@ def test_exponential_levels_are_powers_of_two_within_half_an_octave(x):
         (quantizers.stochastic_ternary, -40.0, 1.0, -0.5, 0.0),
     ],
 )
-def test_stochastic_levels_come_up_as_often_as_they_should(quantizer, x, chance, hit, miss):
+def test_stochastic_levels_have_their_probabilities(quantizer, x, chance, hit, miss):
     drawn = levels(quantizer, np.full(DRAWS, x), uniform(3), scale=0.5)
     assert set(drawn) <= {np.float32(hit), np.float32(miss)}
     error = 4 * np.sqrt(chance * (1 - chance) / DRAWS)  # four standard deviations
@@ -102,11 +102,11 @@ def test_stochastic_levels_come_up_as_often_as_they_should(quantizer, x, chance,
 @pytest.mark.parametrize("quantizer", [quantizers.stochastic_binary, quantizers.stochastic_ternary])
 def test_draws_follow_the_noise(quantizer):
     x = np.linspace(-1, 1, 200)
-    one, two = uniform(5), uniform(5)
-    first, second = levels(quantizer, x, one, scale=1.0), levels(quantizer, x, one, scale=1.0)
+    noise, same_noise = uniform(5), uniform(5)
+    first, second = (levels(quantizer, x, noise, scale=1.0) for _ in range(2))
     assert (first != second).any()
-    np.testing.assert_array_equal(levels(quantizer, x, two, scale=1.0), first)
-    np.testing.assert_array_equal(levels(quantizer, x, two, scale=1.0), second)
+    np.testing.assert_array_equal(levels(quantizer, x, same_noise, scale=1.0), first)
+    np.testing.assert_array_equal(levels(quantizer, x, same_noise, scale=1.0), second)
 
 
 def test_low_rank_keeps_the_leading_singular_values():
@@ -122,7 +122,7 @@ def test_low_rank_keeps_the_leading_singular_values():
 @pytest.mark.parametrize(
     ("shape", "ratio", "rank"), [((6, 4), 0.5, 2), ((3, 3, 2, 8), 0.25, 2), ((5, 9), 0.01, 1)]
 )
-def test_low_rank_of_a_kernel_is_that_of_its_matrix_of_fan_in_rows(shape, ratio, rank):
+def test_low_rank_of_a_kernel_is_that_of_its_matrix_with_fan_in_rows(shape, ratio, rank):
     kernel = levels(
         quantizers.low_rank, np.random.default_rng(1).standard_normal(shape), ratio=ratio
     )
@@ -130,5 +130,5 @@ def test_low_rank_of_a_kernel_is_that_of_its_matrix_of_fan_in_rows(shape, ratio,
     assert np.linalg.matrix_rank(kernel.reshape(-1, shape[-1]), tol=1e-4) == rank
 
 
-def test_low_rank_leaves_a_vector_as_it_is():
+def test_low_rank_does_not_change_a_vector():
     np.testing.assert_array_equal(levels(quantizers.low_rank, [1, -2, 3], ratio=0.1), [1, -2, 3])
