@@ -38,7 +38,7 @@ def gradient_shares(manager: QuantManager, x: np.ndarray) -> dict[str, float]:
 def _activation_inputs(
     manager: QuantManager, x: np.ndarray
 ) -> Iterator[tuple[QuantActivation, Array]]:
-    """Yield each quantized activation with its input, once per call of the discretized net on `x`."""
+    """Yield each quantized activation with its input, once per call of it on `x`."""
     model = manager.model
     layers = [layer for layer in model.layers if isinstance(_activation(layer), QuantActivation)]
     if not layers:

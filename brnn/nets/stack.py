@@ -14,7 +14,7 @@ from brnn.contracts import Activate, Array
 from brnn.nets.task import Task
 
 MakeCell = Callable[[int, int], keras.layers.Layer]
-"""`make_cell(inputs, nonzero)`: the cell of a layer of that many inputs, of which so many are not 0."""
+"""`make_cell(inputs, nonzero)`: the cell of a layer with so many inputs, `nonzero` of them not 0."""
 
 
 def stack(

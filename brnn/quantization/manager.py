@@ -25,7 +25,7 @@ class Rule:
     """Which variables are discretized, and how.
 
     Attributes:
-        role: the last part of the path of a Keras variable, as `kernel`, `recurrent_kernel`, `bias`.
+        role: the last part of the path of a Keras variable, as in `kernel` or `recurrent_kernel`.
         quantizer: latent weights to levels.
         bound: latent weights are kept in [-bound, bound]; None leaves them free.
         layers: regular expression that the path of the layer must match from its start.
@@ -83,7 +83,7 @@ class QuantManager:
     def levels(
         self, noise: Noise | None = None, latent: Sequence[Array] | None = None
     ) -> list[Array]:
-        """Return the values that the net computes with, in the order of `model.trainable_variables`.
+        """Return the values that the net computes with, one for each trainable variable.
 
         Args:
             noise: the source of stochastic quantizers; None for their deterministic levels.

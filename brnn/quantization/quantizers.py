@@ -65,7 +65,7 @@ def exponential(x: Array, noise: Noise | None) -> Array:
 
 
 def low_rank(x: Array, noise: Noise | None, *, ratio: PositiveShare) -> Array:
-    """Return the matrix of the ceil(ratio min(m, n)) largest singular values of x; a vector is kept.
+    """Return x with its ceil(ratio min(m, n)) largest singular values; a vector is unchanged.
 
     x (…, n) is read as a matrix (m, n), m the product of all axes but the last.
     """
