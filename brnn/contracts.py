@@ -2,7 +2,7 @@
 
 A configured function has the positional parameters of its contract, by name; its keyword-only
 parameters are the keys of its YAML option, checked before it is called. A function raises
-`ValueError` (or `brnn.errors.ConfigError`) for keys that do not fit together or do not fit the data.
+`ValueError` (or `brnn.errors.ConfigError`) for keys that do not fit together, or not the data.
 
 Letters: n rows of a batch, *d the axes of one input, C classes. Arrays are tensors of Keras or
 TensorFlow, float32 unless stated otherwise; values are NumPy arrays only where a contract has
@@ -223,7 +223,7 @@ class Attack(Protocol):
 
 
 class Ensemble(Protocol):
-    """Group `attack`: an attack made of others, each on the images that those before did not break."""
+    """Group `attack`: an attack made of others, each on the images that are not broken yet."""
 
     def __call__(self) -> dict[str, dict[str, Any]]:
         """Return the complete options of the members, by name, in the order in which they run.

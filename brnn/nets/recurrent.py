@@ -200,11 +200,11 @@ def scaled_gru(
     quantized_state: bool,
     real_last: bool,
 ) -> keras.Model:
-    """Return a net of gated recurrent units for weights of ±1, whose sums are scaled by powers of 2.
+    """Return a net of gated recurrent units for weights of ±1, with sums scaled by powers of 2.
 
-    W x is multiplied by 2^input_shift, U h by 2^recurrent_shift, b by 2^bias_shift and the logits by
-    2^output_shift. A sum of m products of size 1 has a size of about sqrt(m). A shift of None brings
-    W x and the logits back to about 1 and U h to about 1/2, so that nothing saturates.
+    W x is multiplied by 2^input_shift, U h by 2^recurrent_shift, b by 2^bias_shift and the logits
+    by 2^output_shift. A sum of m products of size 1 has a size of about sqrt(m). A shift of None
+    brings W x and the logits back to about 1 and U h to about 1/2, so that nothing saturates.
 
     References:
         Clark, Prabhu and Whaley 2017, "A Contextual Discretization framework for compressing

@@ -14,7 +14,7 @@ from brnn.contracts import Activate, Array
 from brnn.nets.task import Task
 
 MakeCell = Callable[[int, int], keras.layers.Layer]
-"""`make_cell(inputs, nonzero)`: the cell of a layer with so many inputs, `nonzero` of them not 0."""
+"""`make_cell(inputs, nonzero)`: the cell for a number of inputs, `nonzero` of which are not 0."""
 
 
 def stack(

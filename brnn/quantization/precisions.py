@@ -153,9 +153,9 @@ def custom(
 ) -> Precision:
     """Choose a quantizer for each role, and for the hidden activations.
 
-    Each argument is None (real-valued) or a mapping with the name of a quantizer as `quantizer`, and
-    its keys. Latent weights are kept within `scale`; a quantizer without a scale takes a further
-    key `bound`.
+    Each argument is None (real-valued) or a mapping with the name of a quantizer as `quantizer`,
+    and its keys. Latent weights are kept within `scale`; a quantizer without a scale takes a
+    further key `bound`.
     """
     chosen = {"kernel": kernel, "recurrent_kernel": recurrent_kernel, "bias": bias}
     rules = [

@@ -67,7 +67,8 @@ def scaled(role, scale):
 
 
 def test_cost_of_a_step_by_what_the_weights_need():
-    # a GRU of 4 units: W has 3 x 12, U 4 x 12 weights, its gates take 3 x 4 products; the logits have 4 x 2
+    # a GRU of 4 units: W has 3 x 12 and U 4 x 12 weights, the gates take 3 x 4 products, and the
+    # logits have 4 x 2 weights
     gru = keras.layers.GRUCell
     assert costs(recurrent(gru(4), [])) == (36 + 48 + 8 + 12, 0, 0)
     rules = [scaled("kernel", 1.0), scaled("recurrent_kernel", 0.125)]

@@ -75,7 +75,7 @@ every_cell = pytest.mark.parametrize(("make", "step"), CELLS.values(), ids=CELLS
 
 
 def network(cell, width=WIDTH, **options):
-    """A model of the states of `cell` over a sequence; every variable is standard normal, from a fixed seed."""
+    """A model of the states of `cell` over a sequence, with standard normal weights of one seed."""
     inputs = keras.Input(batch_shape=(BATCH, None if options.get("stateful") else STEPS, width))
     model = keras.Model(inputs, keras.layers.RNN(cell, return_sequences=True, **options)(inputs))
     rng = np.random.default_rng(1)

@@ -79,7 +79,9 @@ def test_chernoff_passes_gradients_between_the_published_bounds_only(fan_in, low
 @given(st.integers(1, 10_000))
 @settings(max_examples=50)
 def test_chernoff_bounds_are_those_of_a_sum_of_bernoulli_variables(fan_in):
-    passed = lambda successes: gradient(estimators.chernoff, 2 * successes - fan_in, 1.0, fan_in)[0]  # noqa: E731
+    def passed(successes):
+        return gradient(estimators.chernoff, 2 * successes - fan_in, 1.0, fan_in)[0]
+
     lower = fan_in / 2 * (1 - np.sqrt(4 * np.log(4) / fan_in))
     upper = fan_in / 2 * (1 + np.sqrt(6 * np.log(4) / fan_in))
     margin = 1e-3 * np.sqrt(fan_in)
