@@ -1,6 +1,7 @@
-"""OR-Tools' CP-SAT, in a process of its own: with TensorFlow in the same one, solving ends in a segmentation fault.
+"""The solver CP-SAT of OR-Tools, for programs of whole numbers.
 
-Nothing here imports TensorFlow.
+It runs in a process of its own, since solving ends in a segmentation fault where TensorFlow is
+loaded; so nothing here imports TensorFlow.
 """
 
 import multiprocessing
@@ -12,10 +13,19 @@ BROKEN, CERTIFIED, UNKNOWN = "broken", "certified", "unknown"
 
 def solve(
     low: list[int], high: list[int], rows: list[dict[int, int]], least: list[int], seconds: float
-):
-    """Whether whole numbers in [low, high] exist for which each row of coefficients sums to at least `least`.
+) -> tuple[str, list[int] | None]:
+    """Return a status, and values of the variables if there is a solution.
 
-    Returns `broken` and the numbers, `certified` and None where there are none, or `unknown` and None after `seconds`.
+    Args:
+        low: lower bound of each variable.
+        high: upper bound of each variable.
+        rows: coefficients by variable; each weighted sum must be at least its `least`.
+        least: one bound per row.
+        seconds: time limit.
+
+    Returns:
+        `broken` and values, `certified` and None if there is no solution, or `unknown` and None
+        when time is up.
     """
     return _worker().submit(_solved, low, high, rows, least, seconds).result()
 
@@ -25,7 +35,9 @@ def _worker() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
-def _solved(low, high, rows, least, seconds):
+def _solved(
+    low: list[int], high: list[int], rows: list[dict[int, int]], least: list[int], seconds: float
+) -> tuple[str, list[int] | None]:
     from ortools.sat.python import cp_model
 
     model = cp_model.CpModel()

@@ -1,4 +1,4 @@
-"""The files that an attack leaves."""
+"""The files of an attack."""
 
 import io
 
@@ -12,25 +12,30 @@ SAVED = 200  # adversarial images in the artifact
 
 
 def files(report: Report, name: str) -> dict[str, bytes]:
-    """The artifacts of an attack by path: its images as arrays and as a figure, and its curves."""
-    victims, arrays = report.victims.of(np.arange(min(SAVED, len(report.images)))), io.BytesIO()
+    """Return the artifacts of an attack by path: arrays, a figure of examples, and its curves.
+
+    Args:
+        report: the result of the attack.
+        name: that of the attack, for the legend of the curves.
+    """
+    saved, arrays = report.samples.of(np.arange(min(SAVED, len(report.images)))), io.BytesIO()
     np.savez_compressed(
         arrays,
-        original=victims.images,
+        original=saved.images,
         adversarial=report.images[:SAVED],
-        label=victims.labels,
-        target=victims.targets,
+        label=saved.labels,
+        target=saved.targets,
         prediction=report.predictions[:SAVED],
     )
     examples = figures.adversarial_examples(
-        victims.images[:EXAMPLES],
+        saved.images[:EXAMPLES],
         report.images[:EXAMPLES],
-        victims.labels[:EXAMPLES],
+        saved.labels[:EXAMPLES],
         report.predictions[:EXAMPLES],
-        victims.targets[:EXAMPLES] if report.targeted else None,
+        saved.targets[:EXAMPLES] if report.targeted else None,
         EXAMPLES,
     )
-    drawn = {
+    curves = {
         f"figures/robust_accuracy_by_{key}.png": figures.png(
             figures.curves({name: points}, key, "robust accuracy", None)
         )
@@ -40,4 +45,5 @@ def files(report: Report, name: str) -> dict[str, bytes]:
     return {
         "adversarial.npz": arrays.getvalue(),
         "figures/adversarial_examples.png": figures.png(examples),
-    } | drawn
+        **curves,
+    }

@@ -1,24 +1,22 @@
-"""Evaluation of robustness: an attack, its controls, its curves and its checks."""
+"""The evaluation of an attack with its controls, curves and checks."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from brnn.attacks.batches import perturbed
-from brnn.config import groups
 from brnn.config.attack_options import is_ensemble, sees_gradient
 from brnn.config.ranges import Count, Natural, Positive
-from brnn.proof import cp_sat
 from brnn.robustness import trust
+from brnn.robustness.certify import certify
 from brnn.robustness.metrics import measure
-from brnn.robustness.nets import Nets
+from brnn.robustness.nets import Nets, RunNets
 from brnn.robustness.runner import Report, noise, run_attack
-from brnn.robustness.samples import Attacked, choose, predicted
+from brnn.robustness.samples import Samples, choose, predicted
 
 
 def evaluate(
-    all_nets: Nets,
-    option: dict,
+    nets: RunNets,
+    option: dict[str, Any],
     *,
     images: Count,
     choice: Literal["first", "random"],
@@ -29,126 +27,150 @@ def evaluate(
     curve_epsilons: list[Positive],
     curve_iterations: list[Count],
 ) -> Report:
-    """Attacks the discretized net as an option of the group `attack` says, and measures what came of it.
+    """Attack the net of a run on images of its test set; see `assess`.
 
-    The metrics `attack/` are of the attack through the backward pass of `estimator` or the surrogate `source`,
-    `attack_identity/` of the same through the identity estimator (where a gradient is used), `attack_noise/` of
-    uniform noise of the same size; `trust/` are the checks of `brnn.trust`.
+    Args:
+        nets: the nets of the run.
+        option: a complete option of the group `attack`, these keys included.
+        images: how many at most.
+        choice: the first or random ones.
+        target: of a targeted attack: `random`, or one class for all images.
+        estimator: of the backward pass that the attack sees.
+        source: of a surrogate that it sees instead.
+        checks: whether to check that the robust accuracy can be trusted.
+        curve_epsilons: budgets to attack with besides.
+        curve_iterations: numbers of iterations to attack with besides.
     """
-    seed, plugins = all_nets.options["seed"], all_nets.options["plugins"]
-    net = all_nets.through("trained")
-    victims = choose(net.model, all_nets.data, seed, images, choice, target)
-    if option["name"] == "exact":
-        return _decide(all_nets, option, victims)
-    report = run_attack(all_nets, option, victims)
-    identity = None
-    if sees_gradient(option, plugins) and not is_ensemble(option) and source is None:
-        identity = run_attack(all_nets, option | {"estimator": "identity"}, victims)
-        report.metrics |= {
-            key.replace("attack/", "attack_identity/"): value
-            for key, value in identity.metrics.items()
-        }
-    noisy = noise(victims, report.images, option.get("clip", True), seed)
-    report.metrics |= measure(
-        "attack_noise", victims, noisy, predicted(net.model, noisy), report.targeted
+    data, model = nets.data, nets.through("trained").model
+    samples = choose(
+        model,
+        data.test,
+        data.classes,
+        nets.seed,
+        images=images,
+        choice=choice,
+        target=target,
     )
-    report.metrics["attack/images"] = len(victims.images)
-    for key, values in (("epsilon", curve_epsilons), ("iterations", curve_iterations)):
-        runs = {value: run_attack(all_nets, option | {key: value}, victims) for value in values}
-        none = [(0.0, report.metrics["attack/clean_accuracy"])] if runs else []
-        report.curves[key] = none + [
-            (value, run.metrics["attack/robust_accuracy"]) for value, run in runs.items()
-        ]
+    return assess(
+        nets,
+        option,
+        samples,
+        estimator=estimator,
+        source=source,
+        checks=checks,
+        curve_epsilons=curve_epsilons,
+        curve_iterations=curve_iterations,
+    )
+
+
+def assess(
+    nets: Nets,
+    option: dict[str, Any],
+    samples: Samples,
+    *,
+    estimator: str,
+    source: str | None,
+    checks: bool,
+    curve_epsilons: list[float],
+    curve_iterations: list[int],
+) -> Report:
+    """Attack images, measure the result, and compare it with controls.
+
+    The controls are the same attack through the identity estimator (of a single attack that sees
+    the gradient of the net), and uniform noise of the same size.
+
+    Args:
+        nets: the net under attack.
+        option: a complete option of the group `attack`, these keys included.
+        samples: the clean images.
+        estimator: as of `evaluate`, like the other keys.
+        source: of a surrogate.
+        checks: whether to run `brnn.robustness.trust`.
+        curve_epsilons: further budgets.
+        curve_iterations: further numbers of iterations.
+
+    Metrics:
+        attack/images (count): attacked images
+        attack_identity/{metric} (as attack/{metric}): of the same attack through the identity
+            estimator
+        attack_noise/{metric} (as attack/{metric}): of uniform noise, for each image of the L-inf norm
+            of its perturbation
+    """
+    if option["name"] == "exact":
+        return certify(nets, option, samples)
+    report = run_attack(nets, option, samples)
+    identity = None
+    if sees_gradient(option, nets.plugins) and not is_ensemble(option) and source is None:
+        identity = run_attack(nets, option | {"estimator": "identity"}, samples)
+        report.metrics |= {
+            name.replace("attack/", "attack_identity/"): value
+            for name, value in identity.metrics.items()
+        }
+    report.metrics |= _noise_metrics(nets, option, report)
+    report.metrics["attack/images"] = len(samples.images)
+    report.curves = {
+        "epsilon": _curve(nets, option, report, "epsilon", curve_epsilons),
+        "iterations": _curve(nets, option, report, "iterations", curve_iterations),
+    }
     if checks:
-        rows = np.arange(min(trust.IMAGES, len(victims.images)))
-        subject = _subject(all_nets, option, report, identity, rows)
-        looked = all_nets.through("identity" if is_ensemble(option) else estimator)
-        all_nets.tell("checks", 0.0)
-        found, report.reasons = trust.check(
-            net, looked, all_nets.through("identity"), subject, seed
-        )
-        report.metrics |= found
+        through = "identity" if is_ensemble(option) else estimator
+        _check(nets, option, report, identity, through)
     return report
 
 
-def _subject(all_nets, option, report, identity, rows) -> trust.Subject:
-    """Some images of an attack for the checks, with what half of its iterations break and all do not."""
-    victims, silent = report.victims.of(rows), np.zeros(len(rows), bool)
-    broken = report.predictions[rows] != victims.labels
+def _noise_metrics(nets: Nets, option: dict[str, Any], report: Report) -> dict[str, float]:
+    noisy = noise(report.samples, report.images, option.get("clip", True), nets.seed)
+    classes = predicted(nets.through("trained").model, noisy)
+    return measure("attack_noise", report.samples, noisy, classes, report.targeted)
+
+
+def _curve(
+    nets: Nets, option: dict[str, Any], report: Report, key: str, values: list[Any]
+) -> list[tuple[float, float]]:
+    """Return points (value, robust accuracy) of the attack with other values of a key."""
+    if not values:
+        return []
+    runs = [run_attack(nets, option | {key: value}, report.samples) for value in values]
+    accuracies = [run.metrics["attack/robust_accuracy"] for run in runs]
+    clean = report.metrics["attack/clean_accuracy"]
+    return [(0.0, clean), *zip(values, accuracies, strict=True)]
+
+
+def _check(
+    nets: Nets, option: dict[str, Any], report: Report, identity: Report | None, through: str
+) -> None:
+    """Add the checks of the first images to a report."""
+    rows = np.arange(min(trust.IMAGES, len(report.images)))
+    subject = _subject(nets, option, report, identity, rows)
+    net, attacked = nets.through("trained"), nets.through(through)
+    nets.on_progress("checks", 0.0)
+    metrics, report.reasons = trust.check(
+        net, attacked, nets.through("identity"), subject, nets.seed
+    )
+    report.metrics |= metrics
+
+
+def _subject(
+    nets: Nets, option: dict[str, Any], report: Report, identity: Report | None, rows: np.ndarray
+) -> trust.Subject:
+    """Return some images of an attack, with those that only half of its iterations break."""
+    samples, missed_at_end = report.samples.of(rows), np.zeros(len(rows), bool)
+    classes = report.predictions[rows]
     if option.get("iterations", 1) > 1:
-        half = run_attack(all_nets, option | {"iterations": option["iterations"] // 2}, victims)
-        wish = victims.targets if report.targeted else victims.labels
+        half = run_attack(nets, option | {"iterations": option["iterations"] // 2}, samples)
+        labels = samples.targets if report.targeted else samples.labels
         halfway, end = (
-            (classes == wish) == report.targeted
-            for classes in (half.predictions, report.predictions[rows])
+            (predictions == labels) == report.targeted
+            for predictions in (half.predictions, classes)
         )
-        silent = halfway & ~end
-    other = None if identity is None else identity.predictions[rows] != victims.labels
+        missed_at_end = halfway & ~end
     return trust.Subject(
-        option,
-        victims.images,
-        victims.labels,
-        report.images[rows],
-        broken,
-        silent,
-        report.blind[rows],
-        other,
+        option=option,
+        images=samples.images,
+        labels=samples.labels,
+        perturbed=report.images[rows],
+        broken=classes != samples.labels,
+        missed_at_end=missed_at_end,
+        gradient_free_only=report.gradient_free_only[rows],
+        identity=None if identity is None else identity.predictions[rows] != samples.labels,
     )
-
-
-def _decide(all_nets: Nets, option: dict, victims: Attacked) -> Report:
-    """The verdict of a solver on each image, after PGD through the identity estimator had its try."""
-    net, plugins, seed = (
-        all_nets.through("identity"),
-        all_nets.options["plugins"],
-        all_nets.options["seed"],
-    )
-    budget = {"epsilon": option["epsilon"]}
-    found = {}
-    for name in ("pgd", "noise"):
-        attack = groups.function("attack", groups.option("attack", name) | budget, plugins)
-        found[name] = perturbed(attack, net, victims.images, victims.labels, seed)
-    broken = {name: predicted(net, images) != victims.labels for name, images in found.items()}
-    decide = groups.function("attack", option, plugins)
-    verdicts = []
-    for image, label, example in zip(
-        victims.images, victims.labels.tolist(), found["pgd"], strict=True
-    ):
-        all_nets.tell(
-            f"exact: {len(verdicts)} of {len(victims.images)} images",
-            len(verdicts) / len(victims.images),
-        )
-        verdicts.append(decide(net.model, image, label, example))
-    images = np.stack(
-        [x if v.image is None else v.image for x, v in zip(victims.images, verdicts, strict=True)]
-    )
-    status = np.array([verdict.status for verdict in verdicts])
-    shares = {
-        name: float(np.mean(status == name))
-        for name in (cp_sat.CERTIFIED, cp_sat.BROKEN, cp_sat.UNKNOWN)
-    }
-    classes = predicted(net, images)
-    metrics = measure("attack", victims, images, classes, False) | {
-        f"attack_exact/{name}": v for name, v in shares.items()
-    }
-    metrics |= {
-        "attack_exact/robust_accuracy_low": shares[cp_sat.CERTIFIED],
-        "attack_exact/robust_accuracy_high": shares[cp_sat.CERTIFIED] + shares[cp_sat.UNKNOWN],
-        "attack_exact/seconds": float(np.mean([verdict.seconds for verdict in verdicts])),
-        **{
-            f"attack_exact/robust_accuracy_{name}": float(1 - wrong.mean())
-            for name, wrong in broken.items()
-        },
-    }
-    wrong = int(np.sum((status == cp_sat.CERTIFIED) & np.any(list(broken.values()), axis=0)))
-    reasons = (
-        [f"{shares[cp_sat.UNKNOWN]:.3f} of the images are undecided"]
-        if shares[cp_sat.UNKNOWN]
-        else []
-    )
-    reasons += (
-        [f"{wrong} certified images are broken by an attack, which is a bug of brnn"]
-        if wrong
-        else []
-    )
-    return Report(victims, images, classes, False, metrics, np.zeros(len(images), bool), reasons)

@@ -2,33 +2,50 @@
 
 import numpy as np
 
-from brnn.robustness.samples import Attacked
+from brnn.robustness.samples import Samples
 
 
 def measure(
-    prefix: str, victims: Attacked, images: np.ndarray, classes: np.ndarray, targeted: bool
+    prefix: str, samples: Samples, images: np.ndarray, classes: np.ndarray, targeted: bool
 ) -> dict[str, float]:
-    """What an attack achieved that made of its victims `images` of these `classes`, its names after `prefix`/.
+    """Return the metrics of perturbed images.
 
-    `clean_accuracy` and `robust_accuracy`: share of all images classified right before and under the attack (Carlini
-    et al. 2019, arXiv:1902.06705). `broke`: share not classified right under it, natural errors included.
-    `success_rate`: targeted, the share classified as the target (also `tricked`); untargeted, the share broken of
-    those classified right before. `linf`, `l2`: mean norms of the perturbation; `linf_median`, `l2_median`: its
-    medians over the images that were right before and are broken, where there are any (Moosavi-Dezfooli et al. 2016).
+    Args:
+        prefix: of the names: `attack`, `attack_identity` or `attack_noise`.
+        samples: the clean images.
+        images: the perturbed ones, of the same shape.
+        classes: those that the net gives to them (n,).
+        targeted: whether the targets were to be reached.
+
+    Metrics:
+        attack/clean_accuracy (share): images classified correctly
+            before the attack, as in Carlini et al. 2019, arXiv:1902.06705
+        attack/robust_accuracy (share): images classified correctly
+            under the attack
+        attack/broke (share): 1 - robust_accuracy, natural errors
+            included
+        attack/success_rate (share): targeted: images classified as
+            the target; else those broken of the images that were classified correctly
+        attack/linf (pixels): mean L-inf norm of the perturbation
+        attack/l2 (pixels): mean L2 norm of the perturbation
+        attack/linf_median (pixels): median L-inf norm over the
+            images that were correct and are broken, if there are any, as in Moosavi-Dezfooli et al.
+            2016, arXiv:1511.04599
+        attack/l2_median (pixels): the same in L2
     """
-    before, right = victims.classes == victims.labels, classes == victims.labels
-    difference = (images - victims.images).reshape(len(images), -1)
-    sizes = {"linf": np.abs(difference).max(axis=1), "l2": np.linalg.norm(difference, axis=1)}
+    before, correct = samples.predictions == samples.labels, classes == samples.labels
+    change = (images - samples.images).reshape(len(images), -1)
+    sizes = {"linf": np.abs(change).max(axis=1), "l2": np.linalg.norm(change, axis=1)}
     metrics = {
         "clean_accuracy": before.mean(),
-        "robust_accuracy": right.mean(),
-        "broke": 1 - right.mean(),
+        "robust_accuracy": correct.mean(),
+        "broke": 1 - correct.mean(),
         **{norm: size.mean() for norm, size in sizes.items()},
     }
-    if (broken := before & ~right).any():
+    if (broken := before & ~correct).any():
         metrics |= {f"{norm}_median": np.median(size[broken]) for norm, size in sizes.items()}
     if targeted:
-        metrics["tricked"] = metrics["success_rate"] = (classes == victims.targets).mean()
+        metrics["success_rate"] = (classes == samples.targets).mean()
     else:
         metrics["success_rate"] = broken.sum() / before.sum() if before.any() else 0.0
     return {f"{prefix}/{name}": float(value) for name, value in metrics.items()}

@@ -1,70 +1,108 @@
-"""The nets that an attack sees: the discretized one with any backward pass, and surrogates."""
+"""The nets that an attack sees: the net under attack with any backward pass, and surrogates."""
 
 import json
 from collections.abc import Callable
 from functools import cache, cached_property
+from typing import Any, Protocol
 
+import numpy as np
 import tensorflow as tf
 
+from brnn.contracts import Array, OnProgress
+from brnn.data.dataset import Data
 from brnn.errors import ConfigError
 from brnn.nets import models
 from brnn.nets.task import Task, task_of
 from brnn.training import build
-from brnn.training.lending import Lending
+from brnn.training.lending import Lease, Lending
 
 KEPT = 32  # nets with what was compiled for them
 SHAPES = ("precision", "estimator", "topology", "plugins")  # the groups that shape a net
 
 
 class Net:
-    """A Keras model under attack, which counts the images that it is asked about."""
+    """A net under attack that counts its queries; it fulfils `brnn.contracts.Net`.
 
-    def __init__(self, model):
+    Args:
+        model: a Keras model, or any function of TensorFlow, from images (n, *d) to logits (n, C).
+    """
+
+    def __init__(self, model: Callable[[Array], Array]):
         self.model = model
-        self.asked = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.queries = tf.Variable(0, dtype=tf.int64, trainable=False)
 
-    def __call__(self, x, training=False):
-        """The logits; in evaluation, whatever `training` is."""
-        self.asked.assign_add(tf.cast(tf.shape(x)[0], tf.int64))
-        return self.model(x, training=False)
-
-
-def _of_shape(options: str, task: Task, estimator: str, source: str | None) -> Net:
-    return Net(models.untrained_model(json.loads(options), task, estimator))
+    def __call__(self, x: Array, training: bool = False) -> Array:
+        """Return the logits in evaluation, whatever `training` is."""
+        self.queries.assign_add(tf.cast(tf.shape(x)[0], tf.int64))
+        return self.model(x)
 
 
-_nets = Lending(_of_shape, KEPT)
+class Nets(Protocol):
+    """The net under attack in all its forms, with what the evaluation of an attack needs besides.
+
+    `seed` decides every random choice, `plugins` are packages whose attacks may be named with dots,
+    and `full_precision` is whether the net is its own twin.
+    """
+
+    seed: int
+    plugins: list[str]
+    full_precision: bool
+    on_progress: OnProgress
+
+    def through(self, estimator: str, source: str | None = None) -> Net:
+        """Return the net with a backward pass of choice, or a surrogate of it.
+
+        Args:
+            estimator: `trained` for the net's own, or an option of the group `estimator`.
+            source: the surrogate: `twin` for the net in full precision, or the id of a run; None
+                for the net itself.
+
+        Raises:
+            ConfigError: there is no such form of this net.
+        """
 
 
-class Nets:
-    """The discretized net with any backward pass, and the surrogates that an attack may look through instead.
+class RunNets:
+    """The nets of a run.
 
-    `weights` are those of the discretized net; `load(run)` gives the configuration and the weights of another run.
-    `tell(what, share)` hears what attacks them, and which share of the images is through.
+    Args:
+        options: a checked configuration.
+        data: its data set, whose training rows train a twin.
+        weights: those of the discretized net, in the order of `model.weights`.
+        load: returns the configuration and the weights of another run by its id.
+        on_progress: called while a twin trains or an attack runs.
     """
 
     def __init__(
-        self, options: dict, data, weights: list, load: Callable, tell: Callable[[str, float], None]
+        self,
+        options: dict[str, Any],
+        data: Data,
+        weights: list[np.ndarray],
+        load: Callable[[str], tuple[dict[str, Any], list[np.ndarray]]],
+        on_progress: OnProgress,
     ):
         self.options = options
         self.data = data
         self.weights = weights
         self.load = cache(load)
-        self.tell = tell
-        self._leases = {}
+        self.on_progress = on_progress
+        self.seed: int = options["seed"]
+        self.plugins: list[str] = options["plugins"]
+        self.full_precision: bool = options["precision"]["name"] == "full"
+        self._leases: dict[tuple[str, str | None], Lease] = {}
 
     def through(self, estimator: str, source: str | None = None) -> Net:
-        """The net with the backward pass of an estimator; of a surrogate, if `source` is not None.
+        """Return the net with a backward pass of choice, or a surrogate; see `Nets`.
 
-        It has these weights as long as `self` is referenced; a later `Nets` of this shape reuses
-        it and what was compiled for it.
+        It has these weights as long as `self` is referenced. Later nets of the same shape reuse it
+        with what was compiled for it.
         """
         key = (estimator, source)
         if key not in self._leases:
             self._leases[key] = self._leased(*key)
-        return self._leases[key].value
+        return self._leases[key].lent
 
-    def _leased(self, estimator, source):
+    def _leased(self, estimator: str, source: str | None) -> Lease:
         options, weights = self.options, self.weights
         if source is not None:
             options, weights = self._twin if source == "twin" else self.load(source)
@@ -72,7 +110,7 @@ class Nets:
         shape = json.dumps({key: options[key] for key in SHAPES})
         lease = _nets(shape, task, estimator, source)
         try:
-            lease.value.model.set_weights(weights)
+            lease.lent.model.set_weights(weights)
         except ValueError as error:
             raise ConfigError(
                 f"attack.source={source} does not fit inputs of {task.shape}: {error}"
@@ -80,12 +118,19 @@ class Nets:
         return lease
 
     @cached_property
-    def _twin(self):
-        """The same net in full precision, trained for as many epochs: its configuration and weights."""
-        if self.options["precision"]["name"] == "full":
+    def _twin(self) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """The configuration and the weights of this net in full precision, trained as long."""
+        if self.full_precision:
             return self.options, self.weights
         options = self.options | {"precision": {"name": "full"}}
         program = build.program(options, task_of(self.data))
         for epoch, _ in enumerate(build.epochs(program, options, self.data), 1):
-            self.tell("trains its twin", epoch / options["epochs"])
+            self.on_progress("training its twin", epoch / options["epochs"])
         return options, program.manager.weights()
+
+
+def _of_shape(options: str, task: Task, estimator: str, source: str | None) -> Net:
+    return Net(models.untrained_model(json.loads(options), task, estimator))
+
+
+_nets = Lending(_of_shape, KEPT)

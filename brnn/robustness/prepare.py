@@ -1,62 +1,86 @@
 """Checks of an attack before training."""
 
+from typing import Any
+
 import numpy as np
 
 from brnn.attacks import external
+from brnn.attacks.goals import check_classes
 from brnn.config import groups
 from brnn.config.attack_options import members
+from brnn.data.dataset import Data
 from brnn.errors import ConfigError, require
-from brnn.robustness.nets import Nets
+from brnn.proof.reading import is_sign
+from brnn.robustness.nets import RunNets
 from brnn.training import loop
 
 
-def prepare(options: dict, data, store) -> None:
-    """Raises `ConfigError` for an attack that could not run; called before training.
+def prepare(options: dict[str, Any], data: Data, store: Any) -> None:
+    """Check that the attack of a configuration can run; called before training.
 
-    `store` is that of the runs which an attack may have as its source.
+    Args:
+        options: a checked configuration.
+        data: its data set.
+        store: that of the runs which an attack may have as its source.
+
+    Raises:
+        ConfigError: it cannot run.
     """
-    option = options["attack"]
-    given = members(option, options["plugins"]).values()
-    if data.classes < 3 and any(member.get("loss") == "dlr" for member in given):
-        raise ConfigError(
-            f"attack.loss=dlr needs at least 3 classes, got {data.classes}; use margin"
-        )
+    option, plugins = options["attack"], options["plugins"]
+    check_attack(option, plugins, data.classes, data.test[1])
     if option["name"] == "exact":
         _check_exact(options)
+    for source in {member["source"] for member in members(option, plugins).values()}:
+        if source not in (None, "twin"):
+            RunNets(options, data, [], store.net, loop.no_progress).through("trained", source)
+
+
+def check_attack(
+    option: dict[str, Any], plugins: list[str], classes: int, labels: np.ndarray
+) -> None:
+    """Check an attack against the classes of the data.
+
+    Args:
+        option: a complete option of the group `attack`.
+        plugins: packages whose attacks may be named with dots.
+        classes: the number of classes.
+        labels: those of the images that may be attacked (n,).
+
+    Raises:
+        ConfigError: a loss, a target or another key does not fit.
+    """
+    for member in members(option, plugins).values():
+        check_classes(member.get("loss"), classes)
     if option["name"] == "art":
         external.evasion_attack(option["method"])
-    _check_keys(option, data)
-    for source in {member["source"] for member in given} - {None, "twin"}:
-        Nets(options, data, [], store.net, loop.no_progress).through("trained", source)
+    _check_keys(option, classes, labels)
 
 
-def _check_keys(option: dict, data) -> None:
-    """Raises `ConfigError` for keys that ask for what an attack has not, or leave it no image."""
+def _check_keys(option: dict[str, Any], classes: int, labels: np.ndarray) -> None:
     name, target = option["name"], option["target"]
     for key, curve in (("iterations", "curve_iterations"), ("epsilon", "curve_epsilons")):
         if option[curve] and key not in option:
-            raise ConfigError(f"attack={name} has no {key} to draw a curve over")
+            raise ConfigError(f"attack={name} has no key {key}, which attack.{curve} varies")
     if option["checks"] and "epsilon" not in option and name != "none":
         raise ConfigError(
-            f"attack.checks needs a key epsilon, which {name} has not; use attack.checks=false"
+            f"attack.checks needs a key epsilon, and {name} has none; use attack.checks=false"
         )
     if target == "random":
         return
-    if target >= data.classes:
+    if target >= classes:
         raise ConfigError(
-            f"attack.target must be random or a class from 0 to {data.classes - 1}, got {target}"
+            f"attack.target must be random or a class from 0 to {classes - 1}, got {target}"
         )
-    if np.all(data.test[1] == target):
+    if np.all(labels == target):
         raise ConfigError(
             f"attack.target={target} leaves no image to attack, since it is the class of them all"
         )
 
 
-def _check_exact(options: dict) -> None:
-    """Raises `ConfigError` for a net or a solver that cannot be used."""
+def _check_exact(options: dict[str, Any]) -> None:
+    """Refuse a net or a solver that cannot be used."""
     quantizer = groups.function("precision", options["precision"], options["plugins"])().activation
-    around_zero = np.float32([-2, -1e-3, 0, 1e-3, 2])
-    if quantizer is None or not np.array_equal(quantizer(around_zero, None), [-1, -1, 1, 1, 1]):
+    if quantizer is None or not is_sign(quantizer):
         raise ConfigError(
             f"attack=exact needs activations of -1 and +1, got precision={options['precision']['name']}"
         )
@@ -66,5 +90,6 @@ def _check_exact(options: dict) -> None:
     keys = options["topology"]
     if not keys.get("binary_input") or keys.get("batch_normalization"):
         raise ConfigError(
-            "attack.solver=cp_sat needs topology.binary_input=true and topology.batch_normalization=false; use highs"
+            "attack.solver=cp_sat needs topology.binary_input=true and"
+            " topology.batch_normalization=false; use highs"
         )

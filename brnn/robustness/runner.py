@@ -1,7 +1,8 @@
-"""Running the members of an attack on batches of images."""
+"""Running the members of an attack."""
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,91 +11,132 @@ from brnn.attacks.batches import perturbed
 from brnn.config import groups
 from brnn.config.attack_options import members, sees_gradient
 from brnn.errors import ConfigError, NonFiniteError
+from brnn.robustness import trust
 from brnn.robustness.metrics import measure
-from brnn.robustness.nets import Nets
-from brnn.robustness.samples import Attacked, predicted
+from brnn.robustness.nets import Net, Nets
+from brnn.robustness.samples import Samples, predicted
 
-PLAIN = str.maketrans(" =", "-:")  # what a metric's name may hold
+METRIC_CHARACTERS = str.maketrans(" =", "-:")  # what MLflow allows in place of others
+CAUSE = re.compile(r"^\w+(Error|Exception): .*", re.MULTILINE)
 
 
 @dataclass
 class Report:
-    """What an attack came to; `curves` are points (x, robust accuracy) by what is varied."""
+    """The result of an attack.
 
-    victims: Attacked
+    Args:
+        samples: the clean images.
+        images: the perturbed ones, of the same shape.
+        predictions: the classes (n,) that the net gives to them.
+        targeted: whether the targets were to be reached.
+        metrics: all metrics by name; docs/reference/metrics.md lists them.
+        gradient_free_only: which images (n,) only members reached that do not see the gradient of
+            the net.
+        reasons: why not to trust the robust accuracy; None if it was not checked.
+        curves: by what is varied, points (value, robust accuracy).
+    """
+
+    samples: Samples
     images: np.ndarray
     predictions: np.ndarray
     targeted: bool
     metrics: dict[str, float]
-    blind: (
-        np.ndarray
-    )  # which images reach the goal only by members that do not see the net's gradient
-    reasons: list[str] | None = (
-        None  # not to trust the robust accuracy; None where it was not checked
-    )
+    gradient_free_only: np.ndarray
+    reasons: list[trust.Reason] | None = None
     curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
+    @property
+    def verdict(self) -> str:
+        """Whether the robust accuracy can be trusted, in one line; `not checked` if unknown."""
+        if self.reasons is None:
+            return "not checked"
+        return trust.verdict(self.reasons, self.metrics)
 
-def run_attack(all_nets: Nets, option: dict, victims: Attacked) -> Report:
-    """All members of an attack, each on the images that those before it left, and how many it broke of them all.
 
-    Those that see the net's gradient go first, so that what the others break tells how much it hides.
+def run_attack(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
+    """Run all members of an attack, each on the images that those before it did not break.
+
+    Members that see the gradient of the net go first, so that what the others break shows how much
+    the gradient hides.
+
+    Args:
+        nets: the net under attack.
+        option: a complete option of the group `attack`.
+        samples: the clean images.
+
+    Raises:
+        ConfigError: a member fails.
+        NonFiniteError: it returns pixels that are not finite.
+
+    Metrics:
+        {attack}/{member}/broke (share): images that a member of an ensemble broke and those before
+            it did not; targeted, images that reached their target
+        attack/queries (count): evaluations of the net per image, with or without a gradient
     """
-    net, seed = all_nets.through("trained"), all_nets.options["seed"]
-    targeted = option.get("targeted", False)
-    labels = victims.targets if targeted else victims.labels
-    images, classes, asked = victims.images.copy(), victims.classes.copy(), 0
-    left, blind = np.arange(len(labels)), np.zeros(len(labels), bool)
-    given = sorted(
-        members(option, all_nets.options["plugins"]).items(),
-        key=lambda one: _is_blind(all_nets, one[1]),
+    net, targeted = nets.through("trained"), option.get("targeted", False)
+    labels = samples.targets if targeted else samples.labels
+    images, classes, queries = samples.images.copy(), samples.predictions.copy(), 0
+    remaining, gradient_free_only = np.arange(len(labels)), np.zeros(len(labels), bool)
+    ordered = sorted(
+        members(option, nets.plugins).items(), key=lambda item: _is_gradient_free(nets, item[1])
     )
-    metrics = {f"{option['name']}/{name.translate(PLAIN)}/broke": 0.0 for name, _ in given}
-    for name, member in given:
-        if not len(left):
+    broke = dict.fromkeys((name for name, _ in ordered), 0.0)
+    for name, member in ordered:
+        if not len(remaining):
             break
-        looked = all_nets.through(member["estimator"], member["source"])
-        before = int(looked.asked.numpy())
-        attack = groups.function("attack", member, all_nets.options["plugins"])
-        what = f"{name} through {member['source'] or member['estimator']}"
-        try:
-            images[left] = perturbed(
-                attack, looked, victims.images[left], labels[left], seed, all_nets.tell, what
-            )
-        except (
-            tf.errors.OpError
-        ) as error:  # whose message has stacks of calls around that of another library
-            reason = re.search(r"^\w+(Error|Exception): .*", error.message, re.MULTILINE)
-            if not reason:
-                raise
-            raise ConfigError(f"attack={name} failed: {reason[0]}") from error
-        if not np.isfinite(images[left]).all():
-            raise NonFiniteError(f"attack={name} gave pixels that are not numbers")
-        asked += int(looked.asked.numpy()) - before
-        classes[left] = predicted(net.model, images[left])
-        reached = (classes[left] == labels[left]) == targeted
-        metrics[f"{option['name']}/{name.translate(PLAIN)}/broke"] = reached.sum() / len(labels)
-        blind[left[reached]] = _is_blind(all_nets, member)
-        left = left[~reached]
-    metrics = metrics if len(metrics) > 1 else {}
-    metrics |= measure("attack", victims, images, classes, targeted) | {
-        "attack/queries": asked / len(labels)
-    }
-    return Report(victims, images, classes, targeted, metrics, blind)
+        attacked = nets.through(member["estimator"], member["source"])
+        before = int(attacked.queries.numpy())
+        clean = samples.images[remaining]
+        images[remaining] = _perturbed(nets, attacked, name, member, clean, labels[remaining])
+        queries += int(attacked.queries.numpy()) - before
+        classes[remaining] = predicted(net.model, images[remaining])
+        reached = (classes[remaining] == labels[remaining]) == targeted
+        broke[name] = reached.sum() / len(labels)
+        gradient_free_only[remaining[reached]] = _is_gradient_free(nets, member)
+        remaining = remaining[~reached]
+    metrics = measure("attack", samples, images, classes, targeted)
+    metrics["attack/queries"] = queries / len(labels)
+    if len(broke) > 1:
+        prefix = groups.label(option)
+        shown = {name.translate(METRIC_CHARACTERS): share for name, share in broke.items()}
+        metrics = {f"{prefix}/{name}/broke": v for name, v in shown.items()} | metrics
+    return Report(samples, images, classes, targeted, metrics, gradient_free_only)
 
 
-def _is_blind(all_nets: Nets, member: dict) -> bool:
-    """Whether an attack does not see the gradient of the net itself, as the twin of a net in full precision is."""
-    itself = member["source"] == "twin" and all_nets.options["precision"]["name"] == "full"
-    plugins = all_nets.options["plugins"]
-    return not sees_gradient(member, plugins) or (member["source"] is not None and not itself)
-
-
-def noise(victims: Attacked, images: np.ndarray, clip: bool, seed: int) -> np.ndarray:
-    """The control: uniform noise, for each image of the L-inf norm of its adversarial perturbation."""
+def noise(samples: Samples, images: np.ndarray, clip: bool, seed: int) -> np.ndarray:
+    """Return the control: for each image uniform noise of the L-inf norm of its perturbation."""
     axes = tuple(range(1, images.ndim))
-    size = np.abs(images - victims.images).max(axis=axes, keepdims=True)
-    noisy = victims.images + size * (
-        2 * np.random.default_rng([seed, 2]).random(images.shape, "float32") - 1
-    )
+    size = np.abs(images - samples.images).max(axis=axes, keepdims=True)
+    draw = 2 * np.random.default_rng([seed, 2]).random(images.shape, "float32") - 1
+    noisy = samples.images + size * draw
     return noisy.clip(0, 1) if clip else noisy
+
+
+def _perturbed(
+    nets: Nets,
+    attacked: Net,
+    name: str,
+    member: dict[str, Any],
+    images: np.ndarray,
+    labels: np.ndarray,
+) -> np.ndarray:
+    """Return images under one member."""
+    attack = groups.function("attack", member, nets.plugins)
+    what = f"{name} through {member['source'] or member['estimator']}"
+    try:
+        result = perturbed(attack, attacked, images, labels, nets.seed, nets.on_progress, what)
+    except tf.errors.OpError as error:  # the message has stacks around that of another library
+        cause = CAUSE.search(error.message)
+        if not cause:
+            raise
+        raise ConfigError(f"attack={name} failed: {cause[0]}") from error
+    if not np.isfinite(result).all():
+        raise NonFiniteError(f"attack={name} returned pixels that are not finite")
+    return result
+
+
+def _is_gradient_free(nets: Nets, member: dict[str, Any]) -> bool:
+    """Return whether an attack does not see the gradient of the net itself."""
+    surrogate = member["source"] is not None
+    itself = member["source"] == "twin" and nets.full_precision
+    return not sees_gradient(member, nets.plugins) or (surrogate and not itself)

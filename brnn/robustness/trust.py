@@ -1,144 +1,250 @@
-"""Trust: whether a robust accuracy is one, or only what a weak attack left standing.
+"""Checks of whether a robust accuracy can be trusted, or the attack was only weak.
 
-Cheap attacks of known strength are run on some of the images. Where they break what the attack in question did not,
-or where they contradict one another, the number is not to be believed. The list is after Athalye et al. 2018
-(arXiv:1802.00420), Carlini et al. 2019 (arXiv:1902.06705), Pintor et al. 2022 (arXiv:2106.09947) and AutoAttack.
+Cheap attacks of known strength are run on some of the images. Where they break what the attack in
+question did not, or contradict one another, the number is not to be believed. Every check has a
+section in docs/explanation/trust.md: raised if, why, what to do.
+
+References:
+    Athalye et al. 2018, arXiv:1802.00420; Carlini et al. 2019, arXiv:1902.06705; Croce and Hein
+    2020, arXiv:2003.01690 (AutoAttack); Pintor et al. 2022, arXiv:2106.09947.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from brnn.attacks import blackbox
 from brnn.attacks.goals import Ball, Goal, ascend_until_reached
+from brnn.contracts import Array, Net
 
-IMAGES = 300  # on which the checks are made
+IMAGES = 300  # that are checked
 TOLERANCE = 0.02  # share of images; less may be chance
-ZERO_GRADIENTS = 0.01  # share of images from which the gradient is missing
+ZERO_GRADIENTS = 0.01  # share of images that may be without a gradient
+RANDOM_LOGITS = 1e-3  # difference between two calls, as a share of the largest logit
 STEPS = 20  # of the attacks that check
 STEP = 0.125  # their length, in units of epsilon
 DRAWS = 20  # of noise for each image
 QUERIES = 50  # of the attack by squares
 SLACK = 1e-5  # rounding, in units of the budget
+SHOWN = 3  # reasons in a verdict
+TRUSTED = "trusted: yes"
+PAGE = "docs/explanation/trust.md"
+
+FURTHER = {  # attacks that check: what a reason calls them, with its verb
+    "more_steps": f"{2 * STEPS} steps break",
+    "restarts": "two random starts break",
+    "temperature": "the cross-entropy of scaled logits breaks",
+    "identity": "the identity estimator breaks",
+    "squares": "random squares break",
+    "noise": "noise breaks",
+}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A reason not to trust a robust accuracy.
+
+    Args:
+        check: the check that raised it; with hyphens, its anchor in docs/explanation/trust.md.
+        text: one clause.
+        weakness: whether it shows that the attack is weak, so that the accuracy may be too high;
+            otherwise the number is no robust accuracy at all.
+    """
+
+    check: str
+    text: str
+    weakness: bool = True
 
 
 @dataclass(frozen=True)
 class Subject:
-    """An attack in question: the option, the images, what it made of them, and whether that broke them."""
+    """The attack in question, on n images.
 
-    option: dict
+    Args:
+        option: the complete option of the attack.
+        images: the clean images (n, *d).
+        labels: their classes (n,).
+        perturbed: the perturbed images (n, *d).
+        broken: which of them are not classified as their label (n,).
+        missed_at_end: which ones half of the iterations reach and all do not (n,).
+        gradient_free_only: which ones only members reach that do not see the gradient of the net.
+        identity: which ones the attack breaks through the identity estimator, if it was run.
+    """
+
+    option: dict[str, Any]
     images: np.ndarray
     labels: np.ndarray
     perturbed: np.ndarray
     broken: np.ndarray
-    silent: np.ndarray  # broken with fewer iterations, and not with all
-    blind: np.ndarray  # broken only by members of the attack that do not see the net's gradient
-    identity: (
-        np.ndarray | None
-    )  # broken by the same attack through the identity estimator, if it was run
+    missed_at_end: np.ndarray
+    gradient_free_only: np.ndarray
+    identity: np.ndarray | None
 
     @property
     def norm(self) -> str:
+        """The norm of the budget."""
         return self.option.get("norm", "l2" if self.option["name"] == "cw_l2" else "linf")
 
 
 def check(
-    net: Callable, looked: Callable, identity: Callable, subject: Subject, seed: int
-) -> tuple[dict[str, float], list[str]]:
-    """The metrics `trust/` and the reasons not to trust the attack; none if it can be trusted.
+    net: Net, attacked: Net, identity: Net, subject: Subject, seed: int
+) -> tuple[dict[str, float], list[Reason]]:
+    """Return the metrics of all checks, and the reasons not to trust the attack, if any.
 
-    `net` is what is attacked, `looked` the same with the backward pass of the attack, `identity` with that of the
-    identity estimator. A metric named as an attack is its own robust accuracy on these images.
+    Args:
+        net: the net under attack.
+        attacked: the same through the backward pass of the attack.
+        identity: the same through the identity estimator.
+        subject: the attack in question.
+        seed: decides every random choice.
+
+    Metrics:
+        trust/trusted (share): 1 if no check objects, else 0
+        trust/robust_accuracy (share): images that neither the attack nor any check of the same
+            budget breaks
+        trust/attack (share): robust accuracy under the attack in question, on these images
+        trust/clean (share): accuracy without an attack, on these images
+        trust/images (count): checked images
+        trust/noise (share): robust accuracy under 20 draws of noise of full size
+        trust/squares (share): robust accuracy under 50 random squares
+        trust/steps (share): robust accuracy under 20 steps of PGD from the image itself
+        trust/single_step (share): robust accuracy under one step of length epsilon
+        trust/more_steps (share): robust accuracy under 40 steps of half the length
+        trust/restarts (share): robust accuracy under 20 steps from either of two random starts
+        trust/temperature (share): robust accuracy under 20 steps on logits scaled to a margin of 1
+        trust/identity (share): robust accuracy under the attack in question, or 20 steps if it was
+            not run so, through the identity estimator
+        trust/half_epsilon (share): robust accuracy under 20 steps within half the budget
+        trust/double_epsilon (share): robust accuracy under 20 steps within twice the budget
+        trust/largest_epsilon (share): robust accuracy under 20 steps to any image
+        trust/zero_gradients (share): images at which the gradient of the cross-entropy is zero
+        trust/beyond_budget (share): perturbed images further away than allowed, or with pixels
+            outside [0, 1]
+        trust/random_logits (factor): largest difference between the logits of two calls, over the
+            largest logit
+        trust/missed_at_end (share): images that the attack breaks on the way, but not at its end
+        trust/gradient_free_only (share): images that only attacks without the gradient of the net
+            break, these checks included
+        trust/probabilities (share): 1 if the outputs are probabilities, else 0
     """
     logits, again = np.asarray(net(subject.images)), np.asarray(net(subject.images))
     clean = logits.argmax(axis=-1) == subject.labels
-    broken = _broken(net, looked, identity, subject, seed, logits)
-    values = {name: 1 - found.mean() for name, found in broken.items()}
+    broken = _broken(net, attacked, identity, subject, seed, logits)
+    values = {name: 1 - b.mean() for name, b in broken.items()}
     values |= {
         "clean": clean.mean(),
         "attack": 1 - subject.broken.mean(),
         "images": len(subject.images),
-        "zero_gradients": zero_gradients(looked, subject.images, subject.labels),
+        "zero_gradients": zero_gradients(attacked, subject.images, subject.labels),
         "beyond_budget": beyond_budget(subject),
         "random_logits": random_logits(logits, again),
-        "silent": subject.silent.mean(),
-        "blind": (subject.blind & ~broken["steps"]).mean(),
+        "missed_at_end": subject.missed_at_end.mean(),
+        "gradient_free_only": (subject.gradient_free_only & ~broken["steps"]).mean(),
         "probabilities": float(probabilities(logits)),
     }
-    missed = {name: (found & ~subject.broken).mean() for name, found in broken.items()}
-    reasons = [text for found, text in _rules(values, missed) if found]
-    every = np.any(
-        [subject.broken, *(found for name, found in broken.items() if "epsilon" not in name)],
-        axis=0,
-    )
-    values |= {"robust_accuracy": 1 - every.mean(), "trusted": float(not reasons)}
+    missed = {name: (b & ~subject.broken).mean() for name, b in broken.items()}
+    reasons = _reasons(values, missed)
+    within = [b for name, b in broken.items() if "epsilon" not in name]
+    together = np.any([subject.broken, *within], axis=0)
+    values |= {"robust_accuracy": 1 - together.mean(), "trusted": float(not reasons)}
     return {f"trust/{name}": float(value) for name, value in values.items()}, reasons
 
 
-def verdict(reasons: list[str]) -> str:
-    """One line: yes, or no and why, by the first three reasons."""
-    more = [f"and {len(reasons) - 3} more"] if len(reasons) > 3 else []
-    return "no, because " + "; ".join(reasons[:3] + more) if reasons else "yes"
+def verdict(reasons: list[Reason], metrics: dict[str, float]) -> str:
+    """Return one line: `trusted: yes`, or what is wrong, by the first three reasons.
+
+    Args:
+        reasons: of `check`, or of a solver.
+        metrics: those of `check`, if a reason is about weakness.
+    """
+    if not reasons:
+        return TRUSTED
+    reasons = sorted(reasons, key=lambda reason: reason.weakness)
+    more = [f"and {len(reasons) - SHOWN} more"] if len(reasons) > SHOWN else []
+    details = "; ".join([reason.text for reason in reasons[:SHOWN]] + more)
+    address = f"{PAGE}#{reasons[0].check.replace('_', '-')}"
+    if not reasons[0].weakness:
+        return f"not trusted: {details}; see {address}"
+    claimed, limit = (number(metrics[f"trust/{name}"]) for name in ("attack", "robust_accuracy"))
+    bound = f"may be below {claimed}" if limit == claimed else f"is at most {limit}, not {claimed}"
+    return f"attack too weak: robust accuracy {bound} ({details}); see {address}"
 
 
-def zero_gradients(net: Callable, images, labels) -> float:
-    """The share of images at which the gradient of the cross-entropy is zero, or missing."""
+def number(share: float) -> str:
+    """Return a share in at most three decimals."""
+    return f"{round(share, 3):g}"
+
+
+def zero_gradients(net: Net, images: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of images at which the gradient of the cross-entropy is zero or missing."""
     gradient, _, _ = Goal(net, tf.constant(labels), targeted=False).gradient(tf.constant(images))
     return float(np.mean(~np.any(gradient.numpy().reshape(len(images), -1), axis=1)))
 
 
 def beyond_budget(subject: Subject) -> float:
-    """The share of perturbed images that are further from theirs than allowed, or have pixels beyond [0, 1]."""
+    """Return the share of perturbed images beyond the budget, or with pixels outside [0, 1]."""
     change = (subject.perturbed - subject.images).reshape(len(subject.images), -1)
     size = np.abs(change).max(axis=1) if subject.norm == "linf" else np.linalg.norm(change, axis=1)
     pixels = subject.perturbed.reshape(len(change), -1)
     outside = np.any((pixels < 0) | (pixels > 1), axis=1) & subject.option.get("clip", True)
-    within = size <= budget(subject.option) * (1 + SLACK) + SLACK  # false for what is not a number
+    within = size <= budget(subject.option) * (1 + SLACK) + SLACK  # false for NaN
     return float(np.mean(outside | ~within))
 
 
-def budget(option: dict) -> float:
-    """The distance that an attack may go: epsilon, or as often as it has iterations, where nothing is projected."""
+def budget(option: dict[str, Any]) -> float:
+    """Return the distance that an attack may go: epsilon, times its iterations if none projects."""
     return option["epsilon"] * (option["iterations"] if option["name"] == "fgsm" else 1)
 
 
 def random_logits(first: np.ndarray, second: np.ndarray) -> float:
-    """The largest difference between the logits `(images, classes)` of two calls, over their largest value."""
+    """Return the largest difference between two calls' logits (n, C), over the largest logit."""
     return float(np.abs(first - second).max() / max(np.abs(first).max(), 1e-12))
 
 
 def probabilities(outputs: np.ndarray) -> bool:
-    """Whether outputs `(images, classes)` are probabilities, of which the cross-entropy has little gradient."""
+    """Return whether outputs (n, C) are probabilities, whose cross-entropy has little gradient."""
     return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=-1), 1, atol=1e-4))
 
 
-def _broken(net, looked, identity, subject, seed, logits) -> dict[str, np.ndarray]:
-    """Which images each of the checking attacks breaks; all are untargeted and in the pixels' range."""
+def _broken(
+    net: Net, attacked: Net, identity: Net, subject: Subject, seed: int, logits: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return which images (n,) each attack breaks; all are untargeted and keep pixels in [0, 1]."""
     x, labels, norm = tf.constant(subject.images), tf.constant(subject.labels), subject.norm
     limit = budget(subject.option)
     everything = 1.0 if norm == "linf" else float(np.sqrt(np.prod(x.shape[1:])))
     *_, second, first = np.sort(logits, axis=-1).T
-    soft, one = np.maximum(first - second, 1e-3), np.ones(len(logits))
-    plain = _probe(looked, norm)
+    margins, ones = np.maximum(first - second, 1e-3), np.ones(len(logits))
+    plain = _probe(attacked, norm)
 
-    def run(probe, epsilon=limit, step=STEP, steps=STEPS, jitter=0.0, temperature=one, number=0):
+    def run(
+        probe: Callable,
+        epsilon: float = limit,
+        step: float = STEP,
+        steps: int = STEPS,
+        jitter: float = 0.0,
+        temperature: np.ndarray = ones,
+        number: int = 0,
+    ) -> np.ndarray:
         floats = [tf.constant(value, tf.float32) for value in (epsilon, step, jitter, temperature)]
         return probe(x, labels, tf.constant([seed, number]), *floats, tf.constant(steps)).numpy()
 
-    def blindly(attack, **keys):
-        return _blind(attack, net, **keys)(x, labels, tf.constant([seed, 0])).numpy()
+    def run_gradient_free(attack: Callable, **keys: Any) -> np.ndarray:
+        probe = _gradient_free_probe(attack, net, epsilon=limit, norm=norm, **keys)
+        return probe(x, labels, tf.constant([seed, 0])).numpy()
 
     return {
-        "noise": blindly(blackbox.noise, epsilon=limit, norm=norm, draws=DRAWS),
-        "squares": blindly(blackbox.square, epsilon=limit, norm=norm, queries=QUERIES, share=0.8),
+        "noise": run_gradient_free(blackbox.noise, draws=DRAWS),
+        "squares": run_gradient_free(blackbox.square, queries=QUERIES, share=0.8),
         "single_step": run(plain, step=1.0, steps=1),
         "steps": run(plain),
         "more_steps": run(plain, steps=2 * STEPS, step=STEP / 2),
         "restarts": run(plain, jitter=1.0, number=1) | run(plain, jitter=1.0, number=2),
-        "temperature": run(plain, temperature=soft),
+        "temperature": run(plain, temperature=margins),
         "identity": run(_probe(identity, norm)) if subject.identity is None else subject.identity,
         "half_epsilon": run(plain, epsilon=limit / 2),
         "double_epsilon": run(plain, epsilon=min(2 * limit, everything)),
@@ -147,11 +253,24 @@ def _broken(net, looked, identity, subject, seed, logits) -> dict[str, np.ndarra
 
 
 @lru_cache(maxsize=16)
-def _probe(net, norm) -> Callable:
-    """PGD, compiled once for all its budgets, steps, starts and temperatures; gives whether each image is broken."""
+def _probe(net: Net, norm: str) -> Callable:
+    """Return PGD, compiled once for all budgets, steps, starts and temperatures.
+
+    It gives whether each image is broken (n,). `jitter` is the share of the way from the image to a
+    random point of the ball where it starts.
+    """
 
     @partial(tf.function, autograph=False)
-    def run(x, labels, numbers, epsilon, step, jitter, temperature, steps):
+    def run(
+        x: Array,
+        labels: Array,
+        numbers: Array,
+        epsilon: Array,
+        step: Array,
+        jitter: Array,
+        temperature: Array,
+        steps: Array,
+    ) -> Array:
         goal, ball = Goal(net, labels, False, "cross_entropy", temperature), Ball(x, epsilon, norm)
         start = x + jitter * (ball.random(numbers) - x)
         return goal.reached(net(ascend_until_reached(goal, ball, start, step, steps)))
@@ -160,73 +279,88 @@ def _probe(net, norm) -> Callable:
 
 
 @lru_cache(maxsize=16)
-def _blind(attack, net, **keys) -> Callable:
-    """An attack without gradients, compiled; gives whether each image is broken."""
+def _gradient_free_probe(attack: Callable, net: Net, **keys: Any) -> Callable:
+    """Return an attack without gradients, compiled; it gives whether each image is broken (n,)."""
 
     @partial(tf.function, autograph=False)
-    def run(x, labels, numbers):
-        return Goal(net, labels, targeted=False).reached(
-            net(attack(net, x, labels, numbers, targeted=False, **keys))
-        )
+    def run(x: Array, labels: Array, numbers: Array) -> Array:
+        moved = attack(net, x, labels, numbers, targeted=False, **keys)
+        return Goal(net, labels, targeted=False).reached(net(moved))
 
     return run
 
 
-def _rules(values, missed) -> list[tuple[bool, str]]:
-    """Each check: whether it found something, and what."""
-    attack, clean = values["attack"], values["clean"]
-    further = {
-        "more_steps": f"{2 * STEPS} steps",
-        "restarts": "two random starts",
-        "temperature": "the cross-entropy of scaled logits",
-        "identity": "looking through the identity estimator",
-        "squares": "random squares without a gradient",
-        "noise": "noise",
-    }
-    falls = (
-        values["half_epsilon"] + TOLERANCE
-        >= values["steps"]
-        >= values["double_epsilon"] - TOLERANCE
-    )
-    weak = values["noise"] <= attack and values["noise"] < clean - TOLERANCE
-    survivors = values["largest_epsilon"]
-    return [
-        (
-            values["zero_gradients"] > ZERO_GRADIENTS,
-            f"{values['zero_gradients']:.3f} of the images have no gradient",
-        ),
-        (
-            weak,
-            f"noise is as strong (robust accuracy {values['noise']:.3f}) as the attack ({attack:.3f})",
-        ),
-        *(
-            (
-                missed.get(name, 0) > TOLERANCE,
-                f"{words} would break a further {missed.get(name, 0):.3f}",
-            )
-            for name, words in sorted(further.items(), key=lambda one: -missed.get(one[0], 0))
-        ),
-        (
-            values["single_step"] < values["steps"] - TOLERANCE,
-            f"a single step ({values['single_step']:.3f}) is stronger than {STEPS} ({values['steps']:.3f})",
-        ),
-        (not falls, "the robust accuracy does not fall with epsilon"),
-        (survivors > 0, f"{survivors:.3f} of the images survive the largest epsilon"),
-        (
-            values["blind"] > TOLERANCE,
-            f"{values['blind']:.3f} of the images break only without the net's own gradient",
-        ),
-        (
-            values["silent"] > 0,
-            f"{values['silent']:.3f} of the images are broken on the way, but not at its end",
-        ),
-        (
+def _reasons(values: dict[str, float], missed: dict[str, float]) -> list[Reason]:
+    """Return what the checks object to.
+
+    Args:
+        values: the metrics without `trust/`.
+        missed: by attack, the share of images that it breaks and the attack in question does not.
+    """
+    weak = _weaknesses(values, missed) if values["attack"] > 0 else []  # 0 cannot be too high
+    invalid = {
+        "beyond_budget": (
             values["beyond_budget"] > 0,
-            f"{values['beyond_budget']:.3f} of the images are beyond the budget",
+            f"{number(values['beyond_budget'])} of the images are beyond the budget",
         ),
-        (
-            values["random_logits"] > 1e-3,
+        "random_logits": (
+            values["random_logits"] > RANDOM_LOGITS,
             f"the logits differ by {values['random_logits']:.3g} from call to call",
         ),
-        (bool(values["probabilities"]), "the outputs are probabilities, not logits"),
+        "probabilities": (
+            bool(values["probabilities"]),
+            "the outputs are probabilities, not logits",
+        ),
+    }
+    wrong = [Reason(name, text, weakness=False) for name, (raised, text) in invalid.items() if raised]
+    return weak + wrong
+
+
+def _weaknesses(values: dict[str, float], missed: dict[str, float]) -> list[Reason]:
+    """Return what shows that the attack is weak, what breaks further images first."""
+    raised = [
+        Reason(name, f"{FURTHER[name]} a further {number(share)}")
+        for name, share in sorted(missed.items(), key=lambda item: -item[1])
+        if name in FURTHER and share > TOLERANCE
+    ]
+    return raised + [Reason(name, text) for name, found, text in _contradictions(values) if found]
+
+
+def _contradictions(values: dict[str, float]) -> list[tuple[str, bool, str]]:
+    """Return each check of one number against another: its name, whether it objects, and why."""
+    noise, attack, steps = values["noise"], values["attack"], values["steps"]
+    single, double = values["single_step"], values["double_epsilon"]
+    falls = values["half_epsilon"] + TOLERANCE >= steps >= double - TOLERANCE
+    return [
+        (
+            "zero_gradients",
+            values["zero_gradients"] > ZERO_GRADIENTS,
+            f"{number(values['zero_gradients'])} of the images have no gradient",
+        ),
+        (
+            "noise",
+            noise <= attack and noise < values["clean"] - TOLERANCE,
+            f"noise alone leaves {number(noise)}, the attack {number(attack)}",
+        ),
+        (
+            "single_step",
+            single < steps - TOLERANCE,
+            f"a single step leaves {number(single)}, {STEPS} steps {number(steps)}",
+        ),
+        ("epsilon", not falls, "the robust accuracy does not fall with epsilon"),
+        (
+            "largest_epsilon",
+            values["largest_epsilon"] > 0,
+            f"{number(values['largest_epsilon'])} of the images survive the largest epsilon",
+        ),
+        (
+            "gradient_free_only",
+            values["gradient_free_only"] > TOLERANCE,
+            f"{number(values['gradient_free_only'])} of the images break only without the gradient",
+        ),
+        (
+            "missed_at_end",
+            values["missed_at_end"] > 0,
+            f"{number(values['missed_at_end'])} of the images break on the way, but not at the end",
+        ),
     ]
