@@ -80,7 +80,8 @@ def square(
     goal, shape = Goal(net, labels, targeted, "margin"), x.shape
     images = tf.reshape(x, squares.as_image(shape))
     ball = Ball(images, epsilon, norm)
-    sides = tf.constant(squares.side_lengths(queries, share, *images.shape[1:3], norm))
+    _, height, width, _ = images.shape
+    sides = tf.constant(squares.side_lengths(queries, share, height, width, norm))
 
     def evaluated(images):
         logits = net(tf.reshape(images, (-1, *shape[1:])))

@@ -7,7 +7,6 @@ function; its `preset` is its file name.
 """
 
 import importlib
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -104,7 +103,7 @@ def locate(group: str, name: object, plugins: list[str]) -> tuple[str, str]:
     )
 
 
-def function(group: str, option: dict[str, Any], plugins: list[str]) -> Callable[..., Any]:
+def function(group: str, option: dict[str, Any], plugins: list[str]) -> partial[Any]:
     """Return the function of an option, with the option's keys bound as its arguments."""
     module, name = locate(group, option["name"], plugins)
     own = signatures.parameters(module, name)

@@ -36,9 +36,7 @@ class Units:
         return row, float(weights @ self.shift)
 
 
-def interval(
-    kernel: np.ndarray, bias: np.ndarray, units: Units
-) -> tuple[np.ndarray, np.ndarray]:
+def interval(kernel: np.ndarray, bias: np.ndarray, units: Units) -> tuple[np.ndarray, np.ndarray]:
     """Return lower and upper bounds (m,) on units @ kernel + bias."""
     positive, negative = np.maximum(kernel, 0), np.minimum(kernel, 0)
     low = units.low @ positive + units.high @ negative + bias

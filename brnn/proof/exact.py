@@ -89,7 +89,7 @@ def _solve_cp_sat(program: Program, seconds: float) -> tuple[str, np.ndarray | N
     rows = [{i: round(value) for i, value in row.items()} for row in program.rows]
     least = [round(value) for value in program.least]
     status, values = cp_sat.solve(low, high, rows, least, seconds)
-    return status, None if values is None else np.float64(values)
+    return status, None if values is None else np.array(values, "float64")
 
 
 def _image(values: np.ndarray, one_bit: bool, x: np.ndarray, epsilon: float) -> np.ndarray:

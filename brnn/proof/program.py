@@ -63,7 +63,7 @@ def build_program(
     """
     low, high = np.maximum(x - epsilon, 0), np.minimum(x + epsilon, 1)
     if one_bit:
-        low, high = (np.float64(bound >= BIT) for bound in (low, high))
+        low, high = ((bound >= BIT).astype("float64") for bound in (low, high))
     integer = one_bit and all(
         np.all(values == np.round(values)) for layer in layers for values in layer
     )

@@ -8,7 +8,7 @@ from brnn.errors import ConfigError
 from brnn.quantization.layers import QuantActivation
 
 BIT = 0.5  # pixels from here on are 1 to a net with one-bit inputs
-AROUND_ZERO = np.float32([-2, -1e-3, 0, 1e-3, 2])
+AROUND_ZERO = np.array([-2, -1e-3, 0, 1e-3, 2], "float32")
 
 Layers = list[tuple[np.ndarray, np.ndarray]]
 
@@ -27,8 +27,8 @@ def read(model: keras.Model) -> tuple[bool, Layers]:
     one_bit = False
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dense) and layer.activation is keras.activations.linear:
-            kernel, bias = map(np.float64, layer.get_weights())
-            layers.append((kernel, bias))
+            kernel, bias = layer.get_weights()
+            layers.append((kernel.astype("float64"), bias.astype("float64")))
         elif isinstance(layer, keras.layers.BatchNormalization):
             layers[-1] = _folded(*layers[-1], layer)
         elif isinstance(layer, QuantActivation) and layer.name == "binary_input":
@@ -49,7 +49,7 @@ def is_sign(quantizer: Quantizer) -> bool:
 def _folded(
     kernel: np.ndarray, bias: np.ndarray, layer: keras.layers.BatchNormalization
 ) -> tuple[np.ndarray, np.ndarray]:
-    gamma, beta, mean, variance = map(np.float64, layer.get_weights())
+    gamma, beta, mean, variance = (v.astype("float64") for v in layer.get_weights())
     scale = gamma / np.sqrt(variance + layer.epsilon)
     return kernel * scale, (bias - mean) * scale + beta
 

@@ -38,9 +38,7 @@ def certify(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
     """
     net = nets.through("identity")
     attempts = {name: _attempt(nets, name, option["epsilon"], samples) for name in ATTACKS}
-    broken = {
-        name: predicted(net, images) != samples.labels for name, images in attempts.items()
-    }
+    broken = {name: predicted(net, images) != samples.labels for name, images in attempts.items()}
     verdicts = _verdicts(nets, option, samples, attempts[ATTACKS[0]])
     images = np.stack(
         [x if v.image is None else v.image for x, v in zip(samples.images, verdicts, strict=True)]

@@ -1,7 +1,7 @@
 """The nets of a model that has no configuration."""
 
 from collections.abc import Callable
-from functools import cached_property
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,11 +27,9 @@ class ModelNets:
         on_progress: called while an attack runs.
     """
 
-    plugins: list[str] = []
-
     def __init__(
         self,
-        net: Callable[[Array], Array],
+        net: Any,
         example: np.ndarray,
         twin: Callable[[Array], Array] | None,
         seed: int,
@@ -41,14 +39,12 @@ class ModelNets:
         self.example = example
         self.twin = twin
         self.seed = seed
+        self.plugins: list[str] = []
         self.on_progress = on_progress
+        self.quantized = bool(_activations(net, example))
+        weights_quantized = isinstance(net, QuantManager) and any(net.rules)
+        self.full_precision = not (self.quantized or weights_quantized)
         self._nets: dict[tuple[str, str | None], Net] = {}
-
-    @cached_property
-    def full_precision(self) -> bool:
-        """Whether nothing of the net is quantized, as far as its activations and rules show."""
-        rules = self.net.rules if isinstance(self.net, QuantManager) else []
-        return not any(rules) and not _activations(self.net, self.example)
 
     def through(self, estimator: str, source: str | None = None) -> Net:
         """Return the net with a backward pass of choice, or its twin; see `Nets`.
@@ -70,13 +66,14 @@ class ModelNets:
                     f"attack.source={source} needs a run; without one only twin=<a model> is valid"
                 )
             return self.twin
-        manager = self.net if isinstance(self.net, QuantManager) else None
-        model = manager.model if manager else self.net
-        if estimator == "trained" or not _activations(self.net, self.example):
+        if estimator == "trained" or not self.quantized:
             return self.net
         option = groups.option("estimator", estimator)
         backward = groups.function("estimator", option, [])
-        weights = manager.weights() if manager else model.get_weights()
+        if isinstance(self.net, QuantManager):
+            model, weights = self.net.model, self.net.weights()
+        else:
+            model, weights = self.net, self.net.get_weights()
         return _with_estimator(model, weights, backward, self.example)
 
 

@@ -100,7 +100,7 @@ class RunNets:
         key = (estimator, source)
         if key not in self._leases:
             self._leases[key] = self._leased(*key)
-        return self._leases[key].lent
+        return self._leases[key].value
 
     def _leased(self, estimator: str, source: str | None) -> Lease:
         options, weights = self.options, self.weights
@@ -110,7 +110,7 @@ class RunNets:
         shape = json.dumps({key: options[key] for key in SHAPES})
         lease = _nets(shape, task, estimator, source)
         try:
-            lease.lent.model.set_weights(weights)
+            lease.value.model.set_weights(weights)
         except ValueError as error:
             raise ConfigError(
                 f"attack.source={source} does not fit inputs of {task.shape}: {error}"

@@ -312,7 +312,9 @@ def _reasons(values: dict[str, float], missed: dict[str, float]) -> list[Reason]
             "the outputs are probabilities, not logits",
         ),
     }
-    wrong = [Reason(name, text, weakness=False) for name, (raised, text) in invalid.items() if raised]
+    wrong = [
+        Reason(name, text, weakness=False) for name, (raised, text) in invalid.items() if raised
+    ]
     return weak + wrong
 
 

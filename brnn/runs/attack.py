@@ -2,7 +2,9 @@
 
 from brnn.config import groups
 from brnn.config.signatures import parameters
-from brnn.robustness import artifacts, evaluate, nets, trust
+from brnn.robustness import artifacts
+from brnn.robustness.evaluate import evaluate
+from brnn.robustness.nets import RunNets
 from brnn.runs.plan import RunPlan
 from brnn.runs.report import show_verdict
 from brnn.terminal import lines, progress
@@ -29,12 +31,13 @@ def attack(
         return {}
     keys = {key: option[key] for key in parameters(*groups.SHARED["attack"])}
     with progress.attack_progress(plan.name) as on_progress:
-        subject = nets.Nets(options, plan.data, program.manager.weights(), store.net, on_progress)
-        report = evaluate.evaluate(subject, option, **keys)
+        weights = program.manager.weights()
+        nets = RunNets(options, plan.data, weights, store.net, on_progress)
+        report = evaluate(nets, option, **keys)
     if report.reasons is not None:
-        verdict = trust.verdict(report.reasons)
-        tracked.tag({"trusted": verdict})
-        show_verdict(verdict, plan.name if job else "")
+        tag = report.verdict.removeprefix("trusted: ")
+        tracked.tag({"trusted": tag})
+        show_verdict(tag, plan.name if job else "")
     for path, content in artifacts.files(report, option["name"]).items():
         tracked.file(content, path)
     for key, points in report.curves.items():
@@ -42,7 +45,15 @@ def attack(
     return report.metrics
 
 
-def _log_curve(key, points, tracked):
+def _log_curve(key: str, points: list[tuple[float, float]], tracked: Run) -> None:
+    """Log and print a curve, with the number of the point as the step.
+
+    Metrics:
+        curve/epsilon (pixels): budgets of the curve over epsilon
+        curve/robust_accuracy_by_epsilon (share): robust accuracy within these budgets
+        curve/iterations (count): iterations of the curve over iterations
+        curve/robust_accuracy_by_iterations (share): robust accuracy after these iterations
+    """
     if points:
         shown = ", ".join(f"{accuracy:.4f} at {value:g}" for value, accuracy in points)
         lines.note(f"robust accuracy by {key}: {shown}")

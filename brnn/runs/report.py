@@ -13,8 +13,13 @@ def show_results(name: str, metrics: dict[str, float], store: Store, run_id: str
 
 
 def show_verdict(verdict: str, job: str) -> None:
-    """Print whether a robust accuracy can be trusted; `job` names the run within a sweep."""
-    text = verdict if verdict.startswith("attack") else f"trusted: {verdict}"
+    """Print whether a robust accuracy can be trusted.
+
+    Args:
+        verdict: the tag `trusted` of the run: `yes`, or a sentence with what is wrong.
+        job: the name of the run in a sweep, else empty.
+    """
+    text = "trusted: yes" if verdict == "yes" else verdict
     lines.verdict(f"{job}  {text}".lstrip(), verdict == "yes")
 
 

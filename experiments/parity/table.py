@@ -5,7 +5,7 @@ from statistics import mean, stdev
 
 from experiments.runs import finished
 
-# accuracy: mean and standard deviation of the original, in [0, 1]; FGSM, one iteration of 0.1: tricked, broke
+# accuracy: mean and standard deviation of the original, in [0, 1]; FGSM, one iteration of 0.1: success rate, broke
 REFERENCE = {
     ("simple", "full", "identity"): ((0.968, 0.001), (0.777, 0.965)),
     ("simple", "binaryconnect", "identity"): ((0.906, 0.022), (0.136, 0.346)),
@@ -18,8 +18,14 @@ REFERENCE = {
     ("deep", "binarynet", "ste"): ((0.100, 0.014), None),
     ("deep", "binarynet", "chernoff"): ((0.821, 0.024), None),
 }
-COLUMNS = ("test/accuracy", "attack/tricked", "attack/broke", "attack_identity/tricked", "attack_identity/broke",
-           "attack_noise/broke")  # fmt: skip
+COLUMNS = (
+    "test/accuracy",
+    "attack/success_rate",
+    "attack/broke",
+    "attack_identity/success_rate",
+    "attack_identity/broke",
+    "attack_noise/broke",
+)
 
 
 def main(uri: str, experiment: str) -> None:
@@ -28,7 +34,7 @@ def main(uri: str, experiment: str) -> None:
     print(
         "| topology | precision | estimator | n | "
         + " | ".join(COLUMNS)
-        + " | original: accuracy | tricked / broke |"
+        + " | original: accuracy | success rate / broke |"
     )
     print("|---" * (len(COLUMNS) + 6) + "|")
     for names, (accuracy, fgsm) in REFERENCE.items():

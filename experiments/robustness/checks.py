@@ -1,4 +1,4 @@
-"""How often each check of `brnn.trust` fires: on plain float nets, and on nets that mask something.
+"""How often each check of `brnn.robustness.trust` fires: on plain float nets, and on nets that mask something.
 
 Command    python -m experiments.robustness.checks [seeds]; MNIST as of `dataset=mnist`, 300 images of each seed
 Output     Markdown: of how many seeds a reason was given, for PGD of 40 steps at epsilon 0.1
@@ -15,14 +15,14 @@ import tensorflow as tf
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-import brnn.__main__  # noqa: F401 (puts the sweeper where Hydra finds it)
+import brnn.cli.train  # noqa: F401 (puts the sweeper where Hydra finds it)
 from brnn import paths
+from brnn.attacks.batches import perturbed
 from brnn.config import groups
 from brnn.data.pixels import to_pixels
 from brnn.nets import models
 from brnn.nets.task import task_of
 from brnn.robustness import trust
-from brnn.robustness.runner import perturbed
 from brnn.training import build
 
 
@@ -69,15 +69,14 @@ def trained(options: dict, data) -> tuple[keras.Model, keras.Model]:
 
 def reasons(net, identity, x, labels, seed: int) -> set[str]:
     """What the checks say of PGD on a net, without the numbers."""
-    own = {key: value for key, value in groups.option("attack", "pgd").items() if key != "defaults"}
-    option = own | {"source": None}
+    option = groups.option("attack", "pgd") | {"source": None}
     moved = perturbed(groups.function("attack", option, []), net, x, labels, seed)
     broken = np.argmax(net(moved), -1) != labels
     nothing = np.zeros(len(x), bool)
     subject = trust.Subject(option, x, labels, moved, broken, nothing, nothing, None)
     return {
-        re.sub(r"\d+(\.\d+)?", "#", text)
-        for text in trust.check(net, net, identity, subject, seed)[1]
+        re.sub(r"\d+(\.\d+)?", "#", reason.text)
+        for reason in trust.check(net, net, identity, subject, seed)[1]
     }
 
 

@@ -3,12 +3,15 @@
 Command    python -m experiments.robustness.table [store] [experiment] [parameters that tell the kinds of runs apart]
 """
 
+import re
 import sys
 from collections import defaultdict
 from statistics import mean, stdev
 
 from experiments.robustness.curves import points
 from experiments.runs import finished
+
+FIRST_REASON = re.compile(r"(?:not trusted: |\()(.+?)[;)]")  # of a verdict
 
 
 def main(uri: str, experiment: str, keys: list[str]) -> None:
@@ -36,11 +39,7 @@ def main(uri: str, experiment: str, keys: list[str]) -> None:
         verdicts = [run.data.tags.get("trusted", "not checked") for run in chosen]
         yes = f"{verdicts.count('yes')} of {len(verdicts)}"
         reason = next(
-            (
-                text.removeprefix("no, because ").split(";")[0]
-                for text in verdicts
-                if text.startswith("no")
-            ),
+            (FIRST_REASON.search(text)[1] for text in verdicts if FIRST_REASON.search(text)),
             "",
         )
         print("| " + " | ".join([*names, str(len(chosen)), *columns, curve, yes, reason]) + " |")

@@ -1,4 +1,4 @@
-"""Exact robustness: the verdicts are those of trying everything, and no attack breaks a certified image."""
+"""Exact robustness: verdicts are those of exhaustive search, and nothing breaks a certified image."""
 
 import importlib.util
 import itertools
@@ -36,9 +36,8 @@ def net(seed, pixels=6, widths=(5,), one_bit=True, batch_normalization=False, cl
         return QuantActivation(partial(quantizers.binary, scale=1.0), estimators.identity, fan_in)
 
     keys = KEYS | {"binary_input": one_bit, "batch_normalization": batch_normalization}
-    model = dense.simple(
-        Task((pixels,), classes), activate, width=widths[0], depth=len(widths), **keys
-    )
+    keys |= {"first_width": None, "width": widths[0], "depth": len(widths)}
+    model = dense.dense(Task((pixels,), classes), activate, **keys)
     rng = np.random.default_rng(seed)
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dense):
@@ -71,16 +70,16 @@ def everything(x, epsilon):
 @pytest.mark.parametrize("widths", [(5,), (4, 4)])
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([0.05, 0.2, 0.4]))
-def test_verdict_is_that_of_trying_everything(solver, widths, seed, epsilon):
+def test_verdict_is_that_of_exhaustive_search(solver, widths, seed, epsilon):
     model = net(seed, widths=widths)
     x = np.random.default_rng(seed).uniform(size=6).astype("float32")
     label = int(np.argmax(model(x[None])[0]))
-    found = exact(model, x, label, None, epsilon=epsilon, solver=solver, seconds=20.0)
+    verdict = exact(model, x, label, None, epsilon=epsilon, solver=solver, seconds=20.0)
     classes = np.argmax(model(everything(x, epsilon)), -1)
-    assert found.status == (cp_sat.BROKEN if (classes != label).any() else cp_sat.CERTIFIED)
-    if found.status == cp_sat.BROKEN:
-        assert np.argmax(model(found.image[None])[0]) != label
-        assert np.abs(found.image - x).max() <= epsilon + 1e-6
+    assert verdict.status == (cp_sat.BROKEN if (classes != label).any() else cp_sat.CERTIFIED)
+    if verdict.status == cp_sat.BROKEN:
+        assert np.argmax(model(verdict.image[None])[0]) != label
+        assert np.abs(verdict.image - x).max() <= epsilon + 1e-6
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -92,20 +91,20 @@ def test_no_random_image_breaks_a_certified_one_with_grey_pixels(seed, batch_nor
     for epsilon in (0.02, 0.3):
         x = rng.uniform(size=8).astype("float32")
         label = int(np.argmax(model(x[None])[0]))
-        found = exact(model, x, label, None, epsilon=epsilon, solver="highs", seconds=20.0)
-        near = np.clip(x + rng.uniform(-epsilon, epsilon, (3000, 8)), 0, 1).astype("float32")
-        broken = (np.argmax(model(near), -1) != label).any()
-        assert not (broken and found.status == cp_sat.CERTIFIED)
-        statuses.add(found.status)
+        verdict = exact(model, x, label, None, epsilon=epsilon, solver="highs", seconds=20.0)
+        images = np.clip(x + rng.uniform(-epsilon, epsilon, (3000, 8)), 0, 1).astype("float32")
+        broken = (np.argmax(model(images), -1) != label).any()
+        assert not (broken and verdict.status == cp_sat.CERTIFIED)
+        statuses.add(verdict.status)
     assert statuses <= {cp_sat.CERTIFIED, cp_sat.BROKEN, cp_sat.UNKNOWN}
 
 
 def test_an_image_that_is_wrong_already_is_broken_by_itself():
     model, x = net(0), np.full(6, 0.3, "float32")
     label = int(np.argmin(model(x[None])[0]))
-    found = exact(model, x, label, None, epsilon=0.1, solver="highs", seconds=1.0)
-    assert found.status == cp_sat.BROKEN
-    np.testing.assert_array_equal(found.image, x)
+    verdict = exact(model, x, label, None, epsilon=0.1, solver="highs", seconds=1.0)
+    assert verdict.status == cp_sat.BROKEN
+    np.testing.assert_array_equal(verdict.image, x)
 
 
 def test_bits_far_from_flipping_are_certified_without_a_solver():
@@ -132,8 +131,7 @@ def test_equal_logits_count_for_the_first_class():
 
 
 def test_real_activations_are_refused():
-    model = dense.simple(
-        Task((4,), 2), lambda name, _: keras.layers.Activation(name), width=3, depth=1, **KEYS
-    )
+    keys = KEYS | {"first_width": None, "width": 3, "depth": 1}
+    model = dense.dense(Task((4,), 2), lambda name, _: keras.layers.Activation(name), **keys)
     with pytest.raises(ConfigError, match="needs dense layers and binary activations"):
         reading.read(model)
