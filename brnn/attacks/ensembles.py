@@ -78,7 +78,7 @@ def suite(
         axis.
     """
     budget = {"epsilon": epsilon, "norm": norm, "targeted": targeted}
-    result = {}
+    result: Members = {}
     for text in members:
         name, _, changes = text.partition(" ")
         if name == "adaptive":

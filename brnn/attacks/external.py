@@ -5,32 +5,11 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+from brnn.attacks.toolbox import evasion_attack
 from brnn.config.ranges import Positive
-from brnn.errors import ConfigError, did_you_mean, require
 
 SEES_GRADIENT = True  # counted so for every class of ART, whose requirements do not state it
 BATCH = 1000  # of ART's attacks; its default of 32 is many times slower
-
-
-def evasion_attack(method: str) -> type:
-    """Return a class of evasion attacks of the Adversarial Robustness Toolbox by its name.
-
-    Raises:
-        ConfigError: ART is not installed, or has no such attack.
-    """
-    require("art", "attack=art", "attacks")
-    from art.attacks import EvasionAttack, evasion
-
-    valid = sorted(
-        name
-        for name, value in vars(evasion).items()
-        if isinstance(value, type) and issubclass(value, EvasionAttack)
-    )
-    if method not in valid:
-        raise ConfigError(
-            f"attack.method must be one of {', '.join(valid)}, got {method!r}{did_you_mean(method, valid)}"
-        )
-    return getattr(evasion, method)
 
 
 def art(

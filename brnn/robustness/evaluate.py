@@ -10,6 +10,7 @@ from brnn.robustness import trust
 from brnn.robustness.certify import certify
 from brnn.robustness.metrics import measure
 from brnn.robustness.nets import Nets, RunNets
+from brnn.robustness.probes import Subject
 from brnn.robustness.runner import Report, noise, run_attack
 from brnn.robustness.samples import Samples, choose, predicted
 
@@ -152,7 +153,7 @@ def _check(
 
 def _subject(
     nets: Nets, option: dict[str, Any], report: Report, identity: Report | None, rows: np.ndarray
-) -> trust.Subject:
+) -> Subject:
     """Return some images of an attack, with those that only half of its iterations break."""
     samples, missed_at_end = report.samples.of(rows), np.zeros(len(rows), bool)
     classes = report.predictions[rows]
@@ -164,7 +165,7 @@ def _subject(
             for predictions in (half.predictions, classes)
         )
         missed_at_end = halfway & ~end
-    return trust.Subject(
+    return Subject(
         option=option,
         images=samples.images,
         labels=samples.labels,

@@ -9,7 +9,7 @@ import numpy as np
 from brnn.config import groups
 from brnn.contracts import Array, Estimator, OnProgress
 from brnn.errors import ConfigError
-from brnn.quantization.layers import QuantActivation, recorded
+from brnn.quantization.layers import QuantActivation, record_calls
 from brnn.quantization.manager import QuantManager
 from brnn.robustness.nets import Net
 
@@ -109,5 +109,5 @@ def _with_estimator(
 
 def _activations(net: Callable[[Array], Array], example: np.ndarray) -> list[QuantActivation]:
     """Return the quantized activations that a call of a net runs, wherever they are."""
-    _, calls = recorded(net, example)
+    _, calls = record_calls(net, example)
     return [layer for layer, _ in calls]

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from brnn.attacks import external
 from brnn.attacks.goals import check_classes
+from brnn.attacks.toolbox import evasion_attack
 from brnn.config import groups
 from brnn.config.attack_options import members
 from brnn.data.dataset import Data
@@ -52,7 +52,7 @@ def check_attack(
     for member in members(option, plugins).values():
         check_classes(member.get("loss"), classes)
     if option["name"] == "art":
-        external.evasion_attack(option["method"])
+        evasion_attack(option["method"])
     _check_keys(option, classes, labels)
 
 

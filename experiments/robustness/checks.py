@@ -22,7 +22,7 @@ from brnn.config import groups
 from brnn.data.pixels import to_pixels
 from brnn.nets import models
 from brnn.nets.task import task_of
-from brnn.robustness import trust
+from brnn.robustness import probes, trust
 from brnn.training import build
 
 
@@ -73,7 +73,7 @@ def reasons(net, identity, x, labels, seed: int) -> set[str]:
     moved = perturbed(groups.function("attack", option, []), net, x, labels, seed)
     broken = np.argmax(net(moved), -1) != labels
     nothing = np.zeros(len(x), bool)
-    subject = trust.Subject(option, x, labels, moved, broken, nothing, nothing, None)
+    subject = probes.Subject(option, x, labels, moved, broken, nothing, nothing, None)
     return {
         re.sub(r"\d+(\.\d+)?", "#", reason.text)
         for reason in trust.check(net, net, identity, subject, seed)[1]

@@ -89,7 +89,9 @@ def test_ensembles_run_and_leave_out_members_without_a_twin(hidden_gradient, dig
         plain = evaluate_model(twin, *digits, "suite", **keys)  # its own twin
     name = "suite/pgd-iterations:3-source:twin-early_stop:false/broke"
     assert {name} <= set(report.metrics) & set(plain.metrics)
-    adaptive = evaluate_model(hidden_gradient, *digits, "adaptive", checks=False, temperatures=[1.0])
+    adaptive = evaluate_model(
+        hidden_gradient, *digits, "adaptive", checks=False, temperatures=[1.0]
+    )
     assert "adaptive/identity-1/broke" in adaptive.metrics
 
 
@@ -113,7 +115,9 @@ class Subclassed(keras.Model):
 
 
 def test_a_model_that_cannot_be_cloned_is_refused_in_words(digits):
-    with pytest.raises(ConfigError, match="needs a functional or sequential model.*got Subclassed"):
+    with pytest.raises(
+        ConfigError, match=r"needs a functional or sequential model.*got Subclassed"
+    ):
         evaluate_model(Subclassed(), *digits, checks=False)
 
 
@@ -121,7 +125,7 @@ def test_bad_arguments_are_refused(hidden_gradient, digits):
     x, y = digits
     with pytest.raises(ConfigError, match=r"attack\.epsilonn is not a key here"):
         evaluate_model(hidden_gradient, x, y, epsilonn=0.1)
-    with pytest.raises(ConfigError, match="attack must be one of .*did you mean pgd"):
+    with pytest.raises(ConfigError, match=r"attack must be one of .*did you mean pgd"):
         evaluate_model(hidden_gradient, x, y, "pdg")
     with pytest.raises(ConfigError, match=r"attack\.estimator must be one of trained"):
         evaluate_model(hidden_gradient, x, y, estimator="identiti")

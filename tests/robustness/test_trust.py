@@ -15,7 +15,7 @@ from brnn.nets import models
 from brnn.nets.task import Task
 from brnn.quantization import estimators
 from brnn.quantization.layers import QuantActivation
-from brnn.robustness import trust
+from brnn.robustness import probes, trust
 from brnn.training import build
 from brnn.training.loop import fit
 
@@ -99,7 +99,7 @@ def checked(net, x, labels, option=PGD, attacked=None, identity=None, **changes)
     broken = np.argmax(net(moved), -1) != labels
     gradient_free_only = broken & hasattr(blackbox, option["name"])
     missed_at_end = np.zeros_like(broken)
-    subject = trust.Subject(
+    subject = probes.Subject(
         option, x, labels, moved, broken, missed_at_end, gradient_free_only, None
     )
     return trust.check(net, attacked, identity or net, subject, 0)
@@ -207,15 +207,15 @@ def test_random_logits_are_reported(plain):
 )
 def test_images_beyond_the_budget_or_the_range_of_pixels_are_counted(change, clip, share):
     x = np.full((2, 4), 0.05, "float32")
-    subject = trust.Subject(
+    subject = probes.Subject(
         FGSM | {"clip": clip}, x, np.int32([0, 1]), x + np.float32(change), *[None] * 4
     )
     assert trust.beyond_budget(subject) == share
 
 
 def test_budget_of_unprojected_steps_grows_with_the_iterations():
-    assert trust.budget(FGSM | {"iterations": 3}) == pytest.approx(0.3)
-    assert trust.budget(PGD | {"iterations": 3}) == 0.1
+    assert probes.budget(FGSM | {"iterations": 3}) == pytest.approx(0.3)
+    assert probes.budget(PGD | {"iterations": 3}) == 0.1
 
 
 NAMES = (

@@ -1,0 +1,146 @@
+"""Cheap attacks of known strength, which check others.
+
+They are called probes. Shapes: images (n, *d), labels and results (n,).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from brnn.attacks import blackbox
+from brnn.attacks.goals import Ball, Goal, ascend_until_reached
+from brnn.contracts import Array, Net
+
+STEPS = 20  # of a probe by gradient
+STEP = 0.125  # their length, in units of epsilon
+DRAWS = 20  # of noise for each image
+QUERIES = 50  # of the attack by squares
+KEPT = 16  # compiled probes
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The attack in question, on n images.
+
+    Args:
+        option: the complete option of the attack.
+        images: the clean images (n, *d).
+        labels: their classes (n,).
+        perturbed: the perturbed images (n, *d).
+        broken: which of them are not classified as their label (n,).
+        missed_at_end: which ones half of the iterations reach and all do not (n,).
+        gradient_free_only: which ones only members reach that do not see the gradient of the net.
+        identity: which ones the attack breaks through the identity estimator, if it was run.
+    """
+
+    option: dict[str, Any]
+    images: np.ndarray
+    labels: np.ndarray
+    perturbed: np.ndarray
+    broken: np.ndarray
+    missed_at_end: np.ndarray
+    gradient_free_only: np.ndarray
+    identity: np.ndarray | None
+
+    @property
+    def norm(self) -> str:
+        """The norm of the budget."""
+        return self.option.get("norm", "l2" if self.option["name"] == "cw_l2" else "linf")
+
+
+def budget(option: dict[str, Any]) -> float:
+    """Return the distance that an attack may go: epsilon, times its iterations if none projects."""
+    return option["epsilon"] * (option["iterations"] if option["name"] == "fgsm" else 1)
+
+
+def broken_by_probes(
+    net: Net, attacked: Net, identity: Net, subject: Subject, seed: int, logits: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return which images (n,) each probe breaks; all are untargeted and keep pixels in [0, 1].
+
+    Args:
+        net: the net under attack.
+        attacked: the same through the backward pass of the attack in question.
+        identity: the same through the identity estimator.
+        subject: the attack in question.
+        seed: decides every random choice.
+        logits: those of the clean images (n, C), for the temperature of each.
+    """
+    x, labels, norm = tf.constant(subject.images), tf.constant(subject.labels), subject.norm
+    limit = budget(subject.option)
+    everything = 1.0 if norm == "linf" else float(np.sqrt(np.prod(x.shape[1:])))
+    *_, second, first = np.sort(logits, axis=-1).T
+    margins, ones = np.maximum(first - second, 1e-3), np.ones(len(logits))
+    plain = _probe(attacked, norm)
+
+    def run(
+        probe: Callable,
+        epsilon: float = limit,
+        step: float = STEP,
+        steps: int = STEPS,
+        jitter: float = 0.0,
+        temperature: np.ndarray = ones,
+        number: int = 0,
+    ) -> np.ndarray:
+        floats = [tf.constant(value, tf.float32) for value in (epsilon, step, jitter, temperature)]
+        return probe(x, labels, tf.constant([seed, number]), *floats, tf.constant(steps)).numpy()
+
+    def run_gradient_free(attack: Callable, **keys: Any) -> np.ndarray:
+        probe = _gradient_free_probe(attack, net, epsilon=limit, norm=norm, **keys)
+        return probe(x, labels, tf.constant([seed, 0])).numpy()
+
+    return {
+        "noise": run_gradient_free(blackbox.noise, draws=DRAWS),
+        "squares": run_gradient_free(blackbox.square, queries=QUERIES, share=0.8),
+        "single_step": run(plain, step=1.0, steps=1),
+        "steps": run(plain),
+        "more_steps": run(plain, steps=2 * STEPS, step=STEP / 2),
+        "restarts": run(plain, jitter=1.0, number=1) | run(plain, jitter=1.0, number=2),
+        "temperature": run(plain, temperature=margins),
+        "identity": run(_probe(identity, norm)) if subject.identity is None else subject.identity,
+        "half_epsilon": run(plain, epsilon=limit / 2),
+        "double_epsilon": run(plain, epsilon=min(2 * limit, everything)),
+        "largest_epsilon": run(plain, epsilon=everything),
+    }
+
+
+@lru_cache(maxsize=KEPT)
+def _probe(net: Net, norm: str) -> Callable:
+    """Return PGD, compiled once for all budgets, steps, starts and temperatures.
+
+    It gives whether each image is broken (n,). `jitter` is the share of the way from the image to a
+    random point of the ball where it starts.
+    """
+
+    @partial(tf.function, autograph=False)
+    def run(
+        x: Array,
+        labels: Array,
+        numbers: Array,
+        epsilon: Array,
+        step: Array,
+        jitter: Array,
+        temperature: Array,
+        steps: Array,
+    ) -> Array:
+        goal, ball = Goal(net, labels, False, "cross_entropy", temperature), Ball(x, epsilon, norm)
+        start = x + jitter * (ball.random(numbers) - x)
+        return goal.reached(net(ascend_until_reached(goal, ball, start, step, steps)))
+
+    return run
+
+
+@lru_cache(maxsize=KEPT)
+def _gradient_free_probe(attack: Callable, net: Net, **keys: Any) -> Callable:
+    """Return an attack without gradients, compiled; it gives whether each image is broken (n,)."""
+
+    @partial(tf.function, autograph=False)
+    def run(x: Array, labels: Array, numbers: Array) -> Array:
+        moved = attack(net, x, labels, numbers, targeted=False, **keys)
+        return Goal(net, labels, targeted=False).reached(net(moved))
+
+    return run
