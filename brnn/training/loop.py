@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from brnn.contracts import Array, Schedule
+from brnn.contracts import Array
 from brnn.data.dataset import Data
 from brnn.errors import NonFiniteError
 from brnn.measures.weights import spectral_radii
@@ -31,7 +31,7 @@ def fit(
     *,
     epochs: int,
     batch_size: int,
-    rates: Schedule,
+    rates: Callable[[np.ndarray, int], np.ndarray],
     seed: int,
     start: int = 0,
     on_progress: OnShare = no_progress,
