@@ -105,6 +105,7 @@ def test_a_store_is_opened_on_a_file_system_without_locks(tmp_path, monkeypatch,
     assert f"{tmp_path} is on a file system without locks" in warning
 
 
+@pytest.mark.slow
 def test_processes_that_open_a_new_store_at_once_lose_nothing(tmp_path):
     uri, context = f"sqlite:///{tmp_path}/mlflow.db", multiprocessing.get_context("spawn")
     barrier = context.Barrier(PROCESSES)
