@@ -60,7 +60,7 @@ COMMANDS = [
     for page in PAGES
     for code in blocks(page, "bash")
     for line in code.replace("\\\n", " ").splitlines()
-    if (command := line.partition("  #")[0].strip()).startswith("brnn ")
+    if (command := line.partition(" #")[0].strip()).startswith("brnn ") and "$" not in command
 ]
 
 
