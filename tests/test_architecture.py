@@ -18,13 +18,13 @@ ROOMS = [  # in order: a room imports only from rooms before it
     "config",
     "quantization", "nets", "data", "measures",
     "attacks", "training", "proof", "robustness",
-    "tracking", "runs", "sweeps", "cli",
+    "tracking", "runs", "sweeps", "library", "cli",
 ]  # fmt: skip
 HOMES = {  # which rooms import a library
     "tensorflow": {"attacks", "training", "robustness", "runs"},
     "keras": {
         "quantization", "nets", "data", "measures", "training", "proof", "robustness", "tracking",
-        "cli",
+        "library", "cli",
     },
     "scipy": {"proof"},
     "ortools": {"proof"},

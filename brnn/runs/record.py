@@ -31,15 +31,14 @@ def log_artifacts(
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     tracked.text(yaml.safe_dump(versions, sort_keys=False), "versions.yaml")
     tracked.file(figures.png(figures.learning_curves(history)), "figures/learning_curves.png")
-    discretized = [weights for weights in snapshot(program.manager) if weights.rule is not None]
-    if discretized:
-        latent = {weights.path: weights.latent for weights in discretized}
-        bounds = {weights.path: weights.rule.bound for weights in discretized}
+    weights = snapshot(program.manager)
+    latent = {variable.path: variable.latent for variable in weights if variable.rule}
+    if latent:
+        bounds = {variable.path: variable.rule.bound for variable in weights if variable.rule}
         histograms = figures.latent_histograms(latent, bounds)
         tracked.file(figures.png(histograms), "figures/latent_weights.png")
-    requirements = [f"{name}=={versions[name]}" for name in ("keras", "tensorflow", "numpy")]
     levels = program.manager.weights()
-    tracked.model(models.plain_model(plan.options, plan.task, levels), requirements)
+    tracked.model(models.plain_model(plan.options, plan.task, levels))
     if plan.data.tokens is not None:
         sample = text.write(plan.options, plan.data.tokens, levels, **plan.options["sample"])
         tracked.text(json.dumps(plan.data.tokens), "alphabet.json")

@@ -27,10 +27,11 @@ def earlier_run(plan: RunPlan, store: Store, job: SweepJob | None) -> Any:
     launch, resume = job.launch if job else "", plan.settings.resume
     earlier = store.latest(plan.fingerprint)
     state = status_of(earlier, launch) if earlier else None
-    if not resume and not (state == "interrupted" and is_of_launch(earlier, launch)):
+    lost = earlier and state == "interrupted" and is_of_launch(earlier, launch)
+    if not resume and not lost:
         plan.checkpoint.unlink(missing_ok=True)
         return None
-    if state == "running" and resume != "force":
+    if earlier and state == "running" and resume != "force":
         raise TrackingError(
             f"this run is running already, as process {earlier.data.tags.get(tag_names.OWNER)} in"
             f" run {earlier.info.run_id}; wait for it, or use resume=force if it is dead"

@@ -79,9 +79,9 @@ class Run:
         """Write an artifact."""
         self._write({"file": path, "content": base64.b64encode(content).decode()})
 
-    def model(self, model: "keras.Model", requirements: list[str]) -> None:
+    def model(self, model: "keras.Model") -> None:
         """Write a Keras model; see `model_files`."""
-        for path, content in model_files(model, requirements):
+        for path, content in model_files(model):
             self.file(content, path)
 
     def end(self, status: str) -> None:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,20 +17,19 @@ if TYPE_CHECKING:
 
 FOLDER = "model"  # within the artifacts of a run
 
+REQUIRED = ("keras", "tensorflow", "numpy")  # by a model of Keras' own layers
 
-def model_files(model: "keras.Model", requirements: list[str]) -> Iterator[tuple[str, bytes]]:
+
+def model_files(model: "keras.Model") -> Iterator[tuple[str, bytes]]:
     """Yield the path and the content of each file of a model.
 
     `mlflow.pyfunc.load_model("runs:/<id>/model")` loads them. A model of Keras' own layers needs
-    only the requirements; a model with cells of this package carries the package's code.
-
-    Args:
-        model: the model.
-        requirements: packages that pip installs, as `keras==3.13.0`.
+    only these packages; a model with cells of this package carries the package's code.
     """
     import mlflow.keras
     from mlflow.models import Model, ModelSignature
 
+    requirements = [f"{name}=={version(name)}" for name in REQUIRED]
     signature = ModelSignature(_schema(model.inputs), _schema(model.outputs))
     with tempfile.TemporaryDirectory() as folder:
         if '"brnn>' in model.to_json():

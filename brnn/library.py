@@ -1,0 +1,103 @@
+"""The library: training, evaluating and tracking nets of your own, without a configuration.
+
+Arguments that are keys of an option default to the values of its YAML file.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+
+from brnn.config import groups, signatures
+from brnn.config.check_keys import check_keys
+from brnn.contracts import Loss, Regime
+from brnn.data.dataset import Data
+from brnn.quantization.manager import QuantManager
+from brnn.robustness.library import evaluate_model as evaluate
+from brnn.tracking.run import Run
+from brnn.tracking.store import open_store
+from brnn.training import loop, losses, regimes
+from brnn.training.program import Program
+
+__all__ = ["evaluate", "fit", "load_data", "track"]
+
+
+def load_data(name: str, **keys: Any) -> Data:
+    """Return a data set by the name of its option, as in `load_data("mnist", validation=0.1)`.
+
+    Args:
+        name: an option of the group `dataset`.
+        keys: keys of the option; the others are as in its YAML file.
+
+    Raises:
+        ConfigError: there is no such option, or it does not take these keys.
+        DataError: the data cannot be read.
+    """
+    option = groups.option("dataset", name)
+    option = option.get("dataset", option) | keys
+    module, function = groups.locate("dataset", option["name"], [])
+    check_keys("dataset", groups.arguments(option), signatures.parameters(module, function))
+    return groups.function("dataset", option, [])()
+
+
+def fit(
+    manager: QuantManager,
+    data: Data,
+    epochs: int = 5,
+    learning_rate: float = 1e-3,
+    *,
+    batch_size: int = 128,
+    seed: int = 0,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    loss: Loss = losses.cross_entropy,
+    regime: Regime = regimes.standard,
+    schedule: Callable[[np.ndarray, int], np.ndarray] | None = None,
+    compiled: bool = True,
+) -> Iterator[dict[str, float]]:
+    """Train the latent weights of a manager's model, and yield the metrics of each epoch.
+
+    Args:
+        manager: the model, and which of its variables are discretized.
+        data: pairs of arrays `train`, `validation` and `test`; bytes are pixels, which the net sees
+            divided by 255.
+        epochs: passes over the training rows.
+        learning_rate: at the first step.
+        batch_size: rows of a step.
+        seed: of the order of the rows and of stochastic quantizers.
+        optimizer: by default Adam; its own learning rate is not used.
+        loss: one value per label, as those of `brnn.losses`.
+        regime: which images a step sees, as those of `brnn.regimes`.
+        schedule: a factor on the learning rate for each step, as those of `brnn.schedules`.
+        compiled: compile the loop over the steps by XLA, else in TensorFlow's graph mode.
+
+    Raises:
+        NonFiniteError: the loss or a weight is infinite or NaN.
+    """
+    program = Program(manager, optimizer or keras.optimizers.Adam(), loss, regime, compiled)
+
+    def rates(steps: np.ndarray, total: int) -> np.ndarray:
+        factors = np.ones(len(steps)) if schedule is None else schedule(steps, total)
+        return learning_rate * factors
+
+    return loop.fit(program, data, epochs=epochs, batch_size=batch_size, rates=rates, seed=seed)
+
+
+@contextmanager
+def track(name: str, *, experiment: str | None = None, uri: str | None = None) -> Iterator[Run]:
+    """Open a run in the tracking store; it ends as finished, killed or failed with the block.
+
+    Args:
+        name: of the run.
+        experiment: of the run; by default that of `conf/config.yaml`.
+        uri: an MLflow tracking URI; by default that of `conf/config.yaml`.
+
+    Raises:
+        TrackingError: the store cannot be opened or written.
+    """
+    keys = groups.option("", "config")["tracking"]
+    given = {"experiment": experiment, "uri": uri}
+    store = open_store(**keys | {key: value for key, value in given.items() if value is not None})
+    with store.run(name, {}, None) as run:
+        yield run

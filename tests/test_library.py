@@ -1,0 +1,120 @@
+"""The public face: names on first use, training, evaluation and tracking without a configuration."""
+
+import importlib
+import subprocess
+import sys
+from functools import partial
+from types import SimpleNamespace
+
+import keras
+import mlflow
+import numpy as np
+import pytest
+
+import brnn
+from brnn import (
+    BrnnError,
+    ConfigError,
+    QuantManager,
+    Rule,
+    evaluate,
+    fit,
+    load_data,
+    quantizers,
+    track,
+)
+
+BINARY = Rule("kernel", partial(quantizers.binary, scale=1.0), bound=1.0)
+
+
+@pytest.fixture
+def manager():
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10)]
+    return QuantManager(keras.Sequential(layers), [BINARY])
+
+
+@pytest.fixture(scope="module")
+def few(digits):
+    splits = ("train", "validation", "test")
+    return SimpleNamespace(**{s: tuple(a[:1000] for a in getattr(digits, s)) for s in splits})
+
+
+@pytest.mark.parametrize("name", brnn.__all__)
+def test_a_public_name_is_what_its_module_has(name):
+    value = getattr(brnn, name)
+    module = importlib.import_module(brnn.NAMES.get(name, "brnn.attacks"))
+    assert value is getattr(module, name, module if name == "attacks" else value)
+    assert name in dir(brnn)
+
+
+def test_another_name_is_an_error():
+    with pytest.raises(AttributeError, match="module 'brnn' has no attribute 'nothing'"):
+        brnn.nothing  # noqa: B018
+
+
+def test_the_version_is_that_of_the_distribution():
+    assert brnn.__version__ == importlib.metadata.version("brnn")
+
+
+HEAVY = "import sys, brnn; print({'tensorflow', 'keras', 'mlflow', 'numpy'} & set(sys.modules))"
+
+
+def test_the_package_imports_nothing_heavy():
+    done = subprocess.run([sys.executable, "-c", HEAVY], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_training_has_defaults_and_leaves_levels(manager, few):
+    history = list(fit(manager, few, epochs=2))
+    assert len(history) == 2
+    assert history[1]["train/loss"] < history[0]["train/loss"]
+    assert history[-1]["train/learning_rate"] == pytest.approx(1e-3)
+    assert set(manager.discretized().get_weights()[0].ravel()) == {-1.0, 1.0}
+
+
+def test_a_schedule_multiplies_the_learning_rate(manager, few):
+    (metrics,) = fit(manager, few, 1, 0.5, schedule=lambda steps, total: np.full(len(steps), 0.5))
+    assert metrics["train/learning_rate"] == pytest.approx(0.25)
+
+
+def test_the_same_seed_gives_the_same_bits(few):
+    def trained(seed):
+        keras.utils.set_random_seed(1)
+        layers = [keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10)]
+        manager = QuantManager(keras.Sequential(layers), [BINARY])
+        list(fit(manager, few, epochs=1, seed=seed))
+        return manager.model.get_weights()[0].tobytes()
+
+    assert trained(0) == trained(0) != trained(1)
+
+
+def test_data_are_loaded_by_the_name_of_their_option():
+    data = load_data("copying", train=20, validation=0, test=10)
+    assert (len(data.train[0]), data.classes) == (20, 10)
+    with pytest.raises(ConfigError, match=r"dataset.lenght is not a key here.*did you mean length"):
+        load_data("copying", lenght=3)
+    with pytest.raises(BrnnError, match=r"dataset must be one of .*, got mnst; did you mean mnist"):
+        load_data("mnst")
+
+
+def test_a_net_is_attacked_checked_and_logged(manager, few, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    list(fit(manager, few, epochs=1))
+    report = evaluate(manager, few.test[0][:100], few.test[1][:100], attack="fgsm", epsilon=0.1)
+    assert 0 <= report.metrics["trust/robust_accuracy"] <= report.metrics["attack/clean_accuracy"]
+    assert report.verdict
+    with track("mine", experiment="library") as run:
+        run.metrics(report.metrics, step=1)
+        run.model(manager.discretized())
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    logged = mlflow.MlflowClient(uri).get_run(run.id)
+    assert (logged.info.status, logged.info.run_name) == ("FINISHED", "mine")
+    assert logged.data.metrics["attack/robust_accuracy"] == report.metrics["attack/robust_accuracy"]
+
+
+def test_an_error_ends_a_tracked_run_as_failed(tmp_path):
+    uri = f"sqlite:///{tmp_path}/runs.db"
+    with pytest.raises(ZeroDivisionError), track("broken", uri=uri) as run:
+        raise ZeroDivisionError
+    assert mlflow.MlflowClient(uri).get_run(run.id).info.status == "FAILED"
