@@ -12,10 +12,9 @@ import tensorflow as tf
 import yaml
 
 from brnn import paths
-from brnn.attacks import batches, ensembles, gradient
+from brnn.attacks import batches, gradient
 from brnn.attacks.batches import perturbed
 from brnn.config import groups
-from brnn.config.attack_options import members
 from brnn.config.signatures import parameters
 from brnn.data import dataset, sources
 from brnn.errors import ConfigError
@@ -439,14 +438,28 @@ def test_a_surrogate_of_other_inputs_is_refused(digits, binarized):
         surrogate.through("trained", "abc")
 
 
-def test_ensembles_return_their_members():
-    result = ensembles.suite(
-        members=["pgd", "mim source=twin"], epsilon=0.2, norm="linf", targeted=True
-    )
-    assert list(result) == ["pgd", "mim source=twin"]
-    assert all(member["epsilon"] == 0.2 and member["targeted"] for member in result.values())
-    assert [member["source"] for member in result.values()] == [None, "twin"]
-    assert list(members(attack_option("pgd"), [])) == ["pgd"]
+PLUGIN = """
+import tensorflow as tf
+
+def sharp(net, x, labels, seed, *, epsilon: float):
+    return tf.clip_by_value(x + epsilon, 0.0, 1.0)
+"""
+
+
+@pytest.mark.parametrize("sees_gradient", [True, False])
+def test_an_attack_of_a_plugin_states_whether_it_sees_the_gradient(
+    sees_gradient, binarized, tmp_path, monkeypatch
+):
+    package = f"mylab_{sees_gradient}".lower()
+    stated = "" if sees_gradient else "SEES_GRADIENT = False\n"
+    (tmp_path / f"{package}.py").write_text(stated + PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(binarized, "plugins", [package])
+    option = SHARED | {"name": f"{package}.sharp", "epsilon": 0.1, "images": 50, "checks": False}
+    keys = {key: option[key] for key in parameters(*groups.SHARED["attack"])}
+    report = evaluate.evaluate(binarized, option, **keys)
+    assert ("attack_identity/robust_accuracy" in report.metrics) is sees_gradient
+    assert report.gradient_free_only.any() == (not sees_gradient)
 
 
 def accuracy(model, x, labels):
