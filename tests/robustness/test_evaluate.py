@@ -1,0 +1,63 @@
+"""Evaluation: the attack, its controls, its curves and its verdict."""
+
+import pytest
+
+from brnn.config import groups
+from brnn.config.signatures import parameters
+from brnn.robustness import artifacts, evaluate
+from tests.support.evaluating import SHARED, evaluated
+
+PLUGIN = """
+import tensorflow as tf
+
+def sharp(net, x, labels, seed, *, epsilon: float):
+    return tf.clip_by_value(x + epsilon, 0.0, 1.0)
+"""
+
+
+def test_one_step_of_fgsm_is_too_weak_and_the_verdict_says_why(binarized):
+    report = evaluated(binarized, "fgsm")
+    metrics = report.metrics
+    assert metrics["attack_identity/success_rate"] > metrics["attack/success_rate"] + 0.2
+    assert metrics["trust/trusted"] == 0
+    assert {"identity", "noise"} <= {reason.check for reason in report.reasons}
+    verdict = report.verdict
+    assert verdict.startswith("attack too weak: robust accuracy is at most ")
+    assert verdict.endswith("; see docs/explanation/trust.md#identity")
+    assert metrics["attack/images"] == 100
+    assert metrics["attack/queries"] == 1
+
+
+def test_curves_fall_with_epsilon(binarized):
+    report = evaluated(
+        binarized,
+        "pgd",
+        estimator="identity",
+        checks=False,
+        curve_epsilons=[0.01, 0.05, 0.2],
+        curve_iterations=[1, 5],
+    )
+    epsilons, accuracies = zip(*report.curves["epsilon"], strict=True)
+    assert epsilons == (0, 0.01, 0.05, 0.2)
+    assert accuracies[0] == report.metrics["attack/clean_accuracy"]
+    assert accuracies[0] >= accuracies[1] > accuracies[2] > accuracies[3]
+    assert [value for value, _ in report.curves["iterations"]] == [0, 1, 5]
+    assert {"figures/robust_accuracy_by_epsilon.png", "adversarial.npz"} <= set(
+        artifacts.files(report, "pgd")
+    )
+
+
+@pytest.mark.parametrize("sees_gradient", [True, False])
+def test_an_attack_of_a_plugin_states_whether_it_sees_the_gradient(
+    sees_gradient, binarized, tmp_path, monkeypatch
+):
+    package = f"mylab_{sees_gradient}".lower()
+    stated = "" if sees_gradient else "SEES_GRADIENT = False\n"
+    (tmp_path / f"{package}.py").write_text(stated + PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(binarized, "plugins", [package])
+    option = SHARED | {"name": f"{package}.sharp", "epsilon": 0.1, "images": 50, "checks": False}
+    keys = {key: option[key] for key in parameters(*groups.SHARED["attack"])}
+    report = evaluate.evaluate(binarized, option, **keys)
+    assert ("attack_identity/robust_accuracy" in report.metrics) is sees_gradient
+    assert report.gradient_free_only.any() == (not sees_gradient)

@@ -1,0 +1,77 @@
+"""Members of an attack: each on what those before it did not break."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from brnn.attacks import batches
+from brnn.errors import ConfigError
+from tests.support.evaluating import evaluated
+
+needs_art = pytest.mark.skipif(
+    importlib.util.find_spec("art") is None, reason="needs the extra attacks"
+)
+
+
+def test_adaptive_is_at_least_as_strong_as_each_of_its_backward_passes(binarized):
+    keys = {"epsilon": 0.1, "checks": False}
+    together = evaluated(
+        binarized, "adaptive", estimators=["trained", "identity"], temperatures=[1.0], **keys
+    )
+    separate = [
+        evaluated(binarized, "pgd", estimator=name, **keys) for name in ("trained", "identity")
+    ]
+    accuracies = [report.metrics["attack/robust_accuracy"] for report in separate]
+    assert together.metrics["attack/robust_accuracy"] <= min(accuracies) + 0.01
+    assert accuracies[0] > accuracies[1] + 0.1
+    broke = [together.metrics[f"adaptive/{name}-1/broke"] for name in ("trained", "identity")]
+    assert sum(broke) == pytest.approx(together.metrics["attack/broke"])
+
+
+def test_suite_is_below_what_fgsm_suggests_and_counts_what_each_member_broke(binarized):
+    members = [
+        "noise",
+        "mim source=twin",
+        "square queries=50",
+        "fgsm clip=true",
+        "apgd iterations=20",
+        "adaptive",
+    ]
+    report = evaluated(binarized, "suite", members=members)
+    plain = evaluated(binarized, "fgsm", targeted=False, clip=True, checks=False)
+    assert report.metrics["attack/robust_accuracy"] < plain.metrics["attack/robust_accuracy"] - 0.3
+    broke = {key: value for key, value in report.metrics.items() if key.startswith("suite/")}
+    assert "suite/fgsm-clip:true/broke" in broke
+    assert sum(broke.values()) == pytest.approx(report.metrics["attack/broke"])
+    assert list(broke)[-3:] == [
+        "suite/noise/broke",
+        "suite/mim-source:twin/broke",
+        "suite/square-queries:50/broke",
+    ]
+    assert report.gradient_free_only.mean() == pytest.approx(sum(list(broke.values())[-3:]))
+    assert np.abs(report.images - report.samples.images).max() <= 0.1 + 1e-6
+
+
+def test_gradients_are_those_of_the_surrogate_and_classes_those_of_the_net(binarized):
+    report = evaluated(binarized, "pgd", source="twin", early_stop=False, checks=False)
+    wrong = np.argmax(binarized.through("trained")(report.images), -1) != report.samples.labels
+    assert report.metrics["attack/broke"] == pytest.approx(wrong.mean())
+    assert "attack_identity/broke" not in report.metrics
+
+
+def test_an_attack_reports_its_progress(binarized, monkeypatch):
+    calls = []
+    monkeypatch.setattr(binarized, "on_progress", lambda *call: calls.append(call))
+    monkeypatch.setattr(batches, "ATTACK_BATCH", 40)
+    evaluated(binarized, "fgsm", checks=False, targeted=False, clip=True)
+    ways = ("fgsm through trained", "fgsm through identity")
+    assert calls == [(way, share) for way in ways for share in (0, 0.4, 0.8, 1)]
+
+
+@needs_art
+def test_an_attack_of_art_that_fails_does_so_in_one_line(binarized):
+    option = {"method": "SquareAttack", "arguments": {}, "checks": False, "epsilon": 0.1}
+    with pytest.raises(ConfigError, match=r"^attack=art failed: .*image") as raised:
+        evaluated(binarized, "art", **option)
+    assert "\n" not in str(raised.value)
