@@ -86,6 +86,6 @@ def _reasons(undecided: float, contradicted: int) -> list[Reason]:
         text = f"{number(undecided)} of the images are undecided"
         reasons.append(Reason("undecided", text, weakness=False))
     if contradicted:
-        text = f"an attack breaks {contradicted} certified images, which is a bug of brnn"
-        reasons.append(Reason("contradicted", text, weakness=False))
+        text = f"an attack breaks {contradicted} certified images"
+        reasons.append(Reason("contradicted_certificate", text, weakness=False))
     return reasons

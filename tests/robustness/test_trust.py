@@ -1,5 +1,6 @@
 """Trust: nets that only look robust each trip the check that is for them, and a plain float net trips none."""
 
+import re
 from functools import partial
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from brnn import paths
 from brnn.attacks import blackbox
 from brnn.attacks.batches import perturbed
 from brnn.config import groups
@@ -313,3 +315,15 @@ def test_the_verdict_without_a_lower_bound_states_a_doubt():
         "attack too weak: robust accuracy may be below 0.3 (0.01 of the images survive the largest"
         " epsilon); see docs/explanation/trust.md#largest-epsilon"
     )
+
+
+def test_every_check_has_its_section_in_the_documentation():
+    page = (paths.conf().parent / trust.PAGE).read_text()
+    headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    weak = dict.fromkeys(NAMES, 1.0) | {"half_epsilon": 0.0, "double_epsilon": 1.0}
+    weak |= {"single_step": 0.0, "noise": 0.0}
+    reasons = reasons_of(dict.fromkeys(trust.FURTHER, 0.5), **weak)
+    assert {reason.check for reason in reasons} >= {*trust.FURTHER, "epsilon", "missed_at_end"}
+    checks = {reason.check for reason in reasons} | {"undecided", "contradicted_certificate"}
+    assert {check.replace("_", "-") for check in checks} <= anchors
