@@ -59,7 +59,7 @@ def test_quantizers_have_the_parameters_of_their_contract(name):
     assert [a.arg for a in arguments.args] == positional(contracts.Quantizer)
 
 
-@pytest.mark.parametrize("contract", {*CONTRACTS.values(), *OF_MODULES.values()})
+@pytest.mark.parametrize("contract", dict.fromkeys([*CONTRACTS.values(), *OF_MODULES.values()]))
 def test_contracts_state_what_they_return(contract):
     assert inspect.getdoc(contract.__call__).startswith("Return ")
     assert inspect.signature(contract.__call__).return_annotation is not inspect.Signature.empty
