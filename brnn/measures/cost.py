@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from brnn.measures.weights import Weights, bits_per_weight
+from brnn.measures.weights import Weights
 from brnn.nets.cells import ClockworkCell, ScaledGRUCell
 from brnn.quantization.layers import QuantActivation
 from brnn.quantization.manager import QuantManager
@@ -16,7 +16,9 @@ from brnn.quantization.manager import QuantManager
 UNGATED = (keras.layers.SimpleRNNCell, ClockworkCell)  # cells whose activation is the state
 
 
-def product_metrics(manager: QuantManager, weights: list[Weights]) -> dict[str, float]:
+def product_metrics(
+    manager: QuantManager, weights: list[Weights], steps: int = 1
+) -> dict[str, float]:
     """Return the number of operations per input; of a recurrent net, per step on average.
 
     A weight of ±s, or 0, flips a sign; s is multiplied once with each sum: by a bit shift where it
@@ -24,9 +26,12 @@ def product_metrics(manager: QuantManager, weights: list[Weights]) -> dict[str, 
     multiplication of real numbers, and so are the products of a gate with a state, and
     normalizations.
 
+    What comes once per sequence, as the logits of a net that answers at its end, counts 1 / steps.
+
     Args:
         manager: of the net.
         weights: its `snapshot`.
+        steps: length of a sequence, where the model does not fix it.
 
     Metrics:
         size/binary_share (share): multiply-accumulates of a weight and an activation that both have
@@ -35,7 +40,10 @@ def product_metrics(manager: QuantManager, weights: list[Weights]) -> dict[str, 
         cost/sign_flips (count): products with a weight of ±s or 0
         cost/bit_shifts (count): products with a power of two
     """
-    products = list(_products(manager, weights))
+    layers = manager.model.layers
+    recurrent = [layer for layer in layers if isinstance(layer, keras.layers.RNN)]
+    steps = _steps(recurrent[0], steps) if recurrent else 1
+    products = list(_products(manager, weights, steps))
     kinds: dict[str, float] = {"float_multiplications": 0, "sign_flips": 0, "bit_shifts": 0}
     for product in products:
         levels = product.weights.levels
@@ -47,10 +55,10 @@ def product_metrics(manager: QuantManager, weights: list[Weights]) -> dict[str, 
         else:
             kinds["sign_flips"] += product.count
             kinds[_operation(sizes)] += product.sums if (sizes != 1).any() else 0
-    for layer in manager.model.layers:
-        for kind, count in _elementwise(layer).items():
+    for layer in layers:
+        for kind, count in _elementwise(layer, steps).items():
             kinds[kind] += count
-    costs = {f"cost/{kind}": count for kind, count in kinds.items()}
+    costs = {f"cost/{kind}": count / steps for kind, count in kinds.items()}
     return {"size/binary_share": _binary_share(products), **costs}
 
 
@@ -60,7 +68,7 @@ class _Product:
 
     Attributes:
         weights: of the matrix, (…, columns); each column gives one sum.
-        uses: how often an input uses each weight; of a recurrent net, a step on average.
+        uses: how often an input uses each weight.
         binary_input: whether the other factor has two levels.
     """
 
@@ -88,21 +96,25 @@ def _binary_share(products: list[_Product]) -> float:
     binary = sum(
         product.count
         for product in products
-        if product.binary_input and bits_per_weight(product.weights) == 1
+        if product.binary_input and _has_two_levels(product.weights)
     )
     return binary / total if total else 0.0
 
 
-def _products(manager: QuantManager, weights: list[Weights]) -> Iterator[_Product]:
+def _has_two_levels(weights: Weights) -> bool:
+    return weights.rule is not None and len(np.unique(weights.levels)) <= 2
+
+
+def _products(manager: QuantManager, weights: list[Weights], steps: int) -> Iterator[_Product]:
     """Yield the matrix products of a net; the input of a layer is the output of the one before."""
     by_path = {variable.path: variable for variable in weights}
     binary = manager.model.inputs[0].dtype.startswith("int")  # tokens are read one-hot
     for layer in manager.model.layers:
         if isinstance(layer, keras.layers.RNN):
-            yield from _cell_products(layer.cell, by_path, binary)
+            yield from _cell_products(layer.cell, by_path, binary, _steps(layer, steps))
             binary = _has_binary_state(layer.cell)
         elif (kernel := by_path.get(f"{layer.path}/kernel")) is not None:
-            yield _Product(kernel, _positions(layer), binary)
+            yield _Product(kernel, _positions(layer, steps), binary)
         if isinstance(layer, QuantActivation):
             binary = _is_binary(layer)
         elif not isinstance(layer, keras.layers.RNN) and (
@@ -112,38 +124,45 @@ def _products(manager: QuantManager, weights: list[Weights]) -> Iterator[_Produc
 
 
 def _cell_products(
-    cell: keras.layers.Layer, by_path: dict[str, Weights], binary: bool
+    cell: keras.layers.Layer, by_path: dict[str, Weights], binary: bool, steps: int
 ) -> Iterator[_Product]:
-    """Yield the matrix products of a step of a recurrent cell."""
+    """Yield the matrix products of a recurrent cell in a sequence."""
     projection = getattr(cell, "input_projection", None)
     if projection is not None:
-        yield _Product(by_path[projection.path], 1, binary)
+        yield _Product(by_path[projection.path], steps, binary)
     rates, mask = cell.activity() if isinstance(cell, ClockworkCell) else (1, 1)
-    yield _Product(by_path[cell.kernel.path], rates, binary)
-    yield _Product(by_path[cell.recurrent_kernel.path], rates * mask, _has_binary_state(cell))
+    yield _Product(by_path[cell.kernel.path], rates * steps, binary)
+    recurrent_kernel = by_path[cell.recurrent_kernel.path]
+    yield _Product(recurrent_kernel, rates * mask * steps, _has_binary_state(cell))
 
 
-def _elementwise(layer: keras.layers.Layer) -> dict[str, float]:
+def _elementwise(layer: keras.layers.Layer, steps: int) -> dict[str, float]:
     """Return the multiplications of a layer that are not part of a matrix product."""
     if isinstance(layer, keras.layers.RNN):
         gates = 0 if isinstance(layer.cell, UNGATED) else 3  # products of a gate with a state
         shifts = 6 if isinstance(layer.cell, ScaledGRUCell) else 0  # three sums of W x and of U h
-        units = layer.cell.units
+        units = layer.cell.units * _steps(layer, steps)
         return {"float_multiplications": gates * units, "bit_shifts": shifts * units}
     if isinstance(layer, keras.layers.Rescaling):
         scale = np.array([layer.scale], "float32")
-        return {_operation(scale): _positions(layer) * layer.output.shape[-1]}
+        return {_operation(scale): _positions(layer, steps) * layer.output.shape[-1]}
     if isinstance(layer, keras.layers.BatchNormalization):
-        return {"float_multiplications": _positions(layer) * layer.output.shape[-1]}
+        return {"float_multiplications": _positions(layer, steps) * layer.output.shape[-1]}
     return {}
 
 
-def _positions(layer: keras.layers.Layer) -> int:
+def _positions(layer: keras.layers.Layer, steps: int) -> int:
     """Return how often a layer is applied per input: the product of its spatial axes.
 
-    It is 1 for a step of a sequence of any length.
+    An axis of any length has `steps`.
     """
-    return math.prod(size for size in layer.output.shape[1:-1] if size is not None)
+    return math.prod(steps if size is None else size for size in layer.output.shape[1:-1])
+
+
+def _steps(layer: keras.layers.RNN, steps: int) -> int:
+    """Return the number of steps that a recurrent layer reads, `steps` where it reads any."""
+    x = layer.input[0] if isinstance(layer.input, list | tuple) else layer.input
+    return x.shape[1] or steps
 
 
 def _has_binary_state(cell: keras.layers.Layer) -> bool:

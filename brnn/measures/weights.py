@@ -7,10 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from brnn.contracts import Quantizer
 from brnn.nets.cells import state_matrices
 from brnn.quantization.manager import QuantManager, Rule
 
 FLOAT_BITS = 32
+MAGNITUDES = np.geomspace(1e-12, 1e12, 1001, dtype="float32")
+PROBE = np.concatenate([np.linspace(-2.1, 2.1, 4001, dtype="float32"), MAGNITUDES, -MAGNITUDES])
 
 
 @dataclass(frozen=True)
@@ -96,18 +99,36 @@ def packed_size(weights: list[Weights]) -> dict[str, float]:
 def bits_per_weight(weights: Weights) -> float:
     """Return the bits that a weight of a variable takes.
 
-    A real-valued weight takes 32, a discretized one ceil(log2 of the number of distinct levels). A
-    matrix (rows, columns) of rank r takes the 32 bits of its r (rows + columns) factors, where that
-    is less.
+    A real-valued weight takes 32. A discretized one takes a code of ceil(log2 of the number of
+    distinct levels) bits, if its quantizer has fixed levels. Of other quantizers, whose levels
+    depend on the weights, the smallest of these counts:
+
+        code with its code book    ceil(log2 L) + 32 L / size, with L distinct levels
+        factors                    32 r (rows + columns) / size, of a matrix of rank r
+        no code                    32
     """
     levels = weights.levels
     if weights.rule is None:
         return FLOAT_BITS
-    bits = min(FLOAT_BITS, max(1, math.ceil(math.log2(len(np.unique(levels))))))
-    if bits <= FLOAT_BITS // 2 or levels.ndim < 2:
-        return bits
-    matrix = levels.reshape(-1, levels.shape[-1])
-    return min(bits, FLOAT_BITS * np.linalg.matrix_rank(matrix) * sum(matrix.shape) / matrix.size)
+    distinct = np.unique(levels)
+    code = max(1, math.ceil(math.log2(len(distinct))))
+    if np.isin(distinct, _fixed_levels(weights.rule.quantizer)).all():
+        return code
+    bits = [FLOAT_BITS, code + FLOAT_BITS * len(distinct) / levels.size]
+    if levels.ndim > 1:
+        matrix = levels.reshape(-1, levels.shape[-1])
+        rank = np.linalg.matrix_rank(matrix)
+        bits.append(FLOAT_BITS * rank * sum(matrix.shape) / levels.size)
+    return float(min(bits))
+
+
+def _fixed_levels(quantizer: Quantizer) -> np.ndarray:
+    """Return the levels of a quantizer that do not depend on the weights; none if all do.
+
+    They are what remains of many values that no weights share with them.
+    """
+    levels = np.unique(np.asarray(quantizer(PROBE, None)))
+    return levels if len(levels) < len(PROBE) / 2 else levels[:0]
 
 
 def spectral_radii(manager: QuantManager) -> dict[str, float]:

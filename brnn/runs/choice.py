@@ -77,8 +77,15 @@ def best_epoch(history: list[dict[str, float]]) -> int:
     return 1 + int(np.argmax(scores))
 
 
-def closing_metrics(history: list[dict[str, float]], program: Program) -> dict[str, float]:
+def closing_metrics(
+    history: list[dict[str, float]], program: Program, steps: int = 1
+) -> dict[str, float]:
     """Return the metrics that are logged once: the best epoch, and the size and cost of the net.
+
+    Args:
+        history: the metrics of each epoch.
+        program: the trained net.
+        steps: length of a sequence, where the data are sequences.
 
     Metrics:
         best/epoch (count): the first epoch, from 1, of the best validation accuracy
@@ -88,5 +95,5 @@ def closing_metrics(history: list[dict[str, float]], program: Program) -> dict[s
     accuracies = {k: v for k, v in history[epoch - 1].items() if k.endswith("/accuracy")}
     best = {f"best/{key.replace('/', '_')}": value for key, value in accuracies.items()}
     weights = snapshot(program.manager)
-    products = product_metrics(program.manager, weights)
+    products = product_metrics(program.manager, weights, steps)
     return {"best/epoch": epoch, **best, **packed_size(weights), **products}

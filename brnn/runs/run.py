@@ -61,7 +61,7 @@ def run(
             tables.layers_table(layer_rows(program.manager))
         training = train(plan, program, tracked, on_epoch)
         trained = time.perf_counter()
-        final = closing_metrics(training.history, program)
+        final = closing_metrics(training.history, program, plan.task.shape[0])
         final |= attack(plan, program, store, tracked, job)
         attacked = time.perf_counter()
         log_artifacts(plan, program, training.history, tracked)

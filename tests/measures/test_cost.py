@@ -117,3 +117,27 @@ def test_binary_share_of_a_recurrent_net_counts_its_state_where_that_is_binary()
     ):
         manager = recurrent(cell, rules)
         assert binary_share(manager) == share
+
+
+def answering_once(steps):
+    """A recurrent layer of 4 units on 3 inputs, with a normalization and a logit at its end."""
+    inputs = keras.Input((steps, 3))
+    x = keras.layers.RNN(keras.layers.SimpleRNNCell(4))(inputs)
+    x = keras.layers.BatchNormalization()(keras.layers.Dense(5)(x))
+    return QuantManager(keras.Model(inputs, x), [])
+
+
+def test_what_comes_once_per_sequence_is_shared_by_its_steps():
+    any_length, fixed = answering_once(None), answering_once(10)
+    cost = "cost/float_multiplications"
+    once = 4 * 5 + 5
+    assert product_metrics(any_length, snapshot(any_length), 10)[cost] == 12 + 16 + once / 10
+    assert product_metrics(fixed, snapshot(fixed))[cost] == 12 + 16 + once / 10
+
+
+def test_a_layer_of_each_step_counts_once_per_step_whether_the_length_is_fixed_or_not():
+    for steps in (None, 10):
+        inputs = keras.Input((steps, 3))
+        x = keras.layers.SimpleRNN(4, return_sequences=True)(keras.layers.Dense(2)(inputs))
+        manager = QuantManager(keras.Model(inputs, keras.layers.Dense(5)(x)), [])
+        assert costs(manager)[0] == 3 * 2 + (2 * 4 + 4 * 4) + 4 * 5

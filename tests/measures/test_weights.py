@@ -1,5 +1,7 @@
 """Measures of weights: sparsity, flips, bounds, bits and spectral radii, worked out by hand."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -16,8 +18,15 @@ from brnn.measures.weights import (
     weight_metrics,
 )
 from brnn.nets.cells import ClockworkCell, ScaledGRUCell
+from brnn.quantization import quantizers
 from brnn.quantization.manager import QuantManager, Rule
 
+POWERS = Rule("kernel", quantizers.exponential, 1.0)
+REAL = Rule("kernel", lambda x, noise: x, 1.0)
+MEAN_SIZE = Rule("kernel", lambda x, noise: np.abs(x).mean() * np.sign(x), 1.0)
+HALF_RANK = Rule("kernel", partial(quantizers.low_rank, ratio=0.5), 1.0)
+FULL_RANK = Rule("kernel", partial(quantizers.low_rank, ratio=1.0), 1.0)
+RNG = np.random.default_rng(0)
 UNBOUNDED = Rule("bias", TERNARY, None)
 
 
@@ -86,12 +95,18 @@ def test_sparsity_is_the_share_of_zeros_of_the_discretized_model():
         ([1, 1, 1], TERNARY_KERNELS, 1),
         ([1, 0, -1], TERNARY_KERNELS, 2),
         ([0.0, -0.0, 1], TERNARY_KERNELS, 1),
-        ([1, 2, 4, 8, -1], TERNARY_KERNELS, 3),
+        ([1, 2, 4, 8, -1], POWERS, 3),
+        ([0.1, 2.7, 3.1], REAL, 32),
+        ([0.3, -0.3] * 50, MEAN_SIZE, 1 + 2 * 32 / 100),  # the code book has two levels
+        (RNG.normal(size=50), HALF_RANK, 32),  # a vector is unchanged
+        (RNG.normal(size=(64, 10)), FULL_RANK, 32),  # few weights, and none like another
         (
-            np.outer(np.arange(1, 401), np.linspace(1, 2, 300)),
-            TERNARY_KERNELS,
-            32 * (400 + 300) / (400 * 300),
+            RNG.normal(size=(40, 1)) * RNG.normal(size=30),
+            HALF_RANK,
+            32 * (40 + 30) / (40 * 30),
         ),  # of rank 1
+        ([[0.5, 0.25] * 100] * 200, FULL_RANK, 32 * (200 + 200) / (200 * 200)),
+        (RNG.choice([0.3, 0.7], (100, 100)), FULL_RANK, 1 + 2 * 32 / 10_000),
     ],
 )
 def test_bits_of_a_weight(levels, rule, bits):
