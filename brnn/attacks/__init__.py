@@ -4,9 +4,9 @@
     adversarial = attacks.pgd(net, x, y, epsilon=0.1, seed=0)
 
 `net` gives logits: a Keras model, a `QuantManager` or any function of TensorFlow. `x` are images
-(n, …) in [0, 1] or bytes, `y` their classes (n,), or in a targeted attack the classes to reach. What
-is not given is the default of `conf/attack/<name>.yaml`, which says what each key means. The result
-has the shape of `x`, in float32.
+(n, …) in [0, 1] or bytes, `y` their classes (n,) or, in a targeted attack, the classes to reach.
+Keys that are not given have the defaults of `conf/attack/<name>.yaml`, which states their meaning.
+The result has the shape of `x`, in float32.
 """
 
 from collections.abc import Callable

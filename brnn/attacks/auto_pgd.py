@@ -67,7 +67,7 @@ def auto_pgd(goal, ball, x, iterations):
 
 
 class _Walk(NamedTuple):
-    """The state of a search: the current image, the best so far, and what the step size rests on."""
+    """The state of a search: the current image, the best one, and what sets the step size."""
 
     x: tf.Tensor
     previous: tf.Tensor
@@ -85,7 +85,7 @@ class _Walk(NamedTuple):
 
 
 def _checkpoints(iterations):
-    """Return after which iterations the step size is reviewed, and how many passed since the last."""
+    """Return whether each iteration is a checkpoint, and how many passed since the last one."""
     checkpoints, windows = np.zeros(iterations, bool), np.zeros(iterations, "float32")
     length, shrink, least = (max(1, int(share * iterations)) for share in (0.22, 0.03, 0.06))
     step = length

@@ -196,7 +196,7 @@ def hopskipjump(
 
 
 def _to_boundary(goal, x, beyond, norm):
-    """Return the image nearest to `x` that reaches the goal, between it and `beyond`, which does."""
+    """Return the image nearest to `x` on the way from `beyond` that reaches the goal."""
     distance = length(beyond - x, norm)
 
     def between(share):

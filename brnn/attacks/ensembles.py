@@ -104,7 +104,8 @@ def _member(section, text, epsilon, norm, targeted):
     option = _option(section, name)
     if NORMS.get(name, norm) != norm:
         raise ConfigError(
-            f"{section}: {name} has only the norm {NORMS[name]}, got attack.norm={norm}; leave it out"
+            f"{section}: {name} has only the norm {NORMS[name]}, got attack.norm={norm};"
+            " leave it out"
         )
     budget = {"epsilon": epsilon, "norm": norm, "targeted": targeted}
     option |= {key: value for key, value in budget.items() if key in option}

@@ -14,7 +14,7 @@ TINY = 1e-12  # in place of a norm or a range of logits that is 0 and divided by
 
 
 class Goal:
-    """A class to leave or, in a targeted attack, to reach, and the loss that an attack raises for it.
+    """A class to leave or, in a targeted attack, to reach, and the loss that is raised for it.
 
     The losses, with logits z, label y, and j the largest other class:
 
@@ -76,7 +76,7 @@ class Goal:
         return tf.reduce_max(logits - mask, axis=-1) - of_label
 
     def gradient(self, x):
-        """Return the gradient of the value at `x`, of its shape, the value, and whether it is reached."""
+        """Return the gradient of the value at `x`, the value, and whether the goal is reached."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(x)
             logits = self.net(x)
@@ -100,7 +100,7 @@ class Ball:
         return Ball(tf.gather(self.center, rows), self.epsilon, self.norm)
 
     def project(self, x):
-        """Return the image nearest to `x` in the ball; in L2 approximately, first scaled, then clipped."""
+        """Return the image nearest to `x` in the ball; in L2 approximately: scaled, then clipped."""
         if self.norm == "l2":
             change = x - self.center
             x = self.center + change * tf.minimum(
@@ -109,7 +109,7 @@ class Ball:
         return tf.clip_by_value(x, self.low, self.high)
 
     def direction(self, gradient):
-        """Return the step of length 1 that raises the goal most; zero where the gradient is zero."""
+        """Return the step of length 1 that raises the value most; 0 where the gradient is 0."""
         return steepest(gradient, self.norm)
 
     def random(self, seed):
@@ -185,7 +185,7 @@ def repeat(count, body, *state):
 
 
 def loop(condition, body, *state):
-    """Return the state after `state = body(*state)` while `condition(*state)`; batches may shrink."""
+    """Return the state after `state = body(*state)` while a condition holds; batches may shrink."""
     state = tf.nest.map_structure(tf.convert_to_tensor, state)
     shapes = tf.nest.map_structure(
         lambda tensor: tf.TensorShape([None, *tensor.shape[1:]] if tensor.shape.rank else []),

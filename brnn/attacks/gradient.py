@@ -99,8 +99,8 @@ def pgd(
 ):
     """Take projected steps from random points of the ball; the best of `restarts` is the result.
 
-    With `early_stop` an image stays as it is once it reaches the goal. Without, all steps are taken,
-    which a surrogate needs.
+    With `early_stop` an image stays as it is once it reaches the goal. Otherwise all steps are
+    taken, which a surrogate needs.
 
     References:
         Madry et al. 2018, arXiv:1706.06083. Losses: Carlini and Wagner 2017, arXiv:1608.04644

@@ -68,7 +68,7 @@ def _flat_square(ball, best, side, seed):
 
 
 def _bumpy_square(ball, best, side, seed):
-    """Add bumps to one square of each image, and reset another, whose share of epsilon they take."""
+    """Add bumps to one square of each image, with the share of epsilon of another, reset."""
     height, channels = best.shape[1], best.shape[3]
     change = best - ball.center
     row, column, window = _window(best, side, seed)

@@ -19,6 +19,7 @@ def evasion_attack(method: str) -> type:
     )
     if method not in valid:
         raise ConfigError(
-            f"attack.method must be one of {', '.join(valid)}, got {method!r}{did_you_mean(method, valid)}"
+            f"attack.method must be one of {', '.join(valid)},"
+            f" got {method!r}{did_you_mean(method, valid)}"
         )
     return getattr(evasion, method)

@@ -94,8 +94,8 @@ def assess(
         attack/images (count): attacked images
         attack_identity/{metric} (as attack/{metric}): of the same attack through the identity
             estimator
-        attack_noise/{metric} (as attack/{metric}): of uniform noise, for each image of the L-inf norm
-            of its perturbation
+        attack_noise/{metric} (as attack/{metric}): of uniform noise, for each image of the L-inf
+            norm of its perturbation
     """
     if option["name"] == "exact":
         return certify(nets, option, samples)

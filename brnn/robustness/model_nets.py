@@ -92,8 +92,8 @@ def _with_estimator(
         return layer.__class__.from_config(layer.get_config())
 
     refusal = (
-        "the control through the identity estimator needs a functional or sequential model of layers"
-        f" that Keras can clone, got {type(model).__name__}"
+        "the control through the identity estimator needs a functional or sequential model of"
+        f" layers that Keras can clone, got {type(model).__name__}"
     )
     if isinstance(model, keras.Sequential):  # a functional model of the same layers
         model = keras.Model(model.inputs[0], model.outputs[0])

@@ -81,9 +81,8 @@ def _check_exact(options: dict[str, Any]) -> None:
     """Refuse a net or a solver that cannot be used."""
     quantizer = groups.function("precision", options["precision"], options["plugins"])().activation
     if quantizer is None or not is_sign(quantizer):
-        raise ConfigError(
-            f"attack=exact needs activations of -1 and +1, got precision={options['precision']['name']}"
-        )
+        precision = options["precision"]["name"]
+        raise ConfigError(f"attack=exact needs activations of -1 and +1, got precision={precision}")
     if options["attack"]["solver"] != "cp_sat":
         return
     require("ortools", "attack.solver=cp_sat", "exact")
