@@ -1,9 +1,11 @@
-"""How fast Larq trains: a contender of `experiments.speed` that needs an interpreter of its own.
+"""Train nets in Larq, as a contender of `experiments.speed` in an interpreter of its own.
 
-Command    <interpreter> experiments/larq_speed.py <net, as JSON> <data.npz>     (as `experiments.speed` starts it)
-Needs      what `experiments.speed` prints where LARQ_PYTHON is not set
-Output     trains for one epoch at every line of its input, and answers each with the line `done`. Kernels are binary,
-           inputs, activations and biases real; Larq's levels are +-1, with a straight-through estimator behind them.
+Command    <interpreter> experiments/larq_speed.py <net, as JSON> <data.npz>
+           (as `experiments.speed` starts it)
+Needs      what `experiments.speed` prints if LARQ_PYTHON is not set
+Output     one epoch of training for each line of the input, then the line `done`. Kernels are
+           binary; inputs, activations and biases are real. Larq's levels are +-1, with a
+           straight-through estimator behind them.
 """
 
 import json
@@ -15,7 +17,9 @@ import tensorflow as tf
 
 
 def main() -> None:
-    """Answers until its input ends."""
+    """Train one epoch per line until the input ends."""
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     net = json.loads(sys.argv[1])
     with np.load(sys.argv[2]) as data:
         epoch = _fit(net, data["x"], data["y"])
@@ -39,10 +43,10 @@ def _fit(net, x, y):
 
 
 def _model(net, shape):
-    """Dense layers of binary kernels, the last of them gives the logits."""
+    """Return dense layers with binary kernels; the last one returns the logits."""
     model = tf.keras.Sequential([tf.keras.Input(shape), tf.keras.layers.Flatten()])
-    for number, width in enumerate(net["widths"]):
-        if number:
+    for index, width in enumerate(net["widths"]):
+        if index:
             model.add(tf.keras.layers.Activation(net["activation"]))
         model.add(
             larq.layers.QuantDense(

@@ -1,11 +1,14 @@
-"""Prints the runs of `experiment=parity` beside the original's numbers: mean (standard deviation) over seeds."""
+"""Print the runs of `experiment=parity` beside the original's numbers, as a Markdown table.
 
-import sys
-from statistics import mean, stdev
+Command    python -m experiments.parity.table [store] [experiment]
+Output     mean (standard deviation) over seeds, with the number of runs; `-` where there are none
+"""
 
-from experiments.runs import finished
+from experiments.commands import arguments
+from experiments.runs import finished_runs, spread
 
-# accuracy: mean and standard deviation of the original, in [0, 1]; FGSM, one iteration of 0.1: success rate, broke
+# The original's accuracy in [0, 1], as mean and standard deviation; its success rate and share of
+# broken images under FGSM, one iteration of 0.1. The deep nets were not attacked there.
 REFERENCE = {
     ("simple", "full", "identity"): ((0.968, 0.001), (0.777, 0.965)),
     ("simple", "binaryconnect", "identity"): ((0.906, 0.022), (0.136, 0.346)),
@@ -29,33 +32,25 @@ COLUMNS = (
 
 
 def main(uri: str, experiment: str) -> None:
-    """Reads the finished runs of an experiment from a store, and prints a Markdown table."""
-    _, runs = finished(uri, experiment)
+    """Print one row for each net of the original."""
+    _, runs = finished_runs(uri, experiment)
     print(
         "| topology | precision | estimator | n | "
         + " | ".join(COLUMNS)
         + " | original: accuracy | success rate / broke |"
     )
     print("|---" * (len(COLUMNS) + 6) + "|")
-    for names, (accuracy, fgsm) in REFERENCE.items():
-        chosen = [run.data.metrics for run in runs if _names(run) == names]
-        cells = (
-            [_spread([metrics[column] for metrics in chosen]) for column in COLUMNS]
-            if chosen
-            else ["-"] * 6
-        )
+    for labels, (accuracy, fgsm) in REFERENCE.items():
+        rows = [run.data.metrics for run in runs if _labels(run) == labels]
+        cells = [spread([row[name] for row in rows]) if rows else "-" for name in COLUMNS]
         original = f"{accuracy[0]:.3f} ({accuracy[1]:.3f})"
-        broken = f"{fgsm[0]:.3f} / {fgsm[1]:.3f}" if fgsm else "-"
-        print("| " + " | ".join([*names, str(len(chosen)), *cells, original, broken]) + " |")
+        attacked = f"{fgsm[0]:.3f} / {fgsm[1]:.3f}" if fgsm else "-"
+        print("| " + " | ".join([*labels, str(len(rows)), *cells, original, attacked]) + " |")
 
 
-def _names(run):
+def _labels(run):
     return tuple(run.data.params.get(group) for group in ("topology", "precision", "estimator"))
 
 
-def _spread(values):
-    return f"{mean(values):.3f} ({stdev(values) if len(values) > 1 else 0:.3f})"
-
-
 if __name__ == "__main__":
-    main(*(sys.argv[1:] or ("sqlite:///mlflow.db", "parity")))
+    main(*arguments(__doc__, store="sqlite:///mlflow.db", experiment="parity"))

@@ -1,4 +1,9 @@
-"""Kills a worker and a node of a Ray cluster during a sweep: python -m experiments.reliability.ray_nodes."""
+"""Kill a worker and a node of a Ray cluster during a sweep.
+
+Command    python -m experiments.reliability.ray_nodes
+Needs      pip install 'brnn[ray]'
+Output     how many jobs finished, and how many values were logged twice
+"""
 
 import os
 import signal
@@ -12,55 +17,55 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 import mlflow
 from ray.cluster_utils import Cluster
 
-from experiments.reliability.measured import begin, describe
+from experiments.commands import arguments
+from experiments.reliability.measured import read_runs, start, summary
 
 EPOCHS, JOBS = 40, 6
+SWEEP = [f"seed=range({JOBS})", f"epochs={EPOCHS}", "attack=none", "--multirun"]
 
 
 def main() -> None:
-    """Prints how many jobs finished, and how many values are there twice."""
+    """Print the results; the exit code is not 0 if a job did not finish once."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     second = cluster.add_node(num_cpus=1)
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        arguments = [
-            f"seed=range({JOBS})",
-            f"epochs={EPOCHS}",
-            "attack=none",
-            "--multirun",
-            "hydra/launcher=ray",
-        ]
-        sweep, seen = begin(place, *arguments, f"hydra.launcher.address={cluster.address}"), 0
+    with tempfile.TemporaryDirectory() as name:
+        folder, epochs = Path(name), 0
+        launcher = ["hydra/launcher=ray", f"hydra.launcher.address={cluster.address}"]
+        sweep = start(folder, *SWEEP, *launcher)
         for line in sweep.stdout:
-            seen += f"/{EPOCHS}  loss" in line
-            if seen == 30:
-                worker = _owner(place)
+            epochs += f"/{EPOCHS}  loss" in line
+            if epochs == 30:
+                worker = _running_process(folder)
                 os.kill(worker, signal.SIGKILL)
                 print(f"killed worker {worker}", flush=True)
-            if seen == 90:
+            if epochs == 90:
                 cluster.remove_node(second, allow_graceful=False)
                 print("killed the second node", flush=True)
                 break
-        out, errors = sweep.communicate()
-        print(out[-1500:], errors[-1500:])
-        runs = describe(place)
+        output, errors = sweep.communicate()
+        print(output[-1500:], errors[-1500:])
+        runs = read_runs(folder)
     cluster.shutdown()
-    children = [one for one in runs if one[1]]
-    finished, twice = sum(one[0] == "FINISHED" for one in children), sum(one[2] for one in children)
+    children, finished, duplicates = summary(runs)
     print(
-        f"exit code {sweep.returncode}; {finished} of {len(children)} children finished, {twice} values twice"
+        f"exit code {sweep.returncode}; {finished} of {children} children finished,"
+        f" {duplicates} values twice"
     )
-    sys.exit(sweep.returncode or len(children) != JOBS or finished != JOBS or twice)
+    sys.exit(sweep.returncode or children != JOBS or finished != JOBS or duplicates > 0)
 
 
-def _owner(place):
-    client = mlflow.MlflowClient(f"sqlite:///{place}/mlflow.db")
+def _running_process(folder: Path) -> int:
+    """Return the process id of a running child of the sweep."""
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
     experiment = client.get_experiment_by_name("brnn").experiment_id
     runs = client.search_runs([experiment], "attributes.status = 'RUNNING'")
     return next(
-        int(r.data.tags["owner"].split(":")[1]) for r in runs if "mlflow.parentRunId" in r.data.tags
+        int(run.data.tags["owner"].split(":")[1])
+        for run in runs
+        if "mlflow.parentRunId" in run.data.tags
     )
 
 
 if __name__ == "__main__":
+    arguments(__doc__)
     main()

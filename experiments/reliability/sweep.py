@@ -1,4 +1,8 @@
-"""Kills a sweep of 24 jobs three times: python -m experiments.reliability.sweep [launcher]."""
+"""Kill a sweep of 24 jobs three times with all its processes, and start it again.
+
+Command    python -m experiments.reliability.sweep [launcher]     (basic; or processes)
+Output     how many children finished, and how many epochs were trained more than once
+"""
 
 import os
 import signal
@@ -6,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from experiments.reliability.measured import begin, describe
+from experiments.commands import arguments
+from experiments.reliability.measured import read_runs, start, summary
 
 EPOCHS = 20
 SWEEP = [
@@ -19,35 +24,31 @@ SWEEP = [
 
 
 def main(launcher: str) -> None:
-    """Prints how many children finished, and how many epochs were trained more than once."""
-    arguments = [*SWEEP, f"hydra/launcher={launcher}"]
-    with tempfile.TemporaryDirectory() as folder:
-        place, trained = Path(folder), 0
+    """Print the results; the exit code is 1 if a job did not finish once."""
+    overrides = [*SWEEP, f"hydra/launcher={launcher}"]
+    with tempfile.TemporaryDirectory() as name:
+        folder, trained = Path(name), 0
         for kill in (60, 150, 130, None):  # epochs of each start after which it is killed
-            process, seen = begin(place, *arguments), 0
+            process, epochs = start(folder, *overrides), 0
             for line in process.stdout:
-                seen += f"/{EPOCHS}  loss" in line
-                if seen == kill:
+                epochs += f"/{EPOCHS}  loss" in line
+                if epochs == kill:
                     os.killpg(process.pid, signal.SIGKILL)
                     break
             _, errors = process.communicate()
-            trained += seen
-            states = [status for status, *_ in describe(place)]
-            print(
-                f"after {seen} epochs, exit code {process.returncode}: {sorted(states)}",
-                errors[-200:],
-                flush=True,
-            )
-        runs = describe(place)
-    children = [one for one in runs if one[1]]
-    finished = sum(status == "FINISHED" for status, *_ in children)
-    doubled = sum(twice for _, _, twice, _ in children)
+            trained += epochs
+            states = sorted(run.status for run in read_runs(folder))
+            ended = f"after {epochs} epochs, exit code {process.returncode}: {states}"
+            print(ended, errors[-200:], flush=True)
+        runs = read_runs(folder)
+    children, finished, duplicates = summary(runs)
     print(
-        f"{finished} of {len(children)} children finished, {len(runs) - len(children)} parent, {doubled} values twice"
+        f"{finished} of {children} children finished, {len(runs) - children} parent,"
+        f" {duplicates} values twice"
     )
     print(f"{trained} epochs trained for {24 * EPOCHS}: {trained - 24 * EPOCHS} of them again")
-    sys.exit(finished != 24 or len(runs) != 25 or doubled)
+    sys.exit(finished != 24 or len(runs) != 25 or duplicates > 0)
 
 
 if __name__ == "__main__":
-    main(*(sys.argv[1:] or ["basic"]))
+    main(*arguments(__doc__, launcher="basic"))

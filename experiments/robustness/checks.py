@@ -1,103 +1,90 @@
-"""How often each check of `brnn.robustness.trust` fires: on plain float nets, and on nets that mask something.
+"""Count how often each check of `brnn.robustness.trust` objects: to plain nets, and to masked ones.
 
-Command    python -m experiments.robustness.checks [seeds]; MNIST as of `dataset=mnist`, 300 images of each seed
-Output     Markdown: of how many seeds a reason was given, for PGD of 40 steps at epsilon 0.1
+Command    python -m experiments.robustness.checks [seeds]     (5 seeds)
+Needs      the full MNIST in $BRNN_DATA/mnist
+Output     Markdown: for how many seeds each check gave its reason, for PGD of 40 steps at epsilon
+           0.1 on 300 test images for each seed
 """
 
 import re
-import sys
 from collections import Counter
 from functools import partial
 
 import keras
 import numpy as np
 import tensorflow as tf
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-import brnn.cli.train  # noqa: F401 (puts the sweeper where Hydra finds it)
-from brnn import paths
 from brnn.attacks.batches import perturbed
 from brnn.config import groups
 from brnn.data.pixels import to_pixels
 from brnn.nets import models
 from brnn.nets.task import task_of
 from brnn.robustness import probes, trust
-from brnn.training import build
+from experiments.commands import arguments
+from experiments.nets import configuration, trained_program
 
 
 @tf.custom_gradient
-def killed(x):
-    """`x`, without a gradient."""
+def without_gradient(x):
+    """Return `x`; its gradient is 0."""
     return x, tf.zeros_like
 
 
-PLAIN, BINARY, BIT = (
+PLAIN, BINARY, ONE_BIT = (
     ["precision=full"],
     ["precision=binarynet", "estimator=ste"],
     ["topology.binary_input=true"],
 )
-CANARIES = {  # how a net is made, and what is done to it
+CANARIES = {  # overrides of a net, and how it is called
     "plain float": (PLAIN, lambda net, x: net(x)),
-    "no gradient": (PLAIN, lambda net, x: net(killed(x))),
+    "no gradient": (PLAIN, lambda net, x: net(without_gradient(x))),
     "logits x 100": (PLAIN, lambda net, x: 100.0 * net(x)),
     "probabilities": (PLAIN, lambda net, x: tf.nn.softmax(net(x))),
     "random logits": (PLAIN, lambda net, x: net(x) + tf.random.uniform((10,))),
-    "float, one-bit input": (PLAIN + BIT, lambda net, x: net(x)),
+    "float, one-bit input": (PLAIN + ONE_BIT, lambda net, x: net(x)),
     "binary": (BINARY, lambda net, x: net(x)),
-    "binary, one-bit input": (BINARY + BIT, lambda net, x: net(x)),
+    "binary, one-bit input": (BINARY + ONE_BIT, lambda net, x: net(x)),
 }
 
 
-def configured(*overrides: str) -> dict:
-    """A configuration of `topology=simple epochs=3` on MNIST."""
-    with initialize_config_dir(str(paths.conf()), version_base="1.3"):
-        return OmegaConf.to_container(compose("config", ["epochs=3", *overrides]), resolve=True)
-
-
-def trained(options: dict, data) -> tuple[keras.Model, keras.Model]:
-    """The net of a configuration, and the same with the identity estimator in its backward pass."""
-    program, task = build.program(options, task_of(data)), task_of(data)
-    for _ in build.epochs(program, options, data):
-        pass
-    weights = program.manager.weights()
-    return tuple(
-        models.model_with_weights(options, task, estimator, weights)
+def trained_models(options: dict, data) -> list[keras.Model]:
+    """Return the trained net of a configuration, and the same through the identity estimator."""
+    weights = trained_program(options, data).manager.weights()
+    return [
+        models.model_with_weights(options, task_of(data), estimator, weights)
         for estimator in ("trained", "identity")
-    )
+    ]
 
 
 def reasons(net, identity, x, labels, seed: int) -> set[str]:
-    """What the checks say of PGD on a net, without the numbers."""
+    """Return the reasons not to trust PGD on a net, with `#` in place of each number."""
     option = groups.option("attack", "pgd") | {"source": None}
-    moved = perturbed(groups.function("attack", option, []), net, x, labels, seed)
-    broken = np.argmax(net(moved), -1) != labels
+    images = perturbed(groups.function("attack", option, []), net, x, labels, seed)
+    broken = np.argmax(net(images), -1) != labels
     nothing = np.zeros(len(x), bool)
-    subject = probes.Subject(option, x, labels, moved, broken, nothing, nothing, None)
+    subject = probes.Subject(option, x, labels, images, broken, nothing, nothing, None)
     return {
-        re.sub(r"\d+(\.\d+)?", "#", reason.text)
+        re.sub(r"\d+(\.\d+)?(e-\d+)?", "#", reason.text)
         for reason in trust.check(net, net, identity, subject, seed)[1]
     }
 
 
 def main(seeds: int) -> None:
-    """Prints the table."""
-    data = groups.function("dataset", configured()["dataset"], [])()
+    """Print the table for `topology=simple epochs=3` on MNIST."""
+    data = groups.function("dataset", configuration([])["dataset"], [])()
     counts = {name: Counter() for name in CANARIES}
     for seed in range(seeds):
         rows = np.random.default_rng(seed).permutation(len(data.test[1]))[: trust.IMAGES]
         x, labels = np.asarray(to_pixels(data.test[0][rows])), data.test[1][rows]
-        for name, (overrides, mask) in CANARIES.items():
-            pair = trained(configured(*overrides, f"seed={seed}"), data)
-            counts[name].update(reasons(*(partial(mask, net) for net in pair), x, labels, seed))
+        for name, (overrides, call) in CANARIES.items():
+            options = configuration(["epochs=3", *overrides, f"seed={seed}"])
+            nets = (partial(call, model) for model in trained_models(options, data))
+            counts[name].update(reasons(*nets, x, labels, seed))
     print("| reason | " + " | ".join(counts) + " |\n" + "|---" * (1 + len(counts)) + "|")
     for reason in sorted(set().union(*counts.values())):
-        print(
-            f"| {reason} | "
-            + " | ".join(f"{count[reason]} of {seeds}" for count in counts.values())
-            + " |"
-        )
+        cells = [f"{count[reason]} of {seeds}" for count in counts.values()]
+        print(f"| {reason} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    main(*arguments(__doc__, seeds=5))

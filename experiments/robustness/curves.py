@@ -1,25 +1,28 @@
-"""Draws the curves of the runs of `experiment=robustness_curves`, all runs in one figure for each of what is varied."""
+"""Draw the curves of the runs of `experiment=robustness_curves`.
 
-import sys
+Command    python -m experiments.robustness.curves [store] [experiment]
+Output     `robust_accuracy_by_epsilon.png` and `robust_accuracy_by_iterations.png`, with all runs
+"""
+
 from pathlib import Path
 
 from brnn import figures
-from experiments.runs import finished
+from experiments.commands import arguments
+from experiments.runs import finished_runs
 
 
 def main(uri: str, experiment: str) -> None:
-    """Reads the finished runs of an experiment from a store, and writes `robust_accuracy_by_<key>.png`."""
-    client, runs = finished(uri, experiment)
+    """Write `robust_accuracy_by_<key>.png` for both keys."""
+    client, runs = finished_runs(uri, experiment)
     for key in ("epsilon", "iterations"):
         series = {run.info.run_name: points(client, run.info.run_id, key) for run in runs}
-        figure = figures.curves(
-            {name: points for name, points in series.items() if points}, key, "robust accuracy", 0.1
-        )
+        drawn = {name: curve for name, curve in series.items() if curve}
+        figure = figures.curves(drawn, key, "robust accuracy", 0.1)
         Path(f"robust_accuracy_by_{key}.png").write_bytes(figures.png(figure))
 
 
-def points(client, run_id, key):
-    """The curve that a run logged, as points."""
+def points(client, run_id: str, key: str) -> list[tuple[float, float]]:
+    """Return the curve that a run logged over a key; empty if it logged none."""
     x, y = (
         {metric.step: metric.value for metric in client.get_metric_history(run_id, f"curve/{name}")}
         for name in (key, f"robust_accuracy_by_{key}")
@@ -28,4 +31,4 @@ def points(client, run_id, key):
 
 
 if __name__ == "__main__":
-    main(*(sys.argv[1:] or ("sqlite:///mlflow.db", "robustness_curves")))
+    main(*arguments(__doc__, store="sqlite:///mlflow.db", experiment="robustness_curves"))

@@ -1,56 +1,65 @@
-"""Prints the runs of an experiment: robust accuracy of each kind of run, over epsilon too, and whether it is trusted.
+"""Print the robust accuracies of an experiment's runs as a Markdown table.
 
-Command    python -m experiments.robustness.table [store] [experiment] [parameters that tell the kinds of runs apart]
+Command    python -m experiments.robustness.table [store] [experiment] [key …]
+Output     one row for all runs of the same values of the keys (precision, estimator, attack if none
+           are given): mean (standard deviation) over seeds, the mean curve over epsilon, how many
+           of the runs are trusted, and the first reason against one that is not
 """
 
 import re
-import sys
 from collections import defaultdict
-from statistics import mean, stdev
+from collections.abc import Sequence
+from statistics import mean
 
+from experiments.commands import arguments
 from experiments.robustness.curves import points
-from experiments.runs import finished
+from experiments.runs import finished_runs, spread
 
-FIRST_REASON = re.compile(r"(?:not trusted: |\()(.+?)[;)]")  # of a verdict
+KEYS = ("precision", "estimator", "attack")
+COLUMNS = {
+    "clean": "attack/clean_accuracy",
+    "robust": "attack/robust_accuracy",
+    "over all checks": "trust/robust_accuracy",
+}
+FIRST_REASON = re.compile(r"(?:not trusted: |\()(.+?)[;)]")  # in a verdict that is not `yes`
 
 
-def main(uri: str, experiment: str, keys: list[str]) -> None:
-    """Reads the finished runs of an experiment from a store, and prints one row for the same values of `keys`."""
-    client, runs = finished(uri, experiment)
+def main(uri: str, experiment: str, keys: Sequence[str]) -> None:
+    """Print the table."""
+    client, runs = finished_runs(uri, experiment)
     groups = defaultdict(list)
     for run in runs:
         if "attack/robust_accuracy" in run.data.metrics:
             groups[tuple(run.data.params[key] for key in keys)].append(run)
-    print(
-        "| "
-        + " | ".join(keys)
-        + " | n | clean | robust | over all checks | by epsilon | trusted | first reason |"
+    headings = [*keys, "n", *COLUMNS, "by epsilon", "trusted", "first reason"]
+    print("| " + " | ".join(headings) + " |")
+    print("|---" * len(headings) + "|")
+    for labels, seeds in sorted(groups.items()):
+        cells = [_cell(seeds, metric) for metric in COLUMNS.values()]
+        cells += [_curve(client, seeds), *_verdicts(seeds)]
+        print("| " + " | ".join([*labels, str(len(seeds)), *cells]) + " |")
+
+
+def _cell(runs, metric) -> str:
+    values = [run.data.metrics[metric] for run in runs if metric in run.data.metrics]
+    return spread(values) if values else ""
+
+
+def _curve(client, runs) -> str:
+    """Return the mean robust accuracy at each epsilon."""
+    curves = [points(client, run.info.run_id, "epsilon") for run in runs]
+    return ", ".join(
+        f"{column[0][0]:g}: {mean(accuracy for _, accuracy in column):.3f}"
+        for column in zip(*curves, strict=True)
     )
-    print("|---" * (len(keys) + 7) + "|")
-    for names, chosen in sorted(groups.items()):
-        columns = [
-            _spread([run.data.metrics[key] for run in chosen if key in run.data.metrics])
-            for key in ("attack/clean_accuracy", "attack/robust_accuracy", "trust/robust_accuracy")
-        ]
-        curves = zip(*(points(client, run.info.run_id, "epsilon") for run in chosen), strict=True)
-        curve = ", ".join(
-            f"{ps[0][0]:g}: {mean(accuracy for _, accuracy in ps):.3f}" for ps in curves
-        )
-        verdicts = [run.data.tags.get("trusted", "not checked") for run in chosen]
-        yes = f"{verdicts.count('yes')} of {len(verdicts)}"
-        reason = next(
-            (FIRST_REASON.search(text)[1] for text in verdicts if FIRST_REASON.search(text)),
-            "",
-        )
-        print("| " + " | ".join([*names, str(len(chosen)), *columns, curve, yes, reason]) + " |")
 
 
-def _spread(values):
-    if not values:
-        return ""
-    return f"{mean(values):.3f} ({stdev(values) if len(values) > 1 else 0:.3f})"
+def _verdicts(runs) -> tuple[str, str]:
+    """Return how many runs are trusted, and the first reason of the first that is not."""
+    verdicts = [run.data.tags.get("trusted", "not checked") for run in runs]
+    reasons = [match[1] for text in verdicts if (match := FIRST_REASON.search(text))]
+    return f"{verdicts.count('yes')} of {len(verdicts)}", reasons[0] if reasons else ""
 
 
 if __name__ == "__main__":
-    store, name, *own = sys.argv[1:] or ("sqlite:///mlflow.db", "robustness")
-    main(store, name, own or ["precision", "estimator", "attack"])
+    main(*arguments(__doc__, store="sqlite:///mlflow.db", experiment="robustness", keys=KEYS))
