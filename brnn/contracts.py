@@ -180,9 +180,9 @@ class Regime(Protocol):
             call: the net in training; returns logits, and the state that the step keeps. Called
                 exactly once.
             net: the net in evaluation, whose weights are constants.
-            loss: as of `Loss`.
+            loss: see `Loss`.
             x: pixels (n, *d) in [0, 1], or other inputs.
-            labels: as of `Loss`.
+            labels: see `Loss`.
             noise: the only source of randomness.
         """
 

@@ -1,4 +1,4 @@
-"""Every exception of this package, and the two sentences that many of their messages end with."""
+"""Every exception of this package, and helpers for their messages."""
 
 import difflib
 import importlib.util
@@ -20,7 +20,7 @@ class DataError(BrnnError, ValueError):
 
 
 class DataWarning(UserWarning):
-    """Data are not what one would expect, and results may mislead."""
+    """The data are unusual; results may mislead."""
 
 
 class NonFiniteError(BrnnError, ValueError):

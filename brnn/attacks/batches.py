@@ -20,7 +20,7 @@ def perturbed(
     labels: np.ndarray,
     seed: int,
     on_progress: OnProgress | None = None,
-    what: str = "",
+    label: str = "",
 ) -> np.ndarray:
     """Return all images under an attack; the same bits for the same seed.
 
@@ -30,17 +30,17 @@ def perturbed(
         images: pixels (n, *d) in [0, 1], float32.
         labels: classes (n,).
         seed: decides, with the number of the batch, every random choice.
-        on_progress: called before each batch and at the end, with `what`.
-        what: what is shown as the work in progress.
+        on_progress: called before each batch and at the end, with `label`.
+        label: shown with the progress.
     """
     run, batches = compiled(attack, net, images, labels), []
     for number, start in enumerate(range(0, len(images), ATTACK_BATCH)):
         if on_progress:
-            on_progress(what, start / len(images))
+            on_progress(label, start / len(images))
         rows = slice(start, start + ATTACK_BATCH)
         batches.append(run(images[rows], labels[rows], seed, number))
     if on_progress:
-        on_progress(what, 1.0)
+        on_progress(label, 1.0)
     return np.concatenate(batches)
 
 

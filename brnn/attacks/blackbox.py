@@ -1,6 +1,6 @@
-"""Attacks that use no gradient: no estimator can hide from them what they break.
+"""Gradient-free attacks: an estimator cannot mask anything from them.
 
-Each function fulfils `brnn.contracts.Attack`; `conf/attack/<name>.yaml` says what each key means.
+Each function fulfils `brnn.contracts.Attack`; `conf/attack/<name>.yaml` explains each key.
 """
 
 from typing import Literal

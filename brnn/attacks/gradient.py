@@ -1,6 +1,6 @@
 """Attacks that follow the gradient of the net.
 
-Each function fulfils `brnn.contracts.Attack`; `conf/attack/<name>.yaml` says what each key means.
+Each function fulfils `brnn.contracts.Attack`; `conf/attack/<name>.yaml` explains each key.
 """
 
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Shell completion: the words that may stand at the end of a command line."""
+"""Shell completion of the last word of a command line."""
 
 import io
 import os

@@ -1,6 +1,6 @@
 """The help page, generated from `conf/`: a new option or key is on it without further work.
 
-The comments of `conf/config.yaml` say what each group and key means.
+The comments of `conf/config.yaml` explain each group and key.
 """
 
 import re
@@ -19,8 +19,8 @@ TITLE = "brnn: train, discretize and attack one net, or a sweep of them, and tra
 COMMANDS = {
     "brnn [key=value …]": "train one net, attack it and track the run",
     "brnn key=value,value … --multirun": "sweep: one run for each combination of the values",
-    "brnn sample run=<id> [key=value …]": "write text by the net of a run on dataset=text",
-    "brnn sync [checkpoints]": "deliver what a tracking server did not accept while it was away",
+    "brnn sample run=<id> [key=value …]": "generate text with the net of a run on dataset=text",
+    "brnn sync [checkpoints]": "deliver records that the tracking server has not accepted",
 }
 EXAMPLES = {
     "brnn topology=mlp estimator=ste epochs=10": "a binarized net",

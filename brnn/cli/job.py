@@ -22,7 +22,7 @@ def run_job(
 
     Args:
         options: a composed configuration.
-        job: the place of the run in its sweep, if it is part of one.
+        job: the position of the run in its sweep, if it is part of one.
         suffix: the part of the run's name that distinguishes it from runs of the same groups.
         on_epoch: called after each epoch; training ends early where it returns false.
 

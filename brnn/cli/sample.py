@@ -1,4 +1,4 @@
-"""`brnn sample`: write text by the net of a run on dataset=text."""
+"""`brnn sample`: generate text with the net of a run on dataset=text."""
 
 import json
 from argparse import ArgumentParser, RawDescriptionHelpFormatter

@@ -27,7 +27,7 @@ STOPPED = "stopped; the same command continues after the last finished epoch"
 
 
 def main(arguments: list[str]) -> None:
-    """Train by the overrides and flags of a command line, or do what a flag says instead."""
+    """Train by the overrides and flags of a command line, or handle a flag such as --help."""
     with failures.in_one_line(STOPPED):
         flags = parse(get_args_parser(), arguments)
         _check_words(flags.overrides)

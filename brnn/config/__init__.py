@@ -1,1 +1,1 @@
-"""What a configuration may say, checked without importing TensorFlow, Keras or MLflow."""
+"""Validation of a configuration, without TensorFlow, Keras or MLflow."""

@@ -1,4 +1,4 @@
-"""What an option of the group `attack` stands for: its members, their budget, their gradient."""
+"""Members, budget and gradient access of an attack option."""
 
 from typing import Any
 

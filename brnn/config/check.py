@@ -54,6 +54,6 @@ def _check_quantizer(role: str, keys: dict[str, Any]) -> None:
         raise ConfigError(
             f"{section}.quantizer must be one of {', '.join(valid)}, got {name!r}{did_you_mean(str(name), valid)}"
         )
-    own = signatures.parameters(QUANTIZERS, name)
-    bound = {} if "scale" in own or role == "activation" else {"bound": ranges.Positive}
-    check_keys(section, keys, own | bound)
+    parameters = signatures.parameters(QUANTIZERS, name)
+    bound = {} if "scale" in parameters or role == "activation" else {"bound": ranges.Positive}
+    check_keys(section, keys, parameters | bound)

@@ -48,5 +48,5 @@ def check_option(
         ConfigError: the function does not exist, or does not take these keys.
     """
     module, name = groups.locate(group, option.get("name"), plugins)
-    own = signatures.parameters(module, name)
-    check_keys(group, groups.arguments(option), own | shared)
+    parameters = signatures.parameters(module, name)
+    check_keys(group, groups.arguments(option), parameters | shared)

@@ -26,7 +26,6 @@ def workers(addresses: list[str] | None, index: int | None) -> tuple[list[str], 
     if addresses and index is not None and index in range(len(addresses)):
         return addresses, index
     raise ConfigError(
-        "distribution.workers must list the addresses of all workers, and distribution.index the"
-        " place of this one, from 0; or both be null, and TF_CONFIG name them; got"
-        f" {addresses} and {index}"
+        "distribution.workers must list every worker's address and distribution.index this worker's"
+        f" position from 0, or both must be null and TF_CONFIG set; got {addresses} and {index}"
     )

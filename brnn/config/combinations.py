@@ -1,4 +1,4 @@
-"""What each key allows but the whole configuration does not."""
+"""Checks across keys: values valid alone but not together."""
 
 from typing import Any
 

@@ -87,12 +87,12 @@ def closure(roots: Iterable[str], packages: tuple[str, ...]) -> set[str]:
     Imports inside functions count. What a harmless module imports does not.
     """
     reached: set[str] = set()
-    open_ = set(roots)
-    while open_:
-        module = open_.pop()
+    pending = set(roots)
+    while pending:
+        module = pending.pop()
         reached.add(module)
         if not is_harmless(module):
-            open_ |= _imports(module, packages) - reached
+            pending |= _imports(module, packages) - reached
     return reached
 
 
@@ -146,7 +146,7 @@ def _imported(node: ast.AST, package: str) -> list[str]:
 def _as_module(name: str) -> str:
     """Return a dotted name if it is a module, else the module that holds it."""
     try:
-        found = importlib.util.find_spec(name) is not None
+        is_module = importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:  # its parent is not a package
-        found = False
-    return name if found else name.rpartition(".")[0]
+        is_module = False
+    return name if is_module else name.rpartition(".")[0]

@@ -49,7 +49,7 @@ SECTIONS = {  # mappings of the root that are not chosen from a group
 def option(group: str, name: str) -> dict[str, Any]:
     """Return the keys of an option as its YAML file and the options that it builds on state them.
 
-    Of its `defaults`, options of the same group count; others are Hydra's to add.
+    Only `defaults` of the same group are followed; Hydra resolves the rest.
 
     Raises:
         ConfigError: the group has no such option.
@@ -106,8 +106,8 @@ def locate(group: str, name: object, plugins: list[str]) -> tuple[str, str]:
 def function(group: str, option: dict[str, Any], plugins: list[str]) -> partial[Any]:
     """Return the function of an option, with the option's keys bound as its arguments."""
     module, name = locate(group, option["name"], plugins)
-    own = signatures.parameters(module, name)
-    keys = {key: value for key, value in arguments(option).items() if key in own}
+    parameters = signatures.parameters(module, name)
+    keys = {key: value for key, value in arguments(option).items() if key in parameters}
     return partial(getattr(importlib.import_module(module), name), **keys)
 
 

@@ -8,7 +8,7 @@ from brnn.config.ranges import Count, MetricDirection, Natural
 
 @dataclass(frozen=True)
 class Root:
-    """The keys at the root; `conf/config.yaml` holds their defaults and says what each means."""
+    """The keys at the root; `conf/config.yaml` holds their defaults and explains each."""
 
     epochs: Count
     batch_size: Count

@@ -1,4 +1,4 @@
-"""Whether a value is what an annotation allows, and that in words."""
+"""Check a value against an annotation; describe what the annotation allows."""
 
 import types
 import typing
@@ -15,7 +15,10 @@ WORDS = {
 
 
 def fits(value: Any, annotation: Any) -> bool:
-    """Return whether a value is of an annotated type and passes its test; true is no number."""
+    """Return whether a value is of an annotated type and passes its test.
+
+    A bool does not count as a number.
+    """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation is Any:
         return True

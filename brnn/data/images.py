@@ -81,7 +81,7 @@ def arrays(
     Args:
         path: the file.
         validation: share of the training rows, the first, for validation.
-        test: share of all rows, the last, for test; without effect where the file has x_test.
+        test: share of all rows, the last, for test; unused where the file has x_test.
         seed: decides an order in which x and y are put before they are divided; null keeps theirs.
 
     Raises:

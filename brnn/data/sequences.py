@@ -26,13 +26,13 @@ def mnist_rows(
     """Return MNIST as sequences of 28 steps, each a row of 28 pixels: x uint8 (n, 28, 28).
 
     Args:
-        root: as of `mnist`.
-        validation: as of `mnist`.
+        root: see `mnist`.
+        validation: see `mnist`.
         permuted: whether the 784 pixels of all images are put in one random order.
         permutation_seed: decides that order.
 
     Raises:
-        DataError: as of `mnist`.
+        DataError: see `mnist`.
     """
     return _reordered(mnist(root=root, validation=validation), permuted, permutation_seed, (28, 28))
 
@@ -43,13 +43,13 @@ def mnist_pixels(
     """Return MNIST as sequences of 784 steps of one pixel, row by row: x uint8 (n, 784, 1).
 
     Args:
-        root: as of `mnist`.
-        validation: as of `mnist`.
+        root: see `mnist`.
+        validation: see `mnist`.
         permuted: whether the 784 pixels of all images are put in one random order.
         permutation_seed: decides that order.
 
     Raises:
-        DataError: as of `mnist`.
+        DataError: see `mnist`.
 
     References:
         Le, Jaitly and Hinton 2015, arXiv:1504.00941.

@@ -125,7 +125,7 @@ def bits_per_weight(weights: Weights) -> float:
 def _fixed_levels(quantizer: Quantizer) -> np.ndarray:
     """Return the levels of a quantizer that do not depend on the weights; none if all do.
 
-    They are what remains of many values that no weights share with them.
+    Found by quantizing a wide grid: fixed levels map it to few values.
     """
     levels = np.unique(np.asarray(quantizer(PROBE, None)))
     return levels if len(levels) < len(PROBE) / 2 else levels[:0]

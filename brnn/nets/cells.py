@@ -37,7 +37,7 @@ class ClockworkCell(Cell):
     Args:
         units: size of the state, a multiple of the number of periods.
         periods: steps between two updates of each module, increasing from 1 or more.
-        **kwargs: as of the other cells.
+        **kwargs: see the other cells.
 
     Raises:
         ValueError: `periods` do not increase, or `units` is not a multiple of their number.

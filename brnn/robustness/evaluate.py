@@ -84,7 +84,7 @@ def assess(
         nets: the net under attack.
         option: a complete option of the group `attack`, these keys included.
         samples: the clean images.
-        estimator: as of `evaluate`, like the other keys.
+        estimator: see `evaluate`, as for the other keys.
         source: of a surrogate.
         checks: whether to run `brnn.robustness.trust`.
         curve_epsilons: further budgets.

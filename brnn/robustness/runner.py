@@ -122,9 +122,9 @@ def _perturbed(
 ) -> np.ndarray:
     """Return images under one member."""
     attack = groups.function("attack", member, nets.plugins)
-    what = f"{name} through {member['source'] or member['estimator']}"
+    label = f"{name} through {member['source'] or member['estimator']}"
     try:
-        result = perturbed(attack, attacked, images, labels, nets.seed, nets.on_progress, what)
+        result = perturbed(attack, attacked, images, labels, nets.seed, nets.on_progress, label)
     except tf.errors.OpError as error:  # the message has stacks around that of another library
         cause = CAUSE.search(error.message)
         if not cause:

@@ -45,7 +45,7 @@ class Reason:
         check: the check that raised it; with hyphens, its anchor in docs/explanation/trust.md.
         text: one clause.
         weakness: whether it shows that the attack is weak, so that the accuracy may be too high;
-            otherwise the number is no robust accuracy at all.
+            otherwise the number is not a robust accuracy.
     """
 
     check: str
@@ -198,12 +198,13 @@ def _reasons(values: dict[str, float], missed: dict[str, float]) -> list[Reason]
 
 def _weaknesses(values: dict[str, float], missed: dict[str, float]) -> list[Reason]:
     """Return what shows that the attack is weak, what breaks further images first."""
-    raised = [
+    missing = [
         Reason(name, f"{FURTHER[name]} a further {number(share)}")
         for name, share in sorted(missed.items(), key=lambda item: -item[1])
         if name in FURTHER and share > TOLERANCE
     ]
-    return raised + [Reason(name, text) for name, found, text in _contradictions(values) if found]
+    contradictory = [Reason(name, text) for name, raised, text in _contradictions(values) if raised]
+    return missing + contradictory
 
 
 def _contradictions(values: dict[str, float]) -> list[tuple[str, bool, str]]:

@@ -24,7 +24,7 @@ def attack(
         program: its trained program.
         store: the tracking store; some attacks take nets of other runs.
         tracked: its run in the store.
-        job: its place in a sweep, if any.
+        job: the position of the run in its sweep, if it is part of one.
     """
     options, option = plan.options, plan.options["attack"]
     if option["name"] == "none":

@@ -49,7 +49,7 @@ def check_objective(
 
 
 def has_ended(history: list[dict[str, float]], settings: Root) -> bool:
-    """Return whether all epochs are done, or the last `patience` brought no better `monitor`.
+    """Return whether all epochs are done or `monitor` has not improved for `patience` epochs.
 
     Raises:
         ConfigError: `monitor` does not name a metric of an epoch.

@@ -1,4 +1,4 @@
-"""What a run is, before it begins: its data, its fingerprint, its name, its files, its replicas."""
+"""The plan of a run: data, fingerprint, name, files, replicas."""
 
 import json
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class RunPlan:
 
     @property
     def task(self) -> Task:
-        """What the net has to do."""
+        """Inputs and outputs of the net."""
         return task_of(self.data)
 
 
@@ -48,7 +48,7 @@ def plan_run(options: dict[str, Any], job: SweepJob | None, suffix: str) -> RunP
 
     Args:
         options: a checked configuration.
-        job: the place of the run in its sweep, if it is part of one.
+        job: the position of the run in its sweep, if it is part of one.
         suffix: the part of its name that distinguishes it from runs of the same groups and seed.
 
     Raises:

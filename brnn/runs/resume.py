@@ -40,7 +40,7 @@ def earlier_run(plan: RunPlan, store: Store, job: SweepJob | None) -> Any:
 
 
 def skip(plan: RunPlan, store: Store, earlier: Any, job: SweepJob | None) -> float | list[float]:
-    """Print what a finished run came to, count it in the sweep, and return its objective."""
+    """Print the result of a finished run, count it in the sweep, and return its objective."""
     run_id, objective = earlier.info.run_id, plan.settings.objective
     lines.note(f"{plan.name} is skipped: it finished as run {run_id} (resume=false repeats it)")
     metrics = _metrics(plan, store, earlier)

@@ -30,7 +30,7 @@ def run(
 
     Args:
         options: a checked configuration.
-        job: the place of the run in its sweep, if it is part of one.
+        job: the position of the run in its sweep, if it is part of one.
         suffix: the part of the run's name that distinguishes it from runs of the same groups.
         on_epoch: called after each epoch; training ends where it returns false.
 

@@ -44,7 +44,7 @@ def write(
     task = Task((1,), len(alphabet), tokens=True, per_step=True, carried=True)
     net = models.model_with_weights(options, task, "trained", weights)
     step = tf.function(lambda token, state: net([token, *state]), reduce_retracing=True)
-    state = [tf.zeros((1, *one.shape[1:])) for one in net.inputs[1:]]
+    state = [tf.zeros((1, *state.shape[1:])) for state in net.inputs[1:]]
     rng = np.random.default_rng(seed)
     tokens = [alphabet.index(character) for character in prompt or alphabet[0]]
     for number in range(len(tokens) + length - 1):

@@ -4,7 +4,7 @@ from numbers import Integral
 
 
 def duration(seconds: float) -> str:
-    """Return seconds in the largest unit of which there are about two or more: s, min or h."""
+    """Format seconds in the largest of s, min, h that gives about 2 or more."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -34,7 +34,7 @@ _CLOSING = (
     "trust/robust_accuracy",
 )
 _IMAGES = "attack/images"  # in the heading of the attacks
-_WIDE = 140  # columns of a terminal from which the jobs of a sweep have their ids
+_WIDE = 140  # minimum terminal width for the column of run ids
 
 
 def layers_table(rows: Iterable[Mapping[str, Any]]) -> None:
@@ -74,7 +74,7 @@ def results_table(name: str, metrics: Mapping[str, float], *, seconds: float, hi
 
     Args:
         name: the name of the run.
-        metrics: those of its last epoch and of its end; the tables show what they know of.
+        metrics: those of its last epoch and of its end; keys that no table has are ignored.
         seconds: how long the run took.
         hint: the last lines.
     """

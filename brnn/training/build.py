@@ -20,7 +20,7 @@ from brnn.training.optimizers import optimizer
 from brnn.training.program import Program
 from brnn.training.replicas import ONE_DEVICE, Replicas
 
-GRAPH_KEYS = (  # they shape a program; the other keys decide numbers alone
+GRAPH_KEYS = (  # keys that shape the graph; the others only change values
     "precision",
     "estimator",
     "topology",

@@ -32,7 +32,7 @@ def sharded(recurrent: bool, *, shards: Count) -> Replicas:
     """Return replicas that a processor computes in parallel; on a GPU there is one.
 
     Args:
-        recurrent: without effect.
+        recurrent: unused.
         shards: equal parts of each batch.
     """
     return ONE_DEVICE if tf.config.list_physical_devices("GPU") else _sharded(shards)
@@ -42,7 +42,7 @@ def mirrored(recurrent: bool, *, devices: Count | None) -> Replicas:
     """Return the GPUs of this machine, or, where it has none, its processor split into devices.
 
     Args:
-        recurrent: without effect.
+        recurrent: unused.
         devices: how many GPUs share a batch (null: all), or into how many the processor is split.
 
     Raises:
@@ -59,7 +59,7 @@ def multi_worker(
     All are given the same command but for `index`. Returns when all are connected.
 
     Args:
-        recurrent: without effect.
+        recurrent: unused.
         workers: the address of each worker, the chief's first; null: those of TF_CONFIG.
         index: which of them this process is; null: that of TF_CONFIG.
         timeout: seconds to wait for the others.

@@ -65,9 +65,11 @@ def fit(
         WorkerError: another worker of a distributed run is lost.
 
     Metrics:
-        train/loss (nats): mean over the epoch's steps, of the net as it was at each step
+        train/loss (unit of the loss; nats for cross_entropy): mean over the epoch's steps,
+            of the net as it was at each step
         train/accuracy (share): mean over the epoch's steps, of the net as it was at each step
-        {split}/loss (nats): mean per label over validation or test, of the net after the epoch
+        {split}/loss (unit of the loss; nats for cross_entropy): mean per label over
+            validation or test, of the net after the epoch
         {split}/accuracy (share): correct labels of validation or test, of the net after the epoch
         train/images_per_second (per second): rows of the training steps / time/training
         train/learning_rate (factor): learning rate of the epoch's last step
@@ -105,7 +107,7 @@ def score(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> di
         x: inputs (n, *d).
         y: labels.
         batch_size: streams that a net with a recurrent state reads in parallel, each from a state of
-            zeros; without effect for other nets.
+            zeros; unused for other nets.
 
     Returns:
         `loss` and `accuracy`; nothing where there are no rows.
@@ -120,7 +122,7 @@ def score(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> di
         values, state = program.evaluate(x[rows % len(x)], y[rows % len(x)], state)
         batches.append(values)
     rows, first_index = np.unique(order, return_index=True)
-    real = first_index[rows < len(x)]  # each row once, without what fills up the last batch
+    real = first_index[rows < len(x)]  # each row once; the padding of the last batch is dropped
     return {
         name: float(np.concatenate([values[name] for values in batches])[real].mean())
         for name in batches[0]
@@ -136,9 +138,10 @@ def chunks(rows: int, size: int) -> np.ndarray:
 
 
 def streams(rows: int, size: int) -> np.ndarray:
-    """Return 0, 1, … in at most `size` columns, (steps, size), each of which counts on downwards.
+    """Return 0, 1, … in at most `size` columns, (steps, size).
 
-    The last numbers exceed `rows` - 1 where the columns do not divide the rows equally.
+    Each column holds consecutive numbers. The last numbers exceed `rows` - 1 where the columns do
+    not divide the rows equally.
     """
     size = min(size, rows)
     return np.arange(-(-rows // size) * size, dtype="int32").reshape(size, -1).T
