@@ -88,7 +88,8 @@ def closing_metrics(
         steps: length of a sequence, where the data are sequences.
 
     Metrics:
-        best/epoch (count): the first epoch, from 1, of the best validation accuracy
+        best/epoch (count): the first epoch, from 1, of the best validation accuracy (in regression:
+            loss); without validation data the last epoch
         best/{split}_accuracy (share): the accuracy of a split after that epoch
     """
     epoch = best_epoch(history)
