@@ -35,6 +35,10 @@ class TrackingError(BrnnError, RuntimeError):
     """The tracking store cannot be opened, read or written."""
 
 
+class SolverError(BrnnError, RuntimeError):
+    """A solver refuses a program, or its process has ended."""
+
+
 class AwayError(TrackingError):
     """The tracking server does not answer."""
 

@@ -8,11 +8,12 @@ import keras
 import numpy as np
 
 from brnn.config.ranges import Epsilon, Positive
-from brnn.proof import cp_sat
+from brnn.proof import worker
 from brnn.proof.cp_sat import BROKEN, CERTIFIED, UNKNOWN
-from brnn.proof.highs import solve_highs
-from brnn.proof.program import Program, build_program
+from brnn.proof.program import EITHER, SURE, Program, build_program
 from brnn.proof.reading import BIT, read
+
+LEAST_SECONDS = 0.01  # that a solver is given
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,14 @@ def exact(
     """Decide whether any image in [0, 1] within L-inf `epsilon` of `x` has another class.
 
     Tried in this order: the image itself and the example, interval bounds, the solver. What the
-    solver returns is checked on the net; if it does not hold, the verdict is `unknown`.
+    solver returns is checked on the net. Where it does not hold, since sums near 0 have another sign
+    in float32 than in the program, the solver looks for an image without such sums; if there is
+    none, the verdict is `unknown`.
 
-    `certified` is a proof with `cp_sat`, which computes in whole numbers, and needs one-bit inputs
-    and integer weights. With `highs` it holds up to tolerances: constraints may be off by 1e-6, and
-    where pixels are grey or batch normalization is folded in, sums between -1e-4 and 0 are left out
-    and those of the net itself are rounded to float32.
+    `certified` holds for the net in float32: a sum within the bound of its rounding counts with
+    either sign. It is a proof with `cp_sat`, which computes in whole numbers, and needs one-bit
+    inputs and weights that are multiples of one number. With `highs` constraints may be off by a
+    1e-6 of the largest weight of a unit.
 
     Args:
         model: the net, of dense layers and activations of -1 and +1.
@@ -67,28 +70,43 @@ def exact(
         2019, arXiv:1810.03538.
     """
     began = time.perf_counter()
-    for image in (x, example):
-        if image is not None and _class(model, image) != label:
-            return Verdict(BROKEN, image, time.perf_counter() - began)
+    broken = next((i for i in (x, example) if i is not None and _class(model, i) != label), None)
+    if broken is None:
+        status, broken = _decided(model, x, label, epsilon, solver, began + seconds)
+    else:
+        status = BROKEN
+    return Verdict(status, broken, time.perf_counter() - began)
+
+
+def _decided(
+    model: keras.Model, x: np.ndarray, label: int, epsilon: float, solver: str, until: float
+) -> tuple[str, np.ndarray | None]:
+    """Return the status of an image by bounds or a solver, and an image that breaks it."""
     one_bit, layers = read(model)
-    program = build_program(layers, one_bit, x.ravel().astype("float64"), label, epsilon)
-    if program is None:
-        return Verdict(CERTIFIED, None, time.perf_counter() - began)
-    solve = {"highs": solve_highs, "cp_sat": _solve_cp_sat}[solver]
-    status, values = solve(program, seconds)
-    image = None
-    if status == BROKEN and values is not None:
+    pixels = x.ravel().astype("float64")
+    for rounding in (EITHER, SURE):
+        program = build_program(layers, one_bit, pixels, label, epsilon, rounding)
+        if program is None:
+            return (CERTIFIED if rounding == EITHER else UNKNOWN), None
+        status, values = _solved(program, solver, until)
+        if values is None:
+            return (status if rounding == EITHER else UNKNOWN), None
         image = _image(values[: x.size], one_bit, x, epsilon)
-        if _class(model, image) == label:
-            status, image = UNKNOWN, None
-    return Verdict(status, image, time.perf_counter() - began)
+        if _class(model, image) != label:
+            return BROKEN, image
+        if not program.rounds:
+            break
+    return UNKNOWN, None
 
 
-def _solve_cp_sat(program: Program, seconds: float) -> tuple[str, np.ndarray | None]:
+def _solved(program: Program, solver: str, until: float) -> tuple[str, np.ndarray | None]:
+    """Return a status, and values of the variables if there is a solution."""
+    seconds = max(until - time.perf_counter(), LEAST_SECONDS)
+    if solver == "highs":
+        arguments = (program.low, program.high, program.whole, *program.matrix(), seconds)
+        return worker.solve(solver, *arguments)
     low, high = ([int(value) for value in bounds] for bounds in (program.low, program.high))
-    rows = [{i: round(value) for i, value in row.items()} for row in program.rows]
-    least = [round(value) for value in program.least]
-    status, values = cp_sat.solve(low, high, rows, least, seconds)
+    status, values = worker.solve(solver, low, high, program.whole_rows(), seconds)
     return status, None if values is None else np.array(values, "float64")
 
 

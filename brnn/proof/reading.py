@@ -1,5 +1,7 @@
 """Keras nets read as matrices."""
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 
@@ -10,27 +12,41 @@ from brnn.quantization.layers import QuantActivation
 BIT = 0.5  # pixels from here on are 1 to a net with one-bit inputs
 AROUND_ZERO = np.array([-2, -1e-3, 0, 1e-3, 2], "float32")
 
-Layers = list[tuple[np.ndarray, np.ndarray]]
+
+class Layer(NamedTuple):
+    """A dense layer, with the batch normalization after it folded in; all in float64.
+
+    Attributes:
+        name: of the dense layer.
+        kernel: (k, m).
+        bias: (m,).
+        terms: (m,) sum of the sizes of what the net adds to a product with the kernel.
+        plain: whether it has no batch normalization.
+    """
+
+    name: str
+    kernel: np.ndarray
+    bias: np.ndarray
+    terms: np.ndarray
+    plain: bool = True
 
 
-def read(model: keras.Model) -> tuple[bool, Layers]:
-    """Return whether inputs are one bit, and the kernel and bias of each layer in float64.
-
-    Batch normalization is folded in.
+def read(model: keras.Model) -> tuple[bool, list[Layer]]:
+    """Return whether inputs are one bit, and the layers.
 
     Raises:
         ConfigError: the model is not a stack of dense layers and activations of -1 and +1.
     """
     if not isinstance(model, keras.Model):
         raise ConfigError(f"attack=exact needs a Keras model, got {type(model).__name__}")
-    layers: Layers = []
+    layers: list[Layer] = []
     one_bit = False
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dense) and layer.activation is keras.activations.linear:
-            kernel, bias = layer.get_weights()
-            layers.append((kernel.astype("float64"), bias.astype("float64")))
+            kernel, bias = (value.astype("float64") for value in layer.get_weights())
+            layers.append(Layer(layer.name, kernel, bias, np.abs(bias)))
         elif isinstance(layer, keras.layers.BatchNormalization):
-            layers[-1] = _folded(*layers[-1], layer)
+            layers[-1] = _folded(layers[-1], layer)
         elif isinstance(layer, QuantActivation) and layer.name == "binary_input":
             one_bit = True
         elif not _is_harmless(layer):
@@ -46,12 +62,12 @@ def is_sign(quantizer: Quantizer) -> bool:
     return np.array_equal(quantizer(AROUND_ZERO, None), [-1, -1, 1, 1, 1])
 
 
-def _folded(
-    kernel: np.ndarray, bias: np.ndarray, layer: keras.layers.BatchNormalization
-) -> tuple[np.ndarray, np.ndarray]:
+def _folded(dense: Layer, layer: keras.layers.BatchNormalization) -> Layer:
     gamma, beta, mean, variance = (v.astype("float64") for v in layer.get_weights())
     scale = gamma / np.sqrt(variance + layer.epsilon)
-    return kernel * scale, (bias - mean) * scale + beta
+    bias = (dense.bias - mean) * scale + beta
+    terms = np.abs(scale) * (dense.terms + np.abs(mean)) + np.abs(beta)
+    return Layer(dense.name, dense.kernel * scale, bias, terms, plain=False)
 
 
 def _is_harmless(layer: keras.layers.Layer) -> bool:

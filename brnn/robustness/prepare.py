@@ -10,7 +10,11 @@ from brnn.config import groups
 from brnn.config.attack_options import members
 from brnn.data.dataset import Data
 from brnn.errors import ConfigError, require
-from brnn.proof.reading import is_sign
+from brnn.nets.models import untrained_model
+from brnn.nets.task import task_of
+from brnn.proof.program import check_whole
+from brnn.proof.reading import is_sign, read
+from brnn.quantization.manager import QuantManager
 from brnn.robustness.nets import RunNets
 from brnn.training import loop
 
@@ -29,7 +33,7 @@ def prepare(options: dict[str, Any], data: Data, store: Any) -> None:
     option, plugins = options["attack"], options["plugins"]
     check_attack(option, plugins, data.classes, data.test[1])
     if option["name"] == "exact":
-        _check_exact(options)
+        _check_exact(options, data)
     for source in {member["source"] for member in members(option, plugins).values()}:
         if source not in (None, "twin"):
             RunNets(options, data, [], store.net, loop.no_progress).through("trained", source)
@@ -77,18 +81,24 @@ def _check_keys(option: dict[str, Any], classes: int, labels: np.ndarray) -> Non
         )
 
 
-def _check_exact(options: dict[str, Any]) -> None:
+def _check_exact(options: dict[str, Any], data: Data) -> None:
     """Refuse a net or a solver that cannot be used."""
-    quantizer = groups.function("precision", options["precision"], options["plugins"])().activation
-    if quantizer is None or not is_sign(quantizer):
-        precision = options["precision"]["name"]
-        raise ConfigError(f"attack=exact needs activations of -1 and +1, got precision={precision}")
-    if options["attack"]["solver"] != "cp_sat":
-        return
-    require("ortools", "attack.solver=cp_sat", "exact")
-    keys = options["topology"]
-    if not keys.get("binary_input") or keys.get("batch_normalization"):
-        raise ConfigError(
-            "attack.solver=cp_sat needs topology.binary_input=true and"
-            " topology.batch_normalization=false; use highs"
-        )
+    precision = groups.function("precision", options["precision"], options["plugins"])()
+    name, solver = options["precision"]["name"], options["attack"]["solver"]
+    if precision.activation is None or not is_sign(precision.activation):
+        raise ConfigError(f"attack=exact needs activations of -1 and +1, got precision={name}")
+    if solver == "cp_sat":
+        require("ortools", "attack.solver=cp_sat", "exact")
+    model = untrained_model(options, task_of(data), "identity")
+    manager = QuantManager(model, precision.rules)
+    for variable, level in zip(model.trainable_variables, manager.levels(), strict=True):
+        variable.assign(level)
+    one_bit, layers = read(model)
+    if solver == "cp_sat":
+        keys = options["topology"]
+        if not one_bit or keys.get("batch_normalization"):
+            raise ConfigError(
+                "attack.solver=cp_sat needs topology.binary_input=true and"
+                " topology.batch_normalization=false; use highs"
+            )
+        check_whole(layers)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+from fractions import Fraction
 from functools import partial
 
 import keras
@@ -29,8 +30,8 @@ KEYS = {
 }
 
 
-def net(seed, pixels=6, widths=(5,), one_bit=True, batch_normalization=False, classes=3):
-    """A net of random signs."""
+def net(seed, pixels=6, widths=(5,), one_bit=True, batch_normalization=False, classes=3, scale=1.0):
+    """A net of random signs times a scale."""
 
     def activate(name, fan_in):
         return QuantActivation(partial(quantizers.binary, scale=1.0), estimators.identity, fan_in)
@@ -42,7 +43,7 @@ def net(seed, pixels=6, widths=(5,), one_bit=True, batch_normalization=False, cl
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dense):
             layer.set_weights(
-                [rng.choice([-1.0, 1.0], value.shape) for value in layer.get_weights()]
+                [rng.choice([-scale, scale], value.shape) for value in layer.get_weights()]
             )
         elif isinstance(layer, keras.layers.BatchNormalization):
             gamma, beta, mean, variance = layer.get_weights()
@@ -97,6 +98,58 @@ def test_no_random_image_breaks_a_certified_one_with_grey_pixels(seed, batch_nor
         assert not (broken and verdict.status == cp_sat.CERTIFIED)
         statuses.add(verdict.status)
     assert statuses <= {cp_sat.CERTIFIED, cp_sat.BROKEN, cp_sat.UNKNOWN}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("scale", [0.5, 1e-3, 0.1, 0.3])
+def test_no_certificate_is_wrong_at_any_scale_of_the_weights(solver, scale):
+    for seed in range(6):
+        model, x = net(seed, scale=scale), np.full(6, 0.45, "float32")
+        label = int(np.argmax(model(x[None])[0]))
+        verdict = exact(model, x, label, None, epsilon=0.1, solver=solver, seconds=20.0)
+        broken = (np.argmax(model(everything(x, 0.1)), -1) != label).any()
+        if scale == 0.5:  # sums in float32 are exact
+            assert verdict.status == (cp_sat.BROKEN if broken else cp_sat.CERTIFIED)
+        else:
+            assert verdict.status in (cp_sat.BROKEN if broken else cp_sat.CERTIFIED, cp_sat.UNKNOWN)
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1e-5])
+def test_small_sums_count_as_much_as_large_ones(gamma):
+    model = net(0, pixels=4, widths=(4,), batch_normalization=True, classes=2)
+    layers = {layer.name: layer for layer in model.layers}
+    layers["hidden_0"].set_weights([np.eye(4) * 2, -np.ones(4)])
+    layers["logits"].set_weights([np.float32([[1, -1]] * 4), np.zeros(2)])
+    for name, scale in (("normalization_0", gamma), ("normalization_logits", 1.0)):
+        shape = layers[name].gamma.shape
+        layers[name].set_weights(
+            [np.full(shape, scale), np.zeros(shape), np.zeros(shape), np.ones(shape)]
+        )
+    x = np.full(4, 0.6, "float32")  # class 0; three bits must flip to break it
+    verdict = exact(model, x, 0, None, epsilon=0.2, solver="highs", seconds=10.0)
+    assert verdict.status == cp_sat.BROKEN
+    x[:3] = 0.9  # three bits are out of reach
+    verdict = exact(model, x, 0, None, epsilon=0.2, solver="highs", seconds=10.0)
+    assert verdict.status == cp_sat.CERTIFIED
+
+
+def test_cp_sat_refuses_what_whole_numbers_cannot_state():
+    model = net(0)
+    program.check_whole(reading.read(model)[1])
+    kernel = np.random.default_rng(0).normal(size=(6, 5)) * np.float32([[1], [1e-9]] * 3)
+    model.get_layer("hidden_0").kernel.assign(kernel)
+    with pytest.raises(ConfigError, match=r"small multiples of one number.* the layer hidden_0"):
+        program.check_whole(reading.read(model)[1])
+    grey, x = net(0, one_bit=False), np.full(6, 0.45, "float32")
+    label = int(np.argmax(grey(x[None])[0]))
+    with pytest.raises(ConfigError, match="cp_sat needs a net of one-bit inputs"):
+        exact(grey, x, label, None, epsilon=0.4, solver="cp_sat", seconds=5.0)
+
+
+def test_weights_have_a_common_unit_if_they_are_multiples_of_a_number():
+    assert program.common_unit([0.1, -0.1, 0.2, 0.0]) == Fraction(0.1)
+    assert program.common_unit([1.0, 0.25]) == Fraction(1, 4)
+    assert program.common_unit([0.1, 0.3]) is None  # neither is exact in binary
 
 
 def test_an_image_that_is_wrong_already_is_broken_by_itself():

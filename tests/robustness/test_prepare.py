@@ -1,5 +1,6 @@
 """An attack that cannot run is refused before training."""
 
+import importlib.util
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,14 @@ from tests.support.evaluating import GROUPS, SHARED, attack_option
         (
             {"name": "exact", "solver": "highs", "precision": "full"},
             r"needs activations of -1 and \+1, got precision=full",
+        ),
+        (
+            {"name": "exact", "solver": "cp_sat", "precision": "custom"},
+            r"needs activations of -1 and \+1, got precision=custom",
+        ),
+        (
+            {"name": "exact", "solver": "cp_sat"},
+            "cp_sat needs topology.binary_input=true",
         ),
         ({"name": "suite", "members": ["cw_l2"]}, "cw_l2 has only the norm l2"),
         ({"name": "suite", "members": ["pgd steps=3"]}, "pgd has no key 'steps'"),
@@ -76,6 +85,23 @@ def test_what_cannot_run_is_refused_before_training(digits, changes, message):
     options["attack"] = attack_option(changes.pop("name"), **changes)
     with pytest.raises(ConfigError, match=message):
         prepare.prepare(options, digits, store=None)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("ortools"), reason="needs ortools")
+def test_cp_sat_needs_kernels_on_a_grid_before_training(digits):
+    options = {group: groups.option(group, name) for group, name in GROUPS.items()} | {
+        "plugins": [],
+        "precision": groups.option("precision", "custom")
+        | {"activation": {"quantizer": "binary", "scale": 1.0}},
+        "topology": groups.option("topology", "simple")
+        | {"binary_input": True, "batch_normalization": False},
+        "attack": attack_option("exact", solver="cp_sat"),
+    }
+    with pytest.raises(ConfigError, match=r"small multiples of one number.* the layer hidden_0"):
+        prepare.prepare(options, digits, store=None)
+    kernels = {"kernel": {"quantizer": "ternary", "scale": 0.3}, "bias": None}
+    options["precision"] |= kernels
+    prepare.prepare(options, digits, store=None)
 
 
 def test_a_target_that_is_the_class_of_all_images_is_refused(digits):
