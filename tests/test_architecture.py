@@ -1,4 +1,4 @@
-"""The plan of the house: imports point one way, heavy libraries have a home, modules are short."""
+"""The structure of the code: one-way imports, few importers of heavy libraries, short modules."""
 
 import ast
 import subprocess
@@ -12,7 +12,7 @@ import brnn
 from brnn.config import fingerprint, groups
 
 PACKAGE = Path(brnn.__file__).parent
-ROOMS = [  # in order: a room imports only from rooms before it
+ROOMS = [  # packages and single modules, in order: each imports only from those before it
     "errors", "contracts", "paths",
     "terminal", "locks", "figures",
     "config",
@@ -20,7 +20,7 @@ ROOMS = [  # in order: a room imports only from rooms before it
     "attacks", "training", "proof", "robustness",
     "tracking", "runs", "sweeps", "library", "cli",
 ]  # fmt: skip
-HOMES = {  # which rooms import a library
+IMPORTERS = {  # which rooms import a library
     "tensorflow": {"attacks", "training", "robustness", "runs"},
     "keras": {
         "quantization", "nets", "data", "measures", "training", "proof", "robustness", "tracking",
@@ -101,11 +101,11 @@ def test_a_room_imports_only_rooms_before_it(name):
 @pytest.mark.parametrize("name", ROOMS)
 def test_modules_of_a_room_have_no_circle(name):
     inside = {m: {i for i in targets(m) if room(i) == name} for m in modules_of(name)}
-    open_, done = set(inside), set()
-    while open_:
-        ready = {module for module in open_ if inside[module] - {module} <= done}
-        assert ready, f"circle among {sorted(open_)}"
-        open_ -= ready
+    pending, done = set(inside), set()
+    while pending:
+        ready = {module for module in pending if inside[module] - {module} <= done}
+        assert ready, f"circle among {sorted(pending)}"
+        pending -= ready
         done |= ready
 
 
@@ -125,10 +125,10 @@ def test_a_room_uses_another_only_by_its_public_names(module):
     assert not private
 
 
-@pytest.mark.parametrize("library", HOMES)
-def test_a_heavy_library_stays_home(library):
+@pytest.mark.parametrize("library", IMPORTERS)
+def test_a_heavy_library_is_imported_only_where_it_is_needed(library):
     users = {room(m) for m in MODULES for i in imported(m) if i.split(".")[0] == library}
-    assert users == HOMES[library]
+    assert users == IMPORTERS[library]
 
 
 @pytest.mark.parametrize("module", modules_of("quantization") + modules_of("nets"))
@@ -153,7 +153,7 @@ def test_nothing_is_asserted_or_evaluated(module):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_is_short_and_says_what_it_is_for(module):
+def test_a_module_is_short_and_has_a_docstring(module):
     text = MODULES[module].read_text()
     assert len(text.splitlines()) <= LONGEST
     assert ast.get_docstring(tree(module))

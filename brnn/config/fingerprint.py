@@ -24,7 +24,7 @@ LOCATION_KEYS = {"dataset": ("root", "path"), "distribution": ("workers", "index
 LIBRARIES = ("tensorflow", "keras", "numpy")
 TRAINING, RUN = "brnn.runs.train", "brnn.runs.run"  # where each kind of numbers is computed
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-HARMLESS = (  # rooms and modules that decide no number
+HARMLESS = (  # packages and modules that decide no number
     "brnn.errors",
     "brnn.contracts",
     "brnn.paths",
@@ -77,7 +77,7 @@ def numeric_modules(options: dict[str, Any], root: str) -> list[str]:
 
 
 def is_harmless(module: str) -> bool:
-    """Return whether a module only shows, stores or starts, by its own name or its room's."""
+    """Return whether a module only shows, stores or starts, by its name or its package's."""
     return any(module == name or module.startswith(f"{name}.") for name in HARMLESS)
 
 

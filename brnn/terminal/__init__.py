@@ -1,1 +1,1 @@
-"""What a person reads on the terminal; no other room writes to it."""
+"""What a person reads on the terminal; no other package writes to it."""

@@ -1,4 +1,4 @@
-"""Runs in an MLflow tracking store; the only room that imports MLflow."""
+"""Runs in an MLflow tracking store; the only package that imports MLflow."""
 
 import logging
 import os

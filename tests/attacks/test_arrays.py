@@ -42,7 +42,7 @@ def test_every_attack_on_a_batch_is_an_attribute():
 
 
 @pytest.mark.parametrize("name", ["adaptive", "suite", "suite_v1", "exact", "none", "pdg"])
-def test_other_names_are_no_attributes(name):
+def test_other_names_are_not_attributes(name):
     with pytest.raises(AttributeError, match=f"has no attribute '{name}'"):
         getattr(attacks, name)
     assert attacks.gradient is gradient

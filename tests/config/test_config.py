@@ -27,6 +27,7 @@ OPTIONS = sorted(
     for path in CONF.glob("*/*.yaml")
     if path.parent.name in groups.GROUPS
 )
+STUDY_TITLE = re.compile(r"# [A-Z][a-z]+  ")  # "# Found      ..."
 OPTIMIZERS = sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml"))
 MODULES = sorted({module for modules in groups.GROUPS.values() for module in modules})
 CONFIGURED = sorted({*groups.SHARED.values(), *groups.SECTIONS.values()})
@@ -149,6 +150,12 @@ def test_the_root_and_its_sections_have_the_keys_of_their_functions(composed):
         *parameters("brnn.config.schema", "Root")
     }
     assert whole["tracking"].keys() == {*parameters("brnn.tracking.store", "open_store")}
+
+
+@pytest.mark.parametrize("file", sorted((CONF / "experiment").glob("*.yaml")), ids=lambda f: f.stem)
+def test_a_study_states_question_command_expectation_and_finding(file):
+    titles = [line.split()[1] for line in file.read_text().splitlines() if STUDY_TITLE.match(line)]
+    assert titles == ["Question", "Command", "Expect", "Found"]
 
 
 @pytest.mark.parametrize("topology", ["simple", "deep", "mlp"])
@@ -466,7 +473,7 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("overrides", "message"), REFUSED, ids=[" ".join(one) for one, _ in REFUSED]
 )
-def test_a_bad_value_is_refused_in_one_line_that_says_what_is_valid(composed, overrides, message):
+def test_a_bad_value_is_refused_in_one_line_that_states_what_is_valid(composed, overrides, message):
     with pytest.raises(ConfigError) as error:
         check(composed(*overrides))
     assert str(error.value).startswith(message)
@@ -589,7 +596,7 @@ NUMBERS = st.one_of(st.integers(-5, 5), st.floats())
 
 @given(NUMBERS)
 @settings(max_examples=200)
-def test_a_range_takes_what_it_says(value):
+def test_a_range_accepts_the_numbers_that_it_describes(value):
     whole = isinstance(value, int)
     fits = {
         name: values.fits(value, getattr(ranges, name))
@@ -620,14 +627,14 @@ TEXTS = ("Annotated", "MetricDirection", "Path", "StoreUri", "Address")
         (1, False),
     ],
 )
-def test_a_goal_is_a_direction_and_a_metric(value, fits):
+def test_a_metric_direction_is_a_direction_and_a_metric(value, fits):
     assert values.fits(value, ranges.MetricDirection) == fits
 
 
 @pytest.mark.parametrize(
     "name", [name for name in vars(ranges) if name[0].isupper() and name not in TEXTS]
 )
-def test_a_range_says_what_it_takes_and_takes_no_truth_value_text_or_null(name):
+def test_a_range_describes_itself_and_refuses_bool_text_null_and_list(name):
     annotation = getattr(ranges, name)
     assert values.describe(annotation) == annotation.__metadata__[0]
     assert not any(values.fits(value, annotation) for value in (True, "1", None, [1]))

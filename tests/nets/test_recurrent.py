@@ -313,7 +313,9 @@ def test_epochs_and_evaluations_start_from_states_of_zeros(options):
     assert first["train/loss"] == second["train/loss"]
 
 
-def test_an_epoch_in_pieces_is_the_epoch_and_tells_how_far_it_is(options, monkeypatch):
+def test_an_epoch_in_pieces_is_the_epoch_and_calls_on_progress_with_the_share_done(
+    options, monkeypatch
+):
     def trained(piece):
         monkeypatch.setattr(loop, "PIECE", piece)
         calls = []

@@ -15,7 +15,7 @@ def sharp(net, x, labels, seed, *, epsilon: float):
 """
 
 
-def test_one_step_of_fgsm_is_too_weak_and_the_verdict_says_why(binarized):
+def test_one_step_of_fgsm_is_too_weak_and_the_verdict_states_why(binarized):
     report = evaluated(binarized, "fgsm")
     metrics = report.metrics
     assert metrics["attack_identity/success_rate"] > metrics["attack/success_rate"] + 0.2

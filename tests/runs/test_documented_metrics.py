@@ -90,5 +90,5 @@ def test_every_metric_of_a_run_is_documented(logged):
 
 def test_every_documented_metric_is_logged(logged):
     assert not {
-        name for name in DOCUMENTED if not any(pattern(name).fullmatch(one) for one in logged)
+        name for name in DOCUMENTED if not any(pattern(name).fullmatch(metric) for metric in logged)
     }

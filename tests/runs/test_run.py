@@ -45,7 +45,7 @@ ONCE = {
     "best/epoch",
     *(f"{attack}/{key}" for attack in ATTACKS for key in OF_ATTACKS),
 }
-UNREPEATABLE = ("time/", "train/images_per_second")  # what a clock says
+UNREPEATABLE = ("time/", "train/images_per_second")  # measured times
 
 
 @dataclass
@@ -66,7 +66,8 @@ class Tracked:
         return self.client.get_run(self.id).info.status
 
     def history(self, key) -> list[tuple[int, float]]:
-        return sorted((one.step, one.value) for one in self.client.get_metric_history(self.id, key))
+        values = self.client.get_metric_history(self.id, key)
+        return sorted((value.step, value.value) for value in values)
 
     def artifact(self, path) -> Path:
         return Path(self.client.download_artifacts(self.id, path))
@@ -108,8 +109,8 @@ def runs(folder, store="mlflow.db"):
     """What is in a store, the newest first."""
     opened = open_store(uri=f"sqlite:///{folder}/{store}", experiment="brnn")
     return [
-        (opened.client, one.info.run_id)
-        for one in opened.client.search_runs([opened.experiment_id])
+        (opened.client, run.info.run_id)
+        for run in opened.client.search_runs([opened.experiment_id])
     ]
 
 
@@ -205,7 +206,7 @@ def test_the_artifacts_are_configuration_versions_and_figures(tracked):
 
 def test_it_is_finished_and_leaves_no_checkpoint_but_of_the_trained_net(tracked, folder):
     assert tracked.status == "FINISHED"
-    assert [one.name for one in (folder / "checkpoints").iterdir()] == ["trained"]
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["trained"]
 
 
 def test_it_returns_its_objective(tracked):
@@ -213,15 +214,15 @@ def test_it_returns_its_objective(tracked):
 
 
 def test_the_terminal_shows_layers_epochs_and_results(track, capsys):
-    one = track(*QUICK)
+    tracked = track(*QUICK)
     out, err = capsys.readouterr()
     assert re.search(r"\nreal_first/kernel +\(784, 24\) +kernel +real ", out)
     assert re.search(
         r"\nlogits/kernel +\(24, 10\) +kernel +stochastic_ternary\(scale=1\) +240 +2\n", out
     )
     assert "\nstochastic_ternary-ste-mlp-modern-s3  epoch 1/1  loss " in out
-    assert re.search(rf"\ntest/accuracy +{one.objective:.4f}\n", out)
-    assert out.endswith(f"\nmlflow ui --backend-store-uri {one.options['tracking']['uri']}\n")
+    assert re.search(rf"\ntest/accuracy +{tracked.objective:.4f}\n", out)
+    assert out.endswith(f"\nmlflow ui --backend-store-uri {tracked.options['tracking']['uri']}\n")
     assert err == ""
 
 
@@ -229,13 +230,13 @@ def test_the_terminal_shows_layers_epochs_and_results(track, capsys):
 
 
 def test_the_sparsity_is_the_share_of_exact_zeros_in_the_logged_model(track):
-    one = track("precision=ternary", "topology.real_first=false", *QUICK)
-    kernel = one.model().get_layer("hidden_0").kernel.numpy()
+    tracked = track("precision=ternary", "topology.real_first=false", *QUICK)
+    kernel = tracked.model().get_layer("hidden_0").kernel.numpy()
     assert set(np.unique(kernel)) == {np.float32(-0.1), 0, np.float32(0.1)}
-    weights = np.concatenate([weight.numpy().ravel() for weight in one.model().trainable_variables])
+    weights = np.concatenate([w.numpy().ravel() for w in tracked.model().trainable_variables])
     share = (weights == 0).mean()
     assert 0.01 < share < 0.99
-    assert one.data.metrics["sparsity/all"] == pytest.approx(share, abs=1e-12)
+    assert tracked.data.metrics["sparsity/all"] == pytest.approx(share, abs=1e-12)
 
 
 FRESH = """
@@ -275,13 +276,13 @@ def test_keep_chooses_the_net_that_is_attacked_logged_and_reported(track, folder
     history = [accuracy for _, accuracy in best.history("validation/accuracy")]
     assert history[0] > history[-1] + 0.05, "this net was to forget"
     assert best.data.metrics["best/epoch"] == last.data.metrics["best/epoch"] == 1
-    for one, step in ((best, 0), (last, -1)):
-        accuracy = one.history("test/accuracy")[step][1]
-        assert np.mean(one.model().predict(x, verbose=0).argmax(axis=1) == y) == pytest.approx(
+    for tracked, step in ((best, 0), (last, -1)):
+        accuracy = tracked.history("test/accuracy")[step][1]
+        assert np.mean(tracked.model().predict(x, verbose=0).argmax(axis=1) == y) == pytest.approx(
             accuracy, abs=1e-6
         )
-        assert one.data.metrics["attack/clean_accuracy"] == pytest.approx(accuracy, abs=1e-6)
-        assert one.objective == accuracy
+        assert tracked.data.metrics["attack/clean_accuracy"] == pytest.approx(accuracy, abs=1e-6)
+        assert tracked.objective == accuracy
 
 
 # What goes wrong
@@ -301,7 +302,7 @@ def test_a_loss_that_is_not_finite_fails_the_run_with_a_clear_error(track, folde
     assert latest.data.tags["error"] == f"NonFiniteError: {error.value}"
 
 
-def test_an_objective_that_is_no_metric_fails_the_run_and_lists_the_nearest(track, folder):
+def test_an_objective_that_is_not_a_metric_fails_the_run_and_lists_the_nearest(track, folder):
     with pytest.raises(
         ConfigError, match=r"of the run, as size/bits_per_weight.*, got 'size/bits_per_wieght'"
     ):

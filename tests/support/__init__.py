@@ -1,1 +1,1 @@
-"""Functions that tests of several rooms share."""
+"""Functions that tests of several packages share."""
