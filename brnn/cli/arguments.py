@@ -33,5 +33,15 @@ def flags(parser: ArgumentParser) -> list[str]:
     return sorted({*listed, "--help", "--version"})
 
 
+def flag_words(parsed: Namespace) -> list[str]:
+    """Return the flags that `parse` has found, each as one word: `--flag` or `--flag=value`."""
+    given = {f"--{key.replace('_', '-')}": value for key, value in vars(parsed).items()}
+    return [
+        flag if value is True else f"{flag}={value}"
+        for flag, value in given.items()
+        if value and not isinstance(value, list)
+    ]
+
+
 def _refuse(message: str) -> NoReturn:
     raise ConfigError(f"{message}; --help lists what is valid")

@@ -3,7 +3,7 @@
 import re
 
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from brnn import paths
 from brnn.config import groups
@@ -25,6 +25,8 @@ def message(error: Exception) -> str:
     if isinstance(error, OverrideParseException):
         return _unreadable_override(error.override)
     cause = error.__cause__
+    if isinstance(error, InterpolationResolutionError):
+        return _unresolved(error)
     if isinstance(error, ConfigCompositionException) and isinstance(cause, OmegaConfBaseException):
         return _unknown_key(cause)
     if deleted := re.fullmatch(r"Could not delete .*'(.+)' does not exist\.", str(error)):
@@ -46,11 +48,24 @@ def _unreadable_override(override: str) -> str:
     return f"{override} cannot be read; put its value in quotes, as in \"{key}='a (b)'\""
 
 
+def _unresolved(error: InterpolationResolutionError) -> str:
+    """Return the message of an interpolation, which OmegaConf follows by lines of its own."""
+    reason = str(error.msg).partition("\n")[0]
+    if name := re.search(r"Environment variable '(.+)' not found", reason):
+        reason = (
+            f"the environment variable {name[1]} is not set; a default: ${{oc.env:{name[1]},…}}"
+        )
+    return f"{error.full_key}: {reason}"
+
+
 def _unknown_key(cause: OmegaConfBaseException) -> str:
     full_key = str(cause.full_key)
     keys = [str(key) for key in cause.parent_node or () if key != "hydra"]
     others = HYDRA_GROUPS if "/" in full_key else ()
     suggestion = did_you_mean(full_key.rpartition(".")[2], (*keys, *others))
+    group, _, key = full_key.partition(".")
+    if group in groups.GROUPS and (options := groups.options_with(group, key)):
+        suggestion += f"; options of {group} with it: {', '.join(options)}"
     if full_key.startswith(OPEN):
         suggestion += f"; other arguments of its class need a plus: +{full_key}=…"
     return f"{full_key} is not a key here; valid are: {', '.join(keys) or 'none'}{suggestion}"

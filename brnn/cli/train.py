@@ -17,8 +17,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from brnn import paths
-from brnn.cli import failures
-from brnn.cli.arguments import is_override, parse
+from brnn.cli import failures, search_path, swept_keys
+from brnn.cli.arguments import flag_words, is_override, parse
 from brnn.cli.main import COMMANDS
 from brnn.errors import ConfigError, did_you_mean
 from brnn.tracking.sweep_job import SweepJob
@@ -40,8 +40,9 @@ def main(arguments: list[str]) -> None:
 
             completion.query(_hydra)
         else:
-            # Hydra's parser wants the overrides on one side of the flags
-            sys.argv[1:] = sorted(arguments, key=is_override, reverse=True)
+            search_path.check(flags.config_dir, flags.overrides)
+            words = swept_keys.forced(flags.overrides, flags.multirun)
+            sys.argv[1:] = [*words, *flag_words(flags)]  # Hydra's parser wants one side for each
             _hydra()
 
 
@@ -64,6 +65,10 @@ def task(composed: DictConfig, job: SweepJob | None = None) -> float | list[floa
 
             plan.plan([list(HydraConfig.get().overrides.task)], [options])
             return None
+        if not single:
+            from brnn.sweeps.jobs import check_folder
+
+            check_folder(HydraConfig.get().job.chdir)
         from brnn.cli.job import run_job
 
         return run_job(options, None, "", lambda epoch, metrics: True)

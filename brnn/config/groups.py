@@ -70,8 +70,12 @@ def option(group: str, name: str) -> dict[str, Any]:
 
 def names(group: str) -> list[str]:
     """Return the names of a group's options, sorted."""
-    folder = "initializer" if group == "bias_initializer" else group
-    return sorted(path.stem for path in (paths.conf() / folder).glob("*.yaml"))
+    return sorted(path.stem for path in (paths.conf() / _folder(group)).glob("*.yaml"))
+
+
+def options_with(group: str, key: str) -> list[str]:
+    """Return the names of a group's options that have a key, sorted."""
+    return [name for name in names(group) if key in _own_keys(group, name)]
 
 
 def label(option: dict[str, Any]) -> str:
@@ -118,6 +122,16 @@ def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         nested = isinstance(value, dict)
         result |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
     return result
+
+
+def _folder(group: str) -> str:
+    return "initializer" if group == "bias_initializer" else group
+
+
+def _own_keys(group: str, name: str) -> dict[str, Any]:
+    """Return the keys of an option; a file that sets keys of the root has them in a mapping."""
+    keys = option(_folder(group), name)
+    return keys[group] if isinstance(keys.get(group), dict) else keys
 
 
 def _check_plugin(group: str, name: str, module: str, plugins: list[str]) -> None:

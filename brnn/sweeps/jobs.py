@@ -14,7 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from brnn.config.fingerprint import IRRELEVANT_KEYS, POST_TRAINING_KEYS
-from brnn.errors import LostJobError
+from brnn.errors import ConfigError, LostJobError
 from brnn.sweeps.overrides import root
 
 ENVIRONMENT = "BRNN_"  # prefix of the environment variables that a job needs on any machine
@@ -69,6 +69,22 @@ class Job:
             job_dir_key="hydra.sweep.dir",
             job_subdir_key="hydra.sweep.subdir",
             hydra_context=self.context,
+        )
+
+
+def check_folder(chdir: bool | None) -> None:
+    """Check that the jobs of a sweep run in the current folder.
+
+    Args:
+        chdir: the key `hydra.job.chdir`.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    if chdir:
+        raise ConfigError(
+            "hydra.job.chdir must be false in a sweep, got true: its jobs share a store and"
+            " checkpoints, whose paths are relative to the current folder"
         )
 
 

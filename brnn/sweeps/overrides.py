@@ -4,6 +4,7 @@ import re
 
 from hydra.core.override_parser.types import Override
 
+from brnn.config import groups
 from brnn.config.fingerprint import IRRELEVANT_KEYS
 from brnn.errors import ConfigError
 
@@ -25,6 +26,22 @@ def values(override: Override) -> list[str]:
             f"{override.input_line}: an interval needs hydra/sweeper=optuna; a grid has values"
         )
     return [f"{key}={value}" for value in override.sweep_string_iterator()]
+
+
+def effective(overrides: list[Override]) -> list[Override]:
+    """Return the overrides without those whose key is given again, where the last counts."""
+    return list({override.get_key_element(): override for override in overrides}.values())
+
+
+def unforced(line: str) -> str:
+    """Return an override of an option's key without the plus signs that `forced` has added.
+
+    Each job then refuses a key that its option does not have, but for a key of an optimizer, which
+    is an argument of any class.
+    """
+    group = root(line)
+    forced_key = line.startswith(f"++{group}.") and group in groups.GROUPS
+    return line.removeprefix("++") if forced_key else line
 
 
 def constant_overrides(overrides: list[Override]) -> list[str]:

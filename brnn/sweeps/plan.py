@@ -9,7 +9,7 @@ from brnn.config.fingerprint import run_fingerprint, training_fingerprint
 from brnn.data.load import load
 from brnn.errors import SweepError
 from brnn.sweeps.overrides import FREE, root
-from brnn.terminal import tables
+from brnn.terminal import stderr, tables
 
 if TYPE_CHECKING:
     from brnn.tracking.store import Store
@@ -25,8 +25,10 @@ def plan(overrides: list[list[str]], jobs: list[dict[str, Any]]) -> None:
     Raises:
         SweepError: some jobs cannot run.
     """
-    from brnn.tracking import sqlite
-    from brnn.tracking.store import open_store
+    with stderr.quiet():
+        from brnn.tracking import sqlite
+        from brnn.tracking.store import open_store
+        from brnn.training import checkpoint  # noqa: F401  TensorFlow prints as it is imported
 
     keys = jobs[0]["tracking"]
     store = None if sqlite.is_absent(keys["uri"]) else open_store(**keys)

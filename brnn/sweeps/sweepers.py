@@ -18,8 +18,9 @@ from brnn.errors import ConfigError
 from brnn.sweeps import plan, sweep
 from brnn.sweeps.child import Objective, SweepTask
 from brnn.sweeps.grid import grid_jobs
+from brnn.sweeps.jobs import check_folder
 from brnn.sweeps.outcomes import Row
-from brnn.sweeps.overrides import constant_overrides
+from brnn.sweeps.overrides import constant_overrides, effective, unforced
 from brnn.terminal import lines
 from brnn.tracking.sweep_job import SweepJob
 
@@ -122,9 +123,15 @@ def optuna(
 def _parsed(
     plugin: Plugin, arguments: list[str], params: dict[str, Any]
 ) -> tuple[list[str], list[Override]]:
-    """Return all overrides, as text and parsed."""
-    arguments = [*_overrides(params), *arguments]
-    return arguments, OverridesParser.create(plugin.loader).parse_overrides(arguments)
+    """Return all overrides, as text and parsed.
+
+    Raises:
+        ConfigError: the jobs would run in folders of their own.
+    """
+    check_folder(plugin.config.hydra.job.chdir)
+    lines = [unforced(line) for line in (*_overrides(params), *arguments)]
+    overrides = effective(OverridesParser.create(plugin.loader).parse_overrides(lines))
+    return [str(override.input_line) for override in overrides], overrides
 
 
 def _overrides(values: dict[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ import gzip
 import pytest
 import yaml
 
+from brnn import paths
 from brnn.data import images
 from brnn.tracking.store import open_store
 
@@ -22,6 +23,39 @@ def test_flags_may_stand_between_overrides(light):
     assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")
 
 
+def test_the_value_of_a_flag_may_have_an_equals_sign(light, tmp_path):
+    folder = tmp_path / "run=1"
+    (folder / "experiment").mkdir(parents=True)
+    (folder / "experiment" / "mine.yaml").write_text("# @package _global_\nepochs: 3\n")
+    words = ("--config-dir", str(folder), "experiment=mine", "--cfg", "job", "--package", "epochs")
+    done = light("seed=2", *words)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3\n", "")
+
+
+def test_an_option_of_another_folder_must_not_have_the_name_of_one_of_the_package(
+    light, error_of, tmp_path
+):
+    (tmp_path / "config.yaml").write_text("epochs: 7\n")
+    message = f"{tmp_path}/config.yaml would not be read, since brnn has a file config.yaml"
+    for words in (
+        ("--config-dir", str(tmp_path), "--config-name", "config"),
+        (f"hydra.searchpath=[file://{tmp_path}]",),
+    ):
+        assert error_of(light(*words)).startswith(message)
+    (tmp_path / "config.yaml").write_bytes((paths.conf() / "config.yaml").read_bytes())
+    assert light("--config-dir", str(tmp_path), "--cfg", "job").returncode == 0
+
+
+def test_the_jobs_of_a_sweep_share_the_current_folder(light, error_of):
+    done = light("seed=0,1", "hydra.job.chdir=true", "hydra.sweep.dir=jobs", "--multirun")
+    assert error_of(done).startswith("hydra.job.chdir must be false in a sweep, got true")
+
+
+def test_the_options_that_have_a_key_are_named(light, error_of):
+    message = error_of(light("attack.step=0.1"))
+    assert message.endswith("; options of attack with it: bim, mim, pgd, pgd_plus_plus, spsa")
+
+
 def test_a_flag_with_an_optional_value_may_stand_last(light):
     done = light("epochs=3", "--info")
     assert (done.returncode, done.stderr) == (0, "")
@@ -36,7 +70,12 @@ def test_a_flag_with_an_optional_value_may_stand_last(light):
         ("batch_size=0", "batch_size must be a whole number, 1 or more, got 0"),
         ("dataset=text", "topology must be one of clockwork, gru, lstm, mut1, mut2, rnn,"),
         ("estimator=ste,chernoff", "Ambiguous value for argument 'estimator=ste,chernoff'"),
-        ("checkpoints=${nowhere}", "Interpolation key 'nowhere' not found"),
+        ("checkpoints=${nowhere}", "checkpoints: Interpolation key 'nowhere' not found"),
+        (
+            "tracking.uri=${oc.env:NOWHERE}",
+            "tracking.uri: the environment variable NOWHERE is not set; a default: ${oc.env:NOWHERE,…}",
+        ),
+        ("attack.step=0.1", "attack.step is not a key here; valid are: images,"),
     ],
 )
 def test_a_bad_value_is_one_line_before_anything_heavy_is_imported(
