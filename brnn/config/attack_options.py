@@ -7,6 +7,7 @@ from brnn.config.check_keys import check_option
 from brnn.errors import ConfigError, did_you_mean
 
 ENSEMBLES = "brnn.attacks.ensembles"
+COMPARED_WITH_EXACT = ("pgd", "noise")  # attacks whose result stands beside the solver's
 
 
 def members(attack: dict[str, Any], plugins: list[str]) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from brnn.config import groups, signatures
-from brnn.config.attack_options import members
+from brnn.config.attack_options import COMPARED_WITH_EXACT, members
 from brnn.config.cluster import workers
 
 IRRELEVANT_KEYS = ("tracking", "checkpoints", "resume", "dry_run", "objective", "keep_trained")
@@ -31,7 +31,15 @@ HARMLESS = (  # packages and modules that decide no number
     "brnn.locks",
     "brnn.terminal",
     "brnn.figures",
-    "brnn.config",
+    "brnn.config.check",
+    "brnn.config.check_keys",
+    "brnn.config.cluster",
+    "brnn.config.combinations",
+    "brnn.config.fingerprint",
+    "brnn.config.ranges",
+    "brnn.config.schema",
+    "brnn.config.signatures",
+    "brnn.config.values",
     "brnn.tracking",
     "brnn.training.checkpoint",
     "brnn.robustness.artifacts",
@@ -104,9 +112,26 @@ def _fingerprint(options: dict[str, Any], digest: str, root: str) -> str:
         distribution = options["distribution"]
         addresses, _ = workers(distribution["workers"], distribution["index"])
         numbers["distribution"]["workers"] = len(addresses)
+    if "attack" in options:
+        numbers["read while running"] = attack_files(options)
     code = {module: _code_digest(module) for module in numeric_modules(options, root)}
     versions = [importlib.metadata.version(name) for name in LIBRARIES]
     return hash_json([numbers, digest, code, versions])
+
+
+def attack_files(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that an attack reads from YAML files while it runs.
+
+    These are the members of an ensemble, the estimators of all backward passes, and the attacks
+    that `exact` is compared with.
+    """
+    attack, plugins = options["attack"], options["plugins"]
+    attacks = members(attack, plugins)
+    if attack["name"] == "exact":
+        attacks |= {name: groups.option("attack", name) for name in COMPARED_WITH_EXACT}
+    backward = {"identity", *(a["estimator"] for a in attacks.values() if "estimator" in a)}
+    estimators = {name: groups.option("estimator", name) for name in backward - {"trained"}}
+    return {"attacks": attacks, "estimators": estimators}
 
 
 @cache

@@ -6,6 +6,7 @@ import numpy as np
 
 from brnn.attacks.batches import perturbed
 from brnn.config import groups
+from brnn.config.attack_options import COMPARED_WITH_EXACT
 from brnn.proof.cp_sat import BROKEN, CERTIFIED, UNKNOWN
 from brnn.proof.exact import Verdict
 from brnn.robustness.metrics import measure
@@ -13,8 +14,6 @@ from brnn.robustness.nets import Nets
 from brnn.robustness.runner import Report
 from brnn.robustness.samples import Samples, predicted
 from brnn.robustness.trust import Reason, number
-
-ATTACKS = ("pgd", "noise")  # run through the identity estimator; the first one gives examples
 
 
 def certify(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
@@ -37,7 +36,9 @@ def certify(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
         attack_exact/seconds (seconds): mean time of an image
     """
     net = nets.through("identity")
-    attempts = {name: _attempt(nets, name, option["epsilon"], samples) for name in ATTACKS}
+    attempts = {
+        name: _attempt(nets, name, option["epsilon"], samples) for name in COMPARED_WITH_EXACT
+    }
     broken = {name: predicted(net, images) != samples.labels for name, images in attempts.items()}
     verdicts = _verdicts(nets, option, samples, attempts[ATTACKS[0]])
     images = np.stack(

@@ -1,7 +1,10 @@
 """Fingerprints: a change that may change a number changes them, any other does not."""
 
+import shutil
+
 import pytest
 
+from brnn import paths
 from brnn.config import fingerprint, signatures
 from brnn.config.fingerprint import run_fingerprint, training_fingerprint
 
@@ -106,3 +109,46 @@ def test_a_module_of_a_plugin_and_what_it_imports_count(options, changed, tmp_pa
     before = run_fingerprint(configuration, DIGEST)
     changed("digestlab.inner", "2.0", "3.0")
     assert run_fingerprint(configuration, DIGEST) != before
+
+
+@pytest.fixture
+def edited(monkeypatch, tmp_path):
+    """A function that changes a text in an option's file, in a copy of `conf`."""
+    copy = tmp_path / "conf"
+    shutil.copytree(paths.conf(), copy)
+
+    def edit(file, old, new):
+        text = (copy / file).read_text()
+        assert old in text
+        (copy / file).write_text(text.replace(old, new))
+        monkeypatch.setattr(paths, "conf", lambda: copy)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("overrides", "file", "old", "new", "counts"),
+    [
+        (["attack=suite"], "attack/apgd.yaml", "iterations: 100", "iterations: 7", True),
+        (
+            ["attack=pgd", "attack.estimator=ste"],
+            "estimator/ste.yaml",
+            "bound: 1.0",
+            "bound: 0.1",
+            True,
+        ),
+        (["attack=suite_v1"], "estimator/ste.yaml", "bound: 1.0", "bound: 0.1", True),
+        (["attack=exact"], "attack/pgd.yaml", "iterations: 40", "iterations: 7", True),
+        (["attack=fgsm"], "attack/pgd.yaml", "iterations: 40", "iterations: 7", False),
+        (["attack=fgsm"], "estimator/ste.yaml", "bound: 1.0", "bound: 0.1", False),
+        (["attack=suite"], "attack/apgd.yaml", "# ", "# Other words: ", False),
+    ],
+)
+def test_options_that_an_attack_reads_while_it_runs_count(
+    options, edited, overrides, file, old, new, counts
+):
+    configuration = options(*overrides)
+    before = run_fingerprint(configuration, DIGEST), training_fingerprint(configuration, DIGEST)
+    edited(file, old, new)
+    assert (run_fingerprint(configuration, DIGEST) != before[0]) == counts
+    assert training_fingerprint(configuration, DIGEST) == before[1]
