@@ -40,7 +40,7 @@ def certify(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
         name: _attempt(nets, name, option["epsilon"], samples) for name in COMPARED_WITH_EXACT
     }
     broken = {name: predicted(net, images) != samples.labels for name, images in attempts.items()}
-    verdicts = _verdicts(nets, option, samples, attempts[ATTACKS[0]])
+    verdicts = _verdicts(nets, option, samples, attempts[COMPARED_WITH_EXACT[0]])
     images = np.stack(
         [x if v.image is None else v.image for x, v in zip(samples.images, verdicts, strict=True)]
     )
