@@ -73,12 +73,21 @@ def constant(module: str, name: str, default: Any) -> Any:
     for node in _body(module):
         match node:
             case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
-                return ast.literal_eval(value)
+                return _literal(module, name, value)
             case ast.AnnAssign(target=ast.Name(id=target), value=ast.expr() as value) if (
                 target == name
             ):
-                return ast.literal_eval(value)
+                return _literal(module, name, value)
     return default
+
+
+def _literal(module: str, name: str, value: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(value)
+    except ValueError:
+        raise ConfigError(
+            f"{module}.{name} must be a literal, such as True, got {ast.unparse(value)}"
+        ) from None
 
 
 def returned(module: str, name: str) -> str:
@@ -133,14 +142,19 @@ def _resolved(node: ast.expr | None, aliases: dict[str, ast.expr]) -> Any:
             return None
         case ast.Constant(value=str() as quoted):
             return _resolved(_parsed(quoted), aliases)
-        case ast.Name(id=name) | ast.Attribute(attr=name) if name in NAMES:
-            return NAMES[name]
         case ast.Name(id=name) if name in aliases:
             others = {key: value for key, value in aliases.items() if key != name}
             return _resolved(aliases[name], others)
+        case (
+            ast.Name(id=name) | ast.Attribute(value=ast.Name(id="ranges" | "typing"), attr=name)
+        ) if name in NAMES:
+            return NAMES[name]
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             return Union[_resolved(left, aliases), _resolved(right, aliases)]  # noqa: UP007
-        case ast.Subscript(value=ast.Name(id=name) | ast.Attribute(attr=name), slice=inner):
+        case ast.Subscript(
+            value=ast.Name(id=name) | ast.Attribute(value=ast.Name(id="typing"), attr=name),
+            slice=inner,
+        ):
             return _subscripted(name, inner, aliases, node)
     raise _UnreadableError(ast.unparse(node))
 

@@ -65,7 +65,16 @@ def test_an_annotation_is_resolved(read, annotation, expected):
 
 @pytest.mark.parametrize(
     "annotation",
-    ["1 / 0", "open('/etc/passwd').read()", "Nothing", "tuple[int]", "Loop", "Literal[x]", "'1 +'"],
+    [
+        "1 / 0",
+        "open('/etc/passwd').read()",
+        "Nothing",
+        "tuple[int]",
+        "Loop",
+        "other.Count",
+        "Literal[x]",
+        "'1 +'",
+    ],
 )
 def test_an_annotation_outside_the_set_is_an_error_that_names_it(read, annotation):
     with pytest.raises(ConfigError, match=r"annotated.function: the annotation of key,") as error:
@@ -82,3 +91,14 @@ def test_a_missing_annotation_takes_anything(tmp_path, monkeypatch):
 def test_every_range_is_a_known_name():
     own = {n for n, value in vars(ranges).items() if typing.get_origin(value) is not None}
     assert own <= signatures.NAMES.keys()
+
+
+def test_a_constant_is_read_and_must_be_a_literal(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "constants.py").write_text("STATED: bool = False\nCOMPUTED = not STATED\n")
+    assert signatures.constant("constants", "STATED", True) is False
+    assert signatures.constant("constants", "MISSING", True) is True
+    with pytest.raises(
+        ConfigError, match=r"constants.COMPUTED must be a literal, such as True, got not STATED"
+    ):
+        signatures.constant("constants", "COMPUTED", True)
