@@ -1,6 +1,7 @@
 """Where the configuration and the user's caches are."""
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,14 @@ def conf() -> Path:
     package = Path(__file__).resolve().parent
     candidates = (package / "conf", package.parent / "conf")
     return next(path for path in candidates if (path / "config.yaml").is_file())
+
+
+def expanded(location: str) -> str:
+    """Return a path, or the URI of a file, with `~` as the home folder; others as they are."""
+    parts = re.match(r"(sqlite:///|file:/*|)(~[^/]*)(.*)", location, re.DOTALL)
+    if parts is None:
+        return location
+    return parts[1] + os.path.expanduser(parts[2]) + parts[3]
 
 
 def user_cache() -> Path:

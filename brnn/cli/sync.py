@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> None:
 
     The exit code is 1 if any spool stays, or if a server has refused a record.
     """
-    folder = Path(parse(parser(), arguments).checkpoints)
+    folder = Path(parse(parser(), arguments).checkpoints).expanduser()
     spools = sorted(folder.glob("*.jsonl"))
     delivered = [_deliver(spool) for spool in spools]
     refused = sorted(folder.glob("*.refused"))

@@ -20,6 +20,7 @@ from brnn import paths
 from brnn.cli import failures, search_path, swept_keys
 from brnn.cli.arguments import flag_words, is_override, parse
 from brnn.cli.main import COMMANDS
+from brnn.config.locations import expand_home
 from brnn.errors import ConfigError, did_you_mean
 from brnn.tracking.sweep_job import SweepJob
 
@@ -75,7 +76,7 @@ def task(composed: DictConfig, job: SweepJob | None = None) -> float | list[floa
 
 
 def _plain(composed: DictConfig) -> dict[str, Any]:
-    return OmegaConf.to_container(composed, resolve=True)  # type: ignore[return-value]
+    return expand_home(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
 
 
 _hydra = hydra.main(version_base="1.3", config_path=str(paths.conf()), config_name="config")(task)

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Annotated
 
 Natural = Annotated[int, "a whole number, 0 or more", lambda n: n >= 0]
+Seed = Annotated[
+    int, "a whole number from 0 to 2147483647, 2^31 - 1", lambda n: 0 <= n < 2**31
+]  # attacks draw from an int32
 Count = Annotated[int, "a whole number, 1 or more", lambda n: n >= 1]
 Positive = Annotated[float, "a finite number above 0", lambda v: 0 < v < math.inf]
 NonNegative = Annotated[float, "a finite number, 0 or more", lambda v: 0 <= v < math.inf]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from brnn.config.ranges import Count, MetricDirection, Natural
+from brnn.config.ranges import Count, MetricDirection, Seed
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Root:
 
     epochs: Count
     batch_size: Count
-    seed: Natural
+    seed: Seed
     patience: Count | None
     monitor: MetricDirection
     keep: Literal["last", "best"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brnn.config import groups, schema
+from brnn.config.check_data import check_data
 from brnn.config.fingerprint import run_fingerprint, training_fingerprint
 from brnn.data.dataset import Data
 from brnn.data.load import load
@@ -52,15 +53,11 @@ def plan_run(options: dict[str, Any], job: SweepJob | None, suffix: str) -> RunP
         suffix: the part of its name that distinguishes it from runs of the same groups and seed.
 
     Raises:
-        ConfigError: the data do not fill a batch, or devices cannot share one equally.
+        ConfigError: the data do not serve the configuration, or devices cannot share a batch.
     """
     settings = schema.root(options)
     data, digest = load(json.dumps(options["dataset"]), tuple(settings.plugins))
-    rows = len(data.train[0])
-    if settings.batch_size > rows:
-        raise ConfigError(
-            f"batch_size must be at most {rows}, the training rows, got {settings.batch_size}"
-        )
+    check_data(options, data)
     fingerprint = run_fingerprint(options, digest)
     checkpoint = Path(settings.checkpoints) / f"{fingerprint}.npz"
     return RunPlan(

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from brnn.config.check_data import check_prompt
 from brnn.config.ranges import Count, Natural, Positive
-from brnn.errors import ConfigError
 from brnn.nets import models
 from brnn.nets.task import Task
 
@@ -37,10 +37,7 @@ def write(
     Raises:
         ConfigError: the prompt has a character that the net does not know.
     """
-    if unknown := sorted(set(prompt) - set(alphabet)):
-        raise ConfigError(
-            f"sample.prompt must be of the characters {alphabet!r}, got {unknown[0]!r}"
-        )
+    check_prompt(prompt, alphabet)
     task = Task((1,), len(alphabet), tokens=True, per_step=True, carried=True)
     net = models.model_with_weights(options, task, "trained", weights)
     step = tf.function(lambda token, state: net([token, *state]), reduce_retracing=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from hydra.core.utils import JobReturn
 
+from brnn import paths
 from brnn.errors import ConfigError
 from brnn.sweeps import pools
 from brnn.sweeps.cores import process_count
@@ -102,6 +103,7 @@ def submitit(
         import submitit as engine
     except ImportError as error:
         raise _missing("submitit") from error
+    folder = paths.expanded(folder)
     executor = engine.AutoExecutor(folder=folder, cluster=cluster)
     executor.update_parameters(**parameters)
     with executor.batch():

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brnn.config.check import check
+from brnn.config.check_data import check_data
 from brnn.config.fingerprint import run_fingerprint, training_fingerprint
 from brnn.data.load import load
 from brnn.errors import SweepError
@@ -56,7 +57,8 @@ def _prospect(options: dict[str, Any], store: "Store | None") -> dict[str, Any]:
 
     try:
         check(options)
-        _, digest = load(json.dumps(options["dataset"]), tuple(options["plugins"]))
+        data, digest = load(json.dumps(options["dataset"]), tuple(options["plugins"]))
+        check_data(options, data)
     except (ValueError, OSError) as error:
         return {"status": "failed", "error": str(error)}
     new = {"status": "run", "epochs": options["epochs"]}

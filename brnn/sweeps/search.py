@@ -19,6 +19,7 @@ from optuna.distributions import (
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from brnn import paths
 from brnn.contracts import OnEpoch
 from brnn.errors import ConfigError
 
@@ -208,4 +209,5 @@ def _instance(module: Any, base: type, key: str, keys: dict[str, Any]) -> Any:
 
 
 def _absolute(uri: str) -> str:
+    uri = paths.expanded(uri)
     return SQLITE + str(Path(uri.removeprefix(SQLITE)).resolve()) if uri.startswith(SQLITE) else uri

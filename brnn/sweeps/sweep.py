@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from brnn.config.fingerprint import hash_json
+from brnn.config.locations import expand_home
 from brnn.errors import SweepError
 from brnn.sweeps.outcomes import Row, collect, forget_failures
 from brnn.sweeps.overrides import FREE, root
@@ -44,9 +45,11 @@ def parent(
     from brnn.tracking import tag_names
     from brnn.tracking.store import open_store
 
-    store = open_store(**OmegaConf.to_container(composed.tracking, resolve=True))  # type: ignore[arg-type]
+    tracking = OmegaConf.to_container(composed.tracking, resolve=True)
+    options = expand_home({"tracking": tracking, "checkpoints": composed.checkpoints})
+    store = open_store(**options["tracking"])
     fingerprint = identify(arguments, sweeper)
-    spool = Path(composed.checkpoints) / f"{fingerprint}.jsonl"
+    spool = Path(options["checkpoints"]) / f"{fingerprint}.jsonl"
     earlier = _earlier(store, fingerprint, spool, composed.resume)
     began, launch, name = time.time(), uuid.uuid4().hex, " ".join(arguments) or "sweep"
     tags = {"sweep": name, tag_names.FINGERPRINT: fingerprint, tag_names.LAUNCH: launch}

@@ -14,6 +14,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from brnn.config.locations import expand_home
 from brnn.errors import ConfigError
 from brnn.sweeps import plan, sweep
 from brnn.sweeps.child import Objective, SweepTask
@@ -184,7 +185,7 @@ def _composed(plugin: Plugin, job: list[str]) -> dict[str, Any]:
     composed = plugin.loader.load_sweep_config(plugin.config, job)
     with open_dict(composed):
         del composed["hydra"]
-    return OmegaConf.to_container(composed, resolve=True)  # type: ignore[return-value]
+    return expand_home(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
 
 
 def _lost(returns: Sequence[JobReturn], constant: Sequence[str]) -> list[Row]:

@@ -14,6 +14,7 @@ import yaml
 from mlflow import entities
 from mlflow.exceptions import MlflowException
 
+from brnn import paths
 from brnn.config.ranges import StoreUri
 from brnn.errors import PrunedError, TrackingError
 from brnn.tracking import saved_model, sqlite, tag_names
@@ -179,7 +180,7 @@ def open_store(*, uri: StoreUri, experiment: str) -> Store:
         AwayError: a server does not answer.
         TrackingError: the store cannot be opened, or the experiment was deleted.
     """
-    uri = sqlite.absolute(uri)
+    uri = sqlite.absolute(paths.expanded(uri))
     with one_line_errors(uri):
         if sqlite.is_sqlite(uri):
             with sqlite.locked(uri):

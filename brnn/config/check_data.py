@@ -1,0 +1,33 @@
+"""The check of a configuration against its data, once they are loaded and before training."""
+
+from typing import TYPE_CHECKING, Any
+
+from brnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from brnn.data.dataset import Data
+
+
+def check_data(options: dict[str, Any], data: "Data") -> None:
+    """Check what a configuration asks of its data.
+
+    Raises:
+        ConfigError: the data do not fill a batch, or have not the characters of the prompt.
+    """
+    rows, size = len(data.train[0]), options["batch_size"]
+    if size > rows:
+        raise ConfigError(f"batch_size must be at most {rows}, the training rows, got {size}")
+    if data.tokens is not None:
+        check_prompt(options["sample"]["prompt"], data.tokens)
+
+
+def check_prompt(prompt: str, alphabet: str) -> None:
+    """Check that a net knows the characters of a prompt.
+
+    Raises:
+        ConfigError: it does not know one.
+    """
+    if unknown := sorted(set(prompt) - set(alphabet)):
+        raise ConfigError(
+            f"sample.prompt must be of the characters {alphabet!r}, got {unknown[0]!r}"
+        )
