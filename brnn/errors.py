@@ -68,7 +68,8 @@ def require(package: str, key: str, extra: str) -> None:
     """
     if importlib.util.find_spec(package) is None:
         raise ConfigError(
-            f"{key} needs the package {package}, which is not installed: pip install 'brnn[{extra}]'"
+            f"{key} needs the package {package}, which is not installed:"
+            f" pip install 'brnn[{extra}]'"
         )
 
 

@@ -18,11 +18,11 @@ UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}  # b
 def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold the exclusive lock of a path.
 
-    The lock file is removed before the lock is released, so that a waiting process has to open a new
-    one. A killed process leaves its file, unlocked, to the next one. Threads exclude each other as
-    processes do, except where the file system emulates `flock` per process (NFS). The lock is not
-    re-entrant: a thread that takes it twice waits for itself. A file system without locks gives one
-    warning per folder, and no lock.
+    The lock file is removed before the lock is released, so that a waiting process has to open a
+    new one. A killed process leaves its file, unlocked, to the next one. Threads exclude each other
+    as processes do, except where the file system emulates `flock` per process (NFS). The lock is
+    not re-entrant: a thread that takes it twice waits for itself. A file system without locks gives
+    one warning per folder, and no lock.
 
     Args:
         path: what the lock protects; it need not exist. The lock file is beside it.
@@ -65,7 +65,8 @@ def _acquire(file: IO[str], on_wait: Callable[[], None]) -> bool:
 @cache
 def _warn(folder: Path, reason: str | None) -> None:
     lines.warning(
-        f"{folder} is on a file system without locks ({reason}): let only one process at a time use it"
+        f"{folder} is on a file system without locks ({reason}): let only one process at a time"
+        " use it"
     )
 
 

@@ -1,6 +1,6 @@
 """Measure how fast nets train and are evaluated in brnn, `Model.fit` and Larq, side by side.
 
-Command    python -m experiments.speed [rounds] [jobs]     (9 rounds, a sweep of 12 jobs; with 0 jobs
+Command    python -m experiments.speed [rounds] [jobs]   (9 rounds, a sweep of 12 jobs; with 0 jobs
            neither the run nor the sweep is measured)
 Needs      the full MNIST in $BRNN_DATA/mnist, two otherwise idle cores, about 15 minutes; for the
            rows of Larq the variable LARQ_PYTHON, an interpreter with Larq installed
@@ -197,7 +197,7 @@ def _dense(options, data):
 
 
 def _products(options, data, steps):
-    """Return one epoch's matrix products of a dense net: forward, and both gradients' of a layer."""
+    """Return one epoch's matrix products of a dense net: forward, and those of both gradients."""
     layers = _dense(options, data)
     if not layers:
         return {}

@@ -29,7 +29,7 @@ settings.load_profile("repeatable")
 
 @pytest.fixture(scope="session")
 def digits():
-    """The whole MNIST where BRNN_DATA names its folder, else the embedded 5,000 digits; a twelfth is for validation."""
+    """MNIST in the folder BRNN_DATA, else the 5,000 embedded digits; a twelfth for validation."""
     if "BRNN_DATA" in os.environ:
         return images.mnist(root=str(Path(os.environ["BRNN_DATA"]) / "mnist"), validation=1 / 12)
     x, y, x_test, y_test = sources.embedded_digits()
@@ -64,7 +64,7 @@ def options(composed):
 
 @pytest.fixture(scope="session")
 def command_line(tmp_path_factory):
-    """A function that runs `python -m brnn` in a folder, where it has no data, no network and nothing preset."""
+    """A function that runs `python -m brnn` in a folder without data, network or variables."""
     preset = ("BRNN_", "CI", "GIT_PYTHON", "HYDRA_", "MLFLOW_", "TF_", "no_proxy", "NO_PROXY")
     clean = {key: value for key, value in os.environ.items() if not key.startswith(preset)}
     offline = {

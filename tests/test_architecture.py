@@ -208,7 +208,8 @@ def test_a_configuration_is_checked_before_anything_heavy_is_imported():
 PUBLIC = """
 import sys
 import brnn
-print(*{name.split(".")[0] for name in sys.modules} & {"tensorflow", "keras", "mlflow", "numpy", "hydra"})
+heavy = {"tensorflow", "keras", "mlflow", "numpy", "hydra"}
+print(*{name.split(".")[0] for name in sys.modules} & heavy)
 """
 
 

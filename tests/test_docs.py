@@ -1,4 +1,4 @@
-"""README and docs: code blocks run, commands compose, links lead somewhere, references are fresh."""
+"""README and docs: blocks run, commands compose, links lead somewhere, references are fresh."""
 
 import os
 import re

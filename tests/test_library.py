@@ -1,4 +1,4 @@
-"""The public face: names on first use, training, evaluation and tracking without a configuration."""
+"""The public names: imports on first use; training, evaluation, tracking without configuration."""
 
 import importlib
 import subprocess

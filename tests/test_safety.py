@@ -1,4 +1,4 @@
-"""Nothing that is read can run code: no pickle is loaded, and names resolve inside the package or in listed plugins."""
+"""Nothing that is read can run code: no pickles; names resolve in the package or in plugins."""
 
 import ast
 import copy

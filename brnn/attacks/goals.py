@@ -100,7 +100,7 @@ class Ball:
         return Ball(tf.gather(self.center, rows), self.epsilon, self.norm)
 
     def project(self, x):
-        """Return the image nearest to `x` in the ball; in L2 approximately: scaled, then clipped."""
+        """Return the image nearest to `x` in the ball; in L2 nearly: scaled, then clipped."""
         if self.norm == "l2":
             change = x - self.center
             x = self.center + change * tf.minimum(

@@ -52,7 +52,8 @@ def check_backward(estimator: str, key: str) -> None:
     valid = ["trained", *groups.names("estimator")]
     if estimator not in valid:
         raise ConfigError(
-            f"{key} must be one of {', '.join(valid)}, got {estimator!r}{did_you_mean(estimator, valid)}"
+            f"{key} must be one of {', '.join(valid)}, got {estimator!r}"
+            f"{did_you_mean(estimator, valid)}"
         )
 
 
@@ -63,7 +64,8 @@ def _check_budget(attack: dict[str, Any]) -> None:
         largest = max(given if isinstance(given, list) else [given], default=0.0)
         if attack.get("norm") == "linf" and largest > 1:
             raise ConfigError(
-                f"attack.{key} must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314), got {largest}"
+                f"attack.{key} must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is"
+                f" 0.0314), got {largest}"
             )
     if attack["source"] is not None and attack.get("early_stop"):
         raise ConfigError(

@@ -52,7 +52,8 @@ def _check_quantizer(role: str, keys: dict[str, Any]) -> None:
     name, valid = keys.pop("quantizer", None), sorted(signatures.functions(QUANTIZERS))
     if name not in valid:
         raise ConfigError(
-            f"{section}.quantizer must be one of {', '.join(valid)}, got {name!r}{did_you_mean(str(name), valid)}"
+            f"{section}.quantizer must be one of {', '.join(valid)}, got {name!r}"
+            f"{did_you_mean(str(name), valid)}"
         )
     parameters = signatures.parameters(QUANTIZERS, name)
     bound = {} if "scale" in parameters or role == "activation" else {"bound": ranges.Positive}

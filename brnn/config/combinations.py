@@ -40,7 +40,8 @@ def _check_data(config: dict[str, Any]) -> None:
         return
     if attack != "none" and kind in REGRESSION | PER_STEP:
         raise ConfigError(
-            f"attack={attack} needs a dataset of pixels and classes, got dataset={dataset}; use attack=none"
+            f"attack={attack} needs a dataset of pixels and classes, got dataset={dataset};"
+            " use attack=none"
         )
     if regime != "standard" and kind in REGRESSION | PER_STEP:
         raise ConfigError(

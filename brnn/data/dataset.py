@@ -14,8 +14,8 @@ Split = tuple[np.ndarray, np.ndarray]
 class Data:
     """Arrays in memory.
 
-    x is (n, *d): uint8 pixels, which a net sees divided by 255; floats; or int32 tokens. y holds int32
-    classes, (n,) or (n, steps), or float32 values to predict, (n, 1) or (n, steps, 1).
+    x is (n, *d): uint8 pixels, which a net sees divided by 255; floats; or int32 tokens. y holds
+    int32 classes, (n,) or (n, steps), or float32 values to predict, (n, 1) or (n, steps, 1).
     """
 
     train: Split

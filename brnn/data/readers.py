@@ -77,7 +77,8 @@ def unpack_idx(path: Path, checksum: str) -> np.ndarray:
         raise DataError(f"{path} cannot be read ({error}): get the file again") from error
     if hashlib.sha256(content).hexdigest() != checksum:
         raise DataError(
-            f"{path} is not the original file: get it again; data of your own go into dataset=arrays"
+            f"{path} is not the original file: get it again; data of your own go into"
+            " dataset=arrays"
         )
     rank = content[3]
     shape = np.frombuffer(content, ">u4", rank, offset=4)

@@ -196,7 +196,7 @@ def waveform(*, path: str | None, samples: Count, copies: Count) -> Signal:
     320 samples of the four notes.
 
     Args:
-        path: a PCM WAV file of 8 or 16 bits, whose channels are averaged; null for four short notes.
+        path: a PCM WAV file of 8 or 16 bits, whose channels are averaged; null for four notes.
         samples: of the sound, from its start.
         copies: rows of the training split; validation and test have one.
 
@@ -234,7 +234,7 @@ def _reordered(data: Data, permuted: bool, seed: int, shape: tuple[int, int]) ->
 
 
 def _next_characters(stream: np.ndarray, sequence: int, split: str) -> Split:
-    """Return consecutive pieces of a stream, (n, sequence), and the characters after each of theirs."""
+    """Return consecutive pieces of a stream, (n, sequence), and the characters that follow."""
     n = max(len(stream) - 1, 0) // sequence
     if len(stream) and not n:
         raise DataError(
@@ -259,7 +259,8 @@ def _tinyshakespeare(root: str | None) -> Path:
     except ConnectionError as error:
         raise DataError(
             f"no tinyshakespeare: put {SHAKESPEARE_URL} into {file.parent} (or name its folder by"
-            f" dataset.root), run once with a network, or set dataset.path to another text ({error})"
+            " dataset.root), run once with a network, or set dataset.path to another text"
+            f" ({error})"
         ) from error
 
 

@@ -44,9 +44,9 @@ def exact(
     """Decide whether any image in [0, 1] within L-inf `epsilon` of `x` has another class.
 
     Tried in this order: the image itself and the example, interval bounds, the solver. What the
-    solver returns is checked on the net. Where it does not hold, since sums near 0 have another sign
-    in float32 than in the program, the solver looks for an image without such sums; if there is
-    none, the verdict is `unknown`.
+    solver returns is checked on the net. Where it does not hold, since sums near 0 have another
+    sign in float32 than in the program, the solver looks for an image without such sums; if there
+    is none, the verdict is `unknown`.
 
     `certified` holds for the net in float32: a sum within the bound of its rounding counts with
     either sign. It is a proof with `cp_sat`, which computes in whole numbers, and needs one-bit

@@ -4,8 +4,8 @@ Shapes: an image x (p,), kernels (k, m), biases (m,), all in float64. A unit of 
 sign, 2 z - 1 with z a variable that is 0 or 1.
 
 The net itself adds in float32. Where all terms of a sum are multiples of a power of two and few
-enough, that is exact. Any other sum may be off by a bound on its rounding, so that a sum nearer to 0
-than this may have either sign.
+enough, that is exact. Any other sum may be off by a bound on its rounding, so that a sum nearer to
+0 than this may have either sign.
 """
 
 import math

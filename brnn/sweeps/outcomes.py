@@ -40,7 +40,7 @@ def collect(store: "Store", sweep: SweepJob, began: float, lost: list[Row]) -> l
 
 
 def forget_failures(store: "Store", sweep: SweepJob) -> None:
-    """Delete the records of jobs that failed in an earlier launch before their runs were created."""
+    """Delete the records of jobs that failed in an earlier launch before their runs existed."""
     from brnn.tracking import tag_names
     from brnn.tracking.status import is_of_launch
 

@@ -132,7 +132,7 @@ def record(study: optuna.Study, trial: optuna.Trial, value: float | list[float])
 
 
 def best(study: optuna.Study) -> list[dict[str, Any]]:
-    """Return number, values and parameters of each Pareto-optimal trial; the best of one objective."""
+    """Return number, values and parameters of the best trial, or of each Pareto-optimal one."""
     return [{"trial": t.number, "values": t.values, **t.params} for t in study.best_trials]
 
 
@@ -166,7 +166,8 @@ def pruning(keys: dict[str, Any], number: int, monitor: str) -> OnEpoch:
 
 
 def _range(sweep: RangeSweep, log: bool) -> BaseDistribution:
-    start, stop, step = (float(x) for x in (sweep.start, sweep.stop, sweep.step))  # type: ignore[arg-type]
+    values = (sweep.start, sweep.stop, sweep.step)
+    start, stop, step = (float(value) for value in values)  # type: ignore[arg-type]
     last = start + step * (math.ceil((stop - start) / step) - 1)
     if all(isinstance(number, int) for number in (sweep.start, sweep.stop, sweep.step)):
         return IntDistribution(int(start), int(last), log=log, step=int(step))

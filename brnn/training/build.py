@@ -36,8 +36,8 @@ KEPT = 4  # compiled programs
 def program(options: dict[str, Any], task: Task, replicas: Replicas = ONE_DEVICE) -> Program:
     """Return the compiled program of a net, with the initial values that its seed gives.
 
-    Its variables are its own as long as it or its manager is referenced; a later program of the same
-    graph, whatever its seed, learning rate and schedule, reuses them and what was compiled.
+    Its variables are its own as long as it or its manager is referenced; a later program of the
+    same graph, whatever its seed, learning rate and schedule, reuses them and what was compiled.
 
     Args:
         options: a checked configuration.

@@ -56,7 +56,7 @@ def trained_path(folder: str, fingerprint: str) -> Path:
 
 
 def publish(path: Path, target: Path, keep: int) -> None:
-    """Move the checkpoint of a trained net to `target`, and remove all but the `keep` newest there."""
+    """Move the checkpoint of a trained net to `target`; keep only the `keep` newest there."""
     target.parent.mkdir(parents=True, exist_ok=True)
     path.replace(target)
     with suppress(FileNotFoundError):  # another process may remove the same files

@@ -88,7 +88,8 @@ def _mirrored(devices: int | None) -> Replicas:
     names = [device.name for device in tf.config.list_logical_devices(kind)]
     if len(names) < (devices or 1):
         raise ConfigError(
-            f"distribution.devices must be at most {len(names)}, the number of {kind}s, got {devices}"
+            f"distribution.devices must be at most {len(names)}, the number of {kind}s,"
+            f" got {devices}"
         )
     return Replicas(tf.distribute.MirroredStrategy(names[:devices]))
 

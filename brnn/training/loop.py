@@ -38,10 +38,11 @@ def fit(
 ) -> Iterator[dict[str, float]]:
     """Train a net and yield the metrics of each epoch.
 
-    Each epoch visits the training rows in an order of its own, a permutation drawn from the seed and
-    the number of the epoch; rows that fill no batch are left out. A net that carries a recurrent
-    state reads the rows as `batch_size` parallel streams instead. Equal arguments and initial values
-    give equal bits. The net is trained as the iterator advances: `list(fit(...))` trains all epochs.
+    Each epoch visits the training rows in an order of its own, a permutation drawn from the seed
+    and the number of the epoch; rows that fill no batch are left out. A net that carries a
+    recurrent state reads the rows as `batch_size` parallel streams instead. Equal arguments and
+    initial values give equal bits. The net is trained as the iterator advances: `list(fit(...))`
+    trains all epochs.
 
     Args:
         program: the net; training changes its variables.
@@ -50,12 +51,13 @@ def fit(
             Validation and test may have no rows.
         epochs: the epoch after the last one, counted from 0: the number of epochs of a whole run.
         batch_size: rows of a training step, at most those of the training split.
-        rates: `rates(steps, total)` returns the learning rates of `steps`, whole numbers from 0 over
-            all epochs, of `total` steps of the run; both arrays are NumPy's.
-        seed: decides the order of the rows and what stochastic quantizers, dropout and attacks draw.
+        rates: `rates(steps, total)` returns the learning rates of `steps`, whole numbers from 0
+            over all epochs, of `total` steps of the run; both arrays are NumPy's.
+        seed: decides the order of the rows and what stochastic quantizers, dropout and attacks
+            draw.
         start: the first epoch to train, where a run continues from a restored state.
-        on_progress: called about once a second with the epoch, from 0, and the share of it in [0, 1)
-            that is done.
+        on_progress: called about once a second with the epoch, from 0, and the share of it
+            that is done, in [0, 1).
 
     Yields:
         The metrics of one epoch. Between two epochs the program's state may be read.
@@ -106,8 +108,8 @@ def score(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> di
         program: the net.
         x: inputs (n, *d).
         y: labels.
-        batch_size: streams that a net with a recurrent state reads in parallel, each from a state of
-            zeros; unused for other nets.
+        batch_size: streams that a net with a recurrent state reads in parallel, each from a state
+            of zeros; unused for other nets.
 
     Returns:
         `loss` and `accuracy`; nothing where there are no rows.

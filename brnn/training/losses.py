@@ -1,7 +1,7 @@
 """Losses: one value per label.
 
-Each function has the contract `brnn.contracts.Loss`. Shapes: logits (..., C) and whole-number labels
-(...); in regression values and labels of one shape (..., C).
+Each function has the contract `brnn.contracts.Loss`. Shapes: logits (..., C) and whole-number
+labels (...); in regression values and labels of one shape (..., C).
 """
 
 import keras

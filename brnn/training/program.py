@@ -1,8 +1,8 @@
 """A discretized net with its optimizer and loss, as compiled steps of training and evaluation.
 
-Shapes: x (rows, *d), y (rows,) or, per step of a sequence, (rows, steps); in regression y has a last axis.
-`batches` (steps, batch) holds the row numbers of each training step. A recurrent state is a list of
-tensors (batch, width), empty where the net carries none from batch to batch.
+Shapes: x (rows, *d), y (rows,) or, per step of a sequence, (rows, steps); in regression y has a
+last axis. `batches` (steps, batch) holds the row numbers of each training step. A recurrent state
+is a list of tensors (batch, width), empty where the net carries none from batch to batch.
 """
 
 import itertools
@@ -29,7 +29,7 @@ class Program:
         manager: the net and its rules.
         optimizer: changes the latent weights; its learning rate is set at each step.
         loss: one value per label.
-        regime: the images and the loss of a training step, such as `brnn.training.regimes.standard`.
+        regime: the images and loss of a training step, such as `brnn.training.regimes.standard`.
         compiled: whether XLA compiles the steps, else TensorFlow's graph mode runs them.
         replicas: they share each batch. Where there are several, XLA compiles what each does in a
             step, else the loop over the steps.
@@ -75,7 +75,7 @@ class Program:
             variable.assign(value)
 
     def zeros(self, y: Array, batch: int) -> Sums:
-        """Return the sums of the metrics and the recurrent state before the first step of an epoch."""
+        """Return the sums of metrics and the recurrent state before the first step of an epoch."""
         names = ["loss"] if y.dtype.is_floating else ["loss", "accuracy"]
         return {name: tf.constant(0.0) for name in names}, self.manager.initial_state(batch)
 
@@ -197,7 +197,7 @@ class Program:
         return (tape.gradient(objective, levels), metrics, updates), next_state
 
     def _shift_seeds(self, values: list, replica: Array) -> list:
-        """Return values of the variables without gradient, with dropout's seeds moved by `replica`."""
+        """Return the values of variables without gradient, dropout's seeds moved by `replica`."""
         is_seed = [
             v.path.endswith("seed_generator_state")
             for v in self.manager.model.non_trainable_variables
@@ -215,14 +215,14 @@ class Program:
         return metrics, recurrent_state
 
     def _metrics(self, y: Array, outputs: Array) -> dict[str, Array]:
-        """Return the loss of each label and, of classes, 1 where the largest output is the label's."""
+        """Return the loss of each label and, of classes, 1 where the largest output is right."""
         loss = {"loss": self.loss(y, outputs)}
         if y.dtype.is_floating:
             return loss
         return loss | {"accuracy": tf.cast(tf.argmax(outputs, -1, y.dtype) == y, tf.float32)}
 
     def _noise(self, seed: Array, step: Array, draws: Iterator) -> Noise:
-        """Return a source of uniform values, decided by the seed, the step and the next of `draws`."""
+        """Return a source of uniform values from the seed, the step and the next of `draws`."""
 
         def noise(shape):
             key = tf.random.fold_in(tf.random.fold_in(seed, step), next(draws))

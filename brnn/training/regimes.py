@@ -1,7 +1,7 @@
 """Regimes: the images that a training step sees, and the loss that it lowers.
 
-Each function has the contract `brnn.contracts.Regime`. Shapes: images x (n, *d), labels (n,), logits and
-probabilities (n, C), the loss of the step ().
+Each function has the contract `brnn.contracts.Regime`. Shapes: images x (n, *d), labels (n,),
+logits and probabilities (n, C), the loss of the step ().
 """
 
 from collections.abc import Callable

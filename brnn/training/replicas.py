@@ -1,7 +1,8 @@
 """Replicas: the devices or processes that share each batch.
 
-Shapes: `batches` is (steps, batch), the row numbers of each step of an epoch. Each of `count` replicas
-takes batch / count of its columns; a worker holds `local_count` of them, from the index `first` on.
+Shapes: `batches` is (steps, batch), the row numbers of each step of an epoch. Each of `count`
+replicas takes batch / count of its columns; a worker holds `local_count` of them, from the index
+`first` on.
 """
 
 import itertools

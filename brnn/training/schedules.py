@@ -1,7 +1,7 @@
 """Learning-rate schedules: a factor on the optimizer's learning rate for each step.
 
-Each function has the contract `brnn.contracts.Schedule`: `steps` are whole numbers from 0, counted over
-all epochs of a run of `total` steps; the factors have their shape.
+Each function has the contract `brnn.contracts.Schedule`: `steps` are whole numbers from 0, counted
+over all epochs of a run of `total` steps; the factors have their shape.
 """
 
 import numpy as np

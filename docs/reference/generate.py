@@ -57,9 +57,9 @@ def metrics_page() -> str:
             [
                 "# Metrics",
                 GENERATED,
-                "What a run logs. Metrics of `train/`, `validation/` and `test/` and those of weights"
-                " have a value for each epoch, the others one. Names in braces stand for a variable's"
-                " path, a layer, an attack or a member of an attack.",
+                "What a run logs. Metrics of `train/`, `validation/` and `test/` and those of"
+                " weights have a value for each epoch, the others one. Names in braces stand for a"
+                " variable's path, a layer, an attack or a member of an attack.",
                 "\n".join(
                     ["| metric | unit | meaning | computed by |", "|---|---|---|---|", *rows]
                 ),

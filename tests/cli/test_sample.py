@@ -184,7 +184,7 @@ def test_a_bad_value_is_refused_in_one_line(finished, words, message):
 
 
 def chain(options, **keys):
-    """Return the text of a net with one unit per character, whose weights follow a by b by c by d."""
+    """Return the text of a net with a unit per character that puts b after a, c after b, …"""
     whole = options("dataset=text", "topology=rnn", "topology.width=4", "precision=full")
     task = replace(ONE_STEP, classes=4)
     weights = build.program(whole, task).manager.weights()

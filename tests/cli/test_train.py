@@ -73,7 +73,8 @@ def test_a_flag_with_an_optional_value_may_stand_last(light):
         ("checkpoints=${nowhere}", "checkpoints: Interpolation key 'nowhere' not found"),
         (
             "tracking.uri=${oc.env:NOWHERE}",
-            "tracking.uri: the environment variable NOWHERE is not set; a default: ${oc.env:NOWHERE,…}",
+            "tracking.uri: the environment variable NOWHERE is not set; a default:"
+            " ${oc.env:NOWHERE,…}",
         ),
         ("attack.step=0.1", "attack.step is not a key here; valid are: images,"),
     ],

@@ -1,4 +1,4 @@
-"""The law: an option of `conf/` is a function of the same name and keys; what may not run is refused in one line."""
+"""The law: an option of `conf/` is a function of the same name and keys; errors have one line."""
 
 import ast
 import importlib
@@ -339,7 +339,8 @@ REFUSED = [
     ),
     (
         ["estimator.name=stee"],
-        "estimator.name must be one of approx_sign, binary_gradient, chernoff, identity, leaky_softsign, ste,"
+        "estimator.name must be one of approx_sign, binary_gradient, chernoff, identity,"
+        " leaky_softsign, ste,"
         " swish_sign, got 'stee'",
     ),
     (["~estimator.name"], "estimator.name must be one of approx_sign,"),
@@ -366,11 +367,13 @@ REFUSED = [
     ),
     (
         ["attack.epsilon=8"],
-        "attack.epsilon must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314), got 8",
+        "attack.epsilon must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is"
+        " 0.0314), got 8",
     ),
     (
         ["attack.curve_epsilons=[0.1,8]"],
-        "attack.curve_epsilons must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is 0.0314), got 8",
+        "attack.curve_epsilons must be at most 1 in L-inf, since pixels lie in [0, 1] (8/255 is"
+        " 0.0314), got 8",
     ),
     (
         ["attack=suite", "attack.members=['pgd estimator=stee']"],
@@ -425,7 +428,8 @@ REFUSED = [
     ),
     (
         ["dataset=text"],
-        "topology must be one of clockwork, gru, lstm, mut1, mut2, rnn, scaled_gru for dataset=text, got",
+        "topology must be one of clockwork, gru, lstm, mut1, mut2, rnn, scaled_gru for"
+        " dataset=text, got",
     ),
     (
         ["precision=custom", "precision.kernel={scale: 1}"],

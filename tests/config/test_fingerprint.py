@@ -102,7 +102,8 @@ def test_a_module_of_a_plugin_and_what_it_imports_count(options, changed, tmp_pa
     (package / "__init__.py").write_text("")
     (package / "inner.py").write_text("SLOPE = 2.0\n")
     (package / "estimators.py").write_text(
-        "from digestlab.inner import SLOPE\n\n\ndef steep(x, upstream, fan_in):\n    return SLOPE * upstream\n"
+        "from digestlab.inner import SLOPE\n\n\n"
+        "def steep(x, upstream, fan_in):\n    return SLOPE * upstream\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     configuration = options("estimator.name=digestlab.estimators.steep", "plugins=[digestlab]")

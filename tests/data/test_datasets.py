@@ -1,4 +1,4 @@
-"""Data sets of images: the stated splits of the stated pixels, or one line that states what to do."""
+"""Data sets of images: the stated splits of the stated pixels, or an error with its remedy."""
 
 import gzip
 import hashlib
@@ -245,7 +245,8 @@ arrays["warnings"] = [str(w.message) for w in caught if w.category is DataWarnin
 arrays["timeout"] = str(socket.getdefaulttimeout())
 
 images.DEBIAN_FASHION = pathlib.Path("nowhere")
-keys = {"path": "tinyshakespeare", "sequence": 128, "carried": True, "validation": 0.05, "test": 0.05}
+keys = {"path": "tinyshakespeare", "sequence": 128, "carried": True}
+keys |= {"validation": 0.05, "test": 0.05}
 for key, load in {
     "fashion": lambda: images.fashion_mnist(root=None, validation=0.1),
     "text": lambda: sequences.text(root=None, **keys),
@@ -263,7 +264,7 @@ np.savez(out, **arrays)
 
 @pytest.fixture(scope="module")
 def offline(tmp_path_factory):
-    """The data sets of a process without files, Keras' cache and network (its proxy is a closed port)."""
+    """The data sets of a process without files, Keras' cache and network (by a closed proxy)."""
     folder, home = tmp_path_factory.mktemp("offline"), tmp_path_factory.mktemp("keras")
     texts = f"{os.environ['BRNN_DATA']}/tinyshakespeare" if "BRNN_DATA" in os.environ else ""
     kept = {

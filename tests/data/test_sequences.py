@@ -33,7 +33,8 @@ def read(path, content, *, sequence=3, validation=0.0, test=0.5):
 
 
 def test_a_text_is_cut_into_characters_and_those_that_follow(tmp_path):
-    got = read(tmp_path / "text", "abcab" "cabca" "bcabc", sequence=2, validation=0.5, test=1 / 3)  # fmt: skip
+    text = "abcab" + "cabca" + "bcabc"
+    got = read(tmp_path / "text", text, sequence=2, validation=0.5, test=1 / 3)
     assert got.tokens == "abc"
     assert got.train[0].tolist() == [[0, 1], [2, 0]]
     assert got.train[1].tolist() == [[1, 2], [0, 1]]

@@ -1,4 +1,4 @@
-"""Exact robustness: verdicts are those of exhaustive search, and nothing breaks a certified image."""
+"""Exact robustness: verdicts of exhaustive search; nothing breaks a certified image."""
 
 import importlib.util
 import itertools

@@ -32,7 +32,7 @@ def thousand():
 
 @pytest.fixture(scope="module")
 def binarized(digits):
-    """A BinaryNet of 64 units trained with STE, on the embedded digits: a net that hides its gradient."""
+    """A BinaryNet of 64 units, trained with STE on the embedded digits: it hides its gradient."""
     options = {group: groups.option(group, name) for group, name in GROUPS.items()}
     options |= {
         "bias_initializer": groups.option("initializer", "binary_choice"),

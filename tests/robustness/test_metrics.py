@@ -8,7 +8,7 @@ from brnn.robustness.samples import Samples, predicted
 
 
 def four_images():
-    """Labels 0, 0, 1, 1 of a net whose class is 1 above 0.5; the third is wrong before the attack."""
+    """Labels 0, 0, 1, 1 of a net whose class is 1 above 0.5; the third is wrong when clean."""
     x = np.float32([[0.2], [0.4], [0.3], [0.9]])
     return Samples(x, np.int32([0, 0, 1, 1]), np.int32([1, 1, 0, 0]), classes(x))
 

@@ -1,4 +1,4 @@
-"""Trust: nets that only look robust each trip the check that is for them, and a plain float net trips none."""
+"""Trust: each net that only looks robust trips its check; a plain float net trips none."""
 
 import re
 from functools import partial

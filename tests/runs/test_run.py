@@ -1,4 +1,4 @@
-"""A run: all that it leaves in the store, a model that predicts what it reported, and the same bits every time."""
+"""A run: its records in the store, a model that predicts as reported, the same bits every time."""
 
 import re
 import subprocess
@@ -76,7 +76,7 @@ class Tracked:
         return keras.models.load_model(self.artifact("model/data/model.keras"))
 
     def bits(self) -> dict:
-        """Every weight of the logged model and every metric of every epoch, to the bit; no times."""
+        """All weights of the logged model and all metrics of all epochs, to the bit; no times."""
         keys = [key for key in self.data.metrics if not key.startswith(UNREPEATABLE)]
         assert len(keys) > len(ONCE)
         weights = {weight.path: weight.numpy().tobytes() for weight in self.model().weights}

@@ -179,7 +179,8 @@ def test_an_incomplete_last_line_is_omitted(store, tmp_path):
     with store.run("one", {}, None, tmp_path / "unused.jsonl") as run:
         spool = tmp_path / "spool.jsonl"
         spool.write_text(
-            f'{{"uri": "{store.uri}", "run": "{run.id}"}}\n{{"metrics": {{"loss": 1.0}}, "step": 1, "at": 5}}\n{{"met'
+            f'{{"uri": "{store.uri}", "run": "{run.id}"}}\n'
+            '{"metrics": {"loss": 1.0}, "step": 1, "at": 5}\n{"met'
         )
         assert deliver(spool) == 1
         assert not spool.exists()

@@ -10,7 +10,10 @@ from support.stores import history, open_in
 
 @pytest.mark.slow
 def test_a_store_whose_creation_was_interrupted_is_created_again(tmp_path):
-    code = "import sys; from brnn.tracking.store import open_store as o; o(uri=sys.argv[1], experiment='brnn')"
+    code = (
+        "import sys; from brnn.tracking.store import open_store;"
+        " open_store(uri=sys.argv[1], experiment='brnn')"
+    )
     process = subprocess.Popen([sys.executable, "-c", code, f"sqlite:///{tmp_path}/mlflow.db"])
     half = tmp_path / "mlflow.db.new"
     while process.poll() is None and not (half.exists() and half.stat().st_size > 50_000):

@@ -75,7 +75,7 @@ def log_500(uri, barrier):
 
 
 def contents(path):
-    """Return the schema and the rows of a SQLite file, without times and without the order of constraints."""
+    """Return schema and rows of a SQLite file, without times and the order of constraints."""
     with contextlib.closing(sqlite3.connect(path)) as database:
         schema = dict(database.execute("SELECT name, sql FROM sqlite_master"))
         names = [name for name, sql in schema.items() if (sql or "").startswith("CREATE TABLE")]

@@ -22,7 +22,8 @@ distribution.mirrored(False, devices=2)  # before TensorFlow uses the processor
 
 def chosen(option, batch_size, job=None):
     topology = {"name": "gru"}
-    options = {"distribution": option, "topology": topology, "batch_size": batch_size, "plugins": []}
+    options = {"distribution": option, "topology": topology, "plugins": []}
+    options["batch_size"] = batch_size
     return choose_replicas(options, job)
 
 sharded = {"name": "sharded", "shards": 2}
@@ -147,7 +148,10 @@ def test_waiting_for_a_worker_ends_after_the_timeout(index):
         distribution.multi_worker(False, workers=[address, "b:1"], index=index, timeout=0.3)
 
 
-TWO = '{"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}, "task": {"type": "worker", "index": 1}}'
+TWO = (
+    '{"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]},'
+    ' "task": {"type": "worker", "index": 1}}'
+)
 
 
 @pytest.mark.parametrize(

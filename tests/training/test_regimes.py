@@ -1,4 +1,4 @@
-"""Regimes: adversarial training trains on PGD's images and TRADES on both, and robustness follows."""
+"""Regimes: adversarial training sees PGD's images, TRADES both; robustness follows."""
 
 import keras
 import numpy as np

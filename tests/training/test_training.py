@@ -68,7 +68,7 @@ def gradients(w):
 
 
 def adam_by_hand(latent, *, steps, rate, clip, weight):
-    """Take gradients at the levels, clip them, apply them by Adam to the latent weights, clip these."""
+    """Take gradients at the levels, clip them, apply them by Adam to latent weights, clip these."""
     first, second = ([np.zeros_like(v) for v in latent] for _ in range(2))
     for t in range(1, steps + 1):
         for i, gradient in enumerate(gradients([sign(v) for v in latent])):
@@ -109,7 +109,7 @@ def test_levels_clipping_and_the_bound_all_matter_in_these_steps():
 
 
 def visited(order_seed, epoch, batch=3, rows=10):
-    """How often an epoch visits each of ten rows: a visit subtracts 1 from the weight of the row."""
+    """How often an epoch visits each of ten rows: a visit subtracts 1 from the row's weight."""
     inputs = keras.Input((rows,))
     model = keras.Model(
         inputs, keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(inputs)
