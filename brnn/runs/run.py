@@ -12,7 +12,7 @@ from brnn.runs.plan import plan_run
 from brnn.runs.record import log_artifacts, logged_parameters, run_tags
 from brnn.runs.report import show_results
 from brnn.runs.resume import earlier_run, skip
-from brnn.runs.train import train, train_along
+from brnn.runs.train import train, train_as_worker
 from brnn.terminal import tables
 from brnn.tracking.status import status_of
 from brnn.tracking.store import open_store
@@ -47,7 +47,7 @@ def run(
     plan = plan_run(options, job, suffix)
     plan.replicas.check_fingerprint(plan.fingerprint)
     if not plan.replicas.chief:
-        return train_along(plan)
+        return train_as_worker(plan)
     store = open_store(**options["tracking"])
     earlier = earlier_run(plan, store, job)
     if earlier and status_of(earlier) == "finished":

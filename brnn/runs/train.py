@@ -66,7 +66,7 @@ def train(plan: RunPlan, program: Program, tracked: Run, on_epoch: OnEpoch) -> T
     return Training(history, history[best_epoch(history) - 1], seconds)
 
 
-def train_along(plan: RunPlan) -> float:
+def train_as_worker(plan: RunPlan) -> float:
     """Take a worker's share in the epochs of the chief, which alone writes and tracks."""
     program = build.program(plan.options, plan.task, plan.replicas)
     lines.note(f"{plan.name}: this worker trains its share of each batch; the chief reports")

@@ -39,7 +39,7 @@ def collect(store: "Store", sweep: SweepJob, began: float, lost: list[Row]) -> l
     return [row for row in rows if not (lost and row["status"] == "killed")] + lost
 
 
-def forget_failures(store: "Store", sweep: SweepJob) -> None:
+def delete_failure_records(store: "Store", sweep: SweepJob) -> None:
     """Delete the records of jobs that failed in an earlier launch before their runs existed."""
     from brnn.tracking import tag_names
     from brnn.tracking.status import is_of_launch

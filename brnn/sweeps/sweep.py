@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from brnn.config.fingerprint import hash_json
 from brnn.config.locations import expand_home
 from brnn.errors import SweepError
-from brnn.sweeps.outcomes import Row, collect, forget_failures
+from brnn.sweeps.outcomes import Row, collect, delete_failure_records
 from brnn.sweeps.overrides import FREE, root
 from brnn.terminal import tables
 from brnn.tracking.sweep_job import SweepJob
@@ -58,7 +58,7 @@ def parent(
         common = SweepJob(run.id, launch, tuple(constant), sweeper)
         try:
             yield run, common, lost
-            forget_failures(store, common)
+            delete_failure_records(store, common)
         finally:
             rows = lost  # printed even if the store does not answer
             try:

@@ -94,16 +94,16 @@ class Replicas:
             yield from range(start, stop)
             return
         for own_epoch in range(start, stop) if self.chief else itertools.repeat(END):
-            if (epoch := int(self._of_chief(tf.constant(own_epoch)))) == END:
+            if (epoch := int(self._broadcast_from_chief(tf.constant(own_epoch)))) == END:
                 return
             for variable in variables:
-                variable.assign(self._of_chief(variable))
+                variable.assign(self._broadcast_from_chief(variable))
             yield epoch
 
     def end_epochs(self) -> None:
         """End `epochs` in the other workers; the chief calls it."""
         if self.workers > 1:
-            self._of_chief(tf.constant(END))
+            self._broadcast_from_chief(tf.constant(END))
 
     def check_fingerprint(self, fingerprint: str) -> None:
         """Check that all workers train the same net on the same data.
@@ -115,7 +115,10 @@ class Replicas:
             ConfigError: the chief's fingerprint differs.
         """
         number = int(fingerprint[:15], 16)
-        if self.workers > 1 and int(self._of_chief(tf.constant(number, tf.int64))) != number:
+        if (
+            self.workers > 1
+            and int(self._broadcast_from_chief(tf.constant(number, tf.int64))) != number
+        ):
             raise ConfigError(
                 "the configuration or the data of this worker differ from the chief's: give all"
                 " workers the same command and the same data"
@@ -159,7 +162,7 @@ class Replicas:
             tf.nest.map_structure(lambda value: _concatenate(*local(value)), rows),
         )
 
-    def _of_chief(self, value: Array) -> Array:
+    def _broadcast_from_chief(self, value: Array) -> Array:
         """Return the chief's value of a tensor or a variable; a sum to which the others add 0."""
         strategy: Any = self.strategy
         value = tf.convert_to_tensor(value)
