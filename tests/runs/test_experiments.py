@@ -1,4 +1,6 @@
-"""Every prepared study composes, and its first job runs at a tiny size."""
+"""Every prepared study composes, its first job runs at a tiny size, and its table finds the run."""
+
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,12 +11,25 @@ from brnn import paths
 from brnn.data import sources
 from brnn.runs.run import run
 from brnn.tracking.store import open_store
+from experiments.contextual import table as contextual
+from experiments.parity import table as parity
+from experiments.robustness import curves
+from experiments.robustness import table as robustness
+from experiments.runs import finished_runs
 
 EXPERIMENTS = sorted(path.stem for path in (paths.conf() / "experiment").glob("*.yaml"))
 TINY = {
     "mnist": ["dataset=arrays", "dataset.path={folder}/digits.npz", "attack.images=20"],
     "text": ["dataset.path={folder}/text.txt", "dataset.sequence=10", "batch_size=2"],
     "waveform": ["dataset.samples=40", "dataset.copies=4"],
+}
+GALLOWAY = ("precision", "topology.batch_normalization", "training", "attack.iterations")
+TABLES = {  # what prints or draws a study, and the beginning of the row of its first job
+    "parity": (parity.main, "| simple | full | identity | 1 |"),
+    "contextual": (contextual.main, "| gru | full |  | 1 |"),
+    "robustness": (partial(robustness.main, keys=robustness.KEYS), "| full | identity | fgsm | 1 |"),
+    "galloway": (partial(robustness.main, keys=GALLOWAY), "| full | true | standard | 1 | 1 |"),
+    "robustness_curves": (curves.main, ""),
 }
 
 
@@ -44,7 +59,9 @@ def first_job(experiment: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_the_first_job_of_a_study_runs_at_a_tiny_size(composed, options, folder, experiment):
+def test_the_first_job_of_a_study_runs_at_a_tiny_size(
+    composed, options, folder, experiment, capsys, monkeypatch
+):
     chosen = [f"experiment={experiment}", *first_job(experiment)]
     data = composed(*chosen)["dataset"]["name"]
     tiny = [override.format(folder=folder) for override in TINY[data]]
@@ -56,3 +73,14 @@ def test_the_first_job_of_a_study_runs_at_a_tiny_size(composed, options, folder,
     (tracked,) = store.client.search_runs([store.experiment_id])
     assert tracked.info.status == "FINISHED"
     assert tracked.data.tags["recipe"] == configuration["recipe"]["name"]
+    if experiment in TABLES:
+        table, row = TABLES[experiment]
+        monkeypatch.chdir(folder)  # figures are written there
+        capsys.readouterr()
+        table(f"sqlite:///{folder}/runs.db", experiment)
+        assert row in capsys.readouterr().out
+
+
+def test_a_table_without_runs_states_where_they_come_from(tmp_path):
+    with pytest.raises(SystemExit, match="no finished run of the experiment parity; the files in"):
+        finished_runs(f"sqlite:///{tmp_path}/mlflow.db", "parity")
