@@ -17,6 +17,9 @@ from experiments.robustness import curves
 from experiments.robustness import table as robustness
 from experiments.runs import finished_runs
 
+# MLflow warns about its own types when it saves the first model of a process
+pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
+
 EXPERIMENTS = sorted(path.stem for path in (paths.conf() / "experiment").glob("*.yaml"))
 TINY = {
     "mnist": ["dataset=arrays", "dataset.path={folder}/digits.npz", "attack.images=20"],
