@@ -197,7 +197,11 @@ def _dense(options, data):
 
 
 def _products(options, data, steps):
-    """Return one epoch's matrix products of a dense net: forward, and those of both gradients."""
+    """Return functions that compute one epoch's matrix products of a dense net, in two modes.
+
+    A layer has one product forward, and one each for the gradients of its weights and its inputs.
+    The modes are XLA and TensorFlow's graph mode; other nets have no function.
+    """
     layers = _dense(options, data)
     if not layers:
         return {}

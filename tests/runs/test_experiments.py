@@ -17,20 +17,18 @@ from experiments.robustness import curves
 from experiments.robustness import table as robustness
 from experiments.runs import finished_runs
 
-# MLflow warns about its own types when it saves the first model of a process
-pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
-
 EXPERIMENTS = sorted(path.stem for path in (paths.conf() / "experiment").glob("*.yaml"))
 TINY = {
     "mnist": ["dataset=arrays", "dataset.path={folder}/digits.npz", "attack.images=20"],
     "text": ["dataset.path={folder}/text.txt", "dataset.sequence=10", "batch_size=2"],
     "waveform": ["dataset.samples=40", "dataset.copies=4"],
 }
+ROBUSTNESS = partial(robustness.main, keys=robustness.KEYS)
 GALLOWAY = ("precision", "topology.batch_normalization", "training", "attack.iterations")
 TABLES = {  # what prints or draws a study, and the beginning of the row of its first job
     "parity": (parity.main, "| simple | full | identity | 1 |"),
     "contextual": (contextual.main, "| gru | full |  | 1 |"),
-    "robustness": (partial(robustness.main, keys=robustness.KEYS), "| full | identity | fgsm | 1 |"),
+    "robustness": (ROBUSTNESS, "| full | identity | fgsm | 1 |"),
     "galloway": (partial(robustness.main, keys=GALLOWAY), "| full | true | standard | 1 | 1 |"),
     "robustness_curves": (curves.main, ""),
 }
