@@ -44,7 +44,7 @@ class Goal:
         self.loss = loss
         self.temperature = tf.broadcast_to(tf.cast(temperature, tf.float32), tf.shape(labels))
 
-    def of(self, rows) -> "Goal":
+    def take(self, rows) -> "Goal":
         """Return the same goal for some of the images."""
         labels, temperature = tf.gather(self.labels, rows), tf.gather(self.temperature, rows)
         return Goal(self.net, labels, self.targeted, self.loss, temperature)
@@ -95,7 +95,7 @@ class Ball:
         reach = epsilon if norm == "linf" else 1.0
         self.low, self.high = tf.maximum(center - reach, 0.0), tf.minimum(center + reach, 1.0)
 
-    def of(self, rows) -> "Ball":
+    def take(self, rows) -> "Ball":
         """Return the balls of some of the images."""
         return Ball(tf.gather(self.center, rows), self.epsilon, self.norm)
 
@@ -143,7 +143,7 @@ def ascend_until_reached(goal, ball, x, step, iterations):
     """
 
     def walk(taken, x, rows):
-        open_ball, open_goal = ball.of(rows), goal.of(rows)
+        open_ball, open_goal = ball.take(rows), goal.take(rows)
 
         def move(taken, moving, _):
             gradient, _, reached = open_goal.gradient(moving)

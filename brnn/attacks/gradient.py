@@ -221,7 +221,7 @@ def deepfool(
     goal = Goal(net, labels, False)
 
     def step(_, moved, rows):
-        rows = tf.boolean_mask(rows, ~goal.of(rows).reached(net(tf.gather(moved, rows))))
+        rows = tf.boolean_mask(rows, ~goal.take(rows).reached(net(tf.gather(moved, rows))))
         before = tf.gather(moved, rows)
         move = step_to_boundary(net, before, tf.gather(labels, rows), norm)
         after = tf.clip_by_value(before + (1 + overshoot) * move, 0.0, 1.0)
@@ -270,7 +270,7 @@ def _restarted(search, goal, ball, seed, restarts):
     """Return the results of `search(goal, ball, start)`, repeated where an image is not broken."""
 
     def start(number, result, rows):
-        open_ball, open_goal = ball.of(rows), goal.of(rows)
+        open_ball, open_goal = ball.take(rows), goal.take(rows)
         moved = search(open_goal, open_ball, open_ball.random(fold(seed, number)))
         result = tf.tensor_scatter_nd_update(result, rows[:, None], moved)
         return result, tf.boolean_mask(rows, ~open_goal.reached(open_goal.net(moved)))

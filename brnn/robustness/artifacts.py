@@ -18,7 +18,7 @@ def files(report: Report, name: str) -> dict[str, bytes]:
         report: the result of the attack.
         name: that of the attack, for the legend of the curves.
     """
-    saved, arrays = report.samples.of(np.arange(min(SAVED, len(report.images)))), io.BytesIO()
+    saved, arrays = report.samples.take(np.arange(min(SAVED, len(report.images)))), io.BytesIO()
     np.savez_compressed(
         arrays,
         original=saved.images,

@@ -155,7 +155,7 @@ def _subject(
     nets: Nets, option: dict[str, Any], report: Report, identity: Report | None, rows: np.ndarray
 ) -> Subject:
     """Return some images of an attack, with those that only half of its iterations break."""
-    samples, missed_at_end = report.samples.of(rows), np.zeros(len(rows), bool)
+    samples, missed_at_end = report.samples.take(rows), np.zeros(len(rows), bool)
     classes = report.predictions[rows]
     if option.get("iterations", 1) > 1:
         half = run_attack(nets, option | {"iterations": option["iterations"] // 2}, samples)

@@ -37,7 +37,7 @@ class Samples:
                 f"a target must differ from the label, got {self.labels[same][0]} for both"
             )
 
-    def of(self, rows: np.ndarray) -> "Samples":
+    def take(self, rows: np.ndarray) -> "Samples":
         """Return some of the images."""
         return Samples(*(getattr(self, field.name)[rows] for field in fields(self)))
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def parent(
+def parent_run(
     composed: DictConfig, arguments: list[str], constant: list[str], sweeper: dict[str, Any]
 ) -> Iterator[tuple["Run", SweepJob, list[Row]]]:
     """Keep the run of a sweep open while its jobs run; at the end, print their table.

@@ -59,7 +59,11 @@ def grid(plugin: Plugin, arguments: list[str], *, zip: list, params: dict[str, A
     for job in _distinct(plugin.loader, jobs):
         _composed(plugin, job)
     _warm(plugin.launcher, len(jobs))
-    with sweep.parent(plugin.config, arguments, constant, {"zip": list(zip)}) as (_, common, lost):
+    with sweep.parent_run(plugin.config, arguments, constant, {"zip": list(zip)}) as (
+        _,
+        common,
+        lost,
+    ):
         returns = _launch(plugin, jobs, common)
         lost.extend(_lost(returns, constant))
 
@@ -106,7 +110,7 @@ def optuna(
         lines.note(f"study {keys['study']} has {done} in {keys['storage']}")
         return
     _warm(plugin.launcher, min(trials, parallel))
-    with sweep.parent(plugin.config, arguments, constant, keys) as (run, common, lost):
+    with sweep.parent_run(plugin.config, arguments, constant, keys) as (run, common, lost):
         search.enqueue_interrupted(opened)
         while batch := search.next_trials(opened, space, trials, parallel):
             jobs = [[*constant, *_overrides(trial.params)] for trial in batch]

@@ -114,11 +114,10 @@ class Replicas:
         Raises:
             ConfigError: the chief's fingerprint differs.
         """
+        if self.workers == 1:
+            return
         number = int(fingerprint[:15], 16)
-        if (
-            self.workers > 1
-            and int(self._broadcast_from_chief(tf.constant(number, tf.int64))) != number
-        ):
+        if int(self._broadcast_from_chief(tf.constant(number, tf.int64))) != number:
             raise ConfigError(
                 "the configuration or the data of this worker differ from the chief's: give all"
                 " workers the same command and the same data"
