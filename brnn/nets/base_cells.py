@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from brnn.contracts import Array
+from brnn.errors import ConfigError
 
 Shape = tuple[int | None, ...]
 
@@ -30,7 +31,7 @@ class Cell(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         if units < 1:
-            raise ValueError(f"units must be a whole number, 1 or more, got {units}")
+            raise ConfigError(f"units must be a whole number, 1 or more, got {units}")
         self.units = units
         self.state_size: int | tuple[int, ...] = units
         self.output_size = units

@@ -21,6 +21,7 @@ import numpy as np
 from keras import ops
 
 from brnn.contracts import Array
+from brnn.errors import ConfigError
 from brnn.nets.base_cells import Cell, GatedCell, Shape
 
 
@@ -40,7 +41,7 @@ class ClockworkCell(Cell):
         **kwargs: see the other cells.
 
     Raises:
-        ValueError: `periods` do not increase, or `units` is not a multiple of their number.
+        ConfigError: `periods` do not increase, or `units` is not a multiple of their number.
 
     References:
         Koutník, Greff, Gomez and Schmidhuber 2014, arXiv:1402.3511.
@@ -52,11 +53,11 @@ class ClockworkCell(Cell):
         super().__init__(units, **kwargs)
         self.periods = tuple(periods)
         if not self.periods or any(slower <= faster for faster, slower in pairwise((0, *periods))):
-            raise ValueError(
+            raise ConfigError(
                 f"periods must be whole numbers, 1 or more, in increasing order, got {periods}"
             )
         if units % len(self.periods):
-            raise ValueError(
+            raise ConfigError(
                 f"units must be a multiple of the number of periods, {len(periods)}, got {units}"
             )
         self.state_size = (units, 1)

@@ -20,6 +20,7 @@ import keras
 
 from brnn.config.ranges import Count
 from brnn.contracts import Activate
+from brnn.errors import ConfigError
 from brnn.nets.cells import ClockworkCell, MUT1Cell, MUT2Cell, ScaledGRUCell
 from brnn.nets.stack import stack, state_activation
 from brnn.nets.task import Task
@@ -120,13 +121,13 @@ def clockwork(
         real_last: keep the output layer real-valued.
 
     Raises:
-        ValueError: `width` is not a multiple of the number of periods, or periods do not increase.
+        ConfigError: `width` is not a multiple of the number of periods, or periods do not increase.
 
     References:
         Koutnik, Greff, Gomez and Schmidhuber 2014, arXiv:1402.3511.
     """
     if width % len(periods or [1]):
-        raise ValueError(
+        raise ConfigError(
             f"topology.width must be a multiple of {len(periods)}, the number of topology.periods,"
             f" got {width}"
         )

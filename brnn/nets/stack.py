@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from brnn.contracts import Activate, Array
+from brnn.errors import ConfigError
 from brnn.nets.task import Task
 
 MakeCell = Callable[[int, int], keras.layers.Layer]
@@ -33,10 +34,10 @@ def stack(
         logits_scale: factor on the logits.
 
     Raises:
-        ValueError: inputs are not sequences.
+        ConfigError: inputs are not sequences.
     """
     if len(task.shape) != (1 if task.tokens else 2):
-        raise ValueError(
+        raise ConfigError(
             "a recurrent topology reads tokens or inputs of (steps, features), got a shape of"
             f" {task.shape}"
         )

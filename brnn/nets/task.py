@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brnn.errors import ConfigError
+
 if TYPE_CHECKING:
     from brnn.data.dataset import Data
 
@@ -35,11 +37,11 @@ def task_of(data: "Data") -> Task:
     There is one output per step where the labels have an axis of steps.
 
     Raises:
-        ValueError: tokens are bytes, which stand for pixels.
+        ConfigError: tokens are bytes, which stand for pixels.
     """
     x, y = data.train
     if data.tokens is not None and x.dtype == np.uint8:
-        raise ValueError("tokens must be int32, got uint8, which stands for pixels")
+        raise ConfigError("tokens must be int32, got uint8, which stands for pixels")
     regression = np.issubdtype(y.dtype, np.floating)
     return Task(
         shape=x.shape[1:],

@@ -8,6 +8,7 @@ import numpy as np
 
 from brnn.contracts import Array
 from brnn.data.pixels import to_pixels
+from brnn.errors import ConfigError
 
 PREDICTED_BATCH = 2500  # larger than that of attacks, since it runs op by op
 
@@ -23,7 +24,7 @@ class Samples:
         predictions: the classes (n,) that the net gives to the clean images.
 
     Raises:
-        ValueError: a target is the label.
+        ConfigError: a target is the label.
     """
 
     images: np.ndarray
@@ -33,7 +34,7 @@ class Samples:
 
     def __post_init__(self) -> None:
         if (same := self.labels == self.targets).any():
-            raise ValueError(
+            raise ConfigError(
                 f"a target must differ from the label, got {self.labels[same][0]} for both"
             )
 
