@@ -28,8 +28,8 @@ def check(config_dir: str | None, words: Sequence[str]) -> None:
     for folder in (*folders, *_searched(words)):
         for file in sorted(folder.rglob("*.yaml")):
             path = file.relative_to(folder)
-            own = paths.conf() / path
-            if own.is_file() and own.read_bytes() != file.read_bytes():
+            packaged = paths.conf() / path
+            if packaged.is_file() and packaged.read_bytes() != file.read_bytes():
                 raise ConfigError(
                     f"{file} would not be read, since brnn has a file {path} of its own, which"
                     " Hydra finds first; give it a name that is not taken, as"

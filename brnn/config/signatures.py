@@ -123,7 +123,7 @@ def _fields(module: str, name: str) -> list[tuple[str, ast.expr | None]]:
 
 
 def _aliases(module: str) -> dict[str, ast.expr]:
-    """Return what a module's own names stand for, where an assignment at its top says so."""
+    """Return the annotations that assignments at the top of a module name."""
     result = {}
     for node in _body(module):
         match node:
