@@ -15,9 +15,10 @@ from brnn.errors import ConfigError
 
 SOURCES = sorted(Path(brnn.__file__).parent.rglob("*.py"))
 UNPICKLING = {"pickle", "dill", "shelve", "marshal", "cloudpickle"}
-PIPES = {
-    "pools": {"cloudpickle"}
-}  # for what goes from process to process of a sweep, and in no file
+PIPES = {  # between processes of one command, never in files
+    "pools": {"cloudpickle"},
+    "worker": {"pickle"},
+}
 FOREIGN = (
     "os.system",
     "subprocess.run",

@@ -13,7 +13,11 @@ import pytest
         ("~epohcs", "epohcs is not a key here", "; did you mean epochs?"),
         ("topology.widht=3", "topology.widht is not a key here; ", "; did you mean width?"),
         ("+topology.widht=3", "topology.widht is not a key here; ", "; did you mean width?"),
-        ("recipe=modren", "recipe must be one of modern, original,", "did you mean modern?"),
+        (
+            "recipe=modren",
+            "recipe must be one of galloway, modern, original,",
+            "did you mean modern?",
+        ),
         ("tracking.url=x", "tracking.url is not a key here; valid are: uri,", "did you mean uri?"),
         ("+estimator.bound=1", "estimator.bound is not a key here; valid are: none", "none"),
         (

@@ -79,7 +79,7 @@ def test_failed_jobs_are_printed_and_repeated_and_finished_ones_skipped(folder, 
     rates, sizes = "optimizer.learning_rate=0.01,1e30", "batch_size=32,5000"
     arguments = ["epochs=2", rates, sizes, "--multirun"]
     code, out, err = complete(*arguments, "dry_run=true")
-    assert (code, out.splitlines()[-1]) == (0, "4 run")
+    assert (code, out.splitlines()[-1]) == (1, "2 failed, 2 run")  # batches above the rows
     assert not (folder / "mlflow.db").exists()
     code, out, err = complete(*arguments)
     assert code == 1

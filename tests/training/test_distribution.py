@@ -177,7 +177,7 @@ def test_the_workers_are_those_given_else_those_of_tf_config(monkeypatch, given,
         (
             (),
             "",
-            r"distribution\.workers must list the addresses of all workers, .* got None and None",
+            r"distribution\.workers must list every worker\'s address .* got None and None",
         ),
         ((), '{"task": 1}', "got None and None"),
         (
