@@ -9,12 +9,11 @@ from typing import Any, Literal
 import yaml
 
 from brnn.config import groups
-from brnn.config.attack_options import check_backward
+from brnn.config.attack_options import NORMS, check_backward
 from brnn.config.ranges import Positive
 from brnn.config.signatures import parameters
 from brnn.errors import ConfigError, did_you_mean
 
-NORMS = {"cw_l2": "l2"}  # of the attacks that have only one
 NOT_MEMBERS = ("adaptive", "suite", "exact", "none")
 
 Members = dict[str, dict[str, Any]]

@@ -7,6 +7,7 @@ from brnn.config.check_keys import check_option
 from brnn.errors import ConfigError, did_you_mean
 
 ENSEMBLES = "brnn.attacks.ensembles"
+NORMS = {"cw_l2": "l2"}  # of the attacks that have only one
 COMPARED_WITH_EXACT = ("pgd", "noise")  # attacks whose result stands beside the solver's
 
 
@@ -32,6 +33,11 @@ def members(attack: dict[str, Any], plugins: list[str]) -> dict[str, dict[str, A
 def is_ensemble(attack: dict[str, Any]) -> bool:
     """Return whether an attack is made of other attacks."""
     return attack["name"] in signatures.functions(ENSEMBLES)
+
+
+def norm_of(attack: dict[str, Any]) -> Any:
+    """Return the norm of the budget of an attack: `linf`, unless it states another."""
+    return attack.get("norm", NORMS.get(attack["name"], "linf"))
 
 
 def sees_gradient(attack: dict[str, Any], plugins: list[str]) -> bool:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from brnn.config.attack_options import is_ensemble, sees_gradient
+from brnn.config.attack_options import is_ensemble, norm_of, sees_gradient
 from brnn.config.ranges import Count, Natural, Positive
 from brnn.robustness import trust
 from brnn.robustness.certify import certify
@@ -78,7 +78,7 @@ def assess(
     """Attack images, measure the result, and compare it with controls.
 
     The controls are the same attack through the identity estimator (of a single attack that sees
-    the gradient of the net), and uniform noise of the same size.
+    the gradient of the net), and noise of the same size.
 
     Args:
         nets: the net under attack.
@@ -94,8 +94,8 @@ def assess(
         attack/images (count): attacked images
         attack_identity/{metric} (as attack/{metric}): of the same attack through the identity
             estimator
-        attack_noise/{metric} (as attack/{metric}): of uniform noise, for each image of the L-inf
-            norm of its perturbation
+        attack_noise/{metric} (as attack/{metric}): of noise, for each image of the same norm as
+            its perturbation, in the norm of the attack
     """
     if option["name"] == "exact":
         return certify(nets, option, samples)
@@ -120,7 +120,9 @@ def assess(
 
 
 def _noise_metrics(nets: Nets, option: dict[str, Any], report: Report) -> dict[str, float]:
-    noisy = noise(report.samples, report.images, option.get("clip", True), nets.seed)
+    noisy = noise(
+        report.samples, report.images, norm_of(option), option.get("clip", True), nets.seed
+    )
     classes = predicted(nets.through("trained").model, noisy)
     return measure("attack_noise", report.samples, noisy, classes, report.targeted)
 
@@ -173,5 +175,7 @@ def _subject(
         broken=classes != samples.labels,
         missed_at_end=missed_at_end,
         gradient_free_only=report.gradient_free_only[rows],
-        identity=None if identity is None else identity.predictions[rows] != samples.labels,
+        identity=np.zeros(len(rows), bool)
+        if identity is None
+        else identity.predictions[rows] != samples.labels,
     )

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from brnn.attacks import blackbox
 from brnn.attacks.goals import Ball, Goal, ascend_until_reached
+from brnn.config.attack_options import norm_of
 from brnn.contracts import Array, Net
 
 STEPS = 20  # of a probe by gradient
@@ -34,7 +35,8 @@ class Subject:
         broken: which of them are not classified as their label (n,).
         missed_at_end: which ones half of the iterations reach and all do not (n,).
         gradient_free_only: which ones only members reach that do not see the gradient of the net.
-        identity: which ones the attack breaks through the identity estimator, if it was run.
+        identity: which ones the attack breaks through the identity estimator; none if it was not
+            run so.
     """
 
     option: dict[str, Any]
@@ -44,12 +46,12 @@ class Subject:
     broken: np.ndarray
     missed_at_end: np.ndarray
     gradient_free_only: np.ndarray
-    identity: np.ndarray | None
+    identity: np.ndarray
 
     @property
     def norm(self) -> str:
         """The norm of the budget."""
-        return self.option.get("norm", "l2" if self.option["name"] == "cw_l2" else "linf")
+        return norm_of(self.option)
 
 
 def budget(option: dict[str, Any]) -> float:
@@ -59,11 +61,16 @@ def budget(option: dict[str, Any]) -> float:
 
 def broken_by_probes(
     net: Net, attacked: Net, identity: Net, subject: Subject, seed: int, logits: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Return which images (n,) each probe breaks; all are untargeted and keep pixels in [0, 1].
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return which images (n,) each probe breaks, and which any probe within the budget breaks.
+
+    All probes are untargeted and keep pixels in [0, 1]. Those by gradient run through the backward
+    pass of the attack in question, to compare with it. What is broken within the budget does not
+    depend on that attack: it is what noise, squares, and the same probes through the net's own
+    backward pass and through the identity estimator break.
 
     Args:
-        net: the net under attack.
+        net: the net under attack, with the backward pass of its training.
         attacked: the same through the backward pass of the attack in question.
         identity: the same through the identity estimator.
         subject: the attack in question.
@@ -75,10 +82,9 @@ def broken_by_probes(
     everything = 1.0 if norm == "linf" else float(np.sqrt(np.prod(x.shape[1:])))
     *_, second, first = np.sort(logits, axis=-1).T
     margins, ones = np.maximum(first - second, 1e-3), np.ones(len(logits))
-    plain = _probe(attacked, norm)
 
     def run(
-        probe: Callable,
+        through: Net,
         epsilon: float = limit,
         step: float = STEP,
         steps: int = STEPS,
@@ -87,25 +93,36 @@ def broken_by_probes(
         number: int = 0,
     ) -> np.ndarray:
         floats = [tf.constant(value, tf.float32) for value in (epsilon, step, jitter, temperature)]
-        return probe(x, labels, tf.constant([seed, number]), *floats, tf.constant(steps)).numpy()
+        probe, numbers = _probe(through, norm), tf.constant([seed, number])
+        return probe(x, labels, numbers, *floats, tf.constant(steps)).numpy()
 
     def run_gradient_free(attack: Callable, **keys: Any) -> np.ndarray:
         probe = _gradient_free_probe(attack, net, epsilon=limit, norm=norm, **keys)
         return probe(x, labels, tf.constant([seed, 0])).numpy()
 
-    return {
+    def by_gradient(through: Net) -> dict[str, np.ndarray]:
+        return {
+            "single_step": run(through, step=1.0, steps=1),
+            "steps": run(through),
+            "more_steps": run(through, steps=2 * STEPS, step=STEP / 2),
+            "restarts": run(through, jitter=1.0, number=1) | run(through, jitter=1.0, number=2),
+            "temperature": run(through, temperature=margins),
+        }
+
+    gradient_free = {
         "noise": run_gradient_free(blackbox.noise, draws=DRAWS),
         "squares": run_gradient_free(blackbox.square, queries=QUERIES, share=0.8),
-        "single_step": run(plain, step=1.0, steps=1),
-        "steps": run(plain),
-        "more_steps": run(plain, steps=2 * STEPS, step=STEP / 2),
-        "restarts": run(plain, jitter=1.0, number=1) | run(plain, jitter=1.0, number=2),
-        "temperature": run(plain, temperature=margins),
-        "identity": run(_probe(identity, norm)) if subject.identity is None else subject.identity,
-        "half_epsilon": run(plain, epsilon=limit / 2),
-        "double_epsilon": run(plain, epsilon=min(2 * limit, everything)),
-        "largest_epsilon": run(plain, epsilon=everything),
     }
+    through = {way: by_gradient(way) for way in dict.fromkeys((net, identity, attacked))}
+    within = [*gradient_free.values(), *through[net].values(), *through[identity].values()]
+    broken = gradient_free | through[attacked]
+    broken |= {
+        "identity": through[identity]["steps"],
+        "half_epsilon": run(attacked, epsilon=limit / 2),
+        "double_epsilon": run(attacked, epsilon=min(2 * limit, everything)),
+        "largest_epsilon": run(attacked, epsilon=everything),
+    }
+    return broken, np.any(within, axis=0)
 
 
 @lru_cache(maxsize=KEPT)

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -69,8 +69,8 @@ def run_attack(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
         NonFiniteError: it returns pixels that are not finite.
 
     Metrics:
-        {attack}/{member}/broke (share): images that a member of an ensemble broke and those before
-            it did not; targeted, images that reached their target
+        {attack}/{member}/broke_further (share): images that a member of an ensemble broke beyond
+            those that the members before it broke; targeted, that reached their target
         attack/queries (count): evaluations of the net per image, with or without a gradient
     """
     net, targeted = nets.through("trained"), option.get("targeted", False)
@@ -99,17 +99,35 @@ def run_attack(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
     if len(broke) > 1:
         prefix = groups.label(option)
         shown = {name.translate(METRIC_CHARACTERS): share for name, share in broke.items()}
-        metrics = {f"{prefix}/{name}/broke": v for name, v in shown.items()} | metrics
+        metrics = {f"{prefix}/{name}/broke_further": v for name, v in shown.items()} | metrics
     return Report(samples, images, classes, targeted, metrics, gradient_free_only)
 
 
-def noise(samples: Samples, images: np.ndarray, clip: bool, seed: int) -> np.ndarray:
-    """Return the control: for each image uniform noise of the L-inf norm of its perturbation."""
-    axes = tuple(range(1, images.ndim))
-    size = np.abs(images - samples.images).max(axis=axes, keepdims=True)
-    draw = 2 * np.random.default_rng([seed, 2]).random(images.shape, "float32") - 1
-    noisy = samples.images + size * draw
+def noise(
+    samples: Samples, images: np.ndarray, norm: Literal["linf", "l2"], clip: bool, seed: int
+) -> np.ndarray:
+    """Return the control: for each image noise of the norm of its perturbation.
+
+    In L-inf each pixel is uniform up to that size; in L2 the direction is uniform. Where pixels are
+    clipped to [0, 1], the norm falls.
+    """
+    rng, change = np.random.default_rng([seed, 2]), images - samples.images
+    if norm == "linf":
+        draw = 2 * rng.random(images.shape, "float32") - 1
+        draw *= _norms(change, norm)
+    else:
+        draw = rng.standard_normal(images.shape, "float32")
+        draw *= _norms(change, norm) / _norms(draw, norm)
+    noisy = samples.images + draw
     return noisy.clip(0, 1) if clip else noisy
+
+
+def _norms(change: np.ndarray, norm: str) -> np.ndarray:
+    """Return the norm of each image, (n, 1, …)."""
+    axes = tuple(range(1, change.ndim))
+    if norm == "linf":
+        return np.abs(change).max(axis=axes, keepdims=True)
+    return np.sqrt((change**2).sum(axis=axes, keepdims=True))
 
 
 def _perturbed(

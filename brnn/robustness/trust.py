@@ -67,8 +67,9 @@ def check(
 
     Metrics:
         trust/trusted (share): 1 if no check objects, else 0
-        trust/robust_accuracy (share): images that neither the attack nor any check of the same
-            budget breaks
+        trust/robust_accuracy (share): images that no check within the budget breaks, through the
+            net's own backward pass or the identity estimator, nor the attack through its own or
+            the identity estimator; so it depends on the attack only as far as that breaks more
         trust/attack (share): robust accuracy under the attack in question, on these images
         trust/clean (share): accuracy without an attack, on these images
         trust/images (count): checked images
@@ -79,8 +80,7 @@ def check(
         trust/more_steps (share): robust accuracy under 40 steps of half the length
         trust/restarts (share): robust accuracy under 20 steps from either of two random starts
         trust/temperature (share): robust accuracy under 20 steps on logits scaled to a margin of 1
-        trust/identity (share): robust accuracy under the attack in question, or 20 steps if it was
-            not run so, through the identity estimator
+        trust/identity (share): robust accuracy under 20 steps through the identity estimator
         trust/half_epsilon (share): robust accuracy under 20 steps within half the budget
         trust/double_epsilon (share): robust accuracy under 20 steps within twice the budget
         trust/largest_epsilon (share): robust accuracy under 20 steps to any image
@@ -96,7 +96,7 @@ def check(
     """
     logits, again = np.asarray(net(subject.images)), np.asarray(net(subject.images))
     clean = logits.argmax(axis=-1) == subject.labels
-    broken = broken_by_probes(net, attacked, identity, subject, seed, logits)
+    broken, within = broken_by_probes(net, attacked, identity, subject, seed, logits)
     values = {name: 1 - b.mean() for name, b in broken.items()}
     values |= {
         "clean": clean.mean(),
@@ -109,10 +109,10 @@ def check(
         "gradient_free_only": (subject.gradient_free_only & ~broken["steps"]).mean(),
         "probabilities": float(probabilities(logits)),
     }
-    missed = {name: (b & ~subject.broken).mean() for name, b in broken.items()}
+    further = broken | {"identity": broken["identity"] | subject.identity}
+    missed = {name: (b & ~subject.broken).mean() for name, b in further.items()}
     reasons = _reasons(values, missed)
-    within = [b for name, b in broken.items() if "epsilon" not in name]
-    together = np.any([subject.broken, *within], axis=0)
+    together = within | subject.broken | subject.identity
     values |= {"robust_accuracy": 1 - together.mean(), "trusted": float(not reasons)}
     return {f"trust/{name}": float(value) for name, value in values.items()}, reasons
 
@@ -185,10 +185,6 @@ def _reasons(values: dict[str, float], missed: dict[str, float]) -> list[Reason]
             values["random_logits"] > RANDOM_LOGITS,
             f"the logits differ by {values['random_logits']:.3g} from call to call",
         ),
-        "probabilities": (
-            bool(values["probabilities"]),
-            "the outputs are probabilities, not logits",
-        ),
     }
     wrong = [
         Reason(name, text, weakness=False) for name, (raised, text) in invalid.items() if raised
@@ -243,5 +239,10 @@ def _contradictions(values: dict[str, float]) -> list[tuple[str, bool, str]]:
             "missed_at_end",
             values["missed_at_end"] > 0,
             f"{number(values['missed_at_end'])} of the images break on the way, but not at the end",
+        ),
+        (
+            "probabilities",
+            bool(values["probabilities"]),
+            "the outputs are probabilities, not logits",
         ),
     ]

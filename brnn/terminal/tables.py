@@ -153,10 +153,10 @@ def _attacks(metrics: Mapping[str, float]) -> Table:
 
 
 def _members(metrics: Mapping[str, float]) -> Table:
-    """Return the table of shares `attack/member/broke` of an attack with members."""
-    table = _table("member", Column("broke", justify="right"))
+    """Return the table of shares `attack/member/broke_further` of an attack with members."""
+    table = _table("member", Column("broke further", justify="right"))
     for key, value in metrics.items():
-        if key.endswith("/broke") and key.count("/") == 2:
+        if key.endswith("/broke_further"):
             table.add_row(key.split("/")[1], number(value))
     return table
 

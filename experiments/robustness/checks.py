@@ -62,7 +62,7 @@ def reasons(net, identity, x, labels, seed: int) -> set[str]:
     images = perturbed(groups.function("attack", option, []), net, x, labels, seed)
     broken = np.argmax(net(images), -1) != labels
     nothing = np.zeros(len(x), bool)
-    subject = probes.Subject(option, x, labels, images, broken, nothing, nothing, None)
+    subject = probes.Subject(option, x, labels, images, broken, *[nothing] * 3)
     return {
         re.sub(r"\d+(\.\d+)?(e-\d+)?", "#", reason.text)
         for reason in trust.check(net, net, identity, subject, seed)[1]

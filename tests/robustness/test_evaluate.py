@@ -28,6 +28,27 @@ def test_one_step_of_fgsm_is_too_weak_and_the_verdict_states_why(binarized):
     assert metrics["attack/queries"] == 1
 
 
+def test_the_bound_of_the_checks_depends_on_the_attack_only_as_far_as_it_breaks_more(binarized):
+    attacks = {
+        "noise": {"draws": 1},  # breaks nothing that the checks do not
+        "fgsm": {"clip": True},
+        "deepfool": {"iterations": 2},
+        "pgd": {"iterations": 1, "estimator": "approx_sign"},
+        "mim": {"source": "twin", "iterations": 2},
+        "suite": {"members": ["fgsm clip=true", "noise draws=1"]},
+    }
+    measured = {name: evaluated(binarized, name, **keys).metrics for name, keys in attacks.items()}
+    reference = measured["noise"]
+    bound = reference["trust/robust_accuracy"]
+    for name, metrics in measured.items():
+        for probe in ("identity", "noise", "squares"):
+            assert metrics[f"trust/{probe}"] == reference[f"trust/{probe}"], name
+        assert metrics["trust/attack"] > bound + 0.2, name  # each of them is weak
+        assert bound - 0.03 < metrics["trust/robust_accuracy"] <= bound, name
+    strong = evaluated(binarized, "apgd", estimator="identity", iterations=100, restarts=3).metrics
+    assert strong["trust/robust_accuracy"] <= bound
+
+
 def test_curves_fall_with_epsilon(binarized):
     report = evaluated(
         binarized,

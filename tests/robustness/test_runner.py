@@ -7,6 +7,9 @@ import pytest
 
 from brnn.attacks import batches
 from brnn.errors import ConfigError
+from brnn.robustness import runner
+from brnn.robustness.samples import Samples
+from tests.support.attacking import norms
 from tests.support.evaluating import evaluated
 
 needs_art = pytest.mark.skipif(
@@ -25,7 +28,9 @@ def test_adaptive_is_at_least_as_strong_as_each_of_its_backward_passes(binarized
     accuracies = [report.metrics["attack/robust_accuracy"] for report in separate]
     assert together.metrics["attack/robust_accuracy"] <= min(accuracies) + 0.01
     assert accuracies[0] > accuracies[1] + 0.1
-    broke = [together.metrics[f"adaptive/{name}-1/broke"] for name in ("trained", "identity")]
+    broke = [
+        together.metrics[f"adaptive/{name}-1/broke_further"] for name in ("trained", "identity")
+    ]
     assert sum(broke) == pytest.approx(together.metrics["attack/broke"])
 
 
@@ -42,12 +47,12 @@ def test_suite_is_below_what_fgsm_suggests_and_counts_what_each_member_broke(bin
     plain = evaluated(binarized, "fgsm", targeted=False, clip=True, checks=False)
     assert report.metrics["attack/robust_accuracy"] < plain.metrics["attack/robust_accuracy"] - 0.3
     broke = {key: value for key, value in report.metrics.items() if key.startswith("suite/")}
-    assert "suite/fgsm-clip:true/broke" in broke
+    assert "suite/fgsm-clip:true/broke_further" in broke
     assert sum(broke.values()) == pytest.approx(report.metrics["attack/broke"])
     assert list(broke)[-3:] == [
-        "suite/noise/broke",
-        "suite/mim-source:twin/broke",
-        "suite/square-queries:50/broke",
+        "suite/noise/broke_further",
+        "suite/mim-source:twin/broke_further",
+        "suite/square-queries:50/broke_further",
     ]
     assert report.gradient_free_only.mean() == pytest.approx(sum(list(broke.values())[-3:]))
     assert np.abs(report.images - report.samples.images).max() <= 0.1 + 1e-6
@@ -67,6 +72,32 @@ def test_an_attack_reports_its_progress(binarized, monkeypatch):
     evaluated(binarized, "fgsm", checks=False, targeted=False, clip=True)
     ways = ("fgsm through trained", "fgsm through identity")
     assert calls == [(way, share) for way in ways for share in (0, 0.4, 0.8, 1)]
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_noise_has_the_size_of_the_perturbation_in_the_norm_of_the_attack(norm):
+    rng = np.random.default_rng(0)
+    x = np.full((50, 8, 8), 0.5, "float32")
+    samples = Samples(x, np.zeros(50, int), np.ones(50, int), np.zeros(50, int))
+    images = x + rng.uniform(-0.01, 0.01, x.shape).astype("float32")
+    images[:, 0, 0] += 0.2  # so that the two norms differ
+    change = runner.noise(samples, images, norm, True, 0) - x
+    ratios = norms(change, norm) / norms(images - x, norm)
+    if norm == "l2":
+        np.testing.assert_allclose(ratios, 1, rtol=1e-4)
+        assert np.abs(change.mean(axis=0)).max() < 0.02  # no direction is preferred
+    else:
+        assert (ratios <= 1 + 1e-5).all()
+        assert ratios.min() > 0.8  # the largest of 64 uniform values
+    assert (runner.noise(samples, images + 9, norm, True, 0) <= 1).all()
+    assert (runner.noise(samples, images + 9, norm, False, 0) > 1).any()
+
+
+@pytest.mark.parametrize("name", ["pgd", "cw_l2"])
+def test_noise_of_an_attack_in_l2_has_its_l2_norm(name, binarized):
+    keys = {"norm": "l2", "clip": False} if name == "pgd" else {"iterations": 5, "clip": False}
+    metrics = evaluated(binarized, name, epsilon=1.5, checks=False, **keys).metrics
+    assert metrics["attack_noise/l2"] == pytest.approx(metrics["attack/l2"], rel=1e-3)
 
 
 @needs_art

@@ -100,10 +100,8 @@ def checked(net, x, labels, option=PGD, attacked=None, identity=None, **changes)
     moved = perturbed(groups.function("attack", option, []), attacked, x, labels, 0)
     broken = np.argmax(net(moved), -1) != labels
     gradient_free_only = broken & hasattr(blackbox, option["name"])
-    missed_at_end = np.zeros_like(broken)
-    subject = probes.Subject(
-        option, x, labels, moved, broken, missed_at_end, gradient_free_only, None
-    )
+    nothing = np.zeros_like(broken)
+    subject = probes.Subject(option, x, labels, moved, broken, nothing, gradient_free_only, nothing)
     return trust.check(net, attacked, identity or net, subject, 0)
 
 
@@ -284,12 +282,13 @@ def test_each_rule_by_itself(changes, check, text):
     (reason,) = reasons_of(**changes)
     assert reason.check == check
     assert text in reason.text
-    assert reason.weakness == (check not in ("beyond_budget", "random_logits", "probabilities"))
+    assert reason.weakness == (check not in ("beyond_budget", "random_logits"))
     assert reasons_of() == []
 
 
 def test_an_accuracy_of_0_cannot_be_too_high_but_can_be_wrong():
-    weak = {"largest_epsilon": 0.1, "zero_gradients": 0.5, "missed": {"noise": 0.3}}
+    weak = {"largest_epsilon": 0.1, "zero_gradients": 0.5, "probabilities": 1.0}
+    weak |= {"missed": {"noise": 0.3}}
     assert reasons_of(attack=0.0, **weak) == []
     (reason,) = reasons_of(attack=0.0, beyond_budget=0.01, **weak)
     assert trust.verdict([reason], {}) == (

@@ -54,7 +54,7 @@ def test_results_show_closing_metrics_and_attacks_side_by_side(capsys):
         "attack/images": 1000.0,
         "attack/clean_accuracy": 0.9,
         "attack/broke": 0.213,
-        "suite/pgd-source:twin/broke": 0.25,
+        "suite/pgd-source:twin/broke_further": 0.25,
         "attack_identity/robust_accuracy": 0.1375,
         "attack_noise/robust_accuracy": float("nan"),
         "attack_noise/l2": 2.8,
@@ -71,7 +71,7 @@ def test_results_show_closing_metrics_and_attacks_side_by_side(capsys):
     heading = lines.index(["attacks on 1,000 test images"])
     assert heading < lines.index(["clean_accuracy", "0.9000"])
     assert ["broke", "0.2130"] in lines
-    assert lines[lines.index(["member", "broke"]) + 2] == ["pgd-source:twin", "0.2500"]
+    assert lines[lines.index(["member", "broke further"]) + 2] == ["pgd-source:twin", "0.2500"]
     assert ["l2", "2.8000"] in lines
     assert lines[-1] == ["mlflow ui --port [5000]"]
     assert not {"sparsity/dense/kernel", "linf", "images"} & {line[0] for line in lines}
