@@ -36,5 +36,8 @@ Epsilon = Annotated[
 StoreUri = Annotated[
     str,
     "an MLflow tracking URI, of SQLite sqlite:///file (a store in memory would be lost)",
-    lambda v: not v.startswith("sqlite:") or Path(v).name not in ("", "sqlite:", ":memory:"),
+    lambda v: (
+        not v.startswith("sqlite:")
+        or Path(v.partition("?")[0]).name not in ("", "sqlite:", ":memory:")
+    ),
 ]

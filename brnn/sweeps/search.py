@@ -5,7 +5,6 @@ processes report to it.
 """
 
 import math
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -22,8 +21,8 @@ from optuna.trial import TrialState
 from brnn import paths
 from brnn.contracts import OnEpoch
 from brnn.errors import ConfigError
+from brnn.tracking.sqlite_uri import absolute
 
-SQLITE = "sqlite:///"
 ERROR = "error"  # attribute of a trial whose job failed, as opposed to an interrupted one
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -77,7 +76,7 @@ def open_study(
             f"hydra.sweeper.pruner={pruner['name']} needs one objective, got {len(directions)}"
         )
     opened = optuna.create_study(
-        storage=_absolute(storage),
+        storage=absolute(paths.expanded(storage)),
         study_name=study,
         directions=directions,
         pruner=_instance(optuna.pruners, optuna.pruners.BasePruner, "pruner", pruner),
@@ -147,7 +146,7 @@ def pruning(keys: dict[str, Any], number: int, monitor: str) -> OnEpoch:
     study = open_study(**keys)
     if len(study.directions) > 1:
         return lambda epoch, metrics: True
-    trial = _trial(study, _absolute(keys["storage"]), number)
+    trial = _trial(study, absolute(paths.expanded(keys["storage"])), number)
     word, key = monitor.split()
     sign = 1 if (word == "max") == (study.direction == StudyDirection.MAXIMIZE) else -1
 
@@ -207,8 +206,3 @@ def _instance(module: Any, base: type, key: str, keys: dict[str, Any]) -> Any:
         raise ConfigError(
             f"hydra.sweeper.{key}={keys['name']} does not take {arguments}: {error}"
         ) from error
-
-
-def _absolute(uri: str) -> str:
-    uri = paths.expanded(uri)
-    return SQLITE + str(Path(uri.removeprefix(SQLITE)).resolve()) if uri.startswith(SQLITE) else uri

@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from brnn.errors import AwayError, TrackingError
-from brnn.tracking.sqlite import is_sqlite
+from brnn.tracking.sqlite_uri import is_sqlite
 
 CAUGHT = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ValueError, ImportError)
 TEMPORARY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")  # codes of requests worth repeating

@@ -1,36 +1,21 @@
 """SQLite stores: created once, under a lock."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import mlflow
 import mlflow.store.tracking.sqlalchemy_store  # slower if imported while a store is opened
 
 from brnn import locks
-
-SQLITE = "sqlite:///"
-
-
-def is_sqlite(uri: str) -> bool:
-    """Return whether a tracking URI is that of a SQLite file."""
-    return uri.startswith(SQLITE)
-
-
-def path_of(uri: str) -> Path:
-    """Return the file of a SQLite store."""
-    return Path(uri.removeprefix(SQLITE))
+from brnn.tracking.sqlite_uri import SQLITE, is_sqlite, path_of, uri_of
 
 
 def is_absent(uri: str) -> bool:
     """Return whether a SQLite store has no file yet."""
     return is_sqlite(uri) and not path_of(uri).exists()
-
-
-def absolute(uri: str) -> str:
-    """Return a URI whose SQLite file does not depend on the working directory."""
-    return f"{SQLITE}{path_of(uri).resolve()}" if is_sqlite(uri) else uri
 
 
 @contextmanager
@@ -49,6 +34,18 @@ def locked(uri: str) -> Iterator[None]:
         with closing(sqlite3.connect(path)) as database:
             database.execute("PRAGMA schema_version")  # fails at once, where MLflow would retry
         yield
+        _remove_undecoded_folder(uri)
+
+
+def _remove_undecoded_folder(uri: str) -> None:
+    """Remove the empty folder that MLflow creates where the path in a URI has encoded characters.
+
+    It takes the text of the URI for the path of the file.
+    """
+    folder = Path(uri.removeprefix(SQLITE)).parent
+    if folder != path_of(uri).parent:
+        with suppress(OSError):  # it is missing, or a folder of the user
+            os.removedirs(folder)
 
 
 def _create(path: Path) -> None:
@@ -59,5 +56,6 @@ def _create(path: Path) -> None:
     new = path.with_name(f"{path.name}.new")
     for interrupted in (new, new.with_name(f"{new.name}-journal")):
         interrupted.unlink(missing_ok=True)
-    mlflow.MlflowClient(f"{SQLITE}{new}")
+    uri = uri_of(new)
+    mlflow.MlflowClient(uri)
     new.replace(path)

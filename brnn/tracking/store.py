@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from brnn import paths
 from brnn.config.ranges import StoreUri
 from brnn.errors import PrunedError, TrackingError
-from brnn.tracking import saved_model, sqlite, tag_names
+from brnn.tracking import saved_model, sqlite, sqlite_uri, tag_names
 from brnn.tracking.failures import one_line_errors
 from brnn.tracking.process import owner
 from brnn.tracking.records import as_tags, as_texts
@@ -180,9 +180,9 @@ def open_store(*, uri: StoreUri, experiment: str) -> Store:
         AwayError: a server does not answer.
         TrackingError: the store cannot be opened, or the experiment was deleted.
     """
-    uri = sqlite.absolute(paths.expanded(uri))
+    uri = sqlite_uri.absolute(paths.expanded(uri))
     with one_line_errors(uri):
-        if sqlite.is_sqlite(uri):
+        if sqlite_uri.is_sqlite(uri):
             with sqlite.locked(uri):
                 return _open(uri, experiment)
         if uri.startswith(DATABASES):
@@ -191,7 +191,6 @@ def open_store(*, uri: StoreUri, experiment: str) -> Store:
 
 
 def _open(uri: str, experiment: str) -> Store:
-    mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient(uri)
     return Store(client, _experiment_id(client, experiment, uri), uri)
 
@@ -207,8 +206,8 @@ def _experiment_id(client: mlflow.MlflowClient, name: str, uri: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         artifacts = None
-        if sqlite.is_sqlite(uri):
-            artifacts = (sqlite.path_of(uri).parent / "mlartifacts").as_uri()
+        if sqlite_uri.is_sqlite(uri):
+            artifacts = (sqlite_uri.path_of(uri).parent / "mlartifacts").as_uri()
         with suppress(MlflowException):
             return client.create_experiment(name, artifact_location=artifacts)
         experiment = client.get_experiment_by_name(name)
