@@ -1,5 +1,7 @@
 """The attack on a trained net, and what is logged of it."""
 
+import time
+
 from brnn.config import groups
 from brnn.config.signatures import parameters
 from brnn.robustness import artifacts
@@ -13,19 +15,45 @@ from brnn.tracking.store import Store
 from brnn.tracking.sweep_job import SweepJob
 from brnn.training.program import Program
 
+SECONDS = "time/attack"  # logged with the metrics of a complete attack
+
 
 def attack(
-    plan: RunPlan, program: Program, store: Store, tracked: Run, job: SweepJob | None
+    plan: RunPlan,
+    program: Program,
+    history: list[dict[str, float]],
+    store: Store,
+    tracked: Run,
+    job: SweepJob | None,
 ) -> dict[str, float]:
-    """Attack the discretized net, log the files and curves, and return the metrics.
+    """Attack the discretized net, log what is found, and return the metrics.
+
+    The metrics are logged last. Where an earlier process of the run got so far, nothing is repeated.
 
     Args:
         plan: the run; the test split of its data is attacked.
         program: its trained program.
+        history: the metrics of each epoch.
         store: the tracking store; some attacks take nets of other runs.
         tracked: its run in the store.
         job: the position of the run in its sweep, if it is part of one.
+
+    Metrics:
+        time/attack (seconds): of the attack with its controls and checks
     """
+    began, step = time.perf_counter(), len(history)
+    logged = {k: value for k, value in tracked.logged(step).items() if k not in history[-1]}
+    if SECONDS in logged:
+        return logged
+    metrics = _attacked(plan, program, store, tracked, job)
+    metrics[SECONDS] = time.perf_counter() - began
+    tracked.metrics(metrics, step)
+    return metrics
+
+
+def _attacked(
+    plan: RunPlan, program: Program, store: Store, tracked: Run, job: SweepJob | None
+) -> dict[str, float]:
     options, option = plan.options, plan.options["attack"]
     if option["name"] == "none":
         return {}

@@ -1,9 +1,29 @@
-"""What a run prints when it ends."""
+"""What a run prints when it fails or ends."""
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from brnn.terminal import lines, tables
+from brnn.tracking.run import Run
 from brnn.tracking.store import Store
+
+
+@contextmanager
+def part_of(tracked: Run, part: str) -> Iterator[None]:
+    """Name a part of a run; where one after the training fails, print how to repeat it.
+
+    Args:
+        tracked: the run.
+        part: `training`, `attack` or `artifacts`.
+    """
+    tracked.part = part
+    try:
+        yield
+    except Exception:
+        if part != "training":
+            lines.note(f"the trained net is kept; the same command with resume=true repeats {part}")
+        raise
 
 
 def show_results(name: str, metrics: dict[str, float], store: Store, run_id: str) -> None:

@@ -10,7 +10,7 @@ from brnn.runs.attack import attack
 from brnn.runs.choice import closing_metrics, objective_of
 from brnn.runs.plan import plan_run
 from brnn.runs.record import log_artifacts, logged_parameters, run_tags
-from brnn.runs.report import show_results
+from brnn.runs.report import part_of, show_results
 from brnn.runs.resume import earlier_run, skip
 from brnn.runs.train import train, train_as_worker
 from brnn.terminal import tables
@@ -39,7 +39,6 @@ def run(
 
     Metrics:
         time/seconds (seconds): of the run in all, those of earlier processes included
-        time/attack (seconds): of the attack with its controls and checks
         time/artifacts (seconds): of figures, the model and other files
         time/tracking (seconds): of writing to the store
     """
@@ -59,19 +58,24 @@ def run(
         tracked.params(logged_parameters(options))
         if job is None:
             tables.layers_table(layer_rows(program.manager))
-        training = train(plan, program, tracked, on_epoch)
+        with part_of(tracked, "training"):
+            training = train(plan, program, tracked, on_epoch)
+            final = closing_metrics(training.history, program, plan.task.shape[0])
+            tracked.metrics(final, step=len(training.history))
         trained = time.perf_counter()
-        final = closing_metrics(training.history, program, plan.task.shape[0])
-        final |= attack(plan, program, store, tracked, job)
+        with part_of(tracked, "attack"):
+            final |= attack(plan, program, training.history, store, tracked, job)
         attacked = time.perf_counter()
-        log_artifacts(plan, program, training.history, tracked)
-        ended = time.perf_counter()
-        final |= {"time/attack": attacked - trained, "time/artifacts": ended - attacked}
+        with part_of(tracked, "artifacts"):
+            log_artifacts(plan, program, training.history, tracked)
+        artifacts = time.perf_counter() - attacked
+        seconds = training.earlier_seconds + trained - began + final["time/attack"] + artifacts
+        final |= {"time/artifacts": artifacts, "time/seconds": seconds}
         final |= {"time/tracking": tracked.seconds}
-        final |= {"time/seconds": training.earlier_seconds + ended - began}
         tracked.metrics(final, step=len(training.history))
         metrics = training.kept | final
         value = objective_of(metrics, plan.settings.objective)
+        plan.checkpoint.unlink(missing_ok=True)
     if job is None:
         show_results(plan.name, metrics, store, tracked.id)
     return value

@@ -27,6 +27,7 @@ class Run:
 
     Attributes:
         id: the id of the run.
+        part: the part of the run that is being computed, for the tag of a failure.
         seconds: the time that the methods have taken.
     """
 
@@ -50,6 +51,7 @@ class Run:
             history: metrics that are already logged, by name and step.
         """
         self.id = run_id
+        self.part = ""
         self.seconds = 0.0
         self._client = client
         self._spool = spool
@@ -66,6 +68,12 @@ class Run:
         new = {k: float(v) for k, v in values.items() if step not in self._history.get(k, ())}
         if new:
             self._write({"metrics": new, "step": step, "at": now()}, deliver_spool=True)
+        for key, value in new.items():
+            self._history.setdefault(key, {})[step] = value
+
+    def logged(self, step: int) -> dict[str, float]:
+        """Return the metrics of a step that are already logged."""
+        return {key: values[step] for key, values in self._history.items() if step in values}
 
     def tag(self, values: dict[str, Any]) -> None:
         """Set tags."""

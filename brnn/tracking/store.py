@@ -24,6 +24,7 @@ from brnn.tracking.records import as_tags, as_texts
 from brnn.tracking.run import Run
 from brnn.tracking.sweep_job import SweepJob
 
+OF_THE_END = (tag_names.ERROR, tag_names.FAILED_IN, tag_names.PRUNED, tag_names.FAILED)
 DATABASES = ("postgresql", "mysql")  # prefixes of URIs, tracked without an MLflow server
 
 
@@ -52,8 +53,8 @@ class Store:
     ) -> Iterator[Run]:
         """Yield a new run, or an earlier one opened again, and set its status at the end.
 
-        Ctrl-C and a sweeper end it as killed, any other exception as failed, with the error as a
-        tag.
+        Ctrl-C and a sweeper end it as killed, any other exception as failed, with the error and the
+        part of the run in which it was raised as tags.
 
         Args:
             name: the name of a new run.
@@ -79,7 +80,8 @@ class Store:
             raise
         except BaseException as error:
             with suppress(TrackingError):  # would hide the first error
-                run.tag({tag_names.ERROR: f"{type(error).__name__}: {error}"})
+                part = {tag_names.FAILED_IN: run.part} if run.part else {}
+                run.tag({tag_names.ERROR: f"{type(error).__name__}: {error}"} | part)
                 run.end("FAILED")
             raise
         run.end("FINISHED")
@@ -151,7 +153,7 @@ class Store:
         run_id = earlier.info.run_id
         with one_line_errors(self.uri):
             self.client.log_batch(run_id, tags=as_tags(tags))
-            for key in (tag_names.ERROR, tag_names.PRUNED, tag_names.FAILED):
+            for key in OF_THE_END:
                 if key in earlier.data.tags:
                     self.client.delete_tag(run_id, key)
             self.client.update_run(run_id, "RUNNING")

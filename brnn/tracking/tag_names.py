@@ -7,6 +7,7 @@ LAUNCH = "launch"  # the command that started the run; empty outside a sweep
 JOB = "job"  # the number of the run in its sweep
 REUSED = "reused_by"  # `reused_by.<parent>`: the number of a finished run in a later sweep
 ERROR = "error"  # the exception that ended the run
+FAILED_IN = "failed_in"  # the part of a run in which that happened
 PRUNED = "pruned"  # the reason for which a sweeper stopped the run
 FAILED = "failed"  # of a sweep: the errors of its jobs by name
 RECORD = "record"  # of a job that failed before its run was created

@@ -5,6 +5,7 @@ A crash while one is written leaves the old file or the new one, never a part.
 
 import json
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -56,9 +57,17 @@ def trained_path(folder: str, fingerprint: str) -> Path:
 
 
 def publish(path: Path, target: Path, keep: int) -> None:
-    """Move the checkpoint of a trained net to `target`; keep only the `keep` newest there."""
+    """Copy the checkpoint of a trained net to `target`; keep only the `keep` newest there.
+
+    The run's own checkpoint stays until the run has finished, whatever other runs publish.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    path.replace(target)
+    partial = target.with_suffix(f".{os.getpid()}.partial")
+    try:
+        shutil.copyfile(path, partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
     with suppress(FileNotFoundError):  # another process may remove the same files
         trained = sorted(target.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime)
         for file in trained[:-keep]:

@@ -119,14 +119,14 @@ def test_a_pickle_is_refused_and_not_run(tmp_path, monkeypatch):
     assert not (tmp_path / "sprung").exists()
 
 
-def test_publishing_moves_a_checkpoint_and_keeps_the_newest(tmp_path):
+def test_publishing_copies_a_checkpoint_and_keeps_the_newest(tmp_path):
     folder = tmp_path / "trained"
     for age, name in enumerate(("new", "older", "oldest")):
         checkpoint.save(tmp_path / "run.npz", {}, {"name": name})
-        os.utime(tmp_path / "run.npz", (1e9 - age, 1e9 - age))
         checkpoint.publish(tmp_path / "run.npz", folder / f"{name}.npz", keep=3)
+        os.utime(folder / f"{name}.npz", (1e9 - age, 1e9 - age))
     checkpoint.save(tmp_path / "run.npz", {}, {"name": "newest"})
     checkpoint.publish(tmp_path / "run.npz", folder / "newest.npz", keep=2)
     assert {file.name for file in folder.iterdir()} == {"newest.npz", "new.npz"}
     assert checkpoint.load(folder / "newest.npz") == ({}, {"name": "newest"})
-    assert not (tmp_path / "run.npz").exists()
+    assert checkpoint.load(tmp_path / "run.npz") == ({}, {"name": "newest"})
