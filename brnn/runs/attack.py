@@ -28,7 +28,8 @@ def attack(
 ) -> dict[str, float]:
     """Attack the discretized net, log what is found, and return the metrics.
 
-    The metrics are logged last. Where an earlier process of the run got so far, nothing is repeated.
+    The metrics are logged last. Where an earlier process of the run logged them, nothing is
+    repeated.
 
     Args:
         plan: the run; the test split of its data is attacked.

@@ -22,7 +22,9 @@ def part_of(tracked: Run, part: str) -> Iterator[None]:
         yield
     except Exception:
         if part != "training":
-            lines.note(f"the trained net is kept; the same command with resume=true repeats {part}")
+            lines.note(
+                f"the trained net is kept; the same command with resume=true repeats the {part}"
+            )
         raise
 
 

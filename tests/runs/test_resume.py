@@ -232,8 +232,16 @@ def failed_process(process):
     """What a process that fails prints on stderr."""
     out, err = process.communicate(timeout=processes.TIMEOUT)
     assert process.returncode == 1, out + err
-    assert "the trained net is kept; the same command with resume=true repeats" in out + err
+    assert "the trained net is kept; the same command with resume=true repeats the" in out + err
     return err
+
+
+def block_model(folder, run):
+    """Write a file in place of the folder of a run's model, and return its path."""
+    path = folder.path / "mlartifacts" / run.info.run_id / "artifacts" / "model"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+    return path
 
 
 @pytest.mark.slow
@@ -260,15 +268,13 @@ def test_failures_after_training_cost_no_epoch_and_change_no_number(
     killed.communicate()
 
     refused = begin_attack(folder, "wait")
-    artifacts = folder.path / "mlartifacts" / run.info.run_id / "artifacts"
-    artifacts.mkdir(parents=True)
-    (artifacts / "model").write_text("in place of the folder of the model")
+    blocked = block_model(folder, run)
     (folder.path / "marker").unlink()
     assert "error: tracking.uri=" in failed_process(refused)
     (run,) = folder.runs()
     assert (run.info.status, run.data.tags["failed_in"]) == ("FAILED", "artifacts")
 
-    (artifacts / "model").unlink()
+    blocked.unlink()
     (folder.path / "marker").write_text("fail")  # a complete attack is not repeated
     assert folder.trained_epochs(*OBEDIENT) == []
     assert_same(folder, expected)
@@ -276,13 +282,15 @@ def test_failures_after_training_cost_no_epoch_and_change_no_number(
     assert not folder.unfinished()
 
 
-def test_the_net_of_an_unfinished_run_is_kept_whatever_other_runs_publish(folder, monkeypatch):
-    def refuse(*arguments):
-        raise OSError("no room")
+def test_the_net_of_an_unfinished_run_is_kept_whatever_other_runs_publish(folder):
+    def on_epoch(epoch, metrics):
+        blocked.append(block_model(folder, folder.runs()[0]))
+        return True
 
-    with monkeypatch.context() as broken, pytest.raises(OSError, match="no room"):
-        broken.setattr("brnn.runs.record.models.plain_model", refuse)
-        folder.run("epochs=1", "attack=none")
+    blocked = []
+    with pytest.raises(TrackingError, match="Not a directory"):
+        folder.run("epochs=1", "attack=none", on_epoch=on_epoch)
+    blocked[0].unlink()
     folder.run("epochs=1", "attack=none", "seed=1", "keep_trained=1")
     assert len(list((folder.path / "checkpoints" / "trained").iterdir())) == 1
     assert folder.trained_epochs("epochs=1", "attack=none") == []
