@@ -43,6 +43,10 @@ class AwayError(TrackingError):
     """The tracking server does not answer."""
 
 
+class ComparisonError(BrnnError, ValueError):
+    """Runs that cannot be compared as asked; the message says what there is."""
+
+
 class PrunedError(BrnnError):
     """A sweeper has stopped a run early."""
 

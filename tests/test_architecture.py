@@ -19,7 +19,7 @@ ROOMS = [  # packages and single modules, in order: each imports only from those
     "config",
     "quantization", "nets", "data", "measures",
     "attacks", "training", "proof", "robustness",
-    "tracking", "runs", "sweeps", "library", "cli",
+    "tracking", "compare", "runs", "sweeps", "library", "cli",
 ]  # fmt: skip
 IMPORTERS = {  # which rooms import a library
     "tensorflow": {"attacks", "training", "robustness", "runs"},
@@ -27,7 +27,7 @@ IMPORTERS = {  # which rooms import a library
         "quantization", "nets", "data", "measures", "training", "proof", "robustness", "tracking",
         "library", "cli",
     },
-    "scipy": {"proof"},
+    "scipy": {"proof", "compare"},
     "ortools": {"proof"},
     "art": {"attacks"},
     "mlflow": {"tracking"},

@@ -1,5 +1,6 @@
 """Shell completion of the last word of a command line."""
 
+import importlib
 import io
 import os
 from collections.abc import Callable
@@ -41,8 +42,5 @@ def _printed_words(complete: Callable[[], None]) -> list[str]:
 
 
 def _keys_of_command(command: str) -> list[str]:
-    if command != "sample":
-        return []
-    from brnn.cli import sample
-
-    return [f"{key}=" for key in sample.meanings()]
+    module = importlib.import_module(COMMANDS[command])
+    return [f"{key}=" for key in module.meanings()] if hasattr(module, "meanings") else []

@@ -11,13 +11,14 @@ from brnn.terminal import lines
 
 
 @contextmanager
-def in_one_line(stopped: str) -> Iterator[None]:
-    """End the process where the block fails: one line on stderr, exit code 1 or that of a signal.
+def in_one_line(stopped: str, code: int = 1) -> Iterator[None]:
+    """End the process where the block fails: one line on stderr, and an exit code.
 
     With the environment variable BRNN_TRACEBACK an error is raised, with its traceback.
 
     Args:
-        stopped: the line after Ctrl-C or SIGTERM.
+        stopped: the line after Ctrl-C or SIGTERM, whose exit code is that of the signal.
+        code: the exit code of an error.
     """
     try:
         yield
@@ -30,7 +31,7 @@ def in_one_line(stopped: str) -> Iterator[None]:
         from brnn.cli.messages import message  # which imports Hydra
 
         lines.error(message(error))
-        sys.exit(1)
+        sys.exit(code)
 
 
 def interrupt(number: int, _: object) -> None:

@@ -19,6 +19,7 @@ TITLE = "brnn: train, discretize and attack one net, or a sweep of them, and tra
 COMMANDS = {
     "brnn [key=value …]": "train one net, attack it and track the run",
     "brnn key=value,value … --multirun": "sweep: one run for each combination of the values",
+    "brnn compare [key=value …]": "means, intervals and tests of the last sweep, or of other runs",
     "brnn sample run=<id> [key=value …]": "generate text with the net of a run on dataset=text",
     "brnn sync [checkpoints]": "deliver records that the tracking server has not accepted",
 }
@@ -30,7 +31,7 @@ EXAMPLES = {
 FLAGS = {
     "--multirun, -m": "run a sweep",
     "--cfg job": "print the whole configuration, and run nothing",
-    "--help, -h": "print this page; brnn sample --help and brnn sync --help print theirs",
+    "--help, -h": "print this page; brnn compare --help and other commands print theirs",
     "--hydra-help": "print the flags of Hydra, which composes the configuration",
     "--version": "print the version",
 }
@@ -67,11 +68,11 @@ def table(rows: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def comments(section: str = "") -> dict[str, str]:
-    """Return the keys of `conf/config.yaml`, at its root or in one section, with their comments."""
+def comments(section: str = "", file: str = "config") -> dict[str, str]:
+    """Return the keys of a file of `conf/`, at its root or in one section, with their comments."""
     indent = "  " if section else ""
     inside, keys = not section, {}
-    for line in (paths.conf() / "config.yaml").read_text().splitlines():
+    for line in (paths.conf() / f"{file}.yaml").read_text().splitlines():
         if section and not line.startswith(" "):
             inside = line.startswith(f"{section}:")
         elif inside and (key := re.match(rf"{indent}(\w+): \S.*? # (.+)", line)):

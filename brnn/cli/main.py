@@ -12,7 +12,11 @@ import brnn
 from brnn.cli import failures
 from brnn.terminal import stderr
 
-COMMANDS = {"sample": "brnn.cli.sample", "sync": "brnn.cli.sync"}  # beside training, the default
+COMMANDS = {  # beside training, the default
+    "compare": "brnn.cli.compare",
+    "sample": "brnn.cli.sample",
+    "sync": "brnn.cli.sync",
+}
 
 
 def main() -> None:

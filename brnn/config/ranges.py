@@ -8,7 +8,7 @@ words, and the test.
 import math
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 Natural = Annotated[int, "a whole number, 0 or more", lambda n: n >= 0]
 Seed = Annotated[
@@ -41,3 +41,7 @@ StoreUri = Annotated[
         or Path(v.partition("?")[0]).name not in ("", "sqlite:", ":memory:")
     ),
 ]
+
+WhichEpoch = Literal["last", "best"]
+TestKind = Literal["t", "wilcoxon"]
+IntervalKind = Literal["t", "bootstrap"]

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE
@@ -124,6 +124,19 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
     counted = [status for status in styles if counts[status] or status in always]
     total = ", ".join(f"{counts[status]} {status}" for status in counted)
     write(sys.stdout, "", table, *errors, total)
+
+
+def statistics_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], keys: int
+) -> None:
+    """Print a titled table of text; the first `keys` columns are names, the others numbers."""
+    table = _table(
+        *(Column(name, overflow="fold") for name in columns[:keys]),
+        *(Column(name, justify="right", no_wrap=True) for name in columns[keys:]),
+    )
+    for row in rows:
+        table.add_row(*row)
+    write(sys.stdout, "", Text(title, "bold"), table)
 
 
 def _closing(metrics: Mapping[str, float]) -> Table:

@@ -102,14 +102,30 @@ class Store:
             parent: the id of the sweep's run.
         """
         reused = f"{tag_names.REUSED}.{parent}"
-        runs = self._search(f"tags.`{tag_names.PARENT}` = '{parent}'")
-        runs += self._search(f"tags.`{reused}` LIKE '%'")
+        runs = self.search(f"tags.`{tag_names.PARENT}` = '{parent}'")
+        runs += self.search(f"tags.`{reused}` LIKE '%'")
 
         def position(run: entities.Run) -> tuple[int, int]:
             number = run.data.tags.get(reused, run.data.tags.get(tag_names.JOB, 0))
             return int(number), run.info.start_time
 
         return sorted({run.info.run_id: run for run in runs}.values(), key=position)
+
+    def search(self, query: str) -> list[entities.Run]:
+        """Return the runs that a filter in MLflow's syntax matches, newest first."""
+        runs: list[entities.Run] = []
+        token = None
+        with one_line_errors(self.uri):
+            while True:
+                page = self.client.search_runs([self.experiment_id], query, page_token=token)
+                runs, token = [*runs, *page], page.token
+                if not token:
+                    return runs
+
+    def get(self, run_id: str) -> entities.Run:
+        """Return a run of the store, of any experiment."""
+        with one_line_errors(self.uri):
+            return self.client.get_run(run_id)
 
     def history(self, run_id: str, key: str) -> dict[int, float]:
         """Return the values of a metric by step."""
@@ -160,16 +176,6 @@ class Store:
         history = {key: self.history(run_id, key) for key in earlier.data.metrics}
         return Run(self.client, run_id, spool, params=earlier.data.params, history=history)
 
-    def _search(self, query: str) -> list[entities.Run]:
-        runs: list[entities.Run] = []
-        token = None
-        with one_line_errors(self.uri):
-            while True:
-                page = self.client.search_runs([self.experiment_id], query, page_token=token)
-                runs, token = [*runs, *page], page.token
-                if not token:
-                    return runs
-
 
 def open_store(*, uri: StoreUri, experiment: str) -> Store:
     """Open a tracking store, creating a missing SQLite file and a missing experiment.
@@ -188,7 +194,7 @@ def open_store(*, uri: StoreUri, experiment: str) -> Store:
             with sqlite.locked(uri):
                 return _open(uri, experiment)
         if uri.startswith(DATABASES):
-            _check_connection(uri)
+            check_connection(uri)
         return _open(uri, experiment)
 
 
@@ -197,7 +203,7 @@ def _open(uri: str, experiment: str) -> Store:
     return Store(client, _experiment_id(client, experiment, uri), uri)
 
 
-def _check_connection(uri: str) -> None:
+def check_connection(uri: str) -> None:
     """Connect to a database once, since MLflow retries for minutes."""
     with sqlalchemy.create_engine(uri, connect_args={"connect_timeout": 5}).connect():
         pass

@@ -1,0 +1,105 @@
+"""`brnn compare`: what a sweep says: means, intervals and tests over its seeds."""
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import TYPE_CHECKING, Any
+
+from brnn.cli import failures
+from brnn.cli.arguments import parse
+from brnn.cli.help_page import comments, table
+from brnn.config import groups
+from brnn.config.check_keys import check_keys
+from brnn.config.signatures import parameters
+from brnn.errors import ConfigError, did_you_mean
+from brnn.terminal import stderr
+
+if TYPE_CHECKING:
+    from brnn.compare.comparison import Comparison
+
+EXAMPLE = "brnn compare metrics=test/accuracy,trust/robust_accuracy baseline=estimator=ste"
+STORE = {"tracking.uri": "the store; by default that of conf/config.yaml"}
+SELECTION = ("brnn.compare.selection", "select")
+COMPARISON = ("brnn.compare.comparison", "compare")
+BAD_INPUT = 2  # exit code
+
+
+def meanings() -> dict[str, str]:
+    """Return the keys of the command, with what each means."""
+    return comments(file="compare") | STORE
+
+
+def parser() -> ArgumentParser:
+    """Return the parser of the command's arguments."""
+    result = ArgumentParser(
+        prog="brnn compare",
+        usage="brnn compare [key=value …] [--markdown | --csv | --latex]",
+        description=str(__doc__).partition(": ")[2],
+        epilog=f"keys:\n{table(meanings())}\n\nexample:\n  {EXAMPLE}",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    result.add_argument("words", nargs="*", metavar="key=value", help="a key below")
+    form = result.add_mutually_exclusive_group()
+    for name, what in (
+        ("markdown", "a Markdown table"),
+        ("csv", "one row per group and metric"),
+        ("latex", "a LaTeX document of one table"),
+    ):
+        form.add_argument(f"--{name}", action="store_true", help=f"print {what}")
+    return result
+
+
+def main(arguments: list[str]) -> None:
+    """Print the comparison of the runs that a command line selects."""
+    with failures.in_one_line("stopped", BAD_INPUT):
+        given = parse(parser(), arguments)
+        keys = _keys(given.words)
+        with stderr.quiet():
+            from brnn.compare import formats, report
+        comparison = _comparison(keys)
+        if given.markdown:
+            print(formats.markdown(comparison), end="")
+        elif given.csv:
+            print(formats.csv_text(comparison), end="")
+        elif given.latex:
+            print(formats.latex(comparison), end="")
+        else:
+            report.show(comparison)
+
+
+def _comparison(keys: dict[str, Any]) -> "Comparison":
+    from brnn.compare.comparison import compare
+    from brnn.compare.selection import select
+
+    selection = {key: keys[key] for key in parameters(*SELECTION)}
+    others = {key: keys[key] for key in parameters(*COMPARISON)}
+    return compare(select(keys["tracking.uri"], **selection), **others)
+
+
+def _keys(words: list[str]) -> dict[str, Any]:
+    """Return all keys of the command, by default those of `conf/compare.yaml`.
+
+    Raises:
+        ConfigError: a word is not key=value, a key is unknown, or a value is not valid.
+    """
+    if bad := [word for word in words if "=" not in word]:
+        raise ConfigError(f"{bad[0]} is not key=value{did_you_mean(bad[0], meanings())}")
+    given = dict(word.partition("=")[::2] for word in words)
+    for key in given:
+        if key not in meanings():
+            raise ConfigError(
+                f"{key} is not a key of brnn compare; valid are: {', '.join(meanings())}"
+                f"{did_you_mean(key, meanings())}"
+            )
+    uri = given.pop("tracking.uri", groups.option("", "config")["tracking"]["uri"])
+    valid = parameters(*SELECTION) | parameters(*COMPARISON)
+    read = {key: _value(text, valid[key]) for key, text in given.items()}
+    keys = groups.option("", "compare") | read
+    check_keys("compare", keys, valid)
+    return keys | {"tracking.uri": uri}
+
+
+def _value(text: str, annotation: Any) -> str | list[str] | None:
+    """Return the value that a text states: a list where the key is one."""
+    if text in ("", "null"):
+        return None
+    is_list = annotation == list[str] | None
+    return [part.strip() for part in text.strip("[]").split(",")] if is_list else text

@@ -1,0 +1,121 @@
+"""Groups: runs that differ in their seed alone."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from brnn.compare.selection import SelectedRun
+from brnn.config import groups as options
+from brnn.config.fingerprint import IRRELEVANT_KEYS
+from brnn.errors import ComparisonError, did_you_mean
+
+CHOICES = {*options.GROUPS, "optimizer", "recipe"}  # keys whose values name themselves
+_SWEPT_KEY = re.compile(r"(?:^|\s)[+~]*([\w./@]+)=")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of equal options.
+
+    Attributes:
+        labels: the value of each key that distinguishes the groups.
+        runs: the newest finished run of each replication, by the value of the key `over`.
+        repeated: how many finished runs a replication has, where there are several.
+        unfinished: the runs that did not finish, of replications that no other run finished.
+        missing: replications that other groups have, and this one has no run of.
+    """
+
+    labels: dict[str, str]
+    runs: dict[str, SelectedRun]
+    repeated: dict[str, int]
+    unfinished: list[SelectedRun]
+    missing: list[str]
+
+    @property
+    def name(self) -> str:
+        """The values of the labels in one line."""
+        values = (v if k in CHOICES else f"{k}={v}" for k, v in self.labels.items())
+        return " ".join(values) or "all runs"
+
+    @property
+    def planned(self) -> int:
+        """The number of replications, those that failed or are missing included."""
+        return len(self.runs) + len(self.unfinished) + len(self.missing)
+
+
+def grouped(
+    runs: Sequence[SelectedRun], over: str, sweeps: Iterable[str]
+) -> tuple[list[Group], list[SelectedRun]]:
+    """Divide runs into groups by what varies among them.
+
+    Args:
+        runs: the runs.
+        over: the key whose values are replications.
+        sweeps: the command lines that started the runs; their keys label groups first.
+
+    Returns:
+        The groups, and the runs that failed before their parameters were logged, whose group is
+        unknown.
+
+    Raises:
+        ComparisonError: no run has the key `over`.
+    """
+    known = [run for run in runs if run.params]
+    lost = [run for run in runs if not run.params]
+    keys = sorted({key for run in known for key in run.params})
+    if over not in keys:
+        raise ComparisonError(
+            f"over={over} is not a parameter of these runs{did_you_mean(over, keys)}"
+        )
+    labels = _labels(known, [key for key in _ordered(keys, sweeps) if key != over])
+    members: dict[tuple[str, ...], list[SelectedRun]] = {}
+    for run in sorted(known, key=lambda run: run.started):
+        members.setdefault(tuple(run.params.get(key, "") for key in labels), []).append(run)
+    replications = {run.params.get(over, "") for run in known}
+    groups = [
+        _group(dict(zip(labels, values, strict=True)), inside, over, replications)
+        for values, inside in members.items()
+    ]
+    return groups, lost
+
+
+def _ordered(keys: Iterable[str], sweeps: Iterable[str]) -> list[str]:
+    """Return keys that may distinguish runs: those that were swept, choices of a group, others."""
+    swept = [key for line in sweeps for key in _SWEPT_KEY.findall(line)]
+    relevant = [key for key in keys if key.partition(".")[0] not in IRRELEVANT_KEYS]
+    first = [key for key in dict.fromkeys(swept) if key in relevant]
+    return first + sorted(set(relevant) - set(first), key=lambda k: (k not in CHOICES, "." in k, k))
+
+
+def _labels(runs: Sequence[SelectedRun], keys: Iterable[str]) -> list[str]:
+    """Return the keys that vary, without those that follow from the keys before them."""
+    chosen: list[str] = []
+    parts = 1
+    for key in keys:
+        finer = len({tuple(run.params.get(k, "") for k in (*chosen, key)) for run in runs})
+        if finer > parts:
+            chosen, parts = [*chosen, key], finer
+    return chosen
+
+
+def _group(
+    labels: dict[str, str], runs: Sequence[SelectedRun], over: str, replications: set[str]
+) -> Group:
+    """Return a group of runs, which are given from the oldest to the newest."""
+    finished = [run for run in runs if run.status == "finished"]
+    newest = {run.params.get(over, ""): run for run in finished}
+    others = {run.params.get(over, ""): run for run in runs if run.status != "finished"}
+    counts = Counter(run.params.get(over, "") for run in finished)
+    return Group(
+        labels,
+        dict(sorted(newest.items(), key=lambda item: _natural(item[0]))),
+        {key: count for key, count in counts.items() if count > 1},
+        [run for key, run in others.items() if key not in newest],
+        sorted(replications - newest.keys() - others.keys(), key=_natural),
+    )
+
+
+def _natural(value: str) -> tuple[float, str]:
+    """Order whole numbers by value, before other texts."""
+    return (float(value), "") if value.isdecimal() else (float("inf"), value)

@@ -1,0 +1,51 @@
+"""Stores that are only read: nothing is created, neither a file nor an experiment."""
+
+from urllib.parse import urlsplit
+
+import mlflow
+
+from brnn import paths
+from brnn.errors import TrackingError, did_you_mean
+from brnn.tracking import sqlite, sqlite_uri
+from brnn.tracking.failures import one_line_errors
+from brnn.tracking.store import DATABASES, Store, check_connection
+
+LOCAL_UI = "http://127.0.0.1:5000"  # where `mlflow ui` serves a store of files
+
+
+def open_existing(uri: str, experiment: str | None) -> list[Store]:
+    """Return the experiments of a store, or one of them.
+
+    Args:
+        uri: an MLflow tracking URI.
+        experiment: the name of the experiment; None: all.
+
+    Raises:
+        AwayError: a server does not answer.
+        TrackingError: the store or the experiment does not exist, or the store cannot be read.
+    """
+    uri = sqlite_uri.absolute(paths.expanded(uri))
+    if sqlite.is_absent(uri):
+        raise TrackingError(f"tracking.uri={uri}: there is no such file")
+    with one_line_errors(uri):
+        if uri.startswith(DATABASES):
+            check_connection(uri)
+        client = mlflow.MlflowClient(uri)
+        found = {e.name: e.experiment_id for e in client.search_experiments()}
+    if experiment is not None and experiment not in found:
+        raise TrackingError(
+            f"experiment={experiment} does not exist in {uri}, which has {', '.join(found)}"
+            f"{did_you_mean(experiment, found)}"
+        )
+    chosen = found if experiment is None else {experiment: found[experiment]}
+    return [Store(client, experiment_id, uri) for experiment_id in chosen.values()]
+
+
+def run_address(uri: str, experiment_id: str, run_id: str) -> str:
+    """Return the page of a run in the MLflow UI: that of the server, or of `mlflow ui`."""
+    parts = urlsplit(uri)
+    base = LOCAL_UI
+    if parts.scheme in ("http", "https"):
+        host = parts.netloc.rpartition("@")[2]  # without a password
+        base = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
+    return f"{base}/#/experiments/{experiment_id}/runs/{run_id}"

@@ -1,0 +1,110 @@
+"""`brnn compare` on a real store: what it prints, and how it refuses bad input."""
+
+import csv
+import io
+
+import pytest
+from support.sweeps import log_sweep
+
+from brnn.cli import compare
+
+ACCURACY = {"ste": [0.90, 0.92, 0.91, 0.93], "identity": [0.81, 0.80, 0.79, 0.78]}
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory):
+    """A sweep of two estimators over four seeds; the best epoch is the first."""
+    folder = tmp_path_factory.mktemp("sweep")
+    jobs = [
+        (
+            {"estimator": estimator, "seed": seed},
+            {"test/accuracy": [value + 0.01, value], "best/epoch": 1, "size/bits_per_weight": 1.5},
+            {"brnn_version": "0.2.0"},
+        )
+        for estimator, values in ACCURACY.items()
+        for seed, value in enumerate(values)
+    ]
+    log_sweep(folder, "estimator=ste,identity seed='range(4)'", jobs)
+    return f"tracking.uri=sqlite:///{folder}/mlflow.db"
+
+
+@pytest.fixture
+def printed(uri, capsys):
+    """A function that returns what the command prints."""
+
+    def run(*words):
+        compare.main([uri, *words])
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def refused(capsys):
+    """A function that returns the error line of a command, which ends with exit code 2."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as ended:
+            compare.main(list(words))
+        assert ended.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    return run
+
+
+def test_the_last_sweep_is_printed_as_a_table_a_sentence_and_notes(printed):
+    lines = printed().splitlines()
+    assert lines[0].endswith("  estimator=ste,identity seed='range(4)'")
+    assert lines[1].startswith("8 runs in 2 groups by estimator; mean")
+    (row,) = [line.split() for line in lines if line.startswith("ste ")]
+    assert row == ["ste", "4", "0.9150", "0.0129", "0.8945", "to", "0.9355", "0.9300"]
+    assert any(line.startswith("test/accuracy: ste beats identity by 0.12, 95 %") for line in lines)
+    assert lines[-1] == "equal in all runs: size/bits_per_weight 1.5"
+    assert max(map(len, lines[2:7])) <= 80
+
+
+def test_the_epoch_of_the_best_validation_may_count(printed):
+    rows = list(csv.DictReader(io.StringIO(printed("epoch=best", "--csv"))))
+    (ste,) = [r for r in rows if (r["estimator"], r["metric"]) == ("ste", "test/accuracy")]
+    assert float(ste["mean"]) == pytest.approx(0.925, abs=1e-12)
+    assert (ste["n"], ste["planned"]) == ("4", "4")
+
+
+def test_markdown_has_the_best_in_bold(printed):
+    lines = printed("--markdown").splitlines()
+    assert "| estimator | n | test/accuracy |" in lines
+    assert "| ste | 4 | **0.9150 ± 0.0129** |" in lines
+    assert "| identity | 4 | 0.7950 ± 0.0129 |" in lines
+
+
+def test_chosen_metrics_order_and_test(printed):
+    out = printed("metrics=[test/accuracy]", "test=wilcoxon", "interval=bootstrap")
+    assert "p = 0.12 after Holm, 4 pairs" in out  # the least that ranks of 4 pairs allow
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["metric=x"], "metric is not a key of brnn compare; valid are: sweep, .*mean metrics?"),
+        (["last"], "last is not key=value"),
+        (["epoch=first"], r"compare.epoch must be one of last, best, got 'first'"),
+        (["metrics=test/acuracy"], "no run has test/acuracy; the nearest are: test/accuracy"),
+        (["over=sed"], "over=sed is not a parameter of these runs; did you mean seed?"),
+        (["sweep=0123"], "check the id and the store"),
+        (["--latx"], "--latx is not valid here; --help lists what is; did you mean --latex?"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(uri, refused, words, message):
+    line = refused(uri, *words)
+    assert line.startswith("error: ")
+    assert all(part in line for part in message.split(".*"))
+
+
+def test_a_store_that_is_away_or_absent_is_one_line_and_exit_code_2(refused, tmp_path):
+    assert "there is no such file" in refused(f"tracking.uri=sqlite:///{tmp_path}/no.db")
+    assert "tracking.uri=http://127.0.0.1:9 failed" in refused("tracking.uri=http://127.0.0.1:9")
+
+
+def test_every_key_has_a_meaning_and_a_default():
+    assert set(compare._keys([])) == set(compare.meanings())

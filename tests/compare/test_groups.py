@@ -1,0 +1,70 @@
+"""Groups: what varies labels them, and no run is dropped in silence."""
+
+import pytest
+from support.comparisons import lost, run
+
+from brnn.compare.groups import grouped
+from brnn.errors import ComparisonError
+
+
+def names(groups):
+    return [group.name for group in groups]
+
+
+def test_runs_are_grouped_by_what_varies_but_for_the_seed():
+    runs = [run(estimator, seed, 0.5) for estimator in ("ste", "identity") for seed in (2, 10, 1)]
+    groups, _ = grouped(runs, "seed", [])
+    assert names(groups) == ["ste", "identity"]
+    assert [list(group.runs) for group in groups] == [["1", "2", "10"]] * 2
+    assert [group.planned for group in groups] == [3, 3]
+
+
+def test_any_key_may_be_the_replication():
+    runs = [run(estimator, seed, 0.5) for estimator in ("ste", "identity") for seed in (0, 1)]
+    groups, _ = grouped(runs, "estimator", [])
+    assert names(groups) == ["seed=0", "seed=1"]
+    with pytest.raises(ComparisonError, match=r"over=sed is not .*; did you mean seed\?"):
+        grouped(runs, "sed", [])
+
+
+def test_keys_that_follow_from_others_do_not_label_groups():
+    recipes = {"ste": "modern", "identity": "original"}
+    runs = [
+        run(e, seed, 0.5, params={"recipe": recipe, "loss": recipe, "tracking.uri": f"{e}{seed}"})
+        for e, recipe in recipes.items()
+        for seed in (0, 1)
+    ]
+    groups, _ = grouped(runs, "seed", [])
+    assert names(groups) == ["ste", "identity"]
+    groups, _ = grouped(runs, "seed", ["epochs=3 recipe=modern,original seed=0,1"])
+    assert names(groups) == ["modern", "original"]
+
+
+def test_several_keys_label_groups_and_numbers_have_their_key():
+    runs = [
+        run(e, 0, 0.5, params={"optimizer.learning_rate": rate})
+        for e in ("ste", "identity")
+        for rate in ("0.1", "0.01")
+    ]
+    groups, _ = grouped(runs, "seed", [])
+    assert names(groups)[:2] == [
+        "ste optimizer.learning_rate=0.1",
+        "ste optimizer.learning_rate=0.01",
+    ]
+
+
+def test_the_newest_of_repeated_runs_counts_and_is_reported():
+    runs = [run("ste", 0, 0.1), run("ste", 1, 0.2), run("ste", 0, 0.3)]
+    (group,), _ = grouped(list(reversed(runs)), "seed", [])
+    assert group.runs["0"] is runs[2]
+    assert group.repeated == {"0": 2}
+
+
+def test_failed_and_missing_runs_are_kept():
+    runs = [run("ste", seed, 0.5) for seed in range(4)]
+    failed = run("identity", 1, status="failed")
+    runs += [run("identity", 0, 0.5), failed, run("identity", 0, status="killed"), lost("x")]
+    (ste, identity), unknown = grouped(runs, "seed", [])
+    assert (ste.unfinished, ste.missing, ste.planned) == ([], [], 4)
+    assert (identity.unfinished, identity.missing, identity.planned) == ([failed], ["2", "3"], 4)
+    assert [r.name for r in unknown] == ["x"]

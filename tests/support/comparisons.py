@@ -1,0 +1,38 @@
+"""Runs as a comparison reads them, without a store."""
+
+from itertools import count
+
+from brnn.compare.comparison import compare
+from brnn.compare.selection import SelectedRun, Selection
+
+_NUMBERS = count()
+DEFAULTS = {
+    "over": "seed", "metrics": None, "epoch": "last", "sort": None, "baseline": None,
+    "test": "t", "interval": "t",
+}  # fmt: skip
+
+
+def run(estimator, seed, accuracy=None, /, status="finished", tags=(), params=(), **metrics):
+    """Return a run; later calls return newer runs."""
+    number = next(_NUMBERS)
+    options = {"precision": "binarynet", "estimator": estimator, "seed": str(seed), **dict(params)}
+    values = {} if accuracy is None else {"test/accuracy": accuracy}
+    return SelectedRun(
+        f"run{number}",
+        f"{estimator}-s{seed}",
+        status,
+        number,
+        options,
+        values | metrics,
+        dict(tags),
+    )
+
+
+def lost(name):
+    """Return a run that failed before its parameters were logged."""
+    return SelectedRun(f"run{next(_NUMBERS)}", name, "failed", 0, {}, {}, {"error": "no"})
+
+
+def compared(runs, command="estimator=a,b seed=range(9)", **keys):
+    """Return the comparison of runs of one sweep."""
+    return compare(Selection(runs, {"sweep0": command}), **DEFAULTS | keys)
