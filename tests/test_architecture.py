@@ -40,6 +40,7 @@ IMPORTERS = {  # which rooms import a library
     "ray": {"sweeps"},
     "submitit": {"sweeps"},
     "matplotlib": {"figures"},
+    "plotly": {"compare"},
     "rich": {"terminal"},
     "mlxtend": {"data"},
 }  # fmt: skip

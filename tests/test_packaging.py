@@ -47,7 +47,7 @@ def test_the_wheel_holds_every_option_and_every_module_and_nothing_else(wheel):
     options = {f"brnn/conf/{name}" for name in files(paths.conf(), "*.yaml")}
     assert "brnn/_ext/hydra_plugins/brnn_plugins.py" in modules
     assert "brnn/conf/config.yaml" in options
-    assert names == modules | options | {"brnn/py.typed"}
+    assert names == modules | options | {"brnn/py.typed", "brnn/compare/page.html"}
 
 
 def test_the_wheel_has_a_command_a_licence_and_its_range_of_python(wheel):

@@ -1,6 +1,7 @@
 """`brnn compare`: what a sweep says: means, intervals and tests over its seeds."""
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brnn.cli import failures
@@ -10,7 +11,7 @@ from brnn.config import groups
 from brnn.config.check_keys import check_keys
 from brnn.config.signatures import parameters
 from brnn.errors import ConfigError, did_you_mean
-from brnn.terminal import stderr
+from brnn.terminal import lines, stderr
 
 if TYPE_CHECKING:
     from brnn.compare.comparison import Comparison
@@ -31,7 +32,7 @@ def parser() -> ArgumentParser:
     """Return the parser of the command's arguments."""
     result = ArgumentParser(
         prog="brnn compare",
-        usage="brnn compare [key=value …] [--markdown | --csv | --latex]",
+        usage="brnn compare [key=value …] [--markdown | --csv | --latex | --html FILE]",
         description=str(__doc__).partition(": ")[2],
         epilog=f"keys:\n{table(meanings())}\n\nexample:\n  {EXAMPLE}",
         formatter_class=RawDescriptionHelpFormatter,
@@ -44,6 +45,7 @@ def parser() -> ArgumentParser:
         ("latex", "a LaTeX document of one table"),
     ):
         form.add_argument(f"--{name}", action="store_true", help=f"print {what}")
+    form.add_argument("--html", metavar="FILE", help="write a page with figures, for any browser")
     return result
 
 
@@ -53,7 +55,7 @@ def main(arguments: list[str]) -> None:
         given = parse(parser(), arguments)
         keys = _keys(given.words)
         with stderr.quiet():
-            from brnn.compare import formats, report
+            from brnn.compare import formats, page, report
         comparison = _comparison(keys)
         if given.markdown:
             print(formats.markdown(comparison), end="")
@@ -61,6 +63,9 @@ def main(arguments: list[str]) -> None:
             print(formats.csv_text(comparison), end="")
         elif given.latex:
             print(formats.latex(comparison), end="")
+        elif given.html:
+            page.write(Path(given.html), page.page(comparison))
+            lines.note(f"page: {Path(given.html).resolve()}")
         else:
             report.show(comparison)
 

@@ -6,9 +6,10 @@ import math
 
 from brnn.compare import metrics as measures
 from brnn.compare.comparison import Comparison
-from brnn.compare.sentences import conclusions, heading
+from brnn.compare.sentences import conclusions, constants, heading
 from brnn.compare.table import best_groups, spread, wide_table
 
+SPREAD = "mean ± standard deviation"
 _LATEX = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -26,7 +27,7 @@ def markdown(comparison: Comparison) -> str:
     lines = [_line(columns), "|---" * len(columns) + "|", *map(_line, rows)]
     sentences = [*conclusions(comparison), *comparison.notes, *constants(comparison)]
     listed = "\n".join(f"- {text}" for text in sentences)
-    return f"{heading(comparison)}\n\n" + "\n".join(lines) + f"\n\n{listed}\n"
+    return f"{heading(comparison)}; {SPREAD}\n\n" + "\n".join(lines) + f"\n\n{listed}\n"
 
 
 def csv_text(comparison: Comparison) -> str:
@@ -65,16 +66,8 @@ def latex(comparison: Comparison) -> str:
     body = " \\\\\n".join(" & ".join(row) for row in shown)
     alignment = "l" * len(comparison.keys) + "r" * (len(columns) - len(comparison.keys))
     head = " & ".join(_escaped(column) for column in columns)
-    caption = _escaped(heading(comparison))
+    caption = _escaped(f"{heading(comparison)}; {SPREAD}")
     return _DOCUMENT.format(alignment=alignment, head=head, body=body, caption=caption)
-
-
-def constants(comparison: Comparison) -> list[str]:
-    """Return a sentence with the metrics that are equal in all runs."""
-    if not comparison.constant:
-        return []
-    equal = ", ".join(f"{name} {value:.4g}" for name, value in comparison.constant.items())
-    return [f"equal in all runs: {equal}"]
 
 
 _DOCUMENT = r"""\documentclass{{article}}

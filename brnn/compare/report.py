@@ -1,8 +1,7 @@
 """A comparison on the terminal."""
 
 from brnn.compare.comparison import Comparison
-from brnn.compare.formats import constants
-from brnn.compare.sentences import conclusions, heading
+from brnn.compare.sentences import conclusions, constants, heading
 from brnn.compare.table import metric_table
 from brnn.terminal import lines, tables
 

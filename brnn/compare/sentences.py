@@ -14,10 +14,7 @@ def heading(comparison: Comparison) -> str:
     planned = sum(group.planned for group in comparison.groups)
     counted = f"{runs}" if runs == planned else f"{runs} of {planned}"
     by = f" by {', '.join(comparison.keys)}" if comparison.keys else ""
-    return (
-        f"{counted} runs in {len(comparison.groups)} groups{by}; mean, standard deviation and 95 %"
-        f" interval over {comparison.over}"
-    )
+    return f"{counted} runs in {len(comparison.groups)} groups{by}, over {comparison.over}"
 
 
 def conclusions(comparison: Comparison) -> list[str]:
@@ -31,6 +28,14 @@ def conclusions(comparison: Comparison) -> list[str]:
         if comparison.baseline is not None or _best(comparison, contrast)
     ]
     return [sentence(comparison, contrast) for contrast in shown] + list(_fronts(comparison))
+
+
+def constants(comparison: Comparison) -> list[str]:
+    """Return a sentence with the metrics that are equal in all runs."""
+    if not comparison.constant:
+        return []
+    equal = ", ".join(f"{name} {value:.4g}" for name, value in comparison.constant.items())
+    return [f"equal in all runs: {equal}"]
 
 
 def sentence(comparison: Comparison, contrast: Contrast) -> str:

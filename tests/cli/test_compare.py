@@ -2,6 +2,8 @@
 
 import csv
 import io
+import shutil
+import subprocess
 
 import pytest
 from support.sweeps import log_sweep
@@ -56,7 +58,7 @@ def refused(capsys):
 def test_the_last_sweep_is_printed_as_a_table_a_sentence_and_notes(printed):
     lines = printed().splitlines()
     assert lines[0].endswith("  estimator=ste,identity seed='range(4)'")
-    assert lines[1].startswith("8 runs in 2 groups by estimator; mean")
+    assert lines[1].startswith("8 runs in 2 groups by estimator, over seed")
     (row,) = [line.split() for line in lines if line.startswith("ste ")]
     assert row == ["ste", "4", "0.9150", "0.0129", "0.8945", "to", "0.9355", "0.9300"]
     assert any(line.startswith("test/accuracy: ste beats identity by 0.12, 95 %") for line in lines)
@@ -76,6 +78,29 @@ def test_markdown_has_the_best_in_bold(printed):
     assert "| estimator | n | test/accuracy |" in lines
     assert "| ste | 4 | **0.9150 ± 0.0129** |" in lines
     assert "| identity | 4 | 0.7950 ± 0.0129 |" in lines
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="apt-get install texlive-latex-base")
+def test_latex_compiles_to_one_page(printed, tmp_path):
+    text = printed("--latex")
+    assert r"ste & 4 & \textbf{0.9150 $\pm$ 0.0129} \\" in text
+    (tmp_path / "table.tex").write_text(text)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Output written on table.pdf (1 page" in done.stdout
+
+
+def test_the_page_is_written_where_it_is_asked_for(printed, tmp_path):
+    out = printed("--html", str(tmp_path / "page.html"))
+    assert out == f"page: {tmp_path}/page.html\n"
+    assert "ste beats identity by 0.12" in (tmp_path / "page.html").read_text()
+
+
+def test_a_refused_command_leaves_no_page(uri, refused, tmp_path):
+    refused(uri, "metrics=nonsense", "--html", str(tmp_path / "page.html"))
+    assert "No such file" in refused(uri, "--html", str(tmp_path / "absent" / "page.html"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_chosen_metrics_order_and_test(printed):

@@ -17,15 +17,12 @@ def run(estimator, seed, accuracy=None, /, status="finished", tags=(), params=()
     number = next(_NUMBERS)
     options = {"precision": "binarynet", "estimator": estimator, "seed": str(seed), **dict(params)}
     values = {} if accuracy is None else {"test/accuracy": accuracy}
+    values |= metrics
     return SelectedRun(
-        f"run{number}",
-        f"{estimator}-s{seed}",
-        status,
-        number,
-        options,
-        values | metrics,
-        dict(tags),
-    )
+        f"run{number}", f"{estimator}-s{seed}", status, number, options, values, dict(tags),
+        f"http://127.0.0.1:5000/#/experiments/1/runs/run{number}",
+        lambda key: {1: 0.1, 2: values[key]} if key in values else {},
+    )  # fmt: skip
 
 
 def lost(name):

@@ -1,0 +1,99 @@
+"""The page: complete without a network, in a real browser, in both colour schemes."""
+
+import re
+
+import numpy as np
+import pytest
+from support import browser
+from support.comparisons import compared, run
+
+from brnn.compare.page import page, write
+
+RNG = np.random.default_rng(0)
+PLOTLY = re.compile(r"(?<=<script>)(.+?)(?=</script>\n</head>)", re.DOTALL)
+CONTRAST = """
+await drawn;
+const plot = document.getElementById("plot0");
+Plotly.Fx.hover(plot, [{ curveNumber: 0, pointNumber: 0 }]);
+const hovered = plot.querySelector(".hoverlayer").textContent;
+const opened = [];
+window.open = address => opened.push(address);
+plot.emit("plotly_click", { points: [{ customdata: plot.data[0].customdata[0] }] });
+const channels = text => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
+const luminance = text => {
+  const [r, g, b] = channels(text).map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const back = luminance(getComputedStyle(document.body).backgroundColor);
+const cell = luminance("rgb(107, 174, 214)");  // the darkest of a heat map
+const weak = [], seen = new Set();
+for (const element of document.body.querySelectorAll("*")) {
+  const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+  if (!own || element.closest("script, style, .hoverlayer")) continue;
+  const style = getComputedStyle(element);
+  const colour = element instanceof SVGElement ? style.fill : style.color;
+  seen.add(colour);
+  const behind = element.closest(".heatmap-label") ? cell : back;
+  const [high, low] = [luminance(colour), behind].sort((a, b) => b - a);
+  if ((high + 0.05) / (low + 0.05) < 4.5) weak.push(element.textContent + " " + colour);
+}
+return { hovered, opened, weak, colours: seen.size, background: back,
+  drawn: document.querySelectorAll(".plot .main-svg").length,
+  slots: document.querySelectorAll(".plot").length };
+"""
+
+
+@pytest.fixture(scope="module")
+def text():
+    """The page of 24 jobs: two estimators, two precisions, six seeds; names that need escapes."""
+    runs = [
+        run(
+            estimator, seed, accuracy,
+            params={"precision": precision},
+            tags={"trusted": "yes" if seed % 2 else "attack too weak: <at most> 0.1"},
+            **{"trust/robust_accuracy": accuracy / 2, "size/bits_per_weight": 1.0 + seed / 10},
+        )
+        for estimator in ("ste", "<b>&bold")
+        for precision in ("binarynet", "ternary")
+        for seed, accuracy in enumerate(RNG.normal(0.9, 0.02, 6))
+    ]  # fmt: skip
+    return page(compared(runs, "estimator=ste,<b>&bold precision=binarynet,ternary seed=range(6)"))
+
+
+def test_the_page_needs_no_network_and_escapes_what_it_shows(text):
+    before, plotly, after = PLOTLY.split(text)
+    assert len(plotly) > 1_000_000
+    assert not re.search(r'(src|href)="(?!#|http://127\.0\.0\.1|")', before + after)
+    assert "<b>&bold" not in before + after
+    assert "estimator=ste,&lt;b&gt;&amp;bold" in before
+
+
+def test_a_robust_number_stands_beside_its_verdict_and_each_run_has_a_link(text):
+    assert text.count("3 of 6") == 4
+    assert text.count("attack too weak: &lt;at most&gt; 0.1</span>") == 12
+    assert text.count('<td class="name"><a href="http://127.0.0.1:5000/#/') == 24
+
+
+@pytest.mark.skipif(not browser.CHROMIUM, reason=browser.NO_CHROMIUM)
+@pytest.mark.parametrize("dark", [False, True])
+def test_in_a_browser_all_is_drawn_readable_and_linked(text, tmp_path, dark):
+    found = browser.evaluate(text, CONTRAST, tmp_path, dark=dark)
+    assert found["errors"] == []
+    assert found["weak"] == []
+    assert found["colours"] >= 4
+    assert (found["background"] < 0.1) is dark
+    assert found["slots"] >= 6
+    assert found["drawn"] >= found["slots"]
+    assert re.search(r"-s\d.*seed=\d.*test/accuracy 0\.", found["hovered"])
+    (address,) = found["opened"]
+    assert address.startswith("http://127.0.0.1:5000/#/experiments/1/runs/run")
+
+
+def test_a_page_is_never_left_in_part(tmp_path):
+    path = tmp_path / "page.html"
+    write(path, "first")
+    with pytest.raises(UnicodeEncodeError):
+        write(path, "second \ud800")
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
