@@ -23,8 +23,6 @@ from brnn.attacks.goals import (
 from brnn.attacks.linear import logit_scale, step_to_boundary
 from brnn.config.ranges import Count, NonNegative, Positive, ProperShare
 
-JACOBIANS = 100  # images of a batch whose Jacobian sets the scale of pgd_plus_plus
-
 
 def none(net, x, labels, seed):
     """Return `x` itself."""
@@ -184,14 +182,17 @@ def pgd_plus_plus(
     saturation: ProperShare,
     targeted: bool,
 ):
-    """Run PGD on logits scaled so that the cross-entropy passes a gradient.
+    """Run PGD on logits scaled down where the class has a probability above 1 - saturation.
 
-    It is for nets of large integer logits, whose cross-entropy is saturated.
+    It is for nets of large integer logits, whose cross-entropy is saturated and passes no gradient.
+    In the paper all logits are first divided by the mean singular value of their Jacobian. That is
+    left out: it makes the logits so small that the cross-entropy follows all classes instead of the
+    nearest, and plain PGD was stronger.
 
     References:
-        Gupta and Ajanthan 2022, arXiv:2003.13511 (NJS), with saturation = 0.01.
+        Gupta and Ajanthan 2022, arXiv:2003.13511, with saturation = 0.01.
     """
-    scale = logit_scale(net, x, saturation, JACOBIANS)
+    scale = logit_scale(net(x), saturation)
     goal, ball = Goal(net, labels, targeted, "cross_entropy", 1 / scale), Ball(x, epsilon, norm)
 
     def search(goal, ball, start):

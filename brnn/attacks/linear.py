@@ -37,24 +37,12 @@ def step_to_boundary(net, x, labels, norm):
     return per_image(distance, x) * steepest(nearest, norm)
 
 
-def logit_scale(net, x, saturation, images):
-    """Return the factor on the logits of each image at which the cross-entropy passes a gradient.
+def logit_scale(logits, saturation):
+    """Return the factor, at most 1, on the logits (n, C) of each image that unsaturates them.
 
-    It is 1 over the mean singular value of the Jacobian of the logits, over `images` images of the
-    batch. For an image whose class then still has a probability above 1 - saturation, it is what
-    brings it down to that.
-
-    References:
-        Gupta and Ajanthan 2022, arXiv:2003.13511 (NJS), with saturation = 0.01.
+    It is min(1, gap / (largest - second logit)), gap = log((C - 1) (1 - saturation) / saturation).
+    Where all other logits are equal, the probability of the class is then at most 1 - saturation.
     """
-    logits = net(x)
-    jacobian = logit_jacobian(net, x[:images], logits.shape[-1])
-    flat = tf.reshape(jacobian, (*tf.unstack(tf.shape(jacobian)[:2]), -1))
-    eigenvalues = tf.linalg.eigvalsh(tf.matmul(flat, flat, transpose_b=True))
-    mean = tf.reduce_mean(tf.sqrt(tf.maximum(eigenvalues, 0.0)))
-    mean = tf.where(mean > TINY, mean, 1.0)  # it is 0 where no image has a gradient
-    logits /= mean
     top = tf.math.top_k(logits, 2).values
-    saturated = 1 - tf.reduce_max(tf.nn.softmax(logits), axis=-1) <= saturation
-    gap = -tf.math.log(saturation / ((logits.shape[-1] - 1.0) * (1 - saturation)))
-    return tf.where(saturated, gap / tf.maximum(top[:, 0] - top[:, 1], TINY), 1.0) / mean
+    gap = tf.math.log((logits.shape[-1] - 1.0) * (1 - saturation) / saturation)
+    return gap / tf.maximum(top[:, 0] - top[:, 1], gap)

@@ -1,8 +1,10 @@
 """Attacks by gradient do what their papers state."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
+from brnn.attacks.linear import logit_scale
 from tests.support.attacking import broken, linear, norms, run
 
 
@@ -88,6 +90,14 @@ def test_temperature_gives_saturated_logits_a_gradient(net):
     repaired = run("pgd_plus_plus", saturated, x, labels, epsilon=0.3)
     assert broken(model, plain, labels) < broken(model, scaled, labels) - 0.3
     assert broken(model, repaired, labels) >= broken(model, scaled, labels) - 0.1
+
+
+def test_saturated_logits_are_scaled_to_a_probability_and_others_stay():
+    logits = np.float32([[1000, 0, 0], [0.1, 0.3, 0.1], [0, 0, 0], [7, 2, -90]])
+    factors = logit_scale(logits, 0.01).numpy()
+    np.testing.assert_allclose(factors[0], np.log(2 * 0.99 / 0.01) / 1000, rtol=1e-5)
+    assert tf.nn.softmax(factors[0] * logits[0])[0].numpy() == pytest.approx(0.99, abs=1e-4)
+    assert factors[1:].tolist() == [1, 1, 1]  # log(198) = 5.29 is more than 7 - 2
 
 
 def test_no_attack_by_gradient_moves_an_image_without_one():

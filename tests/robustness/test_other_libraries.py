@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from brnn.attacks.batches import perturbed
 from brnn.config import groups
+from tests.support.attacking import norms
 from tests.support.evaluating import attack_option
 
 needs_art = pytest.mark.skipif(
@@ -95,3 +96,39 @@ def test_fgsm_and_pgd_agree_with_foolbox(kind, real, binarized, thousand):
     assert ours(
         "pgd", model, x, labels, epsilon=0.1, iterations=20, early_stop=False
     ) == pytest.approx(accuracy(model, slow, labels), abs=0.01)
+
+
+@needs_foolbox
+def test_cw_l2_leaves_what_foolbox_leaves_and_no_larger_perturbations(real, binarized, thousand):
+    import foolbox
+
+    keys = {"iterations": 60, "searches": 3}
+    x, labels = thousand[0][::5], thousand[1][::5]
+    nets = {"real": real, "ste": binarized.through("trained").model}
+    for name, model in nets.items():
+        attack = foolbox.attacks.L2CarliniWagnerAttack(
+            steps=60, stepsize=0.05, binary_search_steps=3, initial_const=1.0, abort_early=False
+        )
+        wrapped = foolbox.TensorFlowModel(model, bounds=(0, 1))
+        theirs = attack(wrapped, tf.constant(x), tf.constant(labels, tf.int64), epsilons=None)[0]
+        theirs = theirs.numpy()
+        none = theirs.reshape(len(x), -1).max(axis=1) == 0  # a black image where it finds none
+        theirs[none] = x[none]
+        option = attack_option("cw_l2", epsilon=28.0, learning_rate=0.05, **keys)
+        mine = perturbed(groups.function("attack", option, []), model, x, labels, 0)
+        left = accuracy(model, theirs, labels)
+        assert accuracy(model, mine, labels) == pytest.approx(left, abs=0.03), name
+        both = np.argmax(model(x), -1) == labels
+        for images in (mine, theirs):
+            both &= np.argmax(model(images), -1) != labels
+        assert np.median(norms(mine - x, "l2")[both]) <= np.median(norms(theirs - x, "l2")[both])
+    assert ours("cw_l2", nets["ste"], x, labels, epsilon=28.0) < left - 0.1  # by longer steps
+
+
+@pytest.mark.parametrize("kind", ["real", "trained", "identity"])
+def test_scaled_logits_make_pgd_no_weaker(kind, real, binarized, thousand):
+    model = real if kind == "real" else binarized.through(kind).model
+    plain, scaled = (
+        ours(name, model, *thousand, epsilon=0.05) for name in ("pgd", "pgd_plus_plus")
+    )
+    assert scaled <= plain + 0.01
