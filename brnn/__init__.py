@@ -63,10 +63,12 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("brnn")
+    if name not in __all__:
+        raise AttributeError(f"module 'brnn' has no attribute {name!r}")
+    if NAMES.get(name) != "brnn.errors":
+        importlib.import_module("brnn.config.environment").check_keras()
     if name == "attacks":
         return importlib.import_module("brnn.attacks")
-    if name not in NAMES:
-        raise AttributeError(f"module 'brnn' has no attribute {name!r}")
     module = importlib.import_module(NAMES[name])
     if hasattr(module, name):
         return getattr(module, name)

@@ -12,6 +12,7 @@ import numpy as np
 
 from brnn.config import groups, signatures
 from brnn.config.check_keys import check_keys
+from brnn.config.environment import tracking_keys
 from brnn.contracts import Loss, Regime
 from brnn.data.dataset import Data
 from brnn.quantization.manager import QuantManager
@@ -90,13 +91,13 @@ def track(name: str, *, experiment: str | None = None, uri: str | None = None) -
 
     Args:
         name: of the run.
-        experiment: of the run; by default that of `conf/config.yaml`.
-        uri: an MLflow tracking URI; by default that of `conf/config.yaml`.
+        experiment: of the run; by default MLFLOW_EXPERIMENT_NAME, or that of `conf/config.yaml`.
+        uri: an MLflow tracking URI; by default MLFLOW_TRACKING_URI, or that of `conf/config.yaml`.
 
     Raises:
         TrackingError: the store cannot be opened or written.
     """
-    keys = groups.option("", "config")["tracking"]
+    keys = tracking_keys()
     given = {"experiment": experiment, "uri": uri}
     store = open_store(**keys | {key: value for key, value in given.items() if value is not None})
     with store.run(name, {}, None) as run:

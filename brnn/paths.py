@@ -5,6 +5,9 @@ import re
 from functools import cache
 from pathlib import Path
 
+_USER = re.compile(r"(?<=://)([^\s/:@]*):(?:[^\s/]*|[^\s@]*)@")  # a password may have @ or /
+_OPTION = re.compile(r"([?&]\w*password=)[^\s&'\"]*")
+
 
 @cache
 def conf() -> Path:
@@ -20,6 +23,11 @@ def expanded(location: str) -> str:
     if parts is None:
         return location
     return parts[1] + os.path.expanduser(parts[2]) + parts[3]
+
+
+def masked(text: str) -> str:
+    """Return a text with `***` in place of the passwords of its URIs."""
+    return _OPTION.sub(r"\1***", _USER.sub(r"\1:***@", text))
 
 
 def user_cache() -> Path:

@@ -18,10 +18,13 @@ from omegaconf import OmegaConf
 import brnn.cli.train  # noqa: F401  puts the plugins where Hydra finds them
 from brnn import paths
 from brnn.cli import compile_cache
+from brnn.config import environment
 from brnn.config.check import check
 from brnn.data import dataset, images, sources
 
 compile_cache.keep_compiled()
+for name in environment.STORE:  # of the user
+    os.environ.pop(name, None)
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")

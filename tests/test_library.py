@@ -1,6 +1,7 @@
 """The public names: imports on first use; training, evaluation, tracking without configuration."""
 
 import importlib
+import os
 import subprocess
 import sys
 from functools import partial
@@ -111,6 +112,32 @@ def test_a_net_is_attacked_checked_and_logged(manager, few, tmp_path, monkeypatc
     logged = mlflow.MlflowClient(uri).get_run(run.id)
     assert (logged.info.status, logged.info.run_name) == ("FINISHED", "mine")
     assert logged.data.metrics["attack/robust_accuracy"] == report.metrics["attack/robust_accuracy"]
+
+
+def test_a_run_is_tracked_in_the_store_of_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/own.db")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    with track("named") as run:
+        pass
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/own.db")
+    found = client.get_run(run.id)
+    assert found.info.run_name == "named"
+    assert client.get_experiment(found.info.experiment_id).name == "mine"
+    with track("elsewhere", uri=f"sqlite:///{tmp_path}/other.db"):
+        assert os.environ["MLFLOW_TRACKING_URI"] == f"sqlite:///{tmp_path}/own.db"
+
+
+def test_a_script_with_keras_on_another_backend_gets_a_clear_error():
+    code = "import brnn; print(brnn.ConfigError.__name__); from brnn import QuantManager"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "ConfigError\n"
+    assert "ConfigError: KERAS_BACKEND=jax must be tensorflow for brnn" in done.stderr
 
 
 def test_an_error_ends_a_tracked_run_as_failed(tmp_path):

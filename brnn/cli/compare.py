@@ -9,6 +9,7 @@ from brnn.cli.arguments import parse
 from brnn.cli.help_page import comments, table
 from brnn.config import groups
 from brnn.config.check_keys import check_keys
+from brnn.config.environment import tracking_keys
 from brnn.config.signatures import parameters
 from brnn.errors import ConfigError, did_you_mean
 from brnn.terminal import lines, stderr
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from brnn.compare.comparison import Comparison
 
 EXAMPLE = "brnn compare metrics=test/accuracy,trust/robust_accuracy baseline=estimator=ste"
-STORE = {"tracking.uri": "the store; by default that of conf/config.yaml"}
+STORE = {"tracking.uri": "the store; by default MLFLOW_TRACKING_URI, or sqlite:///mlflow.db"}
 SELECTION = ("brnn.compare.selection", "select")
 COMPARISON = ("brnn.compare.comparison", "compare")
 BAD_INPUT = 2  # exit code
@@ -94,7 +95,7 @@ def _keys(words: list[str]) -> dict[str, Any]:
                 f"{key} is not a key of brnn compare; valid are: {', '.join(meanings())}"
                 f"{did_you_mean(key, meanings())}"
             )
-    uri = given.pop("tracking.uri", groups.option("", "config")["tracking"]["uri"])
+    uri = given.pop("tracking.uri", tracking_keys()["uri"])
     valid = parameters(*SELECTION) | parameters(*COMPARISON)
     read = {key: _value(text, valid[key]) for key, text in given.items()}
     keys = groups.option("", "compare") | read

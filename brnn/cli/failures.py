@@ -3,10 +3,12 @@
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from brnn.errors import TRACEBACK
+from brnn.paths import masked
 from brnn.terminal import lines
 
 
@@ -14,7 +16,7 @@ from brnn.terminal import lines
 def in_one_line(stopped: str, code: int = 1) -> Iterator[None]:
     """End the process where the block fails: one line on stderr, and an exit code.
 
-    With the environment variable BRNN_TRACEBACK an error is raised, with its traceback.
+    With the environment variable BRNN_TRACEBACK the traceback of an error is printed.
 
     Args:
         stopped: the line after Ctrl-C or SIGTERM, whose exit code is that of the signal.
@@ -27,7 +29,8 @@ def in_one_line(stopped: str, code: int = 1) -> Iterator[None]:
         sys.exit(128 + (interrupt.args or (signal.SIGINT,))[0])
     except Exception as error:
         if os.environ.get(TRACEBACK):
-            raise
+            sys.stderr.write(masked(traceback.format_exc()))
+            sys.exit(code)
         from brnn.cli.messages import message  # which imports Hydra
 
         lines.error(message(error))

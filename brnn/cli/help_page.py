@@ -11,6 +11,7 @@ import yaml
 
 from brnn import paths
 from brnn.config import groups
+from brnn.config.environment import resolved
 
 WIDTH = 100  # columns
 INDENT = 2
@@ -86,7 +87,7 @@ def _keys() -> dict[str, str]:
     keys = {f"{key}={_plain(config[key])}": meaning for key, meaning in comments().items()}
     for section in ("tracking", "sample"):
         keys |= {
-            f"{section}.{key}={_plain(config[section][key])}": meaning
+            f"{section}.{key}={_plain(resolved(config[section][key], {}))}": meaning
             for key, meaning in comments(section).items()
         }
     return keys

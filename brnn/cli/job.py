@@ -7,6 +7,7 @@ from typing import Any
 
 from brnn.cli.compile_cache import keep_compiled
 from brnn.config.check import check
+from brnn.config.environment import check_keras
 from brnn.contracts import OnEpoch
 from brnn.data.load import load
 from brnn.terminal import stderr
@@ -33,6 +34,7 @@ def run_job(
         ConfigError: the configuration cannot run.
         DataError: the data cannot be read.
     """
+    check_keras()
     check(options)
     keep_compiled()
     stderr.keep_stderr()

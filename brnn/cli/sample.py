@@ -6,8 +6,8 @@ from typing import Any
 
 from brnn.cli.arguments import parse
 from brnn.cli.help_page import comments, table
-from brnn.config import groups
 from brnn.config.check import check
+from brnn.config.environment import check_keras, tracking_keys
 from brnn.config.signatures import parameters
 from brnn.errors import ConfigError, did_you_mean
 from brnn.terminal import stderr
@@ -15,7 +15,7 @@ from brnn.terminal import stderr
 EXAMPLE = "brnn sample run=<id> prompt='To be' temperature=0.5 length=300 seed=1"
 OTHER_KEYS = {
     "run": "id of the run, as printed at its end (required)",
-    "tracking.uri": "the store of the run; by default that of conf/config.yaml",
+    "tracking.uri": "the store of the run; by default MLFLOW_TRACKING_URI, or sqlite:///mlflow.db",
 }
 
 
@@ -64,7 +64,8 @@ def _given(words: list[str]) -> dict[str, str]:
 
 def _sample(given: dict[str, str]) -> str:
     """Return the text that the net of the run `given["run"]` writes, by the other keys."""
-    defaults = groups.option("", "config")["tracking"]
+    defaults = tracking_keys()
+    check_keras()
     run_id, uri = given["run"], given.get("tracking.uri", defaults["uri"])
     with stderr.quiet():
         from brnn.runs import text

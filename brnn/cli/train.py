@@ -17,11 +17,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from brnn import paths
-from brnn.cli import failures, search_path, swept_keys
+from brnn.cli import failures, search_path, secrets, swept_keys
 from brnn.cli.arguments import flag_words, is_override, parse
 from brnn.cli.main import COMMANDS
+from brnn.config import environment
 from brnn.config.locations import expand_home
 from brnn.errors import ConfigError, did_you_mean
+from brnn.terminal import lines
 from brnn.tracking.sweep_job import SweepJob
 
 STOPPED = "stopped; the same command continues after the last finished epoch"
@@ -41,8 +43,12 @@ def main(arguments: list[str]) -> None:
 
             completion.query(_hydra)
         else:
+            environment.check_keras()
+            environment.drop_empty_variables()
+            for line in environment.unused_variables():
+                lines.warning(line)
             search_path.check(flags.config_dir, flags.overrides)
-            words = swept_keys.forced(flags.overrides, flags.multirun)
+            words = secrets.moved(swept_keys.forced(flags.overrides, flags.multirun))
             sys.argv[1:] = [*words, *flag_words(flags)]  # Hydra's parser wants one side for each
             _hydra()
 

@@ -36,11 +36,11 @@ Epsilon = Annotated[
 StoreUri = Annotated[
     str,
     "an MLflow tracking URI, of SQLite sqlite:///file (a store in memory would be lost)",
-    lambda v: (
-        not v.startswith("sqlite:")
-        or Path(v.partition("?")[0]).name not in ("", "sqlite:", ":memory:")
-    ),
+    lambda v: Path(v.partition("?")[0]).name not in ("", "sqlite:", ":memory:"),
 ]
+ExperimentName = Annotated[
+    str, "a text of 1 to 250 characters", lambda v: 1 <= len(v) <= 250
+]  # every store accepts them
 
 WhichEpoch = Literal["last", "best"]
 TestKind = Literal["t", "wilcoxon"]

@@ -12,6 +12,7 @@ from brnn import figures
 from brnn.config import groups
 from brnn.measures.weights import snapshot
 from brnn.nets import models
+from brnn.paths import masked
 from brnn.runs import text
 from brnn.runs.plan import RunPlan
 from brnn.tracking import tag_names
@@ -27,7 +28,7 @@ def log_artifacts(
     plan: RunPlan, program: Program, history: list[dict[str, float]], tracked: Run
 ) -> None:
     """Log the configuration, the versions, the figures, the model and a sample of its text."""
-    tracked.text(yaml.safe_dump(plan.options, sort_keys=False), "config.yaml")
+    tracked.text(masked(yaml.safe_dump(plan.options, sort_keys=False)), "config.yaml")
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     tracked.text(yaml.safe_dump(versions, sort_keys=False), "versions.yaml")
     tracked.file(figures.png(figures.learning_curves(history)), "figures/learning_curves.png")

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from brnn.paths import masked
 from brnn.terminal import lines, tables
 from brnn.tracking.run import Run
 from brnn.tracking.store import Store
@@ -49,4 +50,4 @@ def _ui_address(uri: str) -> str:
     """Return the address of a tracking server, or the shell command that shows a store of files."""
     if uri.startswith(("http://", "https://")):
         return uri
-    return f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+    return f"mlflow ui --backend-store-uri {shlex.quote(masked(uri))}"

@@ -23,7 +23,7 @@ def earlier_run(plan: RunPlan, store: Store, job: SweepJob | None) -> Any:
         TrackingError: the run is still running elsewhere.
     """
     if plan.spool.exists():
-        delivery.deliver(plan.spool)
+        delivery.deliver(plan.spool, store.uri)
     launch, resume = job.launch if job else "", plan.settings.resume
     earlier = store.latest(plan.fingerprint)
     state = status_of(earlier, launch) if earlier else None

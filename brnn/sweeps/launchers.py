@@ -8,6 +8,7 @@ Engines for several machines are optional packages.
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from typing import Any
 
 from hydra.core.utils import JobReturn
@@ -18,6 +19,8 @@ from brnn.sweeps import pools
 from brnn.sweeps.cores import process_count
 from brnn.sweeps.jobs import Job, in_turns, lost
 from brnn.terminal import lines
+
+STORE_VARIABLES = ("MLFLOW_TRACKING_", "MLFLOW_EXPERIMENT_")  # of the nodes of Ray; Slurm has them
 
 
 def processes(jobs: Sequence[Job], *, n_jobs: int | None, attempts: int) -> list[JobReturn]:
@@ -79,7 +82,9 @@ def ray(
     engine.init(address=address, include_dashboard=False, log_to_driver=True, **local)
     try:
         remote = engine.remote(num_cpus=cpus, num_gpus=gpus, max_retries=attempts - 1)(Job.__call__)
-        futures = [remote.remote(job) for job in jobs]
+        variables = {k: v for k, v in os.environ.items() if k.startswith(STORE_VARIABLES)}
+        sent = [replace(job, environment=job.environment | variables) for job in jobs]
+        futures = [remote.remote(job) for job in sent]
         return [_wait(engine.get, future, job) for future, job in zip(futures, jobs, strict=True)]
     finally:
         engine.shutdown()

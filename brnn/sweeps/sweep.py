@@ -96,7 +96,7 @@ def _earlier(
     from brnn.tracking.status import status_of
 
     if spool.exists():
-        delivery.deliver(spool)
+        delivery.deliver(spool, store.uri)
     earlier = store.latest(fingerprint) if resume else None
     if earlier and status_of(earlier) == "running" and resume != "force":
         raise SweepError(

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from brnn.paths import masked
+
 _UNLIMITED = 10_000  # columns where the stream is not a terminal
 
 
@@ -46,6 +48,7 @@ def open_console(stream: TextIO) -> Console:
 
 def write(stream: TextIO, *parts: str | Text | Table) -> None:
     """Write all parts, each on lines of its own, at once, so that lines of processes do not mix.
+    Passwords of URIs are masked.
 
     The stream does the writing, not its console: a progress bar then stays below the text.
     """
@@ -53,7 +56,7 @@ def write(stream: TextIO, *parts: str | Text | Table) -> None:
     with console.capture() as capture:
         for part in parts:
             console.print(part, soft_wrap=not isinstance(part, Table))
-    stream.write(capture.get())
+    stream.write(masked(capture.get()))
     stream.flush()
 
 

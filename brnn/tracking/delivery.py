@@ -6,26 +6,32 @@ import mlflow
 
 from brnn.errors import TrackingError
 from brnn.terminal import lines
+from brnn.tracking.passwords import with_password
 from brnn.tracking.records import send
 from brnn.tracking.spool import append, emptied
 from brnn.tracking.tag_names import REFUSED
 
 
-def deliver(spool: Path) -> int:
+def deliver(spool: Path, uri: str = "") -> int:
     """Send the records of a spool and remove it; sending twice changes nothing.
 
     A record that the server refuses does not block the others: the run is tagged with the error,
     and the record is moved to `refused_path(spool)`.
 
+    Args:
+        spool: its file.
+        uri: the URI of the store, with its password; by default that of the spool.
+
     Returns:
         The number of accepted records.
 
     Raises:
-        TrackingError: the server accepts neither a record nor the tag; the spool stays. If the
-            server does not answer, it is an `AwayError`.
+        TrackingError: the password of the store is unknown, or the server accepts neither a record
+            nor the tag; the spool stays. If the server does not answer, it is an `AwayError`.
     """
     with emptied(spool) as (header, records):
-        client, refused = mlflow.MlflowClient(header.get("uri")), []
+        client = mlflow.MlflowClient(with_password(header.get("uri", ""), uri))
+        refused = []
         for record in records:
             try:
                 send(client, header["run"], record)

@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from brnn.errors import AwayError, TrackingError
+from brnn.paths import masked
 from brnn.tracking.sqlite_uri import is_sqlite
 
 CAUGHT = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ValueError, ImportError)
@@ -38,4 +39,4 @@ def one_line_errors(uri: str) -> Iterator[None]:
         temporary = isinstance(error, requests.RequestException) or code in TEMPORARY
         advice = ADVICE.get(str(code), "check that it can be opened and written, and has room")
         kind = AwayError if temporary and not is_sqlite(uri) else TrackingError
-        raise kind(f"tracking.uri={uri} failed ({reason}); {advice}") from error
+        raise kind(masked(f"tracking.uri={uri} failed ({reason}); {advice}")) from error

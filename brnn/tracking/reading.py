@@ -8,6 +8,7 @@ from brnn import paths
 from brnn.errors import TrackingError, did_you_mean
 from brnn.tracking import sqlite, sqlite_uri
 from brnn.tracking.failures import one_line_errors
+from brnn.tracking.passwords import with_password
 from brnn.tracking.store import DATABASES, Store, check_connection
 
 LOCAL_UI = "http://127.0.0.1:5000"  # where `mlflow ui` serves a store of files
@@ -24,7 +25,7 @@ def open_existing(uri: str, experiment: str | None) -> list[Store]:
         AwayError: a server does not answer.
         TrackingError: the store or the experiment does not exist, or the store cannot be read.
     """
-    uri = sqlite_uri.absolute(paths.expanded(uri))
+    uri = with_password(sqlite_uri.absolute(paths.expanded(uri)))
     if sqlite.is_absent(uri):
         raise TrackingError(f"tracking.uri={uri}: there is no such file")
     with one_line_errors(uri):
@@ -34,7 +35,8 @@ def open_existing(uri: str, experiment: str | None) -> list[Store]:
         found = {e.name: e.experiment_id for e in client.search_experiments()}
     if experiment is not None and experiment not in found:
         raise TrackingError(
-            f"experiment={experiment} does not exist in {uri}, which has {', '.join(found)}"
+            f"experiment={experiment} does not exist in {paths.masked(uri)}, which has"
+            f" {', '.join(found)}"
             f"{did_you_mean(experiment, found)}"
         )
     chosen = found if experiment is None else {experiment: found[experiment]}

@@ -15,9 +15,11 @@ import mlflow
 import mlflow.store.tracking.sqlalchemy_store  # slower if imported while a store is opened
 from mlflow.entities import Metric, Param, RunTag
 
+from brnn.config.fingerprint import hash_json
+from brnn.paths import masked
 from brnn.tracking.failures import one_line_errors
 
-LONGEST = 5000  # characters of a parameter or a tag that every store accepts
+NAME, PARAMETER, TAG = 250, 500, 5000  # characters that every store accepts
 
 
 def send(client: mlflow.MlflowClient, run_id: str, record: dict[str, Any]) -> None:
@@ -48,17 +50,29 @@ def now() -> int:
     return int(time.time() * 1000)
 
 
-def as_texts(values: dict[str, Any]) -> dict[str, str]:
-    """Return values as MLflow stores them: strings unchanged, others as JSON, cut to `LONGEST`."""
-    return {
-        key: (v if isinstance(v, str) else json.dumps(v, ensure_ascii=False))[:LONGEST]
+def as_texts(values: dict[str, Any], longest: int) -> dict[str, str]:
+    """Return values as MLflow stores them: strings as they are, others as JSON.
+
+    Args:
+        values: of parameters or tags; passwords of URIs are masked.
+        longest: the number of characters, `PARAMETER` or `TAG`, to which a text is cut.
+    """
+    texts = {
+        key: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)
         for key, v in values.items()
     }
+    return {key: masked(text)[:longest] for key, text in texts.items()}
 
 
 def as_tags(values: dict[str, Any]) -> list[RunTag]:
     """Return MLflow's tags of values."""
-    return [RunTag(key, text) for key, text in as_texts(values).items()]
+    return [RunTag(key, text) for key, text in as_texts(values, TAG).items()]
+
+
+def as_name(text: str) -> str:
+    """Return a text as the name of a run: a long one is cut, and a digest tells it from others."""
+    text = masked(text)
+    return text if len(text) <= NAME else f"{text[: NAME - 20]}… {hash_json(text)}"
 
 
 def _send_file(client: mlflow.MlflowClient, run_id: str, path: Path, content: bytes) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 
 from brnn.errors import AwayError
+from brnn.paths import masked
 from brnn.terminal import lines
 from brnn.tracking.delivery import deliver
-from brnn.tracking.records import as_texts, now, send
+from brnn.tracking.records import PARAMETER, TAG, as_texts, now, send
 from brnn.tracking.saved_model import model_files
 from brnn.tracking.spool import append
 
@@ -60,7 +61,7 @@ class Run:
 
     def params(self, values: dict[str, Any]) -> None:
         """Log parameters, except those that are already logged."""
-        texts = as_texts(values)
+        texts = as_texts(values, PARAMETER)
         self._write({"params": {k: text for k, text in texts.items() if k not in self._params}})
 
     def metrics(self, values: dict[str, float], step: int) -> None:
@@ -77,7 +78,7 @@ class Run:
 
     def tag(self, values: dict[str, Any]) -> None:
         """Set tags."""
-        self._write({"tags": as_texts(values)})
+        self._write({"tags": as_texts(values, TAG)})
 
     def text(self, content: str, path: str) -> None:
         """Write a text artifact."""
@@ -102,14 +103,14 @@ class Run:
             )
 
     def _write(self, record: dict[str, Any], deliver_spool: bool = False) -> None:
-        began = time.perf_counter()
+        began, uri = time.perf_counter(), self._client.tracking_uri
         if self._spool is None:
             send(self._client, self.id, record)
         elif self._spool.exists() or not self._is_sent(record, self._spool):
-            append(self._spool, {"uri": self._client.tracking_uri, "run": self.id}, record)
+            append(self._spool, {"uri": masked(uri), "run": self.id}, record)
             if deliver_spool:
                 with suppress(AwayError):
-                    deliver(self._spool)
+                    deliver(self._spool, uri)
         self.seconds += time.perf_counter() - began
 
     def _is_sent(self, record: dict[str, Any], spool: Path) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from brnn.locks import locked
 
 Header = dict[str, str]
-"""`uri`: the tracking URI of the store; `run`: the id of the run."""
+"""`uri`: the tracking URI of the store, its password masked; `run`: the id of the run."""
 
 Record = dict[str, Any]
 

@@ -15,12 +15,13 @@ from mlflow import entities
 from mlflow.exceptions import MlflowException
 
 from brnn import paths
-from brnn.config.ranges import StoreUri
+from brnn.config.ranges import ExperimentName, StoreUri
 from brnn.errors import PrunedError, TrackingError
 from brnn.tracking import saved_model, sqlite, sqlite_uri, tag_names
 from brnn.tracking.failures import one_line_errors
+from brnn.tracking.passwords import with_password
 from brnn.tracking.process import owner
-from brnn.tracking.records import as_tags, as_texts
+from brnn.tracking.records import NAME, TAG, as_name, as_tags, as_texts
 from brnn.tracking.run import Run
 from brnn.tracking.sweep_job import SweepJob
 
@@ -161,8 +162,12 @@ class Store:
             return Path(self.client.download_artifacts(run_id, path, folder)).read_text()
 
     def _create(self, name: str, tags: dict[str, Any], spool: Path | None) -> Run:
+        if len(name) > NAME:
+            tags = tags | {tag_names.NOTE: name}
         with one_line_errors(self.uri):
-            created = self.client.create_run(self.experiment_id, run_name=name, tags=as_texts(tags))
+            created = self.client.create_run(
+                self.experiment_id, run_name=as_name(name), tags=as_texts(tags, TAG)
+            )
         return Run(self.client, created.info.run_id, spool, params={}, history={})
 
     def _reopen(self, earlier: entities.Run, tags: dict[str, Any], spool: Path | None) -> Run:
@@ -177,7 +182,7 @@ class Store:
         return Run(self.client, run_id, spool, params=earlier.data.params, history=history)
 
 
-def open_store(*, uri: StoreUri, experiment: str) -> Store:
+def open_store(*, uri: StoreUri, experiment: ExperimentName) -> Store:
     """Open a tracking store, creating a missing SQLite file and a missing experiment.
 
     Args:
@@ -186,9 +191,10 @@ def open_store(*, uri: StoreUri, experiment: str) -> Store:
 
     Raises:
         AwayError: a server does not answer.
-        TrackingError: the store cannot be opened, or the experiment was deleted.
+        TrackingError: the store cannot be opened, its password is masked and unknown, or the
+            experiment was deleted.
     """
-    uri = sqlite_uri.absolute(paths.expanded(uri))
+    uri = with_password(sqlite_uri.absolute(paths.expanded(uri)))
     with one_line_errors(uri):
         if sqlite_uri.is_sqlite(uri):
             with sqlite.locked(uri):
@@ -221,7 +227,7 @@ def _experiment_id(client: mlflow.MlflowClient, name: str, uri: str) -> str:
         experiment = client.get_experiment_by_name(name)
     if experiment is None or experiment.lifecycle_stage != "active":
         raise TrackingError(
-            f"tracking.experiment={name} was deleted from {uri}, or cannot be created;"
-            " choose another name"
+            f"tracking.experiment={name} was deleted from {paths.masked(uri)}, or cannot be"
+            " created; choose another name"
         )
     return experiment.experiment_id

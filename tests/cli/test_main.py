@@ -79,6 +79,17 @@ def test_a_mistyped_word_is_an_error_in_one_line(light, error_of, arguments, mes
     assert (done.stdout, done.stderr.count("\n")) == ("", 1)
 
 
+@pytest.mark.parametrize("arguments", [[], ["seed=0,1", "-m"], ["sample", "run=1"]])
+def test_another_backend_of_keras_is_an_error_before_it_is_imported(light, error_of, arguments):
+    message = error_of(light(*arguments, KERAS_BACKEND="jax"))
+    assert message.startswith("KERAS_BACKEND=jax must be tensorflow for brnn")
+
+
+def test_a_variable_without_effect_is_named(light):
+    done = light("epochs=0", MLFLOW_RUN_ID="abc")
+    assert done.stderr.startswith("warning: MLFLOW_RUN_ID is not used: ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [

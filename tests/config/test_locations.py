@@ -1,4 +1,4 @@
-"""Places of a configuration: the home folder, and no folder of the name `~`."""
+"""Places of a configuration: the home folder, no folder of the name `~`, no password."""
 
 import pytest
 
@@ -41,3 +41,22 @@ def test_values_of_other_types_are_left_to_the_check():
     given = {"checkpoints": 3, "tracking": {"uri": None}}
     assert expand_home(given) == given
     assert expand_home({"checkpoints": "x", "tracking": 1})["tracking"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("http://me:pw@host:5000/x", "http://me:***@host:5000/x"),
+        ("failed ('http://me:p@w@host/a') at", "failed ('http://me:***@host/a') at"),
+        ("postgresql+psycopg2://me:p/w@host/db", "postgresql+psycopg2://me:***@host/db"),
+        ("postgresql://host/db?password=pw&x=1", "postgresql://host/db?password=***&x=1"),
+        ("http://a:b@c http://d:e@f", "http://a:***@c http://d:***@f"),
+        ("http://me:***@host", "http://me:***@host"),
+        ("http://host:5000/#/runs/1", "http://host:5000/#/runs/1"),
+        ("http://me@host", "http://me@host"),
+        ("sqlite:////a/b:c@d/x.db", "sqlite:////a/b:c@d/x.db"),
+        ("owner host:123:456", "owner host:123:456"),
+    ],
+)
+def test_passwords_of_uris_are_masked(text, expected):
+    assert paths.masked(text) == expected

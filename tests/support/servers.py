@@ -7,9 +7,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from support.processes import wait_until
@@ -58,6 +61,48 @@ class MlflowServer:
         except OSError:
             return False
         return True
+
+
+@contextmanager
+def behind_password(uri: str, *accepted: str) -> Iterator[str]:
+    """Put a proxy before a server, and yield its host and port.
+
+    Args:
+        uri: of the server.
+        accepted: headers `Authorization` of the requests to pass on; others are refused.
+    """
+
+    class Proxy(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            if self.headers["Authorization"] not in accepted:
+                self.send_error(401)
+                return
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            kind = {"Content-Type": self.headers.get("Content-Type", "application/json")}
+            asked = urllib.request.Request(uri + self.path, body or None, kind, method=self.command)
+            try:
+                answer = urllib.request.urlopen(asked)
+            except urllib.error.HTTPError as error:
+                answer = error
+            content = answer.read()
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.headers["Content-Type"])
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    for method in ("GET", "POST", "PUT", "PATCH"):
+        setattr(Proxy, f"do_{method}", Proxy.answer)
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{proxy.server_port}"
+    finally:
+        proxy.shutdown()
+        proxy.server_close()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 The server keeps its runs in PostgreSQL if that is installed, else in SQLite.
 """
 
+import base64
 import io
 import json
 import shutil
@@ -14,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from omegaconf import OmegaConf
-from support.servers import NO_POSTGRESQL, POSTGRESQL, MlflowServer, postgresql
+from support.servers import NO_POSTGRESQL, POSTGRESQL, MlflowServer, behind_password, postgresql
 from support.stores import all_runs, history, open_in
 
 from brnn.errors import AwayError, TrackingError
@@ -194,6 +196,68 @@ def test_records_after_an_incomplete_line_are_complete(store, tmp_path):
         append(spool, header, {"metrics": {"loss": 1.0}, "step": 1, "at": 5})
         assert deliver(spool) == 1
     assert history(store, run.id, "loss") == [(1, 1.0)]
+
+
+# Passwords
+
+
+@pytest.fixture(scope="module")
+def served(server):
+    return open_store(uri=server.uri, experiment="brnn")
+
+
+@pytest.fixture(scope="module")
+def guarded(server):
+    """Host and port of the server behind a password and a token."""
+    basic = "Basic " + base64.b64encode(b"me:s3cret").decode()
+    with behind_password(server.uri, basic, "Bearer t0ken") as address:
+        yield address
+
+
+@pytest.mark.parametrize(
+    ("user", "variables"),
+    [
+        ("me:s3cret@", {}),
+        ("", {"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "s3cret"}),
+        ("", {"MLFLOW_TRACKING_TOKEN": "t0ken"}),
+    ],
+)
+def test_a_server_is_used_with_a_password(served, guarded, monkeypatch, user, variables):
+    uri = f"http://{user}{guarded}"
+    if variables:
+        with pytest.raises(TrackingError, match="401"):
+            open_store(uri=uri, experiment="brnn")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with open_store(uri=uri, experiment="brnn").run("guarded", {}, None) as run:
+        run.metrics({"loss": 1.0}, 1)
+        run.text("content", "note.txt")
+    assert history(served, run.id, "loss") == [(1, 1.0)]
+
+
+def test_a_spool_has_no_password_and_is_delivered_with_that_of_the_environment(
+    served, guarded, tmp_path, monkeypatch
+):
+    uri, spool = f"http://me:s3cret@{guarded}", tmp_path / "spool.jsonl"
+    away = MlflowClient("http://me:s3cret@127.0.0.1:9")
+    with served.run("spooled", {}, None) as run:
+        Run(away, run.id, spool, params={}, history={}).metrics({"loss": 2.0}, 1)
+        assert "s3cret" not in spool.read_text()
+        spool.write_text(spool.read_text().replace("127.0.0.1:9", guarded))
+        with pytest.raises(TrackingError, match=f"the password of http://me:...@{guarded} is not"):
+            deliver(spool)
+        assert spool.exists()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        assert deliver(spool) == 1
+    assert history(served, run.id, "loss") == [(1, 2.0)]
+
+
+def test_a_long_name_is_stored_by_the_server_and_by_its_database(server):
+    for uri in {server.uri, server.backend}:
+        store = open_store(uri=uri, experiment="e" * 250)
+        with store.run("seed=1 " * 200, {"sweep": "s" * 9000}, None) as run:
+            run.params({"p": "y" * 9000})
+        assert store.client.get_run(run.id).info.run_name.startswith("seed=1 seed=1")
 
 
 APPEND = """

@@ -21,6 +21,7 @@ from support.stores import all_runs, history, open_in
 
 from brnn.errors import PrunedError, TrackingError
 from brnn.tracking import records, tag_names
+from brnn.tracking.passwords import with_password
 from brnn.tracking.status import is_of_launch
 from brnn.tracking.store import open_store
 from brnn.tracking.sweep_job import SweepJob
@@ -170,7 +171,50 @@ def test_a_text_that_is_too_long_for_a_store_is_cut(store, stored):
     with store.run("long", {"error": "x" * 9000}, None) as run:
         run.params({"p": "y" * 9000})
     data = stored(run).data
-    assert len(data.tags["error"]) == len(data.params["p"]) == records.LONGEST
+    assert len(data.tags["error"]) == records.TAG
+    assert len(data.params["p"]) == records.PARAMETER
+
+
+def test_a_long_name_is_cut_and_differs_from_other_long_names(store, stored):
+    names = ["seed=1 " * 100 + end for end in ("a", "b")]
+    cut = []
+    for name in names:
+        with store.run(name, {}, None) as run:
+            data = stored(run)
+        cut.append(data.info.run_name)
+        assert data.data.tags[tag_names.NOTE] == name
+    assert cut[0] != cut[1]
+    assert all(name.startswith("seed=1 seed=1") and len(name) <= 250 for name in cut)
+    assert records.as_name("x" * 250) == "x" * 250
+
+
+def test_passwords_are_stored_nowhere(store, stored):
+    secret = "http://me:s3cret@host"
+    with suppress(ValueError), store.run(f"uri={secret}", {"sweep": secret}, None) as run:
+        run.params({"uri": secret, "list": [secret]})
+        raise ValueError(secret)
+    assert "s3cret" not in str(stored(run).to_dictionary())
+    assert stored(run).info.run_name == "uri=http://me:***@host"
+
+
+@pytest.mark.parametrize("uri", ["http://me:s3cret@127.0.0.1:9", "unknown://me:s3cret@host"])
+def test_an_error_of_a_store_has_no_password(uri):
+    with pytest.raises(TrackingError, match=r"me:\*\*\*@") as error:
+        open_store(uri=uri, experiment="tests")
+    assert "s3cret" not in str(error.value)
+
+
+def test_a_masked_password_is_taken_from_the_environment(monkeypatch):
+    masked = "http://me:***@127.0.0.1:9"
+    with pytest.raises(TrackingError, match="is not stored; set MLFLOW_TRACKING_URI to the URI"):
+        open_store(uri=masked, experiment="tests")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://other:pw@127.0.0.1:9")
+    with pytest.raises(TrackingError, match="is not stored"):
+        with_password(masked)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:pw@127.0.0.1:9")
+    assert with_password(masked) == "http://me:pw@127.0.0.1:9"
+    assert with_password(masked, "http://me:known@127.0.0.1:9") == "http://me:known@127.0.0.1:9"
+    assert with_password("http://127.0.0.1:9") == "http://127.0.0.1:9"
 
 
 def test_artifacts_are_stored_under_their_paths(store, tmp_path):
