@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from brnn.cli import main
+from brnn.cli import commands
 from brnn.config.check import check
 from docs.reference import generate
 
@@ -68,7 +68,7 @@ COMMANDS = [
 @pytest.mark.parametrize(("page", "command"), COMMANDS, ids=[c for _, c in COMMANDS])
 def test_the_configuration_of_a_command_is_valid(composed, page, command):
     words = [word for word in shlex.split(command)[1:] if word != "--multirun"]
-    if words[0] in main.COMMANDS or any(word.startswith("-") for word in words):
+    if words[0] in commands.COMMANDS or any(word.startswith("-") for word in words):
         return
     overrides = OverridesParser.create().parse_overrides(words)
     first = [

@@ -9,7 +9,7 @@ from contextlib import redirect_stdout, suppress
 from hydra._internal.utils import get_args_parser
 
 from brnn.cli import arguments
-from brnn.cli.main import COMMANDS
+from brnn.cli.commands import COMMANDS, module
 
 
 def query(complete_override: Callable[[], None]) -> None:
@@ -42,5 +42,5 @@ def _printed_words(complete: Callable[[], None]) -> list[str]:
 
 
 def _keys_of_command(command: str) -> list[str]:
-    module = importlib.import_module(COMMANDS[command])
-    return [f"{key}=" for key in module.meanings()] if hasattr(module, "meanings") else []
+    imported = importlib.import_module(module(command))
+    return [f"{key}=" for key in imported.meanings()] if hasattr(imported, "meanings") else []

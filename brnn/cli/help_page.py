@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import yaml
 
 from brnn import paths
+from brnn.cli.commands import COMMANDS
 from brnn.config import groups
 from brnn.config.environment import resolved
 
@@ -17,12 +18,9 @@ WIDTH = 100  # columns
 INDENT = 2
 GAP = 2  # columns between a name and its meaning
 TITLE = "brnn: train, discretize and attack one net, or a sweep of them, and track every run"
-COMMANDS = {
+TRAINING = {
     "brnn [key=value …]": "train one net, attack it and track the run",
     "brnn key=value,value … --multirun": "sweep: one run for each combination of the values",
-    "brnn compare [key=value …]": "means, intervals and tests of the last sweep, or of other runs",
-    "brnn sample run=<id> [key=value …]": "generate text with the net of a run on dataset=text",
-    "brnn sync [checkpoints]": "deliver records that the tracking server has not accepted",
 }
 EXAMPLES = {
     "brnn topology=mlp estimator=ste epochs=10": "a binarized net",
@@ -45,8 +43,9 @@ COMPLETION = 'eval "$(brnn -sc install=bash)"'
 
 def text() -> str:
     """Return the help page."""
+    others = {f"brnn {name} {words}".rstrip(): what for name, (words, what) in COMMANDS.items()}
     sections = {
-        "Commands": table(COMMANDS),
+        "Commands": table(TRAINING | others),
         "Examples": table(EXAMPLES),
         "Groups, as group=option (an option's own keys: group.key=value)": table(_groups()),
         "Keys, as key=value": table(_keys()),
@@ -58,13 +57,18 @@ def text() -> str:
 
 
 def table(rows: Mapping[str, str]) -> str:
-    """Return names and meanings in two columns, of at most `WIDTH` columns in all."""
+    """Return names and meanings in two columns, folded at `WIDTH` columns between words."""
     column = INDENT + max(map(len, rows)) + GAP
     lines = []
     for name, meaning in rows.items():
         start = f"{'':{INDENT}}{name}".ljust(column)
         lines += textwrap.wrap(
-            meaning, WIDTH, initial_indent=start, subsequent_indent=" " * column
+            meaning,
+            WIDTH,
+            initial_indent=start,
+            subsequent_indent=" " * column,
+            break_long_words=False,
+            break_on_hyphens=False,
         ) or [start.rstrip()]
     return "\n".join(lines)
 

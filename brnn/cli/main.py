@@ -10,13 +10,8 @@ import sys
 
 import brnn
 from brnn.cli import failures
+from brnn.cli.commands import COMMANDS, module
 from brnn.terminal import stderr
-
-COMMANDS = {  # beside training, the default
-    "compare": "brnn.cli.compare",
-    "sample": "brnn.cli.sample",
-    "sync": "brnn.cli.sync",
-}
 
 
 def main() -> None:
@@ -29,7 +24,7 @@ def main() -> None:
         if "--version" in arguments:
             print(f"brnn {brnn.__version__}")
         elif arguments and arguments[0] in COMMANDS:
-            importlib.import_module(COMMANDS[arguments[0]]).main(arguments[1:])
+            importlib.import_module(module(arguments[0])).main(arguments[1:])
         else:
             importlib.import_module("brnn.cli.train").main(arguments)
 

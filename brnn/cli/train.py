@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from brnn import paths
 from brnn.cli import failures, search_path, secrets, swept_keys
 from brnn.cli.arguments import flag_words, is_override, parse
-from brnn.cli.main import COMMANDS
+from brnn.cli.commands import COMMANDS
 from brnn.config import environment
 from brnn.config.locations import expand_home
 from brnn.errors import ConfigError, did_you_mean

@@ -2,8 +2,6 @@
 
 import importlib.metadata
 import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -16,6 +14,7 @@ from brnn.paths import masked
 from brnn.runs import text
 from brnn.runs.plan import RunPlan
 from brnn.tracking import tag_names
+from brnn.tracking.commit import commit
 from brnn.tracking.run import Run
 from brnn.training.program import Program
 
@@ -57,23 +56,8 @@ def logged_parameters(options: dict[str, Any]) -> dict[str, Any]:
 def run_tags(plan: RunPlan) -> dict[str, Any]:
     """Return the tags that the UI filters and groups by, and those that identify the run."""
     labels = {group: groups.label(plan.options[group]) for group in GROUPS}
-    code = {
-        "git_commit": _git("rev-parse", "HEAD"),
-        "git_changed": bool(_git("status", "--porcelain")),
-    }
+    git_commit, git_changed = commit()
+    code: dict[str, Any] = {"git_commit": git_commit, "git_changed": git_changed}
     identity = {"seed": plan.settings.seed, tag_names.FINGERPRINT: plan.fingerprint}
     code["brnn_version"] = importlib.metadata.version("brnn")
     return labels | identity | code | {"data_source": plan.data.source}
-
-
-def _git(*arguments: str) -> str:
-    """Return the output of git about this code; empty outside a repository or without git."""
-    folder = Path(__file__).resolve().parents[2]
-    if not (folder / ".git").exists():
-        return ""
-    command = ["git", *arguments]
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip()

@@ -5,7 +5,8 @@ import re
 import yaml
 
 from brnn import paths
-from brnn.cli import help_page, main
+from brnn.cli import help_page
+from brnn.cli.commands import COMMANDS
 from brnn.config import groups
 from brnn.config.signatures import parameters
 
@@ -33,7 +34,7 @@ def test_the_page_has_commands_flags_examples_and_at_most_100_columns(light):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == help_page.text() + "\n"
     assert max(map(len, done.stdout.splitlines())) <= 100
-    for command in main.COMMANDS:
+    for command in COMMANDS:
         assert f"\n  brnn {command} " in done.stdout
     for flag in ("--multirun", "--cfg", "--version", "--hydra-help", "BRNN_TRACEBACK", "BRNN_DATA"):
         assert f"\n  {flag}" in done.stdout

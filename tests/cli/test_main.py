@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import brnn
-from brnn.cli.main import COMMANDS
+from brnn.cli.commands import COMMANDS
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["epochs=3", "--version"]])
@@ -47,8 +47,8 @@ def test_every_command_has_a_help_page(light, command):
     [
         (
             ["smaple"],
-            "smaple is neither a command (compare, sample, sync) nor key=value; did you mean"
-            " sample?",
+            "smaple is neither a command (compare, doctor, sample, sync) nor key=value; did you"
+            " mean sample?",
         ),
         (["epochs=3", "sample"], "sample is a command and must be the first word"),
         (

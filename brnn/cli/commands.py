@@ -1,0 +1,13 @@
+"""The commands beside training: each is the module of this package that has its name."""
+
+COMMANDS = {  # command: the words that follow it, and what it does
+    "compare": ("[key=value …]", "means, intervals and tests of the last sweep, or of other runs"),
+    "doctor": ("", "print what a report of a fault needs, and what would stop a run"),
+    "sample": ("run=<id> [key=value …]", "generate text with the net of a run on dataset=text"),
+    "sync": ("[checkpoints]", "deliver records that the tracking server has not accepted"),
+}
+
+
+def module(command: str) -> str:
+    """Return the dotted name of the module of a command."""
+    return f"brnn.cli.{command}"
