@@ -95,6 +95,11 @@ class Comparison:
     notes: list[str]
     sweeps: dict[str, str]
 
+    @property
+    def is_replicated(self) -> bool:
+        """Whether any group has two runs."""
+        return any(len(group.runs) > 1 for group in self.groups)
+
 
 def compare(
     selection: Selection,
@@ -124,14 +129,16 @@ def compare(
     """
     groups, lost = grouped(selection.runs, over, selection.sweeps.values())
     names = measures.chosen(metrics, selection.runs)
-    order = measures.chosen([sort] if sort else names[:1], selection.runs)[0]
-    groups = sorted(groups, key=lambda group: _rank(group, order, epoch))
+    if sort and sort not in names:
+        names += measures.chosen([sort], selection.runs)
     tables = [
         {name: summarize(measures.values(group, name, epoch), name, interval) for name in names}
         for group in groups
     ]
     constant = _constant(tables, names)
     varied = [name for name in names if name not in constant]
+    order = sort or varied[0]
+    groups, tables = _sorted(groups, tables, order)
     base = _baseline(groups, baseline) if baseline else None
     tested = varied if metrics else [n for n in varied if n in (order, ROBUST)]
     contrasts = _contrasts(tables, tested, base, test)
@@ -166,10 +173,18 @@ def summarize(values: dict[str, float], metric: str, kind: IntervalKind) -> Summ
     return Summary(values, mean, std, *interval(sample, kind), best)
 
 
-def _rank(group: Group, metric: str, epoch: WhichEpoch) -> tuple[bool, float, str]:
-    values = list(measures.values(group, metric, epoch).values())
+def _sorted(
+    groups: Sequence[Group], tables: Sequence[dict[str, Summary]], metric: str
+) -> tuple[list[Group], list[dict[str, Summary]]]:
+    """Return groups with their statistics, from the best mean of a metric to the worst."""
     sign = measures.direction(metric) or 1
-    return not values, -sign * float(np.mean(values)) if values else 0.0, group.name
+
+    def rank(pair: tuple[Group, dict[str, Summary]]) -> tuple[bool, float, str]:
+        mean = pair[1][metric].mean
+        return math.isnan(mean), 0.0 if math.isnan(mean) else -sign * mean, pair[0].name
+
+    pairs = sorted(zip(groups, tables, strict=True), key=rank)
+    return [group for group, _ in pairs], [table for _, table in pairs]
 
 
 def _constant(tables: Sequence[dict[str, Summary]], names: Sequence[str]) -> dict[str, float]:
@@ -224,7 +239,7 @@ def _fronts(
 
     A robust accuracy of the attack alone is left out where there is one over all checks.
     """
-    claimed = {notes.CLAIMED} if ROBUST in metrics else set()
+    claimed = {measures.CLAIMED} if ROBUST in metrics else set()
     directed = [m for m in metrics if measures.direction(m) and m not in claimed]
     fronts = {}
     for other in directed[1:]:

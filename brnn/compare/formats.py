@@ -10,6 +10,7 @@ from brnn.compare.sentences import conclusions, constants, heading
 from brnn.compare.table import best_groups, spread, wide_table
 
 SPREAD = "mean ± standard deviation"
+PAGE = "comparison.html"  # artifact of the run of a sweep
 _LATEX = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -28,6 +29,21 @@ def markdown(comparison: Comparison) -> str:
     sentences = [*conclusions(comparison), *comparison.notes, *constants(comparison)]
     listed = "\n".join(f"- {text}" for text in sentences)
     return f"{heading(comparison)}; {SPREAD}\n\n" + "\n".join(lines) + f"\n\n{listed}\n"
+
+
+def note(comparison: Comparison, command: str, longest: int) -> str:
+    """Return the description of a sweep's run: its command and the Markdown text, cut to a length.
+
+    Args:
+        comparison: of the sweep.
+        command: what repeats it.
+        longest: number of characters; whole lines are left out at the end.
+    """
+    text = f"`{command}`\n\n{markdown(comparison)}"
+    if len(text) <= longest:
+        return text
+    more = f"\n\n… more: artifact {PAGE}"
+    return text[: longest - len(more)].rpartition("\n")[0] + more
 
 
 def csv_text(comparison: Comparison) -> str:

@@ -3,7 +3,8 @@
 import difflib
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -21,6 +22,7 @@ USUAL = (
     "size/bits_per_weight",
 )
 REGRESSION = "test/loss"  # shown where there is no accuracy
+CLAIMED = "attack/robust_accuracy"  # of the attack alone
 TRUSTED = "trusted"  # the tag of a run with the verdict on its robust accuracy
 HIGHER = ("accuracy", "images_per_second")
 LOWER = (
@@ -33,6 +35,16 @@ LOWER = (
     "time/",
     "cost/",
 )  # parts of names
+
+
+class HasMetrics(Protocol):
+    """A run, or its data: parameters and the last values of metrics."""
+
+    @property
+    def params(self) -> Mapping[str, str]: ...
+
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
 
 
 def direction(metric: str) -> int:
@@ -56,14 +68,19 @@ def chosen(given: Sequence[str] | None, runs: Sequence[SelectedRun]) -> list[str
     present = sorted({key for run in runs for key in run.metrics})
     if not present:
         raise ComparisonError(f"none of the {len(runs)} runs has a metric")
-    if given:
-        for metric in given:
-            _check(metric, present)
-        return list(given)
-    objectives = [key for run in runs for key in _objectives(run)]
-    usual = [key for key in dict.fromkeys([*objectives, *USUAL]) if key in present]
-    has_quality = any(direction(key) for key in usual if key.startswith("test/"))
-    return usual if has_quality or REGRESSION not in present else [REGRESSION, *usual]
+    for metric in given or ():
+        _check(metric, present)
+    return list(given) if given else usual(runs)
+
+
+def usual(runs: Iterable[HasMetrics]) -> list[str]:
+    """Return the objectives of some runs and the usual metrics, as far as any run has them."""
+    runs = list(runs)
+    objectives = [key for run in runs for key in _objectives(run.params)]
+    present = {key for run in runs for key in run.metrics}
+    shown = [key for key in dict.fromkeys([*objectives, *USUAL]) if key in present]
+    has_quality = any(direction(key) for key in shown if key.startswith("test/"))
+    return shown if has_quality or REGRESSION not in present else [REGRESSION, *shown]
 
 
 def values(group: Group, metric: str, epoch: WhichEpoch) -> dict[str, float]:
@@ -116,6 +133,6 @@ def _check(metric: str, present: Iterable[str]) -> None:
         raise ComparisonError(f"metrics: no run has {metric}{nearest}")
 
 
-def _objectives(run: SelectedRun) -> list[str]:
-    text = run.params.get("objective", "")
+def _objectives(params: Mapping[str, str]) -> list[str]:
+    text = params.get("objective", "")
     return json.loads(text) if text.startswith("[") else [text]

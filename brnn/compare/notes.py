@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from brnn.compare.groups import Group
-from brnn.compare.metrics import TRUSTED
+from brnn.compare.metrics import CLAIMED, TRUSTED
 from brnn.compare.selection import SelectedRun
 
-CLAIMED = "attack/robust_accuracy"
 Values = Mapping[str, Mapping[str, float]]
 """The values of each metric by replication."""
 
@@ -39,14 +38,12 @@ def collect(
     return result
 
 
-def single_replication(groups: Sequence[Group], over: str) -> list[str]:
-    """Return a sentence where no group has two runs."""
-    if any(len(group.runs) > 1 for group in groups):
-        return []
-    return [
-        f"each group has at most one run: nothing can be said about differences; add"
+def single(over: str) -> str:
+    """Return the sentence for groups of one run."""
+    return (
+        "each group has at most one run: nothing can be said about differences; add"
         f" {over}='range(5)' to the sweep"
-    ]
+    )
 
 
 def _incomplete(groups: Sequence[Group], lost: Sequence[SelectedRun], over: str) -> Iterator[str]:
@@ -60,7 +57,8 @@ def _incomplete(groups: Sequence[Group], lost: Sequence[SelectedRun], over: str)
     if lost:
         names = ", ".join(run.name for run in lost)
         yield f"{len(lost)} failed before their group was known: {names}"
-    yield from single_replication(groups, over)
+    if all(len(group.runs) < 2 for group in groups):
+        yield single(over)
 
 
 def _reasons(runs: Sequence[SelectedRun], status: str) -> str:

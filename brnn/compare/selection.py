@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from brnn import paths
 from brnn.errors import ComparisonError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def select(
         return sweep_runs(parents, filter)
     runs = [_selected(store, run) for store in stores for run in store.search(filter or "")]
     runs = [run for run in runs if "sweep" not in run.tags]
-    return Selection(_checked(runs, f"{filter or experiment} in {uri}"), {})
+    return Selection(_checked(runs, f"{filter or experiment} in {paths.masked(uri)}"), {})
 
 
 def sweep_runs(parents: Sequence[tuple["Store", "Run"]], filter: str | None = None) -> Selection:
@@ -96,7 +97,8 @@ def _last(stores: Sequence["Store"], uri: str) -> list[tuple["Store", "Run"]]:
     sweeps = [(store, run) for store in stores for run in store.search("tags.sweep LIKE '%'")]
     if not sweeps:
         raise ComparisonError(
-            f"{uri} has no sweep; run one by --multirun, or select runs by experiment=… or filter=…"
+            f"{paths.masked(uri)} has no sweep; run one by --multirun, or select runs by"
+            " experiment=… or filter=…"
         )
     running = float("inf")
     return [max(sweeps, key=lambda p: (p[1].info.end_time or running, p[1].info.start_time))]

@@ -25,7 +25,8 @@ def conclusions(comparison: Comparison) -> list[str]:
     shown = [
         contrast
         for contrast in comparison.contrasts
-        if comparison.baseline is not None or _best(comparison, contrast)
+        if comparison.is_replicated
+        and (comparison.baseline is not None or _best(comparison, contrast))
     ]
     return [sentence(comparison, contrast) for contrast in shown] + list(_fronts(comparison))
 

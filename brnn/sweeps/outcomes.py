@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from brnn.compare import metrics as measures
 from brnn.tracking.sweep_job import SweepJob
 
 if TYPE_CHECKING:
@@ -10,15 +11,9 @@ if TYPE_CHECKING:
     from brnn.tracking.store import Store
 
 Row = dict[str, Any]
-"""`name`, `status`, `error`, and metrics by name."""
+"""`name`, `status`, `error`, `run`, `doubted` (metrics not to be believed), metrics by name."""
 
-SHOWN = (
-    "test/accuracy",
-    "sparsity/all",
-    "attack/robust_accuracy",
-    "attack/success_rate",
-    "time/seconds",
-)  # metrics in the table
+ALSO_SHOWN = ("attack/success_rate", "time/seconds")  # beside those that groups are compared by
 
 
 def collect(store: "Store", sweep: SweepJob, began: float, lost: list[Row]) -> list[Row]:
@@ -35,7 +30,11 @@ def collect(store: "Store", sweep: SweepJob, began: float, lost: list[Row]) -> l
     for run in store.children(sweep.parent):
         if status_of(run, sweep.launch) == "interrupted":
             store.mark_killed(run.info.run_id)
-    rows = [_row(run, sweep.launch, began) for run in store.children(sweep.parent)]
+    runs = store.children(sweep.parent)
+    shown = [*measures.usual(run.data for run in runs), *ALSO_SHOWN]
+    values = {key: {run.data.metrics.get(key) for run in runs} for key in shown}
+    varied = [key for key in shown if len(runs) == 1 or len(values[key]) > 1]
+    rows = [_row(run, sweep.launch, began, varied) for run in runs]
     return [row for row in rows if not (lost and row["status"] == "killed")] + lost
 
 
@@ -49,7 +48,7 @@ def delete_failure_records(store: "Store", sweep: SweepJob) -> None:
             store.delete(run.info.run_id)
 
 
-def _row(run: "Run", launch: str, began: float) -> Row:
+def _row(run: "Run", launch: str, began: float, shown: list[str]) -> Row:
     from brnn.tracking import tag_names
     from brnn.tracking.status import status_of
 
@@ -60,4 +59,6 @@ def _row(run: "Run", launch: str, began: float) -> Row:
         status = "pruned"
     row = {"name": run.info.run_name, "status": status, "run": run.info.run_id}
     row["error"] = run.data.tags.get("error")
-    return row | {name: metrics[name] for name in SHOWN if name in metrics}
+    if run.data.tags.get(measures.TRUSTED, "yes") != "yes":
+        row["doubted"] = [measures.CLAIMED]
+    return row | {name: metrics[name] for name in shown if name in metrics}

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from brnn.config.fingerprint import hash_json
 from brnn.config.locations import expand_home
 from brnn.errors import SweepError
+from brnn.sweeps.conclusion import conclude
 from brnn.sweeps.outcomes import Row, collect, delete_failure_records
 from brnn.sweeps.overrides import FREE, root
 from brnn.terminal import tables
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 def parent_run(
     composed: DictConfig, arguments: list[str], constant: list[str], sweeper: dict[str, Any]
 ) -> Iterator[tuple["Run", SweepJob, list[Row]]]:
-    """Keep the run of a sweep open while its jobs run; at the end, print their table.
+    """Keep the run of a sweep open while its jobs run; at the end, print their table and what
+    it says.
 
     Args:
         composed: the configuration of the sweep.
@@ -70,6 +72,7 @@ def parent_run(
                 }
                 if failed:
                     run.tag({tag_names.FAILED: failed})
+        conclude(store, run, arguments)
         if failed:
             raise SweepError(
                 f"{len(failed)} of {len(rows)} jobs failed: {', '.join(failed)};"

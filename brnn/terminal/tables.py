@@ -34,6 +34,7 @@ _CLOSING = (
     "trust/robust_accuracy",
 )
 _IMAGES = "attack/images"  # in the heading of the attacks
+_DOUBT = "?"  # before a number that is not trusted
 _WIDE = 140  # minimum terminal width for the column of run ids
 
 
@@ -100,10 +101,11 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
     Args:
         rows: each with `name` and `status` (`finished`, `failed`, `skipped`, `killed`, `pruned` or
             `running`; in a dry run `run`, `resume`, `attack` or `skip`), perhaps `error` and `run`
-            (an id, for which a narrow terminal has no room), and metrics.
+            (an id, for which a narrow terminal has no room), `doubted` (metrics that are marked as
+            not trusted), and metrics.
     """
     rows, styles = list(rows), _STATUS_STYLE | _OTHER_STATUS_STYLE
-    texts = ("name", "status", "error", "run")
+    texts = ("name", "status", "error", "run", "doubted")
     metrics = list(dict.fromkeys(key for row in rows for key in row if key not in texts))
     has_ids = any("run" in row for row in rows) and open_console(sys.stdout).width >= _WIDE
     table = _table(
@@ -115,7 +117,7 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
     for row in rows:
         status = Text(row["status"], styles[row["status"]])
         run = [row.get("run", "")] if has_ids else []
-        table.add_row(row["name"], status, *(number(row.get(key)) for key in metrics), *run)
+        table.add_row(row["name"], status, *(_marked(row, key) for key in metrics), *run)
     errors = [
         Text(f"{row['name']}: {one_line(row['error'])}", "red") for row in rows if row.get("error")
     ]
@@ -123,7 +125,13 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
     always = () if counts.keys() & _PLANNED else _STATUS_STYLE
     counted = [status for status in styles if counts[status] or status in always]
     total = ", ".join(f"{counts[status]} {status}" for status in counted)
-    write(sys.stdout, "", table, *errors, total)
+    legend = [f"{_DOUBT} not trusted"] if any(row.get("doubted") for row in rows) else []
+    write(sys.stdout, "", table, *legend, *errors, total)
+
+
+def _marked(row: Mapping[str, Any], key: str) -> str:
+    doubt = _DOUBT if key in row.get("doubted", ()) else ""
+    return doubt + number(row.get(key))
 
 
 def statistics_table(

@@ -14,10 +14,6 @@ from brnn.tracking.sqlite_uri import is_sqlite
 
 CAUGHT = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ValueError, ImportError)
 TEMPORARY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")  # codes of requests worth repeating
-ADVICE = {
-    "RESOURCE_DOES_NOT_EXIST": "check the id and the store",
-    "INVALID_PARAMETER_VALUE": "the store does not accept the value",
-}
 
 
 @contextmanager
@@ -37,6 +33,8 @@ def one_line_errors(uri: str) -> Iterator[None]:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         code = getattr(error, "error_code", None)
         temporary = isinstance(error, requests.RequestException) or code in TEMPORARY
-        advice = ADVICE.get(str(code), "check that it can be opened and written, and has room")
+        advice = "check that it can be opened and written, and has room"
+        if code == "RESOURCE_DOES_NOT_EXIST":
+            advice = "check the id and the store"
         kind = AwayError if temporary and not is_sqlite(uri) else TrackingError
         raise kind(masked(f"tracking.uri={uri} failed ({reason}); {advice}")) from error

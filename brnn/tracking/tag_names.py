@@ -1,7 +1,7 @@
 """Names of the tags of a run."""
 
 PARENT = "mlflow.parentRunId"  # the id of a sweep's run; the MLflow UI nests its children by it
-NOTE = "mlflow.note.content"  # the description of a run in the MLflow UI: a name that is too long
+NOTE = "mlflow.note.content"  # the description of a run in the MLflow UI, Markdown
 FINGERPRINT = "fingerprint"  # equal for runs of equal numbers
 OWNER = "owner"  # the process that writes the run
 LAUNCH = "launch"  # the command that started the run; empty outside a sweep

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 from support.comparisons import compared, lost, run
 
+from brnn.compare import formats
 from brnn.compare.formats import csv_text
 from brnn.compare.sentences import conclusions, heading
 from brnn.errors import ComparisonError
@@ -93,10 +94,12 @@ def test_an_undecided_test_states_how_many_runs_would_decide():
 
 def test_one_seed_says_nothing_about_differences():
     found = compared([run("ste", 0, 0.9), run("identity", 0, 0.8)])
+    assert conclusions(found) == []
+    assert any(note.startswith("each group has at most one run") for note in found.notes)
+    found = compared([run("ste", 0, 0.9), run("ste", 1, 0.8), run("identity", 0, 0.8)])
     assert conclusions(found)[0] == (
         "test/accuracy: nothing can be said of ste and identity from one run; add seed='range(5)'"
     )
-    assert any(note.startswith("each group has at most one run") for note in found.notes)
 
 
 def test_what_does_not_count_is_said():
@@ -175,3 +178,11 @@ def test_a_metric_that_no_run_has_is_refused_with_the_nearest():
         compared(runs_of(a=WEAK), metrics=["test/acuracy"])
     with pytest.raises(ComparisonError, match="none of the 1 runs has a metric"):
         compared([run("a", 0)])
+
+
+def test_a_description_is_cut_at_the_end_of_a_line():
+    found = compared(runs_of(**{f"group{i:02}": WEAK + i / 100 for i in range(30)}))
+    text = formats.note(found, "brnn seed=0,1", 1000)
+    assert len(text) <= 1000
+    assert text.startswith("`brnn seed=0,1`\n\n")
+    assert text.endswith(" |\n\n… more: artifact comparison.html")

@@ -4,9 +4,11 @@ import re
 
 import numpy as np
 import pytest
+from support import comparisons
 
 from brnn.data import sources
 from brnn.runs.run import run
+from brnn.sweeps.conclusion import group_metrics
 from brnn.tracking.store import open_store
 from docs.reference import generate
 
@@ -76,7 +78,8 @@ def logged(options, tmp_path_factory):
     for tracked in store.client.search_runs([store.experiment_id]):
         names |= tracked.data.metrics.keys()
     assert len(names) > 50
-    return names
+    runs = [comparisons.run("ste", seed, seed / 10) for seed in range(2)]
+    return names | group_metrics(comparisons.compared(runs)).keys()
 
 
 def pattern(documented: str) -> re.Pattern:

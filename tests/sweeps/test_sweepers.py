@@ -30,7 +30,8 @@ def test_hydras_own_launcher_runs_the_jobs_of_a_sweep(folder, complete):
     arguments = ["hydra/launcher=basic", "seed=4,5", "epochs=1", "--multirun"]
     for line in ("2 finished, 0 failed, 0 skipped", "0 finished, 0 failed, 2 skipped"):
         code, out, err = complete(*arguments)
-        assert (code, out.splitlines()[-1]) == (0, line), err
+        assert code == 0, err
+        assert line in out.splitlines()
     runs = sweep_runs(folder)
     (parent,) = runs.parents
     reused = f"{tag_names.REUSED}.{parent.info.run_id}"

@@ -1,0 +1,75 @@
+"""What a finished sweep says, on the terminal and in its run."""
+
+import math
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from brnn.config import groups
+from brnn.config.signatures import parameters
+from brnn.errors import ComparisonError, TrackingError
+from brnn.terminal import lines
+
+if TYPE_CHECKING:
+    from brnn.compare.comparison import Comparison
+    from brnn.tracking.run import Run
+    from brnn.tracking.store import Store
+
+_INVALID = re.compile(r"[^\w. -]")  # in the name of a metric
+
+
+def conclude(store: "Store", run: "Run", arguments: list[str]) -> None:
+    """Print the comparison of a sweep's groups, and write it to the sweep's run.
+
+    The run gets the page as an artifact, a description with the table and the command that repeats
+    the sweep, and the statistics of each group as metrics. Without a finished job nothing is
+    written; where the store does not answer, a warning says so.
+
+    Args:
+        store: of the sweep.
+        run: of the sweep, still open.
+        arguments: the overrides of the sweep.
+    """
+    from brnn.compare import formats, notes, page, report
+    from brnn.compare.comparison import compare
+    from brnn.compare.selection import sweep_runs
+    from brnn.runs.report import ui_address
+    from brnn.tracking import records, tag_names
+
+    defaults = groups.option("", "compare")
+    keys = {key: defaults[key] for key in parameters("brnn.compare.comparison", "compare")}
+    try:
+        comparison = compare(sweep_runs([(store, store.get(run.id))]), **keys)
+        if comparison.is_replicated:
+            lines.note("")
+            report.show(comparison)
+        else:
+            lines.note(notes.single(comparison.over))
+        command = f"brnn {shlex.join([*arguments, '--multirun'])}"
+        note = formats.note(comparison, command, records.TAG)
+        run.tag({tag_names.NOTE: note})
+        run.metrics(group_metrics(comparison), step=sum(len(g.runs) for g in comparison.groups))
+        run.text(page.page(comparison), formats.PAGE)
+    except ComparisonError:  # no job has finished
+        return
+    except TrackingError as error:
+        lines.warning(f"the sweep is not compared: {error}; later: brnn compare sweep={run.id}")
+        return
+    lines.note(ui_address(store.uri))
+
+
+def group_metrics(comparison: "Comparison") -> dict[str, float]:
+    """Return the statistics of each group of several runs as metrics of the sweep's run.
+
+    Metrics:
+        {metric}/mean/{group} (of the metric): of a sweep: mean of a group over its replications
+        {metric}/std/{group} (of the metric): of a sweep: standard deviation in a group
+    """
+    names = [_INVALID.sub("_", group.name) for group in comparison.groups]
+    return {
+        f"{metric}/{statistic}/{name}": value
+        for name, table in zip(names, comparison.table, strict=True)
+        for metric in comparison.metrics
+        for statistic, value in (("mean", table[metric].mean), ("std", table[metric].std))
+        if not math.isnan(table[metric].std)
+    }

@@ -1,0 +1,73 @@
+"""What a finished sweep writes to its own run and prints."""
+
+import pytest
+from support.stores import open_in
+from support.sweeps import log_run, log_sweep
+
+from brnn.sweeps.conclusion import conclude
+from brnn.tracking import tag_names
+
+ACCURACY = {"ste": [0.90, 0.92, 0.91], "identity": [0.81, 0.80, 0.79]}
+ARGUMENTS = ["estimator=ste,identity", "seed=range(3)"]
+
+
+def jobs(seeds):
+    return [
+        ({"estimator": name, "seed": seed}, {"test/accuracy": values[seed]}, {})
+        for name, values in ACCURACY.items()
+        for seed in range(seeds)
+    ]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("store")
+    return folder, open_in(folder)
+
+
+def concluded(store, parent):
+    """Open the run of a sweep again, conclude it, and return it as the store has it."""
+    earlier = store.get(parent)
+    with store.run("sweep", {}, None, earlier=earlier) as run:
+        conclude(store, run, ARGUMENTS)
+    return store.get(parent)
+
+
+def test_the_run_of_a_sweep_shows_groups_command_and_page(store, capsys):
+    folder, opened = store
+    parent = concluded(opened, log_sweep(folder, " ".join(ARGUMENTS), jobs(3)))
+    note = parent.data.tags[tag_names.NOTE]
+    assert note.startswith("`brnn estimator=ste,identity 'seed=range(3)' --multirun`\n")
+    assert "\n| ste | 3 | **0.9100 ± 0.0100** |\n" in note
+    assert "ste beats identity by 0.11" in note
+    metrics = parent.data.metrics
+    assert metrics["test/accuracy/mean/ste"] == pytest.approx(0.91)
+    assert metrics["test/accuracy/std/identity"] == pytest.approx(0.01)
+    assert "Plotly" in opened.text(parent.info.run_id, "comparison.html")
+    printed = capsys.readouterr().out.splitlines()
+    assert any(line.split()[:3] == ["ste", "3", "0.9100"] for line in printed)
+    assert printed[-1] == f"mlflow ui --backend-store-uri {opened.uri}"
+
+
+def test_a_repeated_sweep_with_more_jobs_has_the_newest_means(store):
+    folder, opened = store
+    parent = concluded(opened, log_sweep(folder, " ".join(ARGUMENTS), jobs(2))).info.run_id
+    for number, (name, values) in enumerate(ACCURACY.items(), 4):
+        tags = {tag_names.PARENT: parent, tag_names.JOB: number}
+        log_run(opened, {"estimator": name, "seed": 2}, {"test/accuracy": values[2]}, tags)
+    assert concluded(opened, parent).data.metrics["test/accuracy/mean/ste"] == pytest.approx(0.91)
+
+
+def test_one_seed_is_a_note_and_no_metrics(store, capsys):
+    folder, opened = store
+    parent = concluded(opened, log_sweep(folder, " ".join(ARGUMENTS), jobs(1)))
+    assert parent.data.metrics == {}
+    assert "each group has at most one run" in capsys.readouterr().out
+    assert "| ste | 1 | **0.9000** |" in parent.data.tags[tag_names.NOTE]
+
+
+def test_a_sweep_without_a_finished_job_says_nothing(store, capsys):
+    folder, opened = store
+    parent = concluded(opened, log_sweep(folder, "seed=0", []))
+    assert capsys.readouterr().out == ""
+    assert tag_names.NOTE not in parent.data.tags

@@ -1,0 +1,29 @@
+"""The table of the jobs of a sweep: what varies, and which robust accuracy is doubted."""
+
+from support.stores import open_in
+from support.sweeps import log_sweep
+
+from brnn.sweeps.outcomes import collect
+from brnn.terminal import tables
+from brnn.tracking.sweep_job import SweepJob
+
+
+def test_constant_columns_are_left_out_and_doubted_numbers_are_marked(tmp_path, capsys):
+    jobs = [
+        (
+            {"estimator": "ste", "seed": seed, "objective": '["test/loss", "test/accuracy"]'},
+            {"test/loss": 1.0 + seed, "test/accuracy": 0.9, "trust/robust_accuracy": 0.1 + seed}
+            | {"attack/robust_accuracy": 0.3 + seed, "size/bits_per_weight": 1.0},
+            {"trusted": "yes" if seed else "attack too weak: …"},
+        )
+        for seed in range(2)
+    ]
+    parent = log_sweep(tmp_path, "seed=0,1", jobs)
+    rows = collect(open_in(tmp_path), SweepJob(parent, ""), began=0.0, lost=[])
+    metrics = [key for key in rows[0] if "/" in key]
+    assert metrics == ["test/loss", "trust/robust_accuracy", "attack/robust_accuracy"]
+    tables.sweep_table(rows)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["1.0000", "0.1000", "?0.3000"] in [line[-4:-1] for line in lines]
+    assert ["2.0000", "1.1000", "1.3000"] in [line[-4:-1] for line in lines]
+    assert ["?", "not", "trusted"] in lines
