@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from brnn.config.objective import objectives
 from brnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -12,11 +13,15 @@ def check_data(options: dict[str, Any], data: "Data") -> None:
     """Check what a configuration asks of its data.
 
     Raises:
-        ConfigError: the data do not fill a batch, or have not the characters of the prompt.
+        ConfigError: the data do not fill a batch, or have not the characters of the prompt or the
+            split of the objective.
     """
     rows, size = len(data.train[0]), options["batch_size"]
     if size > rows:
         raise ConfigError(f"batch_size must be at most {rows}, the training rows, got {size}")
+    for key in objectives(options, len(data.validation[0]) > 0):
+        if key.startswith("validation/") and not len(data.validation[0]):
+            raise ConfigError(f"objective={key} needs validation data, which the data set has not")
     if data.tokens is not None:
         check_prompt(options["sample"]["prompt"], data.tokens)
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from brnn.config import groups, signatures
 from brnn.config.cluster import workers
+from brnn.config.objective import REGRESSION, check_objective
 from brnn.errors import ConfigError
 
 # names of `brnn.data.dataset` that a data set states as its return type
-REGRESSION = {"Values", "Signal"}
 PER_STEP = {"Tokens", "Signal"}
 
 
@@ -25,10 +25,7 @@ def check_combination(config: dict[str, Any]) -> None:
         raise ConfigError(
             "keep=best needs validation data, got dataset.validation=0; use keep=last"
         )
-    objective = config["objective"]
-    objectives = objective if isinstance(objective, list) else [objective]
-    if config["attack"]["name"] == "none" and any(o.startswith("attack") for o in objectives):
-        raise ConfigError(f"objective={objective} needs an attack, got attack=none")
+    check_objective(config)
 
 
 def _check_data(config: dict[str, Any]) -> None:

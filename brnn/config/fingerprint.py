@@ -36,6 +36,8 @@ HARMLESS = (  # packages and modules that decide no number
     "brnn.config.cluster",
     "brnn.config.combinations",
     "brnn.config.fingerprint",
+    "brnn.config.metrics",
+    "brnn.config.objective",
     "brnn.config.ranges",
     "brnn.config.schema",
     "brnn.config.signatures",

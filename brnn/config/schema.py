@@ -16,7 +16,7 @@ class Root:
     patience: Count | None
     monitor: MetricDirection
     keep: Literal["last", "best"]
-    objective: str | list[str]
+    objective: str | list[str] | None
     compiled: bool
     resume: bool | Literal["force"]
     dry_run: bool

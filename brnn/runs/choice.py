@@ -1,7 +1,6 @@
 """Which epoch is kept, when training ends, and what a run returns."""
 
 import difflib
-from typing import Any
 
 import numpy as np
 
@@ -14,15 +13,14 @@ from brnn.training.program import Program
 LATE = ("attack", "trust/", "time/")  # prefixes of metrics that exist only when a run ends
 
 
-def objective_of(metrics: dict[str, float], objective: str | list[str]) -> float | list[float]:
-    """Return the value of a metric, or of each metric of a list.
+def objective_of(metrics: dict[str, float], keys: list[str]) -> float | list[float]:
+    """Return the value of each metric, and of a single one itself.
 
     Raises:
         ConfigError: the run has no such metric.
     """
-    if isinstance(objective, list):
-        return [_value(metrics, key) for key in objective]
-    return _value(metrics, objective)
+    values = [_value(metrics, key) for key in keys]
+    return values[0] if len(values) == 1 else values
 
 
 def _value(metrics: dict[str, float], objective: str) -> float:
@@ -34,16 +32,21 @@ def _value(metrics: dict[str, float], objective: str) -> float:
     return metrics[objective]
 
 
-def check_objective(
-    options: dict[str, Any], history: list[dict[str, float]], program: Program
+def check_measured(
+    keys: list[str], attack: str, history: list[dict[str, float]], program: Program
 ) -> None:
-    """Check after the first epoch that the objectives exist, but for those of an attack.
+    """Check after the first epoch that the objectives were measured, but for those of an attack.
+
+    Args:
+        keys: the objectives.
+        attack: the name of the attack.
+        history: the metrics of each epoch.
+        program: the trained net.
 
     Raises:
-        ConfigError: one does not.
+        ConfigError: one was not, as the measure of a variable that the net does not have.
     """
-    objective, member = options["objective"], f"{options['attack']['name']}/"
-    keys = [objective] if isinstance(objective, str) else objective
+    member = f"{attack}/"
     early = [key for key in keys if not key.startswith((*LATE, member))]
     objective_of(history[-1] | closing_metrics(history, program), early)
 

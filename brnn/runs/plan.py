@@ -8,6 +8,7 @@ from typing import Any
 from brnn.config import groups, schema
 from brnn.config.check_data import check_data
 from brnn.config.fingerprint import run_fingerprint, training_fingerprint
+from brnn.config.objective import objectives
 from brnn.data.dataset import Data
 from brnn.data.load import load
 from brnn.errors import ConfigError
@@ -37,6 +38,11 @@ class RunPlan:
     trained: Path
     spool: Path
     replicas: Replicas
+
+    @property
+    def objective(self) -> list[str]:
+        """The metrics that the run returns."""
+        return objectives(self.options, len(self.data.validation[0]) > 0)
 
     @property
     def task(self) -> Task:

@@ -41,7 +41,7 @@ def earlier_run(plan: RunPlan, store: Store, job: SweepJob | None) -> Any:
 
 def skip(plan: RunPlan, store: Store, earlier: Any, job: SweepJob | None) -> float | list[float]:
     """Print the result of a finished run, count it in the sweep, and return its objective."""
-    run_id, objective = earlier.info.run_id, plan.settings.objective
+    run_id = earlier.info.run_id
     lines.note(f"{plan.name} is skipped: it finished as run {run_id} (resume=false repeats it)")
     metrics = _metrics(plan, store, earlier)
     if "trusted" in earlier.data.tags:
@@ -50,13 +50,13 @@ def skip(plan: RunPlan, store: Store, earlier: Any, job: SweepJob | None) -> flo
         store.reuse(run_id, job)
     else:
         show_results(plan.name, metrics, store, run_id)
-    return objective_of(metrics, objective)
+    return objective_of(metrics, plan.objective)
 
 
 def _metrics(plan, store, earlier):
     """Return the metrics of a finished run; the objectives are those of the net that was kept."""
-    metrics, objective = dict(earlier.data.metrics), plan.settings.objective
-    for key in [objective] if isinstance(objective, str) else objective:
+    metrics = dict(earlier.data.metrics)
+    for key in plan.objective:
         if plan.settings.keep == "best" and key in metrics:
             history = store.history(earlier.info.run_id, key)
             metrics[key] = history.get(int(metrics["best/epoch"]), metrics[key])

@@ -74,7 +74,7 @@ def run(
         final |= {"time/tracking": tracked.seconds}
         tracked.metrics(final, step=len(training.history))
         metrics = training.kept | final
-        value = objective_of(metrics, plan.settings.objective)
+        value = objective_of(metrics, plan.objective)
         plan.checkpoint.unlink(missing_ok=True)
     if job is None:
         show_results(plan.name, metrics, store, tracked.id)

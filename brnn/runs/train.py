@@ -17,7 +17,7 @@ from brnn.locks import locked
 from brnn.measures.gradients import gradient_shares
 from brnn.measures.text import per_character
 from brnn.measures.weights import snapshot, spectral_metrics, weight_metrics
-from brnn.runs.choice import best_epoch, check_objective, has_ended
+from brnn.runs.choice import best_epoch, check_measured, has_ended
 from brnn.runs.plan import RunPlan
 from brnn.terminal import lines, progress
 from brnn.tracking.run import Run
@@ -98,7 +98,7 @@ def _train(plan, program, tracked, on_epoch):
             checkpoint.save(plan.checkpoint, states, values)
             tracked.metrics(metrics, step=epoch)
             if epoch == first:
-                check_objective(plan.options, history, program)
+                check_measured(plan.objective, plan.options["attack"]["name"], history, program)
             bar.update(metrics, epoch)
             if not on_epoch(epoch, metrics):
                 raise PrunedError(f"pruned after epoch {epoch}")

@@ -5,7 +5,9 @@ processes report to it.
 """
 
 import math
-from typing import Any
+import sys
+from contextlib import suppress
+from typing import Any, Literal
 
 import optuna
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
@@ -19,11 +21,14 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from brnn import paths
+from brnn.compare.metrics import direction as better
 from brnn.contracts import OnEpoch
 from brnn.errors import ConfigError
 from brnn.tracking.sqlite_uri import absolute
 
 ERROR = "error"  # attribute of a trial whose job failed, as opposed to an interrupted one
+SPACE = "space"  # attribute of a study: the distributions of its latest batch
+EXHAUSTED = "exhausted"  # attribute of a study: whether all values of that space were tried
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -36,7 +41,7 @@ def distribution(override: Override) -> BaseDistribution:
     value: Any = override.value()
     log = "log" in getattr(value, "tags", ())
     if override.is_choice_sweep():
-        return CategoricalDistribution(list(override.sweep_string_iterator()))
+        return CategoricalDistribution([_number(v) for v in override.sweep_string_iterator()])
     if override.is_range_sweep():
         return _range(value, log)
     return _interval(value, log)
@@ -46,7 +51,7 @@ def open_study(
     *,
     storage: str,
     study: str,
-    direction: str | list[str],
+    direction: list[Literal["maximize", "minimize"]],
     sampler: dict[str, Any],
     pruner: dict[str, Any],
 ) -> optuna.Study:
@@ -58,34 +63,61 @@ def open_study(
     Args:
         storage: the URI of its database.
         study: its name.
-        direction: `maximize` or `minimize`; a list for several objectives.
+        direction: `maximize` or `minimize` for each objective.
         sampler: `name`, a class of `optuna.samplers`, and its arguments.
         pruner: `name`, a class of `optuna.pruners`, and its arguments.
 
     Raises:
         ConfigError: a key is not valid.
     """
-    directions: Any = [direction] if isinstance(direction, str) else direction
-    if not set(directions) <= {"maximize", "minimize"}:
+    if len(direction) > 1 and pruner["name"] != "NopPruner":
         raise ConfigError(
-            "hydra.sweeper.direction must be maximize or minimize, or a list of them, got"
-            f" {direction}"
-        )
-    if len(directions) > 1 and pruner["name"] != "NopPruner":
-        raise ConfigError(
-            f"hydra.sweeper.pruner={pruner['name']} needs one objective, got {len(directions)}"
+            f"hydra.sweeper.pruner={pruner['name']} needs one objective, got {len(direction)}"
         )
     opened = optuna.create_study(
         storage=absolute(paths.expanded(storage)),
         study_name=study,
-        directions=directions,
+        directions=direction,
         pruner=_instance(optuna.pruners, optuna.pruners.BasePruner, "pruner", pruner),
         load_if_exists=True,
     )
     if sampler.get("seed") is not None:
         sampler = sampler | {"seed": sampler["seed"] + len(opened.trials)}
     opened.sampler = _instance(optuna.samplers, optuna.samplers.BaseSampler, "sampler", sampler)
+    # a sampler that has tried all values calls it; Optuna's own raises an error outside `optimize`
+    opened.stop = lambda: opened.set_user_attr(EXHAUSTED, True)  # type: ignore[method-assign]
     return opened
+
+
+def directions(direction: str | list[str] | None, objectives: list[str]) -> list[str]:
+    """Return whether to `maximize` or to `minimize` each objective.
+
+    Args:
+        direction: the given ones; None for those that are known: a loss is minimized, an accuracy
+            maximized.
+        objectives: names of metrics.
+
+    Raises:
+        ConfigError: a direction is not valid, is not known, or there are not as many as objectives.
+    """
+    if direction is None:
+        given = [{1: "maximize", -1: "minimize"}.get(better(key), "") for key in objectives]
+    else:
+        given = [direction] if isinstance(direction, str) else direction
+    if len(given) != len(objectives) or not set(given) <= {"maximize", "minimize"}:
+        raise ConfigError(
+            "hydra.sweeper.direction must be maximize or minimize, one for each of"
+            f" objective={','.join(objectives)}, got {'null' if direction is None else direction}"
+        )
+    return given
+
+
+def example(space: dict[str, Any]) -> dict[str, Any]:
+    """Return the first value of each key."""
+    return {
+        key: d.choices[0] if isinstance(d, CategoricalDistribution) else d.low
+        for key, d in space.items()
+    }
 
 
 def next_trials(
@@ -100,10 +132,22 @@ def next_trials(
         parallel: the largest number of trials to return.
 
     Returns:
-        New trials; none if the study is complete.
+        New trials of different values; none if the study is complete, or all values were tried.
     """
-    remaining = trials - completed(study)
-    return [study.ask(space) for _ in range(min(parallel, remaining))]
+    if study.user_attrs.get(SPACE) != str(space):
+        study.set_user_attr(SPACE, str(space))
+        study.set_user_attr(EXHAUSTED, False)
+    batch: list[optuna.Trial] = []
+    if study.user_attrs[EXHAUSTED]:
+        return batch
+    unknown = max(1, _size(space) - len(_tried(study)))
+    for _ in range(min(parallel, trials - completed(study), unknown)):
+        trial = study.ask(space)
+        if trial.params in [other.params for other in batch]:  # no other values are left for now
+            study.tell(trial, state=TrialState.FAIL)
+            break
+        batch.append(trial)
+    return batch
 
 
 def completed(study: optuna.Study) -> int:
@@ -116,6 +160,7 @@ def enqueue_interrupted(study: optuna.Study) -> None:
     for trial in study.get_trials(states=[TrialState.RUNNING]):
         study.tell(trial.number, state=TrialState.FAIL)
         study.enqueue_trial(trial.params)
+        study.set_user_attr(EXHAUSTED, False)
 
 
 def record(study: optuna.Study, trial: optuna.Trial, value: float | list[float]) -> None:
@@ -162,6 +207,32 @@ def pruning(keys: dict[str, Any], number: int, monitor: str) -> OnEpoch:
         return False
 
     return should_continue
+
+
+def _size(space: dict[str, Any]) -> int:
+    """Return the number of different values of a space; very large for one with intervals."""
+    sizes = [
+        len(d.choices)
+        if isinstance(d, CategoricalDistribution)
+        else 1 + int((d.high - d.low) / d.step)
+        if d.step
+        else sys.maxsize
+        for d in space.values()
+    ]
+    return math.prod(sizes)
+
+
+def _tried(study: optuna.Study) -> set[tuple]:
+    """Return the different values of all trials but interrupted ones."""
+    return {tuple(sorted(t.params.items())) for t in study.get_trials() if _is_completed(t)}
+
+
+def _number(text: str) -> int | float | str:
+    """Return the number that a value of a sweep states, else its text."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _range(sweep: RangeSweep, log: bool) -> BaseDistribution:

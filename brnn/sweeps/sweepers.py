@@ -15,6 +15,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from brnn.config.locations import expand_home
+from brnn.config.objective import check_objective, objectives
 from brnn.errors import ConfigError
 from brnn.sweeps import plan, sweep
 from brnn.sweeps.child import Objective, SweepTask
@@ -75,6 +76,7 @@ def optuna(
     trials: int,
     parallel: int,
     study: str | None,
+    direction: str | list[str] | None,
     params: dict[str, Any],
     **keys: Any,
 ) -> None:
@@ -86,6 +88,7 @@ def optuna(
         trials: the number of trials of the study, those of earlier commands included.
         parallel: the number of trials in a batch.
         study: the name of the study; None: one for each command line.
+        direction: see `search.directions`.
         params: overrides by key; those of the command line take precedence.
         **keys: other keys of `search.open_study`.
 
@@ -103,6 +106,9 @@ def optuna(
     swept = [override for override in overrides if override.is_sweep_override()]
     space = {override.get_key_element(): search.distribution(override) for override in swept}
     constant = constant_overrides(overrides)
+    options = _composed(plugin, [*constant, *_overrides(search.example(space))])
+    check_objective(options)
+    keys["direction"] = search.directions(direction, objectives(options))
     keys["study"] = study or sweep.identify(arguments, keys)
     opened = search.open_study(**keys)
     if plugin.config.dry_run:
@@ -119,6 +125,8 @@ def optuna(
             for trial, job in builtins.zip(batch, returns, strict=True):
                 completed = job.status == JobStatus.COMPLETED
                 search.record(opened, trial, job.return_value if completed else math.nan)
+        if (number := search.completed(opened)) < trials:
+            lines.note(f"all values were tried, in {number} of {trials} trials")
         best = search.best(opened)
         run.tag({"best": best})
         for values in best:

@@ -1,5 +1,7 @@
 """A configuration against its data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,8 @@ def text():
 
 
 def options(**keys):
-    return {"batch_size": 10, "sample": {"prompt": "abba"}} | keys
+    given = {"batch_size": 10, "sample": {"prompt": "abba"}, "objective": "validation/loss"}
+    return given | keys
 
 
 def test_data_that_serve_a_configuration_pass(text):
@@ -33,3 +36,10 @@ def test_a_batch_has_at_most_the_training_rows(text):
 def test_a_prompt_has_the_characters_of_the_text(text):
     with pytest.raises(ConfigError, match=r"sample\.prompt must be of .* 'ab', got 'c'"):
         check_data(options(sample={"prompt": "abc"}), text)
+
+
+def test_an_objective_of_validation_needs_rows_for_it(text):
+    without = replace(text, validation=(text.validation[0][:0], text.validation[1][:0]))
+    with pytest.raises(ConfigError, match="objective=validation/loss needs validation data"):
+        check_data(options(), without)
+    check_data(options(objective="test/loss"), without)

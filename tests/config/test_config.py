@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from brnn import paths
 from brnn.config import groups, ranges, values
 from brnn.config.check import check
+from brnn.config.objective import objectives
 from brnn.config.signatures import parameters
 from brnn.errors import ConfigError
 from brnn.runs.plan import choose_replicas
@@ -237,11 +238,12 @@ def test_dense_nets_train_in_one_program_by_default(options):
 def test_sequences_and_recurrent_nets_go_together(options, topology, dataset):
     whole = options(f"topology={topology}", f"dataset={dataset}")
     assert (whole["attack"]["name"] == "none") == (dataset != "mnist_rows")
-    assert (whole["loss"]["name"], whole["objective"]) == (
-        ("mean_squared_error", "test/loss")
+    assert (whole["loss"]["name"], objectives(whole)) == (
+        ("mean_squared_error", ["validation/loss"])
         if dataset in ("adding", "waveform")
-        else ("cross_entropy", "test/accuracy")
+        else ("cross_entropy", ["validation/accuracy"])
     )
+    assert objectives(whole, has_validation=False)[0].startswith("test/")
 
 
 def test_the_defaults_are_those_of_the_original(options):
@@ -472,6 +474,29 @@ REFUSED = [
         ["attack=none", "objective=attack/robust_accuracy"],
         "objective=attack/robust_accuracy needs an attack, got attack=none",
     ),
+    (
+        ["objective=validation/acuracy"],
+        "objective must be a metric of docs/reference/metrics.md, got 'validation/acuracy';"
+        " did you mean validation/accuracy?",
+    ),
+    (
+        ["objective=[test/loss,attack/robustness]"],
+        "objective must be a metric of docs/reference/metrics.md, got 'attack/robustness'",
+    ),
+    (
+        ["objective=trust/robust_accuracy", "attack.checks=false"],
+        "objective=trust/robust_accuracy needs the checks of an attack, got attack=fgsm"
+        " attack.checks=false",
+    ),
+    (
+        ["objective=validation/accuracy", "dataset.validation=0"],
+        "objective=validation/accuracy needs validation data, got dataset.validation=0",
+    ),
+    (
+        ["dataset=adding", "topology=gru", "objective=test/accuracy"],
+        "objective=test/accuracy needs classes, and dataset=adding has values to predict",
+    ),
+    (["objective=curve/epsilon"], "objective=curve/epsilon needs one value, and a curve has"),
 ]
 
 

@@ -388,9 +388,9 @@ def test_a_failed_run_is_repeated_as_the_same_run(folder):
 
 
 def test_a_wrong_objective_costs_one_epoch_whose_checkpoint_is_kept(folder):
-    message = "objective must be a metric of the run, as test/accuracy, "
+    message = "objective must be a metric of the run, as sparsity/logits/bias, "
     with pytest.raises(ConfigError, match=message):
-        folder.trained_epochs("epochs=2", "attack=none", "objective=test/acuracy")
+        folder.trained_epochs("epochs=2", "attack=none", "objective=sparsity/logits/bais")
     assert folder.trained_epochs("epochs=2", "attack=none") == [2]
 
 

@@ -209,8 +209,9 @@ def test_it_is_finished_and_leaves_no_checkpoint_but_of_the_trained_net(tracked,
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["trained"]
 
 
-def test_it_returns_its_objective(tracked):
-    assert tracked.objective == tracked.data.metrics["test/accuracy"]
+def test_it_returns_the_accuracy_of_validation_not_of_test(tracked):
+    assert tracked.objective == tracked.data.metrics["validation/accuracy"]
+    assert tracked.objective != tracked.data.metrics["test/accuracy"]
 
 
 def test_the_terminal_shows_layers_epochs_and_results(track, capsys):
@@ -221,7 +222,7 @@ def test_the_terminal_shows_layers_epochs_and_results(track, capsys):
         r"\nlogits/kernel +\(24, 10\) +kernel +stochastic_ternary\(scale=1\) +240 +2\n", out
     )
     assert "\nstochastic_ternary-ste-mlp-modern-s3  epoch 1/1  loss " in out
-    assert re.search(rf"\ntest/accuracy +{tracked.objective:.4f}\n", out)
+    assert re.search(rf"\ntest/accuracy +{tracked.data.metrics['test/accuracy']:.4f}\n", out)
     assert out.endswith(f"\nmlflow ui --backend-store-uri {tracked.options['tracking']['uri']}\n")
     assert err == ""
 
@@ -282,7 +283,7 @@ def test_keep_chooses_the_net_that_is_attacked_logged_and_reported(track, folder
             accuracy, abs=1e-6
         )
         assert tracked.data.metrics["attack/clean_accuracy"] == pytest.approx(accuracy, abs=1e-6)
-        assert tracked.objective == accuracy
+        assert tracked.objective == tracked.history("validation/accuracy")[step][1]
 
 
 # What goes wrong
@@ -302,14 +303,19 @@ def test_a_loss_that_is_not_finite_fails_the_run_with_a_clear_error(track, folde
     assert latest.data.tags["error"] == f"NonFiniteError: {error.value}"
 
 
-def test_an_objective_that_is_not_a_metric_fails_the_run_and_lists_the_nearest(track, folder):
+def test_an_objective_of_a_variable_that_is_not_in_the_net_fails_the_run(track, folder):
     with pytest.raises(
-        ConfigError, match=r"of the run, as size/bits_per_weight.*, got 'size/bits_per_wieght'"
+        ConfigError, match=r"of the run, as sparsity/logits/kernel.*, got 'sparsity/logit/kernel'"
     ):
-        track(*QUICK, "objective=size/bits_per_wieght")
+        track(*QUICK, "objective=sparsity/logit/kernel")
     latest = Tracked(0, *runs(folder)[0], {})
     assert latest.status == "FAILED"
     assert latest.data.tags["error"].startswith("ConfigError: objective must be")
+
+
+def test_without_validation_data_the_objective_is_that_of_test(track):
+    tracked = track(*QUICK, "dataset.validation=0")
+    assert tracked.objective == tracked.data.metrics["test/accuracy"]
 
 
 def test_a_batch_larger_than_the_training_data_is_refused_before_there_is_a_run(track, folder):

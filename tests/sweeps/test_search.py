@@ -16,7 +16,7 @@ def keys(tmp_path):
     return {
         "storage": f"sqlite:///{tmp_path}/optuna.db",
         "study": "one",
-        "direction": "maximize",
+        "direction": ["maximize"],
         "sampler": {"name": "RandomSampler", "seed": 0},
         "pruner": {"name": "NopPruner"},
     }
@@ -26,6 +26,7 @@ def keys(tmp_path):
     ("line", "expected"),
     [
         ("a=x,y", optuna.distributions.CategoricalDistribution(["x", "y"])),
+        ("a=1,0.5,1e-3,'2'", optuna.distributions.CategoricalDistribution([1, 0.5, 1e-3, "'2'"])),
         ("a=range(1,8,3)", optuna.distributions.IntDistribution(1, 7, step=3)),
         ("a=range(0.5,2)", optuna.distributions.FloatDistribution(0.5, 1.5, step=1)),
         ("a=interval(1,3)", optuna.distributions.FloatDistribution(1, 3)),
@@ -60,7 +61,6 @@ def test_interrupted_trials_are_repeated_and_failed_ones_count(keys):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("direction", "up", "hydra.sweeper.direction must be maximize or minimize"),
         ("sampler", {"name": "Unknown"}, "hydra.sweeper.sampler.name must be one of .*TPESampler"),
         ("pruner", {"name": "NopPruner", "a": 1}, "hydra.sweeper.pruner=NopPruner does not take"),
     ],
@@ -74,3 +74,52 @@ def test_a_pruner_needs_one_objective(keys):
     several = {"direction": ["maximize", "minimize"], "pruner": {"name": "MedianPruner"}}
     with pytest.raises(ConfigError, match="pruner=MedianPruner needs one objective, got 2"):
         search.open_study(**keys | several)
+
+
+@pytest.mark.parametrize(
+    ("direction", "objectives", "expected"),
+    [
+        (None, ["validation/accuracy"], ["maximize"]),
+        (None, ["validation/loss"], ["minimize"]),
+        (None, ["trust/robust_accuracy", "size/bits_per_weight"], ["maximize", "minimize"]),
+        ("minimize", ["validation/accuracy"], ["minimize"]),
+        (["maximize", "minimize"], ["sparsity/all", "test/loss"], ["maximize", "minimize"]),
+    ],
+)
+def test_a_loss_is_minimized_and_an_accuracy_maximized(direction, objectives, expected):
+    assert search.directions(direction, objectives) == expected
+
+
+@pytest.mark.parametrize(
+    ("direction", "objectives"),
+    [("up", ["test/loss"]), (None, ["sparsity/all"]), ("maximize", ["test/loss", "test/accuracy"])],
+)
+def test_an_unknown_direction_is_refused(direction, objectives):
+    message = f"direction must be maximize or minimize, one for each of objective={objectives[0]}"
+    with pytest.raises(ConfigError, match=message):
+        search.directions(direction, objectives)
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("sampler", ["BruteForceSampler", "GridSampler"])
+def test_a_search_ends_when_all_values_were_tried(keys, sampler, overrides):
+    space = {o.get_key_element(): search.distribution(o) for o in overrides("a=1,2", "b=x,y,z")}
+    keys["sampler"] = {"name": sampler, "seed": 0}
+    if sampler == "GridSampler":
+        keys["sampler"] |= {"search_space": {"a": [1, 2], "b": ["x", "y", "z"]}}
+    study, tried = search.open_study(**keys), []
+    while batch := search.next_trials(study, space, 20, 4):
+        tried += [(trial.params["a"], trial.params["b"]) for trial in batch]
+        for trial in batch:
+            search.record(study, trial, float(trial.params["a"]))
+    assert set(tried) == {(a, b) for a in (1, 2) for b in "xyz"}
+    assert len(tried) == 6
+    assert search.best(study)[0]["a"] == 2
+    again = search.open_study(**keys)
+    assert search.next_trials(again, space, 20, 4) == []
+
+
+def test_the_example_of_a_space_holds_its_first_values(overrides):
+    lines = ("a=x,y", "b=range(2,8)", "c=interval(0.5,3)")
+    space = {o.get_key_element(): search.distribution(o) for o in overrides(*lines)}
+    assert search.example(space) == {"a": "x", "b": 2, "c": 0.5}
