@@ -3,6 +3,7 @@
 Arguments that are keys of an option default to the values of its YAML file.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,12 +16,16 @@ from brnn.config.check_keys import check_keys
 from brnn.config.environment import tracking_keys
 from brnn.contracts import Loss, Regime
 from brnn.data.dataset import Data
+from brnn.data.load import load
 from brnn.quantization.manager import QuantManager
 from brnn.robustness.library import evaluate_model as evaluate
 from brnn.tracking.run import Run
 from brnn.tracking.store import open_store
 from brnn.training import loop, losses, regimes
+from brnn.training.optimizers import with_own_rates
 from brnn.training.program import Program
+
+DEFAULT_RATE = 1e-3  # of Adam
 
 __all__ = ["evaluate", "fit", "load_data", "track"]
 
@@ -40,19 +45,19 @@ def load_data(name: str, **keys: Any) -> Data:
     option = option.get("dataset", option) | keys
     module, function = groups.locate("dataset", option["name"], [])
     check_keys("dataset", groups.arguments(option), signatures.parameters(module, function))
-    return groups.function("dataset", option, [])()
+    return load(json.dumps(option), ())[0]
 
 
 def fit(
     manager: QuantManager,
     data: Data,
     epochs: int = 5,
-    learning_rate: float = 1e-3,
+    learning_rate: float | None = None,
     *,
     batch_size: int = 128,
     seed: int = 0,
     optimizer: keras.optimizers.Optimizer | None = None,
-    loss: Loss = losses.cross_entropy,
+    loss: Loss | keras.losses.Loss = losses.cross_entropy,
     regime: Regime = regimes.standard,
     schedule: Callable[[np.ndarray, int], np.ndarray] | None = None,
     compiled: bool = True,
@@ -61,26 +66,29 @@ def fit(
 
     Args:
         manager: the model, and which of its variables are discretized.
-        data: pairs of arrays `train`, `validation` and `test`; bytes are pixels, which the net sees
-            divided by 255.
+        data: has pairs of arrays (x, y) `train`, `validation` and `test`; bytes are pixels, which
+            the net sees divided by 255.
         epochs: passes over the training rows.
-        learning_rate: at the first step.
+        learning_rate: at the first step; by default that of the optimizer, with its schedule.
         batch_size: rows of a step.
         seed: of the order of the rows and of stochastic quantizers.
-        optimizer: by default Adam; its own learning rate is not used.
-        loss: one value per label, as those of `brnn.losses`.
+        optimizer: by default Adam with a learning rate of 0.001.
+        loss: one value per label, as those of `brnn.losses`, or a loss object of Keras.
         regime: which images a step sees, as those of `brnn.regimes`.
         schedule: a factor on the learning rate for each step, as those of `brnn.schedules`.
         compiled: compile the loop over the steps by XLA, else in TensorFlow's graph mode.
 
     Raises:
+        ConfigError: the model, the optimizer or the loss cannot be trained so.
+        DataError: the arrays are not inputs and labels of the net.
         NonFiniteError: the loss or a weight is infinite or NaN.
     """
-    program = Program(manager, optimizer or keras.optimizers.Adam(), loss, regime, compiled)
+    settable, own_rates = with_own_rates(optimizer or keras.optimizers.Adam(DEFAULT_RATE))
+    program = Program(manager, settable, loss, regime, compiled)
 
     def rates(steps: np.ndarray, total: int) -> np.ndarray:
-        factors = np.ones(len(steps)) if schedule is None else schedule(steps, total)
-        return learning_rate * factors
+        first = own_rates(steps, total) if learning_rate is None else learning_rate
+        return first * (np.ones(len(steps)) if schedule is None else schedule(steps, total))
 
     return loop.fit(program, data, epochs=epochs, batch_size=batch_size, rates=rates, seed=seed)
 

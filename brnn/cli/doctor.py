@@ -131,7 +131,7 @@ def _instructions() -> str:
 
 
 def _data(name: str) -> str:
-    return _folder(data_folder(None, name))
+    return _folder(data_folder(AUTO, name))
 
 
 def _folder(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from brnn.config import groups
 from brnn.config.objective import objectives
 from brnn.errors import ConfigError
 
@@ -13,8 +14,8 @@ def check_data(options: dict[str, Any], data: "Data") -> None:
     """Check what a configuration asks of its data.
 
     Raises:
-        ConfigError: the data do not fill a batch, or have not the characters of the prompt or the
-            split of the objective.
+        ConfigError: the data do not fill a batch, are no pixels and classes for an attack, or have
+            not the characters of the prompt or the split of the objective.
     """
     rows, size = len(data.train[0]), options["batch_size"]
     if size > rows:
@@ -22,8 +23,26 @@ def check_data(options: dict[str, Any], data: "Data") -> None:
     for key in objectives(options, len(data.validation[0]) > 0):
         if key.startswith("validation/") and not len(data.validation[0]):
             raise ConfigError(f"objective={key} needs validation data, which the data set has not")
+    for key, harmless in (("attack", "none"), ("training", "standard")):
+        if options[key]["name"] != harmless:
+            _check_pixels(f"{key}={groups.label(options[key])}", f"{key}={harmless}", data)
     if data.tokens is not None:
         check_prompt(options["sample"]["prompt"], data.tokens)
+
+
+def _check_pixels(choice: str, remedy: str, data: "Data") -> None:
+    """Check that data are what an attack changes: pixels in [0, 1], each image of one class."""
+    for x, y in (data.train, data.test):
+        if y.ndim != 1 or x.dtype.kind not in "uf" or not len(x):
+            raise ConfigError(
+                f"{choice} needs images with one class each, got {x.dtype} {x.shape} with labels"
+                f" {y.dtype} {y.shape}; use {remedy}"
+            )
+        if x.dtype.kind == "f" and not (x.min() >= 0 and x.max() <= 1):
+            raise ConfigError(
+                f"{choice} needs pixels in [0, 1], got values from {x.min():g} to {x.max():g};"
+                f" use {remedy}, or data in [0, 1]"
+            )
 
 
 def check_prompt(prompt: str, alphabet: str) -> None:

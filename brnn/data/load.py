@@ -7,18 +7,23 @@ from functools import lru_cache
 import numpy as np
 
 from brnn.config import groups
+from brnn.data.check import checked, warn_of_unusual
 from brnn.data.dataset import Data
 
 
 @lru_cache(maxsize=2)
 def load(option: str, plugins: tuple[str, ...]) -> tuple[Data, str]:
-    """Return the data of an option of the group `dataset` and their digest.
+    """Return the checked data of an option of the group `dataset` and their digest.
 
     Args:
         option: the keys of the option, as JSON.
         plugins: packages whose functions may be named with dots.
+
+    Raises:
+        DataError: the data cannot be read, or no net could be trained on them.
     """
-    data = groups.function("dataset", json.loads(option), list(plugins))()
+    data = checked(groups.function("dataset", json.loads(option), list(plugins))())
+    warn_of_unusual(data)
     return data, digest(data)
 
 

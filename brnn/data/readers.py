@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from brnn.data.check import checked_inputs, checked_labels
 from brnn.data.dataset import Split
 from brnn.errors import DataError
 
 TRAIN_NAMES = (("x", "y"), ("x_train", "y_train"))  # in an .npz file; the second as Keras has them
 TEST_NAMES = ("x_test", "y_test")
-LARGEST_LABEL = 2**16 - 1
+LABELS = 2**16  # at most: a label is below it
 
 
 def existing_file(path: str | None, kind: str) -> Path:
@@ -89,7 +90,7 @@ def read_npz(path: str | None) -> tuple[Split, Split | None]:
     """Return the splits of an .npz file: training and, if the file has one, test.
 
     The arrays are named x, y or x_train, y_train, and x_test, y_test. x is (n, *d), uint8 or float
-    in [0, 1]; y holds whole numbers from 0, (n,) or (n, 1), and is returned as (n,).
+    in [0, 1]; y holds whole numbers from 0, (n,), (n, 1) or one-hot, and is returned as (n,).
 
     Args:
         path: the key `dataset.path`.
@@ -190,10 +191,8 @@ def _npz_arrays(file: Path) -> dict[str, np.ndarray]:
 def _checked_split(file: Path, arrays: dict[str, np.ndarray], x_name: str, y_name: str) -> Split:
     x, y = arrays[x_name], arrays[y_name]
     _check_inputs(x, f"{file}: {x_name}")
-    if y.shape == (len(x), 1):
-        y = y[:, 0]
-    _check_labels(y, len(x), f"{file}: {y_name}")
-    return x, y
+    x = checked_inputs(x, f"{file}: {x_name}")
+    return x, checked_labels(_whole(y, f"{file}: {y_name}"), x, LABELS, f"{file}: {y_name}")
 
 
 def _check_inputs(x: np.ndarray, name: str) -> None:
@@ -212,19 +211,21 @@ def _check_inputs(x: np.ndarray, name: str) -> None:
         )
 
 
-def _check_labels(y: np.ndarray, rows: int, name: str) -> None:
-    if y.shape != (rows,):
-        raise DataError(
-            f"{name} must have one label for each of {rows} rows, shape ({rows},) or ({rows}, 1),"
-            f" got {y.shape}"
-        )
+def _whole(y: np.ndarray, name: str) -> np.ndarray:
+    """Return labels as integers.
+
+    Raises:
+        DataError: they are not whole numbers.
+    """
     if y.dtype.kind not in "buif":
         raise DataError(f"{name} must hold whole numbers from 0, got {y.dtype}")
-    valid = (y >= 0) & (y <= LARGEST_LABEL) & (y == np.floor(y))
-    if not valid.all():
-        raise DataError(
-            f"{name} must hold whole numbers from 0 to {LARGEST_LABEL}, got {y[~valid][0]}"
-        )
+    if y.dtype.kind == "f":
+        if not (whole := (y == np.floor(y)) & (abs(y) < LABELS)).all():
+            raise DataError(
+                f"{name} must hold whole numbers from 0 to {LABELS - 1}, got {y[~whole][0]}"
+            )
+        return y.astype(np.int32)
+    return y
 
 
 def _one_line(error: Exception) -> str:

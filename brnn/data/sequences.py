@@ -10,7 +10,7 @@ import numpy as np
 from brnn.config.ranges import Count, Natural, ProperShare
 from brnn.data import readers, sources
 from brnn.data.dataset import Data, Signal, Split, Tokens, Values, split_size
-from brnn.data.folders import data_folder
+from brnn.data.folders import AUTO, data_folder
 from brnn.data.images import mnist
 from brnn.errors import DataError
 
@@ -21,7 +21,7 @@ SHAKESPEARE_URL = (
 
 
 def mnist_rows(
-    *, root: str | None, validation: ProperShare, permuted: bool, permutation_seed: Natural
+    *, root: str, validation: ProperShare, permuted: bool, permutation_seed: Natural
 ) -> Data:
     """Return MNIST as sequences of 28 steps, each a row of 28 pixels: x uint8 (n, 28, 28).
 
@@ -38,7 +38,7 @@ def mnist_rows(
 
 
 def mnist_pixels(
-    *, root: str | None, validation: ProperShare, permuted: bool, permutation_seed: Natural
+    *, root: str, validation: ProperShare, permuted: bool, permutation_seed: Natural
 ) -> Data:
     """Return MNIST as sequences of 784 steps of one pixel, row by row: x uint8 (n, 784, 1).
 
@@ -60,7 +60,7 @@ def mnist_pixels(
 def text(
     *,
     path: str,
-    root: str | None,
+    root: str,
     sequence: Count,
     carried: bool,
     validation: ProperShare,
@@ -74,7 +74,7 @@ def text(
 
     Args:
         path: a file in UTF-8, or `tinyshakespeare`.
-        root: the folder of tinyshakespeare's input.txt; null for $BRNN_DATA/tinyshakespeare, or
+        root: the folder of tinyshakespeare's input.txt; `auto` for $BRNN_DATA/tinyshakespeare, or
             data/tinyshakespeare, and Keras' cache or a download where it is not there.
         sequence: characters of a row.
         carried: whether a batch continues where the one before ended, with the state that the net
@@ -245,14 +245,14 @@ def _next_characters(stream: np.ndarray, sequence: int, split: str) -> Split:
     return stream[:end].reshape(n, sequence), stream[1 : end + 1].reshape(n, sequence)
 
 
-def _tinyshakespeare(root: str | None) -> Path:
+def _tinyshakespeare(root: str) -> Path:
     """Return the path of the text, verified by its checksum."""
     file = data_folder(root, "tinyshakespeare") / "input.txt"
     if file.is_file():
         if hashlib.sha256(file.read_bytes()).hexdigest() != TINYSHAKESPEARE:
             raise DataError(f"{file} is not the original: get it again, or set dataset.path={file}")
         return file
-    if root is not None:
+    if root != AUTO:
         raise DataError(f"dataset.root must hold input.txt, got {root} without it")
     try:
         return sources.keras_file("tinyshakespeare", "input.txt", SHAKESPEARE_URL, TINYSHAKESPEARE)

@@ -19,7 +19,8 @@ def text():
 
 def options(**keys):
     given = {"batch_size": 10, "sample": {"prompt": "abba"}, "objective": "validation/loss"}
-    return given | keys
+    harmless = {"attack": {"name": "none"}, "training": {"name": "standard"}}
+    return given | harmless | keys
 
 
 def test_data_that_serve_a_configuration_pass(text):
@@ -43,3 +44,29 @@ def test_an_objective_of_validation_needs_rows_for_it(text):
     with pytest.raises(ConfigError, match="objective=validation/loss needs validation data"):
         check_data(options(), without)
     check_data(options(objective="test/loss"), without)
+
+
+def images(x, y):
+    return Data((x, y), (x, y), (x, y), 2, "npz")
+
+
+@pytest.mark.parametrize("key", ["attack", "training"])
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (np.zeros((10, 2), "float32") - 1, np.zeros(10, "int32"), "got values from -1 to -1"),
+        (np.zeros((10, 2), "float32") + 2, np.zeros(10, "int32"), "got values from 2 to 2"),
+        (np.zeros((10, 2), "int32"), np.zeros(10, "int32"), "needs images with one class each"),
+        (np.zeros((10, 2), "uint8"), np.zeros((10, 1), "float32"), r"labels float32 \(10, 1\)"),
+        (np.zeros((10, 2, 2), "uint8"), np.zeros((10, 2), "int32"), r"labels int32 \(10, 2\)"),
+    ],
+)
+def test_an_attack_needs_pixels_with_one_class_each(key, x, y, message):
+    with pytest.raises(ConfigError, match=message):
+        check_data(options(**{key: {"name": "pgd"}}), images(x, y))
+    check_data(options(), images(x, y))
+
+
+@pytest.mark.parametrize("x", [np.full((10, 2), 255, "uint8"), np.ones((10, 2), "float32")])
+def test_pixels_may_be_bytes_or_floats_up_to_1(x):
+    check_data(options(attack={"name": "pgd"}), images(x, np.zeros(10, "int32")))

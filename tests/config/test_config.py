@@ -531,7 +531,7 @@ def own(x, upstream, fan_in, *, beta: Scale):
 def quoted(x, upstream, fan_in, *, beta: "Positive"):
     return x
 
-def pairs(*, root: str | None, validation: float) -> datasets.Tokens: ...
+def pairs(*, root: str, validation: float) -> datasets.Tokens: ...
 """
 SHARP = '''
 from typing import Any

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from brnn.data import dataset, images, readers, sequences
 from brnn.data.folders import data_folder
 from brnn.data.load import digest
-from brnn.errors import DataError, DataWarning
+from brnn.errors import DataError
 
 SHARE = 0.08333333  # 5,000 of 60,000
 X = np.array([[0, 255], [51, 0], [102, 0], [153, 0], [204, 0]], np.uint8)  # k / 5 of 255
@@ -161,11 +161,11 @@ def test_other_images_under_the_names_of_mnist_are_refused(folder, option):
 
 def test_the_folder_is_the_one_named_else_that_of_the_variable_else_data(tmp_path, monkeypatch):
     monkeypatch.delenv("BRNN_DATA", raising=False)
-    assert data_folder(None, "mnist") == Path("data/mnist")
+    assert data_folder("auto", "mnist") == Path("data/mnist")
     monkeypatch.setenv("BRNN_DATA", "")
-    assert data_folder(None, "mnist") == Path("data/mnist")
+    assert data_folder("auto", "mnist") == Path("data/mnist")
     monkeypatch.setenv("BRNN_DATA", str(tmp_path))
-    assert data_folder(None, "mnist") == tmp_path / "mnist"  # which does not exist
+    assert data_folder("auto", "mnist") == tmp_path / "mnist"  # which does not exist
     (tmp_path / "mine").mkdir()
     assert data_folder(str(tmp_path / "mine"), "mnist") == tmp_path / "mine"
 
@@ -179,7 +179,7 @@ def test_a_named_folder_that_does_not_exist_is_refused(tmp_path, monkeypatch):
             option(root=str(absent), validation=SHARE)
     monkeypatch.setenv("BRNN_DATA", str(absent))
     with pytest.raises(DataError, match=rf"^BRNN_DATA must be a folder that exists, got {absent}$"):
-        images.mnist(root=None, validation=SHARE)
+        images.mnist(root="auto", validation=SHARE)
 
 
 def test_a_named_folder_without_the_files_is_refused(tmp_path):
@@ -209,7 +209,7 @@ def test_mnist_is_split_into_the_last_55000_the_first_5000_and_10000():
 @needs_fashion
 def test_fashion_mnist_is_read_from_debians_package(tmp_path, monkeypatch):
     monkeypatch.setenv("BRNN_DATA", str(tmp_path))
-    got = images.fashion_mnist(root=None, validation=SHARE)
+    got = images.fashion_mnist(root="auto", validation=SHARE)
     assert [len(split[0]) for split in (got.train, got.validation, got.test)] == [
         55_000,
         5_000,
@@ -228,7 +228,7 @@ from brnn.errors import DataError, DataWarning
 assert "tensorflow" not in sys.modules, "importing the data sets must not import TensorFlow"
 out, home, texts = sys.argv[1:]
 arrays = {}
-keys = {"root": None, "validation": 0.25}
+keys = {"root": "auto", "validation": 0.25}
 order = {"permutation_seed": 3}
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
@@ -248,8 +248,8 @@ images.DEBIAN_FASHION = pathlib.Path("nowhere")
 keys = {"path": "tinyshakespeare", "sequence": 128, "carried": True}
 keys |= {"validation": 0.05, "test": 0.05}
 for key, load in {
-    "fashion": lambda: images.fashion_mnist(root=None, validation=0.1),
-    "text": lambda: sequences.text(root=None, **keys),
+    "fashion": lambda: images.fashion_mnist(root="auto", validation=0.1),
+    "text": lambda: sequences.text(root="auto", **keys),
 }.items():
     try:
         load()
@@ -257,7 +257,7 @@ for key, load in {
         arrays[key] = str(error)
 if texts:
     shutil.copytree(texts, f"{home}/datasets/tinyshakespeare", dirs_exist_ok=True)
-    arrays["cached"] = sequences.text(root=None, **keys).tokens
+    arrays["cached"] = sequences.text(root="auto", **keys).tokens
 np.savez(out, **arrays)
 """
 
@@ -392,12 +392,14 @@ def test_floats_are_kept_as_they_are(arrays):
 
 
 def test_a_test_split_of_its_own_is_taken_and_counts_for_the_classes(arrays):
-    with pytest.warns(
-        DataWarning, match=r"mine.npz: the classes \[4\] are in the test split, and not"
-    ):
-        got = arrays(x=X, y=Y, x_test=X[:1], y_test=np.array([4]))
+    got = arrays(x=X, y=Y, x_test=X[:1], y_test=np.array([4]))
     assert [len(split[0]) for split in (got.train, got.validation, got.test)] == [5, 0, 1]
     assert got.classes == 5
+
+
+def test_one_hot_rows_are_read_as_classes(arrays):
+    for one_hot in (np.eye(2)[Y], np.eye(2, dtype=bool)[Y]):
+        assert digest(arrays(x=X, y=one_hot)) == digest(arrays(x=X, y=Y))
 
 
 def test_the_names_of_keras_and_labels_in_a_column_are_read_alike(arrays):
@@ -415,17 +417,11 @@ def test_an_error_names_the_array_as_the_file_does(arrays):
         arrays(x_train=X, y_train=Y, x_test=X[:, :1], y_test=Y)
 
 
-def test_sorted_rows_are_announced_and_a_seed_shuffles_them(arrays):
+def test_a_seed_shuffles_rows_and_labels_together(arrays):
     x, y = np.repeat(FLOATS[:, None], 20, axis=1).reshape(100, 2), np.repeat(np.arange(5), 20)
-    with pytest.warns(DataWarning, match="dataset.seed=0 shuffles them"):
-        arrays(x=x, y=y, test=0.2)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        got = arrays(x=x, y=y, test=0.2, seed=0)
+    got = arrays(x=x, y=y, test=0.2, seed=0)
     assert set(got.test[1].tolist()) == set(range(5))
-    np.testing.assert_array_equal(
-        got.train[0], FLOATS[got.train[1]]
-    )  # rows and labels moved together
+    np.testing.assert_array_equal(got.train[0], FLOATS[got.train[1]])
     again, other = (digest(arrays(x=x, y=y, test=0.2, seed=seed)) for seed in (0, 1))
     assert digest(got) == again != other
 
@@ -486,15 +482,15 @@ def test_every_row_is_in_exactly_one_split(tmp_path_factory, n, validation, test
             {"x": FLOATS, "y": Y[:4]},
             r"y must have one label for each of 5 rows, shape \(5,\) or \(5, 1\), got \(4,\)",
         ),
-        ({"x": FLOATS, "y": np.eye(2)[Y]}, r"y must have one label .* got \(5, 2\)"),
+        ({"x": FLOATS, "y": np.eye(2)[Y] * 0}, r"y must have one label .* got \(5, 2\)"),
         ({"x": FLOATS, "y": np.array(list("abcab"))}, "y must hold whole numbers from 0, got <U1"),
-        ({"x": FLOATS, "y": Y - 1}, "y must hold whole numbers from 0 to 65535, got -1"),
+        ({"x": FLOATS, "y": Y - 1}, "y must be classes from 0 to 65535, got -1"),
         ({"x": FLOATS, "y": Y + 0.5}, "y must hold whole numbers from 0 to 65535, got 0.5"),
         ({"x": FLOATS, "y": Y + np.nan}, "y must hold whole numbers from 0 to 65535, got nan"),
         ({"x": FLOATS, "y": Y + np.inf}, "y must hold whole numbers from 0 to 65535, got inf"),
         (
             {"x": FLOATS, "y": Y + 10**9},
-            "y must hold whole numbers from 0 to 65535, got 1000000000",
+            "y must be classes from 0 to 65535, got 1000000000",
         ),
         ({"x": FLOATS, "y": Y * 0}, "y must have at least 2 classes"),
         ({"x": FLOATS, "y": Y, "x_test": FLOATS + 1, "y_test": Y}, "x_test must be finite"),

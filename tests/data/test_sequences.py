@@ -24,7 +24,7 @@ def read(path, content, *, sequence=3, validation=0.0, test=0.5):
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return sequences.text(
         path=str(path),
-        root=None,
+        root="auto",
         sequence=sequence,
         carried=True,
         validation=validation,
@@ -120,7 +120,7 @@ def test_a_text_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match=r"dataset\.path must name a text in UTF-8, got .*none"):
         sequences.text(
             path=str(tmp_path / "none"),
-            root=None,
+            root="auto",
             sequence=3,
             carried=True,
             validation=0.0,
