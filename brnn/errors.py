@@ -27,6 +27,10 @@ class NonFiniteError(BrnnError, ValueError):
     """A loss, a weight, an optimizer variable or an adversarial pixel is infinite or NaN."""
 
 
+class CacheError(BrnnError, OSError):
+    """The cache of compiled programs cannot be read or written."""
+
+
 class WorkerError(BrnnError, RuntimeError):
     """Another worker of a distributed run is lost, or did not connect in time."""
 

@@ -21,6 +21,7 @@ from brnn import (
     evaluate,
     fit,
     load_data,
+    losses,
     quantizers,
     track,
 )
@@ -77,6 +78,29 @@ def test_training_has_defaults_and_leaves_levels(manager, few):
 def test_a_schedule_multiplies_the_learning_rate(manager, few):
     (metrics,) = fit(manager, few, 1, 0.5, schedule=lambda steps, total: np.full(len(steps), 0.5))
     assert metrics["train/learning_rate"] == pytest.approx(0.25)
+
+
+def test_an_optimizer_keeps_its_own_learning_rate_or_schedule(manager, few):
+    (metrics,) = fit(manager, few, 1, optimizer=keras.optimizers.SGD(0.25))
+    assert metrics["train/learning_rate"] == pytest.approx(0.25)
+    halving = keras.optimizers.schedules.ExponentialDecay(0.5, decay_steps=1, decay_rate=0.5)
+    (metrics,) = fit(manager, few, 1, optimizer=keras.optimizers.SGD(halving))
+    steps = len(few.train[0]) // 128
+    assert metrics["train/learning_rate"] == pytest.approx(0.5**steps)
+    (metrics,) = fit(manager, few, 1, 0.125, optimizer=keras.optimizers.SGD(0.25))
+    assert metrics["train/learning_rate"] == pytest.approx(0.125)
+
+
+def test_a_loss_object_of_keras_trains_like_the_function(few):
+    def trained(loss):
+        keras.utils.set_random_seed(0)
+        layers = [keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10)]
+        manager = QuantManager(keras.Sequential(layers), [BINARY])
+        (metrics,) = fit(manager, few, 1, loss=loss)
+        return metrics["test/loss"]
+
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert trained(loss) == pytest.approx(trained(losses.cross_entropy), rel=1e-6)
 
 
 def test_the_same_seed_gives_the_same_bits(few):

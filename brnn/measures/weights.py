@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from brnn.contracts import Quantizer
-from brnn.nets.cells import state_matrices
+from brnn.nets.cells import cells_of, state_matrices
 from brnn.quantization.manager import QuantManager, Rule
 
 FLOAT_BITS = 32
@@ -139,17 +139,21 @@ def spectral_radii(manager: QuantManager) -> dict[str, float]:
     Returns:
         The radius of each recurrent kernel, by the path of its variable.
     """
-    levels = {
-        v.path: level
-        for v, level in zip(manager.model.trainable_variables, manager.levels(), strict=True)
-    }
-    cells = [layer.cell for layer in manager.model.layers if isinstance(layer, keras.layers.RNN)]
+    trainable = zip(manager.model.trainable_variables, manager.levels(), strict=True)
+    levels = {variable.path: level for variable, level in trainable}
+    recurrent = [layer for layer in manager.model.layers if isinstance(layer, keras.layers.RNN)]
+    kernels = [  # a cell of a user may have none
+        (cell, cell.recurrent_kernel)
+        for layer in recurrent
+        for cell in cells_of(layer)
+        if hasattr(cell, "recurrent_kernel")
+    ]
     return {
-        cell.recurrent_kernel.path: max(
+        kernel.path: max(
             float(np.abs(np.linalg.eigvals(np.asarray(matrix))).max())
-            for matrix in state_matrices(cell, levels[cell.recurrent_kernel.path])
+            for matrix in state_matrices(cell, levels.get(kernel.path, kernel))
         )
-        for cell in cells
+        for cell, kernel in kernels
     }
 
 

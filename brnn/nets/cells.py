@@ -235,6 +235,12 @@ class MUT2Cell(_MutatedCell):
         return h, [h]
 
 
+def cells_of(layer: keras.layers.RNN) -> list[keras.layers.Layer]:
+    """Return the cells of a recurrent layer: one, or those that Keras stacks."""
+    cell = layer.cell
+    return list(cell.cells) if isinstance(cell, keras.layers.StackedRNNCells) else [cell]
+
+
 def state_matrices(cell: keras.layers.Layer, recurrent_kernel: Array) -> list[Array]:
     """Return the matrix (units, units) that multiplies the state in each gate.
 

@@ -8,7 +8,7 @@ bounds.
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from keras import ops
 
 from brnn.contracts import Array, Noise, Quantizer
+from brnn.errors import ConfigError
 from brnn.quantization.layers import QuantActivation
 
 
@@ -55,21 +56,24 @@ class QuantManager:
         rules: the rule of each variable of `model.trainable_variables`, None where it stays real.
 
     Raises:
-        ValueError: the model is not built or its `call` does not take `training`; a rule that is
-            not optional matches no variable; two rules match the same variable.
+        ConfigError: the model is not built or its `call` does not take `training`; a layer does not
+            compute in float32; a rule that is not optional matches no variable, a rule matches a
+            frozen variable, or two rules match the same variable.
     """
 
     def __init__(self, model: keras.Model, rules: Sequence[Rule]):
         if not model.built or "training" not in inspect.signature(model.call).parameters:
-            raise ValueError(
+            raise ConfigError(
                 f"{model.name} must be built (call it on data), and its `call` must take `training`"
             )
         self.model = model
         self.rules = [_matching_rule(variable, rules) for variable in model.trainable_variables]
+        _check_precision(model)
+        _check_frozen(model, rules)
         for rule in rules:
             if rule not in self.rules and not rule.optional:
                 paths = ", ".join(v.path for v in model.trainable_variables) or "none"
-                raise ValueError(
+                raise ConfigError(
                     f"no variable is a {rule.role!r} in a layer that matches {rule.layers!r};"
                     f" the model has: {paths}"
                 )
@@ -125,6 +129,9 @@ class QuantManager:
         else:
             copy = keras.models.clone_model(model)
         copy.set_weights(self.weights())
+        for layer in _layers(copy):
+            if hasattr(layer, "finalize_state"):  # computes with values derived from its weights
+                layer.finalize_state()
         return copy
 
     def weights(self) -> list[np.ndarray]:
@@ -137,8 +144,40 @@ class QuantManager:
 def _matching_rule(variable: keras.Variable, rules: Sequence[Rule]) -> Rule | None:
     matching = [rule for rule in rules if rule.matches(variable)]
     if len(matching) > 1:
-        raise ValueError(f"{variable.path} is matched by {len(matching)} rules: {matching}")
+        raise ConfigError(f"{variable.path} is matched by {len(matching)} rules: {matching}")
     return matching[0] if matching else None
+
+
+def _check_precision(model: keras.Model) -> None:
+    """Refuse layers that compute in another type of floats, in which levels would be rounded."""
+    for layer in [model, *_layers(model)]:
+        if "float" in layer.compute_dtype and layer.compute_dtype != "float32":
+            raise ConfigError(
+                f"{layer.name} has the dtype policy {layer.dtype_policy.name}, but discretized nets"
+                " compute in float32: make the model under"
+                " keras.mixed_precision.set_global_policy('float32')"
+            )
+
+
+def _check_frozen(model: keras.Model, rules: Sequence[Rule]) -> None:
+    """Refuse variables that are not trained and would stay real despite a rule."""
+    for variable in model.non_trainable_variables:
+        if any(rule.matches(variable) for rule in rules):
+            raise ConfigError(
+                f"{variable.path} matches a rule, but is not trainable and would stay real: set"
+                " trainable=True, or exclude its layer by `Rule(layers=…)`"
+            )
+
+
+def _layers(model: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+    """Yield the layers of a model, those of nested models and of wrappers included."""
+    for layer in getattr(model, "layers", []):
+        yield layer
+        yield from _layers(layer)
+    for key in ("layer", "cell", "forward_layer", "backward_layer"):
+        if isinstance(inner := getattr(model, key, None), keras.layers.Layer):
+            yield inner
+            yield from _layers(inner)
 
 
 def _cloned(layer: keras.layers.Layer) -> keras.layers.Layer:

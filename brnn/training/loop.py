@@ -1,6 +1,7 @@
 """The training loop: epochs of a compiled program over data in memory."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,9 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from brnn.contracts import Array
-from brnn.data.dataset import Data
-from brnn.errors import NonFiniteError
+from brnn.data.check import checked_splits
+from brnn.data.dataset import Data, Split
+from brnn.errors import CacheError, ConfigError, NonFiniteError
 from brnn.measures.weights import spectral_radii
+from brnn.training.checks import check_loss, output_width
 from brnn.training.program import Program
 
 EVALUATION_BATCH = 2500
@@ -46,9 +49,9 @@ def fit(
 
     Args:
         program: the net; training changes its variables.
-        data: arrays (x, y) of each split. x (n, *d) is uint8 for pixels (divided by 255), else what
-            the net takes; y is int32 classes (n,) or (n, steps), or float32 values in regression.
-            Validation and test may have no rows.
+        data: arrays (x, y) of each split, `train`, `validation` and `test`; the last two may have
+            no rows. x (n, *d) is uint8 for pixels (divided by 255), else what the net takes; y is
+            classes, (n,), (n, 1), one-hot or (n, steps), or floats to predict.
         epochs: the epoch after the last one, counted from 0: the number of epochs of a whole run.
         batch_size: rows of a training step, at most those of the training split.
         rates: `rates(steps, total)` returns the learning rates of `steps`, whole numbers from 0
@@ -63,6 +66,9 @@ def fit(
         The metrics of one epoch. Between two epochs the program's state may be read.
 
     Raises:
+        ConfigError: there are fewer training rows than in a batch, the loss does not give one value
+            per label, or XLA cannot compile a layer.
+        DataError: the arrays are no such data, or a label is beyond the outputs of the net.
         NonFiniteError: the loss, a weight or a variable of the optimizer became infinite or NaN.
         WorkerError: another worker of a distributed run is lost.
 
@@ -79,7 +85,8 @@ def fit(
         time/training (seconds): all training steps of the epoch
         time/evaluation (seconds): evaluation on validation and test
     """
-    x, y = map(tf.constant, data.train)
+    splits = _checked(program, data, batch_size)
+    x, y = map(tf.constant, splits.pop("train"))
     steps = len(x) // batch_size
     for epoch in program.replicas.epochs(start, epochs, program.variables):
         rng = np.random.default_rng([seed, epoch])
@@ -90,7 +97,7 @@ def fit(
         sums, times = _train_epoch(program, arguments, learning_rates, epoch, on_progress)
         metrics = {f"train/{name}": float(total) / steps for name, total in sums.items()}
         trained = time.perf_counter()
-        for split, (inputs, labels) in (("validation", data.validation), ("test", data.test)):
+        for split, (inputs, labels) in splits.items():
             scores = score(program, inputs, labels, batch_size)
             metrics |= {f"{split}/{name}": value for name, value in scores.items()}
         yield metrics | {
@@ -99,6 +106,19 @@ def fit(
             **times,
             "time/evaluation": time.perf_counter() - trained,
         }
+
+
+def _checked(program: Program, data: Data, batch_size: int) -> dict[str, Split]:
+    """Return the splits of data, after checks of what a program makes of them."""
+    outputs = output_width(program.manager.model)
+    splits = checked_splits(data, outputs)
+    x, y = splits["train"]
+    if not 1 <= batch_size <= len(x):
+        raise ConfigError(
+            f"batch_size must be from 1 to {len(x)}, the training rows, got {batch_size}"
+        )
+    check_loss(program.loss, y, outputs)
+    return splits
 
 
 def score(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> dict[str, float]:
@@ -207,7 +227,8 @@ def _compile(function: Callable[..., Any], *arguments: Any) -> None:
     """Compile a function by a call.
 
     Raises:
-        OSError: XLA cannot read or write its cache of compiled programs.
+        ConfigError: XLA has no form of an operation.
+        CacheError: XLA cannot read or write its cache of compiled programs.
     """
     try:
         function(*arguments)
@@ -216,10 +237,15 @@ def _compile(function: Callable[..., Any], *arguments: Any) -> None:
         tf.errors.InvalidArgumentError,
         tf.errors.ResourceExhaustedError,
     ) as error:
+        if unsupported := sorted(set(re.findall(r"\{\{node ([^}]*)\}\}", str(error)))):
+            raise ConfigError(
+                f"XLA has no form of {', '.join(unsupported)} (layer and operation): use"
+                " compiled=False, with which TensorFlow's graph mode runs the steps"
+            ) from error
         cache = os.environ.get("TF_XLA_FLAGS", "").partition("persistent_cache_directory=")[2]
         if not cache:
             raise
-        raise OSError(
+        raise CacheError(
             f"{error.message}; if the cache of compiled programs is the cause, remove {cache}"
         ) from error
 

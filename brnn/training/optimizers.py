@@ -1,8 +1,10 @@
 """Optimizers from a configuration."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from brnn.errors import ConfigError
 
@@ -28,3 +30,23 @@ def optimizer(keys: dict[str, Any]) -> keras.optimizers.Optimizer:
         return kind(**arguments)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"optimizer={name} does not take {arguments}: {error}") from error
+
+
+def with_own_rates(
+    given: keras.optimizers.Optimizer,
+) -> tuple[keras.optimizers.Optimizer, Callable[[np.ndarray, int], np.ndarray]]:
+    """Return an optimizer whose learning rate can be set, and its own learning rates.
+
+    Args:
+        given: an optimizer, whose learning rate is a number or a schedule of Keras.
+
+    Returns:
+        optimizer: the given one, or where it has a schedule a new one with its other arguments.
+        rates: `rates(steps, total)`, the learning rates of `steps`.
+    """
+    config = given.get_config()
+    if not isinstance(config["learning_rate"], dict):
+        return given, lambda steps, total: np.full(len(steps), float(config["learning_rate"]))
+    schedule = keras.optimizers.schedules.deserialize(config["learning_rate"])
+    settable = type(given).from_config(config | {"learning_rate": 0.0})
+    return settable, lambda steps, total: np.array([float(schedule(step)) for step in steps])

@@ -6,7 +6,7 @@ is a list of tensors (batch, width), empty where the net carries none from batch
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -15,6 +15,7 @@ import tensorflow as tf
 from brnn.contracts import Array, Loss, Noise, Regime
 from brnn.data.pixels import to_pixels
 from brnn.quantization.manager import QuantManager
+from brnn.training.checks import check_model, check_optimizer, per_label
 from brnn.training.replicas import ONE_DEVICE, Replicas
 
 DRAWS = 1 << 16  # upper limit of a replica's random draws in one step
@@ -28,25 +29,31 @@ class Program:
     Args:
         manager: the net and its rules.
         optimizer: changes the latent weights; its learning rate is set at each step.
-        loss: one value per label.
+        loss: one value per label, or a loss object of Keras.
         regime: the images and loss of a training step, such as `brnn.training.regimes.standard`.
         compiled: whether XLA compiles the steps, else TensorFlow's graph mode runs them.
         replicas: they share each batch. Where there are several, XLA compiles what each does in a
             step, else the loop over the steps.
+
+    Raises:
+        ConfigError: the model has several inputs or outputs that are no recurrent states, or the
+            optimizer averages weights or has a schedule.
     """
 
     def __init__(
         self,
         manager: QuantManager,
         optimizer: keras.optimizers.Optimizer,
-        loss: Loss,
+        loss: Loss | keras.losses.Loss,
         regime: Regime,
         compiled: bool,
         replicas: Replicas = ONE_DEVICE,
     ):
+        check_model(manager.model)
+        check_optimizer(optimizer)
         self.manager = manager
         self.optimizer = optimizer
-        self.loss = loss
+        self.loss = per_label(loss)
         self.regime = regime
         self.compiled = compiled
         self.replicas = replicas
@@ -162,11 +169,13 @@ class Program:
             replica: its index.
 
         Returns:
-            The gradients at the levels, the mean metrics and the new values of `fixed`; and the
+            The gradients of the loss at the levels, plus those of the regularizers of weights at
+            the latent weights; the mean metrics and the new values of `fixed`; and the
             recurrent state after the batch.
         """
         model, x = self.manager.model, to_pixels(x)
         draws = itertools.count()
+        of_weights = [v for v in model.trainable_variables if v.regularizer is not None]
         levels = self.manager.levels(self._noise(seed, number, draws), latent)
         noise = self._noise(seed, number, (replica * DRAWS + draw for draw in draws))
         fixed = self._shift_seeds(fixed, replica)
@@ -176,7 +185,8 @@ class Program:
                 levels, fixed, _inputs(x, recurrent_state), training=True, return_losses=True
             )
             outputs, next_state = _split(outputs, recurrent_state)
-            return outputs, (updates, penalties, next_state)
+            of_layers = penalties[: len(penalties) - len(of_weights)]  # those of weights are last
+            return outputs, (updates, of_layers, next_state)
 
         def net(x):
             constant = [tf.stop_gradient(level) for level in levels]
@@ -190,11 +200,17 @@ class Program:
                 call, net, self.loss, x, y, noise
             )
             objective = tf.add_n([loss, *penalties])
+        gradients = _sums(tape.gradient(objective, levels), self._decay(latent))
         metrics = {
             name: tf.reduce_mean(value) for name, value in self._metrics(y, outputs).items()
         } | {"loss": loss}
         updates = self._shift_seeds(updates, -replica)
-        return (tape.gradient(objective, levels), metrics, updates), next_state
+        return (gradients, metrics, updates), next_state
+
+    def _decay(self, latent: list) -> list:
+        """Return the gradients of the regularizers of weights at the latent weights, or None."""
+        variables = self.manager.model.trainable_variables
+        return [_slope(v.regularizer, value) for v, value in zip(variables, latent, strict=True)]
 
     def _shift_seeds(self, values: list, replica: Array) -> list:
         """Return the values of variables without gradient, dropout's seeds moved by `replica`."""
@@ -247,6 +263,23 @@ def _inputs(x: Array, recurrent_state: list) -> Array | list[Array]:
 def _split(outputs: Array, recurrent_state: list) -> tuple[Array, list]:
     """Return the logits, and the recurrent state after them if the net has one."""
     return (outputs[0], outputs[1:]) if recurrent_state else (outputs, recurrent_state)
+
+
+def _slope(regularizer: Callable[[Array], Array] | None, value: Array) -> Array | None:
+    """Return the gradient of a regularizer at a latent weight; None without one."""
+    if regularizer is None:
+        return None
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        value = tf.convert_to_tensor(value)
+        tape.watch(value)
+        penalty = regularizer(value)
+    return tape.gradient(penalty, value)
+
+
+def _sums(gradients: list, others: list) -> list:
+    """Return the sums of two lists of gradients, in which None stands for no gradient."""
+    pairs = zip(gradients, others, strict=True)
+    return [one if other is None else other if one is None else one + other for one, other in pairs]
 
 
 def _row_means(values: Array) -> Array:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from brnn.data.dataset import Data
+from brnn.errors import ConfigError
 from brnn.quantization import estimators, quantizers
 from brnn.quantization.layers import QuantActivation
 from brnn.quantization.manager import QuantManager, Rule
@@ -104,6 +105,34 @@ def test_two_rules_for_one_variable_are_refused():
         QuantManager(
             layered(), [Rule("kernel", BINARY, 1.0), Rule("kernel", TERNARY, 0.5, layers="second")]
         )
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_layers_that_do_not_compute_in_float32_are_refused(policy, nested):
+    inner = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, dtype=policy, name="half")])
+    model = keras.Sequential([keras.Input((6,)), inner]) if nested else inner
+    with pytest.raises(ConfigError, match=f"half has the dtype policy {policy}, but"):
+        QuantManager(model, [Rule("kernel", BINARY, 1.0)])
+
+
+def test_a_frozen_variable_that_would_stay_real_is_refused():
+    model = layered()
+    model.get_layer("first").trainable = False
+    with pytest.raises(ConfigError, match="first/kernel matches a rule, but is not trainable"):
+        QuantManager(model, [Rule("kernel", BINARY, 1.0)])
+    manager = QuantManager(model, [Rule("kernel", BINARY, 1.0, layers="second")])
+    assert by_path(manager).keys() == {"second/kernel", "second/bias"}
+
+
+def test_discretized_model_normalizes_as_it_was_adapted():
+    normalization = keras.layers.Normalization()
+    normalization.adapt(3 * X + 1)
+    layers = [keras.Input((6,)), normalization, keras.layers.Dense(3)]
+    plain, nested = keras.Sequential(layers), keras.Input((6,))
+    for model in (plain, keras.Model(nested, plain(nested))):
+        manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
+        np.testing.assert_array_equal(manager.discretized()(X), manager(X))
 
 
 class WithoutTraining(keras.Model):

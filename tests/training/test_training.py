@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from brnn.data.dataset import Data
-from brnn.errors import NonFiniteError
+from brnn.errors import ConfigError, DataError, NonFiniteError
 from brnn.nets.task import Task
 from brnn.quantization import estimators, quantizers
 from brnn.quantization.layers import QuantActivation
@@ -121,7 +121,7 @@ def visited(order_seed, epoch, batch=3, rows=10):
         regimes.standard,
         compiled=False,
     )
-    unit_rows = data(np.eye(rows, dtype="float32"), np.zeros(rows, "int32"))
+    unit_rows = data(np.eye(rows, dtype="float32"), np.zeros(rows, "float32"))
     list(
         fit(
             program,
@@ -239,12 +239,10 @@ def test_a_loss_that_is_not_finite_ends_training_and_names_the_epoch(options, co
     program = build.program(
         options("precision=full", *SMALL, f"compiled={compiled}"), Task((FEATURES,), CLASSES)
     )
-    x = X.copy()
-    x[4, 1] = np.inf
     with pytest.raises(
-        NonFiniteError, match=r"epoch 1: the loss is nan.*lower optimizer.learning_rate"
+        NonFiniteError, match=r"epoch 1: the loss is (nan|inf).*lower optimizer.learning_rate"
     ):
-        list(fit(program, data(x), epochs=2, batch_size=3, rates=constant(0.01), seed=0))
+        list(fit(program, data(), epochs=2, batch_size=3, rates=constant(3e38), seed=0))
 
 
 def test_training_ends_after_the_piece_whose_loss_is_not_finite(options, monkeypatch):
@@ -277,7 +275,7 @@ def test_each_step_has_the_learning_rate_of_the_schedule():
         regimes.standard,
         compiled=False,
     )
-    ones = data(np.ones((6, 1), "float32"), np.zeros(6, "int32"))
+    ones = data(np.ones((6, 1), "float32"), np.zeros(6, "float32"))
     seen = []
 
     def rates(steps, total):
@@ -337,3 +335,95 @@ def test_a_small_net_learns_the_digits(options, digits):
     *_, metrics = fit(program, part, epochs=3, batch_size=50, rates=constant(0.003), seed=0)
     assert metrics["test/accuracy"] > 0.85
     assert metrics["train/accuracy"] > metrics["test/accuracy"] - 0.05
+
+
+@pytest.mark.parametrize("size", [0, ROWS + 1])
+def test_a_batch_has_at_most_the_training_rows(options, size):
+    program = build.program(options(*SMALL), Task((FEATURES,), CLASSES))
+    with pytest.raises(ConfigError, match=f"batch_size must be from 1 to {ROWS}, .* got {size}"):
+        list(fit(program, data(), epochs=1, batch_size=size, rates=constant(0.1), seed=0))
+
+
+def test_labels_beyond_the_outputs_are_named_and_not_the_learning_rate(options):
+    program = build.program(options(*SMALL), Task((FEATURES,), CLASSES))
+    with pytest.raises(DataError, match="labels of the training split must be classes from 0 to 2"):
+        list(fit(program, data(y=Y + 1), epochs=1, batch_size=3, rates=constant(0.1), seed=0))
+
+
+@pytest.mark.parametrize(
+    "form", [lambda y: y[:, None], lambda y: y.astype("uint8"), lambda y: np.eye(3, dtype=int)[y]]
+)
+def test_the_same_labels_in_another_form_give_the_same_bits(options, form):
+    def trained(y):
+        program = build.program(options(*SMALL), Task((FEATURES,), CLASSES))
+        *_, last = fit(program, data(y=y), epochs=2, batch_size=3, rates=constant(0.1), seed=0)
+        return last["test/accuracy"], [v.tobytes() for v in program.state()]
+
+    assert trained(form(Y)) == trained(Y)
+
+
+def test_a_regularizer_of_weights_pulls_at_latent_weights_and_one_of_outputs_at_levels():
+    """Each w moves by 2 c w; the net is linear in the levels, whose sign is that of w."""
+    inputs = keras.Input((FEATURES,))
+    layer = keras.layers.Dense(
+        2,
+        use_bias=False,
+        kernel_regularizer=keras.regularizers.L2(0.1),
+        activity_regularizer=lambda outputs: (
+            0.5 * keras.ops.sum(outputs)
+        ),  # Keras divides by the rows,
+    )
+    model = keras.Model(inputs, layer(inputs))
+    before = model.get_weights()[0]
+    program = Program(
+        QuantManager(model, [Rule("kernel", BINARY, None)]),
+        keras.optimizers.SGD(),
+        lambda labels, outputs: 0.0 * keras.ops.sum(outputs, -1),
+        regimes.standard,
+        compiled=True,
+    )
+    y = np.zeros((ROWS, 2), "float32")
+    list(fit(program, data(y=y), epochs=1, batch_size=ROWS, rates=constant(1.0), seed=0))
+    pull = 0.5 * X.mean(axis=0)[:, None] + 0.2 * before
+    np.testing.assert_allclose(before - model.get_weights()[0], pull, rtol=1e-4, atol=1e-6)
+
+
+def test_a_layer_without_a_form_in_xla_is_named_with_the_remedy():
+    inputs = keras.Input((4, 4, 1))
+    x = keras.layers.RandomRotation(0.1, name="turned")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
+
+    def program(compiled):
+        optimizer, loss = keras.optimizers.SGD(), losses.cross_entropy
+        return Program(QuantManager(model, []), optimizer, loss, regimes.standard, compiled)
+
+    images = data(np.zeros((6, 4, 4, 1), "float32"), np.arange(6) % 2)
+    keys = {"epochs": 1, "batch_size": 2, "rates": constant(0.1), "seed": 0}
+    with pytest.raises(ConfigError, match=r"XLA has no form of .*turned.*: use compiled=False"):
+        list(fit(program(True), images, **keys))
+    assert len(list(fit(program(False), images, **keys))) == 1
+
+
+def test_stacked_cells_and_cells_of_a_user_are_trained():
+    class Cell(keras.layers.Layer):
+        state_size = units = 4
+
+        def build(self, shape):
+            self.kernel = self.add_weight((shape[-1], 4), name="kernel")
+            self.built = True
+
+        def call(self, x, states, training=None):
+            state = keras.ops.tanh(x @ self.kernel + states[0])
+            return state, [state]
+
+    for cell in ([keras.layers.GRUCell(4), keras.layers.GRUCell(4)], Cell()):
+        model = keras.Sequential(
+            [keras.Input((5, FEATURES)), keras.layers.RNN(cell), keras.layers.Dense(CLASSES)]
+        )
+        manager = QuantManager(model, [Rule("kernel", BINARY, 1.0)])
+        optimizer, loss = keras.optimizers.Adam(), losses.cross_entropy
+        program = Program(manager, optimizer, loss, regimes.standard, compiled=True)
+        x = np.repeat(X[:, None], 5, axis=1)
+        rates = constant(0.01)
+        first, *_, last = fit(program, data(x), epochs=30, batch_size=6, rates=rates, seed=0)
+        assert last["train/loss"] < first["train/loss"]
