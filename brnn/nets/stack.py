@@ -38,8 +38,8 @@ def stack(
     """
     if len(task.shape) != (1 if task.tokens else 2):
         raise ConfigError(
-            "a recurrent topology reads tokens or inputs of (steps, features), got a shape of"
-            f" {task.shape}"
+            "a recurrent topology reads tokens, or inputs of shape (steps, features), got"
+            f" {task.shape}: use a dense one"
         )
     x = inputs = keras.Input((None, *task.shape[1:]), dtype="int32" if task.tokens else "float32")
     if task.tokens:
