@@ -18,7 +18,7 @@ from brnn.cli import machine
 from brnn.cli.arguments import parse
 from brnn.cli.help_page import table
 from brnn.config import environment, groups
-from brnn.data.folders import VARIABLE, data_folder
+from brnn.data.folders import AUTO, VARIABLE, data_folder
 from brnn.errors import BrnnError, ConfigError, TrackingError
 from brnn.terminal import lines, stderr
 from brnn.terminal.numbers import size
