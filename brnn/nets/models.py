@@ -84,6 +84,16 @@ def plain_model(options: dict[str, Any], task: Task, weights: list[np.ndarray]) 
     return QuantManager(model, ()).discretized()  # replaces the quantized input of a topology
 
 
+def effective(options: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration without its estimator where that has no effect on the training.
+
+    An estimator is the backward pass of discretized activations, which not every precision has.
+    """
+    if _activation_quantizer(options) is not None:
+        return options
+    return {key: value for key, value in options.items() if key != "estimator"}
+
+
 def _activation_quantizer(options: dict[str, Any]) -> Quantizer | None:
     return function("precision", options["precision"], options["plugins"])().activation
 

@@ -12,12 +12,14 @@ from brnn.config.objective import objectives
 from brnn.data.dataset import Data
 from brnn.data.load import load
 from brnn.errors import ConfigError
+from brnn.nets.models import effective
 from brnn.nets.task import Task, task_of
 from brnn.terminal import lines
 from brnn.tracking.sweep_job import SweepJob
 from brnn.training.checkpoint import trained_path
 from brnn.training.replicas import ONE_DEVICE, Replicas
 
+PLAIN = "identity"  # the default estimator, of which no note is printed
 NAMED = ("precision", "estimator", "topology", "recipe")  # the groups that name a run
 
 
@@ -65,15 +67,22 @@ def plan_run(options: dict[str, Any], job: SweepJob | None, suffix: str) -> RunP
     data, digest = load(json.dumps(options["dataset"]), tuple(settings.plugins))
     check_data(options, data)
     fingerprint = run_fingerprint(options, digest)
+    name = "-".join(groups.label(options[g]) for g in NAMED) + f"-s{settings.seed}{suffix}"
+    trained, estimator = effective(options), groups.label(options["estimator"])
+    if "estimator" not in trained and estimator != PLAIN:
+        lines.note(
+            f"{name}: estimator={estimator} has no effect on its training, since"
+            f" precision={groups.label(options['precision'])} discretizes no activation"
+        )
     checkpoint = Path(settings.checkpoints) / f"{fingerprint}.npz"
     return RunPlan(
         options,
         settings,
         data,
         fingerprint,
-        name="-".join(groups.label(options[g]) for g in NAMED) + f"-s{settings.seed}{suffix}",
+        name=name,
         checkpoint=checkpoint,
-        trained=trained_path(settings.checkpoints, training_fingerprint(options, digest)),
+        trained=trained_path(settings.checkpoints, training_fingerprint(trained, digest)),
         spool=checkpoint.with_suffix(".jsonl"),
         replicas=choose_replicas(options, job),
     )

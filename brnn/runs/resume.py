@@ -43,7 +43,7 @@ def skip(plan: RunPlan, store: Store, earlier: Any, job: SweepJob | None) -> flo
     """Print the result of a finished run, count it in the sweep, and return its objective."""
     run_id = earlier.info.run_id
     lines.note(f"{plan.name} is skipped: it finished as run {run_id} (resume=false repeats it)")
-    metrics = _metrics(plan, store, earlier)
+    metrics = dict(earlier.data.metrics)
     if "trusted" in earlier.data.tags:
         show_verdict(earlier.data.tags["trusted"], plan.name if job else "")
     if job:
@@ -51,13 +51,3 @@ def skip(plan: RunPlan, store: Store, earlier: Any, job: SweepJob | None) -> flo
     else:
         show_results(plan.name, metrics, store, run_id)
     return objective_of(metrics, plan.objective)
-
-
-def _metrics(plan, store, earlier):
-    """Return the metrics of a finished run; the objectives are those of the net that was kept."""
-    metrics = dict(earlier.data.metrics)
-    for key in plan.objective:
-        if plan.settings.keep == "best" and key in metrics:
-            history = store.history(earlier.info.run_id, key)
-            metrics[key] = history.get(int(metrics["best/epoch"]), metrics[key])
-    return metrics

@@ -41,6 +41,8 @@ class Training:
 def train(plan: RunPlan, program: Program, tracked: Run, on_epoch: OnEpoch) -> Training:
     """Train a net, log each epoch and write checkpoints; leave the kept epoch in the program.
 
+    A kept epoch that is not the last is logged once more, one step after the last.
+
     With `resume` it continues from an earlier checkpoint, or takes the net that another run with
     the same training has trained; a process that trains the same net at this time is waited for.
 
@@ -63,7 +65,10 @@ def train(plan: RunPlan, program: Program, tracked: Run, on_epoch: OnEpoch) -> T
     if settings.keep == "last":
         return Training(history, history[-1], seconds)
     program.restore(best)
-    return Training(history, history[best_epoch(history) - 1], seconds)
+    kept = history[best_epoch(history) - 1]
+    if kept is not history[-1]:  # so that the latest values in the store are those of the net
+        tracked.metrics(kept, step=len(history) + 1)
+    return Training(history, kept, seconds)
 
 
 def train_as_worker(plan: RunPlan) -> float:

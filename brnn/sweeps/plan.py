@@ -52,6 +52,7 @@ def job_names(overrides: list[list[str]], jobs: list[dict[str, Any]]) -> list[st
 
 def _prospect(options: dict[str, Any], store: "Store | None") -> dict[str, Any]:
     """Return the status and the number of epochs of a job for the table."""
+    from brnn.nets.models import effective
     from brnn.tracking.status import status_of
     from brnn.training import checkpoint
 
@@ -69,7 +70,7 @@ def _prospect(options: dict[str, Any], store: "Store | None") -> dict[str, Any]:
     status = status_of(earlier) if earlier else None
     if status in ("finished", "running"):
         return {"status": "skip" if status == "finished" else "running"}
-    training = training_fingerprint(options, digest)
+    training = training_fingerprint(effective(options), digest)
     if checkpoint.trained_path(options["checkpoints"], training).exists():
         return {"status": "attack", "epochs": 0}
     path = Path(options["checkpoints"]) / f"{fingerprint}.npz"

@@ -409,6 +409,17 @@ def test_a_finished_run_is_not_repeated_and_returns_any_objective(folder):
     assert len(folder.runs()) == 1
 
 
+@pytest.mark.parametrize(("precision", "epochs"), [("full", []), ("binarynet", [1])])
+def test_an_estimator_without_effect_does_not_make_another_net(folder, capsys, precision, epochs):
+    keys = ("epochs=1", "attack=none", f"precision={precision}")
+    assert folder.trained_epochs(*keys, "estimator=identity") == [1]
+    assert "has no effect" not in "".join(capsys.readouterr())
+    assert folder.trained_epochs(*keys, "estimator=ste") == epochs
+    note = f"{precision}-ste-mlp-modern-s0: estimator=ste has no effect on its training"
+    assert (note in "".join(capsys.readouterr())) == (not epochs)
+    assert len(folder.runs()) == 2
+
+
 def test_the_verdict_of_a_finished_run_is_printed_again(folder, capsys):
     verdicts = []
     for _ in range(2):
