@@ -2,7 +2,7 @@
 
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NoReturn
 
 from brnn.errors import ConfigError, did_you_mean
@@ -25,6 +25,29 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
         suggestion = did_you_mean(unknown[0], flags(parser))
         raise ConfigError(f"{unknown[0]} is not valid here; --help lists what is{suggestion}")
     return values
+
+
+def key_values(command: str, words: Sequence[str], valid: Collection[str]) -> dict[str, str]:
+    """Return the keys and values of the words of a command.
+
+    Args:
+        command: its name, for messages.
+        words: each as `key=value`.
+        valid: the keys of the command.
+
+    Raises:
+        ConfigError: a word is not key=value, or a key is unknown.
+    """
+    if bad := [word for word in words if "=" not in word]:
+        raise ConfigError(f"{bad[0]} is not key=value{did_you_mean(bad[0], valid)}")
+    given = dict(word.partition("=")[::2] for word in words)
+    for key in given:
+        if key not in valid:
+            raise ConfigError(
+                f"{key} is not a key of {command}; valid are: {', '.join(valid)}"
+                f"{did_you_mean(key, valid)}"
+            )
+    return given
 
 
 def flags(parser: ArgumentParser) -> list[str]:

@@ -5,6 +5,7 @@ COMMANDS = {  # command: the words that follow it, and what it does
     "doctor": ("", "print what a report of a fault needs, and what would stop a run"),
     "sample": ("run=<id> [key=value …]", "generate text with the net of a run on dataset=text"),
     "sync": ("[checkpoints]", "deliver records that the tracking server has not accepted"),
+    "ui": ("[key=value …]", "serve the MLflow UI on this machine, opened at the last sweep"),
 }
 
 

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brnn.cli import failures
-from brnn.cli.arguments import parse
+from brnn.cli.arguments import key_values, parse
 from brnn.cli.help_page import comments, table
 from brnn.config import groups
 from brnn.config.check_keys import check_keys
 from brnn.config.environment import tracking_keys
 from brnn.config.signatures import parameters
-from brnn.errors import ConfigError, did_you_mean
 from brnn.terminal import lines, stderr
 
 if TYPE_CHECKING:
@@ -86,15 +85,7 @@ def _keys(words: list[str]) -> dict[str, Any]:
     Raises:
         ConfigError: a word is not key=value, a key is unknown, or a value is not valid.
     """
-    if bad := [word for word in words if "=" not in word]:
-        raise ConfigError(f"{bad[0]} is not key=value{did_you_mean(bad[0], meanings())}")
-    given = dict(word.partition("=")[::2] for word in words)
-    for key in given:
-        if key not in meanings():
-            raise ConfigError(
-                f"{key} is not a key of brnn compare; valid are: {', '.join(meanings())}"
-                f"{did_you_mean(key, meanings())}"
-            )
+    given = key_values("brnn compare", words, meanings())
     uri = given.pop("tracking.uri", tracking_keys()["uri"])
     valid = parameters(*SELECTION) | parameters(*COMPARISON)
     read = {key: _value(text, valid[key]) for key, text in given.items()}

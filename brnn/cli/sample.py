@@ -4,12 +4,12 @@ import json
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
-from brnn.cli.arguments import parse
+from brnn.cli.arguments import key_values, parse
 from brnn.cli.help_page import comments, table
 from brnn.config.check import check
 from brnn.config.environment import check_keras, tracking_keys
 from brnn.config.signatures import parameters
-from brnn.errors import ConfigError, did_you_mean
+from brnn.errors import ConfigError
 from brnn.terminal import stderr
 
 EXAMPLE = "brnn sample run=<id> prompt='To be' temperature=0.5 length=300 seed=1"
@@ -48,15 +48,7 @@ def _given(words: list[str]) -> dict[str, str]:
     Raises:
         ConfigError: a word is not key=value, a key is unknown, or `run` is missing.
     """
-    if bad := [word for word in words if "=" not in word]:
-        raise ConfigError(f"{bad[0]} is not key=value{did_you_mean(bad[0], meanings())}")
-    given = dict(word.partition("=")[::2] for word in words)
-    for key in given:
-        if key not in meanings():
-            raise ConfigError(
-                f"{key} is not a key of brnn sample; valid are: {', '.join(meanings())}"
-                f"{did_you_mean(key, meanings())}"
-            )
+    given = key_values("brnn sample", words, meanings())
     if not given.get("run"):
         raise ConfigError(f"run is missing; try: {EXAMPLE}")
     return given

@@ -58,30 +58,49 @@ def select(
     """
     from brnn.tracking.reading import open_existing
 
-    stores = open_existing(uri, experiment)
     if sweep or not (filter or experiment):
-        parents = [_parent(stores, run_id) for run_id in sweep] if sweep else _last(stores, uri)
-        return sweep_runs(parents, filter)
+        return sweep_runs(parents(uri, sweep, experiment), filter)
+    stores = open_existing(uri, experiment)
     runs = [_selected(store, run) for store in stores for run in store.search(filter or "")]
     runs = [run for run in runs if "sweep" not in run.tags]
     return Selection(_checked(runs, f"{filter or experiment} in {paths.masked(uri)}"), {})
 
 
-def sweep_runs(parents: Sequence[tuple["Store", "Run"]], filter: str | None = None) -> Selection:
+def parents(
+    uri: str, sweep: list[str] | None, experiment: str | None
+) -> list[tuple["Store", "Run"]]:
+    """Return the runs of sweeps, each with its experiment.
+
+    Args:
+        uri: the tracking URI of the store.
+        sweep: their ids; None: the last sweep.
+        experiment: the name of an experiment; None: all.
+
+    Raises:
+        ComparisonError: the store has no sweep, or a sweep is of another experiment.
+        TrackingError: the store or the experiment does not exist, or the store cannot be read.
+    """
+    from brnn.tracking.reading import open_existing
+
+    stores = open_existing(uri, experiment)
+    return [_parent(stores, run_id) for run_id in sweep] if sweep else _last(stores, uri)
+
+
+def sweep_runs(sweeps: Sequence[tuple["Store", "Run"]], filter: str | None = None) -> Selection:
     """Return the children of sweeps.
 
     Args:
-        parents: the run of each sweep with its store.
+        sweeps: the run of each sweep with its store.
         filter: a filter in MLflow's syntax that the children must match; None: all.
     """
     runs: dict[str, SelectedRun] = {}
-    for store, parent in parents:
+    for store, parent in sweeps:
         matched = {run.info.run_id for run in store.search(filter)} if filter else None
         for run in store.children(parent.info.run_id):
             if matched is None or run.info.run_id in matched:
                 runs[run.info.run_id] = _selected(store, run)
-    sweeps = {p.info.run_id: p.data.tags.get("sweep", p.info.run_name) for _, p in parents}
-    return Selection(_checked(list(runs.values()), f"sweep={','.join(sweeps)}"), sweeps)
+    lines = {p.info.run_id: p.data.tags.get("sweep", p.info.run_name) for _, p in sweeps}
+    return Selection(_checked(list(runs.values()), f"sweep={','.join(lines)}"), lines)
 
 
 def _parent(stores: Sequence["Store"], run_id: str) -> tuple["Store", "Run"]:

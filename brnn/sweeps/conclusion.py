@@ -11,10 +11,14 @@ from brnn.errors import ComparisonError, TrackingError
 from brnn.terminal import lines
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run as EarlierRun
+
     from brnn.compare.comparison import Comparison
     from brnn.tracking.run import Run
     from brnn.tracking.store import Store
 
+_CHARTS = 8  # of a view
+SUCCESS = "attack/success_rate"
 _INVALID = re.compile(r"[^\w. -]")  # in the name of a metric
 
 
@@ -31,15 +35,11 @@ def conclude(store: "Store", run: "Run", arguments: list[str]) -> None:
         arguments: the overrides of the sweep.
     """
     from brnn.compare import formats, notes, page, report
-    from brnn.compare.comparison import compare
-    from brnn.compare.selection import sweep_runs
-    from brnn.runs.report import ui_address
     from brnn.tracking import records, tag_names
+    from brnn.tracking.reading import ui_base
 
-    defaults = groups.option("", "compare")
-    keys = {key: defaults[key] for key in parameters("brnn.compare.comparison", "compare")}
     try:
-        comparison = compare(sweep_runs([(store, store.get(run.id))]), **keys)
+        comparison = _compared(store, store.get(run.id))
         if comparison.is_replicated:
             lines.note("")
             report.show(comparison)
@@ -50,12 +50,52 @@ def conclude(store: "Store", run: "Run", arguments: list[str]) -> None:
         run.tag({tag_names.NOTE: note})
         run.metrics(group_metrics(comparison), step=sum(len(g.runs) for g in comparison.groups))
         run.text(page.page(comparison), formats.PAGE)
+        view = _save_view(store, run.id, comparison)
     except ComparisonError:  # no job has finished
         return
     except TrackingError as error:
         lines.warning(f"the sweep is not compared: {error}; later: brnn compare sweep={run.id}")
         return
-    lines.note(ui_address(store.uri))
+    lines.note(f"brnn ui tracking.uri={shlex.quote(store.uri)}")
+    lines.note(f"{ui_base(store.uri)}{view}")
+
+
+def save_view_of(store: "Store", parent: "EarlierRun") -> str:
+    """Save MLflow's view of a sweep, what was swept and the compared metrics; return its page.
+
+    Args:
+        store: of the sweep.
+        parent: the run of the sweep.
+
+    Raises:
+        ComparisonError: no job of the sweep has finished.
+    """
+    return _save_view(store, parent.info.run_id, _compared(store, parent))
+
+
+def _compared(store: "Store", parent: "EarlierRun") -> "Comparison":
+    """Return the comparison of a sweep by the defaults of `brnn compare`."""
+    from brnn.compare.comparison import compare
+    from brnn.compare.selection import sweep_runs
+
+    defaults = groups.option("", "compare")
+    keys = {key: defaults[key] for key in parameters("brnn.compare.comparison", "compare")}
+    return compare(sweep_runs([(store, parent)]), **keys)
+
+
+def _save_view(store: "Store", sweep: str, comparison: "Comparison") -> str:
+    from brnn.compare.interactive import CURVES
+    from brnn.tracking.view import save_view, view_state
+
+    logged = {key for group in comparison.groups for r in group.runs.values() for key in r.metrics}
+    curves = [key for key in CURVES if key in logged][:2]
+    success = [SUCCESS] if SUCCESS in logged else []
+    metrics = list(dict.fromkeys([*comparison.metrics, *success, *comparison.constant]))
+    params = [*comparison.keys, comparison.over]
+    groups = comparison.keys if comparison.is_replicated else []
+    shown = metrics[: _CHARTS - len(curves)]
+    state = view_state(sweep, params, shown, groups=groups, curves=curves)
+    return save_view(store, sweep, comparison.sweeps[sweep], state)
 
 
 def group_metrics(comparison: "Comparison") -> dict[str, float]:

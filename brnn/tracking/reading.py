@@ -11,7 +11,7 @@ from brnn.tracking.failures import one_line_errors
 from brnn.tracking.passwords import with_password
 from brnn.tracking.store import DATABASES, Store, check_connection
 
-LOCAL_UI = "http://127.0.0.1:5000"  # where `mlflow ui` serves a store of files
+LOCAL_UI = "http://127.0.0.1:5000"  # where `brnn ui` serves a store of files
 
 
 def open_existing(uri: str, experiment: str | None) -> list[Store]:
@@ -43,11 +43,15 @@ def open_existing(uri: str, experiment: str | None) -> list[Store]:
     return [Store(client, experiment_id, uri) for experiment_id in chosen.values()]
 
 
-def run_address(uri: str, experiment_id: str, run_id: str) -> str:
-    """Return the page of a run in the MLflow UI: that of the server, or of `mlflow ui`."""
+def ui_base(uri: str) -> str:
+    """Return where the MLflow UI of a store is: at its server, or where `brnn ui` serves it."""
     parts = urlsplit(uri)
-    base = LOCAL_UI
-    if parts.scheme in ("http", "https"):
-        host = parts.netloc.rpartition("@")[2]  # without a password
-        base = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
-    return f"{base}/#/experiments/{experiment_id}/runs/{run_id}"
+    if parts.scheme not in ("http", "https"):
+        return LOCAL_UI
+    host = parts.netloc.rpartition("@")[2]  # without a password
+    return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
+
+
+def run_address(uri: str, experiment_id: str, run_id: str) -> str:
+    """Return the page of a run in the MLflow UI."""
+    return f"{ui_base(uri)}/#/experiments/{experiment_id}/runs/{run_id}"

@@ -2,6 +2,7 @@
 
 PARENT = "mlflow.parentRunId"  # the id of a sweep's run; the MLflow UI nests its children by it
 NOTE = "mlflow.note.content"  # the description of a run in the MLflow UI, Markdown
+VIEW = "mlflow.sharedViewState"  # of an experiment, `mlflow.sharedViewState.<key>`: a saved view
 FINGERPRINT = "fingerprint"  # equal for runs of equal numbers
 OWNER = "owner"  # the process that writes the run
 LAUNCH = "launch"  # the command that started the run; empty outside a sweep

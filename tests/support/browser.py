@@ -8,6 +8,7 @@ from html import unescape
 from pathlib import Path
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+ATTEMPTS = 8  # a page may be read before its server has answered
 NO_CHROMIUM = "no Chromium: apt-get install chromium"
 _ERRORS = """<script>
 const errors = [];
@@ -32,14 +33,28 @@ def evaluate(page: str, script: str, folder: Path, *, dark: bool = False) -> dic
     tested = page.replace("<head>", f"<head>{_ERRORS}", 1)
     head, _, tail = tested.rpartition("</body>")
     (folder / "page.html").write_text(head + collected + tail)
-    command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command += [f"--user-data-dir={folder}/profile", "--virtual-time-budget=20000"]
-    command += ["--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1200,2000"]
-    command += [f"--blink-settings=preferredColorScheme={0 if dark else 1}"]
-    done = subprocess.run(
-        [*command, (folder / "page.html").as_uri()],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-    found = _RESULT.search(done.stdout)
-    assert found, done.stderr[-2000:]
+    shown = dom((folder / "page.html").as_uri(), folder, dark=dark)
+    found = _RESULT.search(shown)
+    assert found, shown[-2000:]
     return json.loads(unescape(found[1]))
+
+
+def dom_with(address: str, folder: Path, *texts: str) -> str:
+    """Return the document of a page that a server fills in, read until it has some texts."""
+    for _ in range(ATTEMPTS):
+        shown = dom(address, folder)
+        missing = [text for text in texts if text not in shown]
+        if not missing:
+            return shown
+    raise AssertionError(f"{address} lacks {missing}")
+
+
+def dom(address: str, folder: Path, *, dark: bool = False) -> str:
+    """Return the document that a page has become; names of hosts lead nowhere."""
+    command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    command += [f"--user-data-dir={folder}/profile", "--virtual-time-budget=30000"]
+    command += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+    command += [f"--blink-settings=preferredColorScheme={0 if dark else 1}"]
+    command += ["--window-size=1600,2400", address]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    return done.stdout

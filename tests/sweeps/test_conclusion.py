@@ -1,5 +1,11 @@
 """What a finished sweep writes to its own run and prints."""
 
+import base64
+import json
+import zlib
+from pathlib import Path
+
+import mlflow
 import pytest
 from support.stores import open_in
 from support.sweeps import log_run, log_sweep
@@ -46,7 +52,32 @@ def test_the_run_of_a_sweep_shows_groups_command_and_page(store, capsys):
     assert "Plotly" in opened.text(parent.info.run_id, "comparison.html")
     printed = capsys.readouterr().out.splitlines()
     assert any(line.split()[:3] == ["ste", "3", "0.9100"] for line in printed)
-    assert printed[-1] == f"mlflow ui --backend-store-uri {opened.uri}"
+    assert printed[-2] == f"brnn ui tracking.uri={opened.uri}"
+    query = f"workflowType=machine_learning&viewStateShareKey={parent.info.run_id}"
+    assert f"/runs?{query}" in printed[-1]
+
+
+def test_the_view_has_the_columns_the_groups_and_the_charts_of_the_comparison(store):
+    folder, opened = store
+    parent = concluded(opened, log_sweep(folder, " ".join(ARGUMENTS), jobs(3))).info.run_id
+    tags = opened.client.get_experiment(opened.experiment_id).tags
+    view = json.loads(tags[f"{tag_names.VIEW}.{parent}"])
+    kind, _, packed = view["state"].partition(";")
+    state = json.loads(zlib.decompress(base64.b64decode(packed)))
+    assert (view["name"], kind) == (" ".join(ARGUMENTS), "deflate")
+    assert state["searchFilter"] == f"tags.`mlflow.parentRunId` = '{parent}'"
+    columns = ["params.`estimator`", "params.`seed`", "metrics.`test/accuracy`"]
+    assert state["selectedColumns"] == columns
+    assert state["groupBy"]["groupByKeys"] == [{"mode": "param", "groupByData": "estimator"}]
+    charts = [(chart["type"], chart["metricKey"]) for chart in state["compareRunCharts"]]
+    assert charts == [("LINE", "test/accuracy"), ("BAR", "test/accuracy")]
+
+
+def test_the_mlflow_ui_still_reads_views_of_this_form():
+    scripts = Path(mlflow.__file__).parent / "server/js/build/static/js"
+    code = "".join(path.read_text() for path in scripts.glob("*.js"))
+    for name in ("viewStateShareKey", "workflowType", f"{tag_names.VIEW}.", "compareRunCharts"):
+        assert name in code
 
 
 def test_a_repeated_sweep_with_more_jobs_has_the_newest_means(store):

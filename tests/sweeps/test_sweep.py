@@ -66,7 +66,7 @@ def test_a_sweep_ends_with_a_table_of_its_jobs(estimators):
     done, runs = estimators
     lines = done.stdout.splitlines()
     assert "2 finished, 0 failed, 0 skipped" in lines
-    assert lines[-1].startswith("mlflow ui --backend-store-uri sqlite:///")
+    assert lines[-2].startswith("brnn ui tracking.uri=sqlite:///")
     assert any(line.startswith("each group has at most one run: nothing") for line in lines)
     for run in runs.children:
         name = run.info.run_name

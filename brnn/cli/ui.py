@@ -1,0 +1,77 @@
+"""`brnn ui`: the MLflow UI of a store, opened at its last sweep."""
+
+import webbrowser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+
+from brnn.cli import failures
+from brnn.cli.arguments import key_values, parse
+from brnn.cli.help_page import table
+from brnn.config.environment import tracking_keys
+from brnn.errors import ConfigError
+from brnn.terminal import lines, stderr
+
+KEYS = {
+    "tracking.uri": "the store; by default MLFLOW_TRACKING_URI, or sqlite:///mlflow.db",
+    "sweep": "id of a sweep's run; by default the last sweep",
+    "port": "of the server on 127.0.0.1; by default 5000",
+}
+EXAMPLE = "brnn ui port=5001"
+
+
+def meanings() -> dict[str, str]:
+    """Return the keys of the command, with what each means."""
+    return KEYS
+
+
+def parser() -> ArgumentParser:
+    """Return the parser of the command's arguments."""
+    result = ArgumentParser(
+        prog="brnn ui",
+        usage="brnn ui [key=value …] [--no-browser]",
+        description=str(__doc__).partition(": ")[2],
+        epilog=f"keys:\n{table(meanings())}\n\nexample:\n  {EXAMPLE}",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    result.add_argument("words", nargs="*", metavar="key=value", help="a key below")
+    result.add_argument("--no-browser", action="store_true", help="only print the address")
+    return result
+
+
+def main(arguments: list[str]) -> None:
+    """Serve the store that a command line names, and open its last sweep, until Ctrl-C."""
+    with failures.in_one_line("stopped"):
+        given = parse(parser(), arguments)
+        keys = key_values("brnn ui", given.words, meanings())
+        uri = keys.get("tracking.uri", tracking_keys()["uri"])
+        port = _port(keys.get("port", "5000"))
+        with stderr.quiet():
+            from brnn.tracking.reading import ui_base
+            from brnn.tracking.server import serving
+        store_uri, page = _page(uri, keys.get("sweep"))
+        if store_uri.startswith(("http://", "https://")):
+            _open(ui_base(store_uri) + page, not given.no_browser)
+            return
+        with serving(store_uri, port) as server:
+            _open(f"http://127.0.0.1:{port}{page}", not given.no_browser)
+            server.wait()
+
+
+def _page(uri: str, sweep: str | None) -> tuple[str, str]:
+    """Return the complete URI of a store, and the page of a sweep's view, saved anew."""
+    from brnn.compare.selection import parents
+    from brnn.sweeps.conclusion import save_view_of
+
+    ((store, parent),) = parents(uri, [sweep] if sweep else None, None)
+    return store.uri, save_view_of(store, parent)
+
+
+def _open(address: str, browser: bool) -> None:
+    lines.note(address)
+    if browser:
+        webbrowser.open(address)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 2**16:
+        raise ConfigError(f"port must be a whole number from 1 to 65535, got {text!r}")
+    return int(text)
