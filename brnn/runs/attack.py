@@ -7,6 +7,7 @@ from brnn.config.signatures import parameters
 from brnn.robustness import artifacts
 from brnn.robustness.evaluate import evaluate
 from brnn.robustness.nets import RunNets
+from brnn.runs.choice import best_epoch
 from brnn.runs.plan import RunPlan
 from brnn.runs.report import show_verdict
 from brnn.terminal import lines, progress
@@ -47,9 +48,32 @@ def attack(
     if SECONDS in logged:
         return logged
     metrics = _attacked(plan, program, store, tracked, job)
+    kept = history[best_epoch(history) - 1 if plan.settings.keep == "best" else -1]
+    if warning := rounding_warning(metrics, kept, len(plan.data.test[1])):
+        lines.warning(f"{plan.name}: {warning}")
     metrics[SECONDS] = time.perf_counter() - began
     tracked.metrics(metrics, step)
     return metrics
+
+
+def rounding_warning(metrics: dict[str, float], kept: dict[str, float], rows: int) -> str:
+    """Return a warning if two programs classify the same test rows differently, else nothing.
+
+    Args:
+        metrics: those of the attack.
+        kept: those of the epoch whose net was attacked.
+        rows: the number of test rows.
+    """
+    if metrics.get("attack/images") != rows:
+        return ""
+    clean, test = metrics["attack/clean_accuracy"], kept["test/accuracy"]
+    if round(clean * rows) == round(test * rows):
+        return ""
+    return (
+        f"attack/clean_accuracy is {clean:.4f} and test/accuracy {test:.4f} on the same {rows}"
+        " images, since sums near 0 and equal logits are decided by rounding; see"
+        " docs/explanation/reproducibility.md#one-net-two-accuracies"
+    )
 
 
 def _attacked(
