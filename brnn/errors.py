@@ -23,6 +23,12 @@ class DataWarning(UserWarning):
     """The data are unusual; results may mislead."""
 
 
+class PluginError(BrnnError, RuntimeError):
+    """A function of a plugin failed; the message names its option, its file and the line."""
+
+    _keras_call_info_injected = True  # else Keras adds the arguments of its layer to the message
+
+
 class NonFiniteError(BrnnError, ValueError):
     """A loss, a weight, an optimizer variable or an adversarial pixel is infinite or NaN."""
 

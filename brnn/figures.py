@@ -97,7 +97,8 @@ def adversarial_examples(
 
     Args:
         images: `(n, height, width)`, or with channels, whose mean is shown; or `(n, features)`,
-            shown as a square where `features` is one.
+            shown as a square where `features` is one; of further axes, which come first, the middle
+            is shown.
         perturbed: the images after the attack, of the same shape.
         labels: the classes of the images.
         predictions: the classes that the net assigns to `perturbed`.
@@ -257,6 +258,8 @@ def _histogram(axes: "Axes", path: str, values: np.ndarray, bound: float | None)
 def _picture(image: np.ndarray) -> np.ndarray:
     """Return one example as a matrix."""
     values = np.asarray(image, "float64")
+    while values.ndim > 3:
+        values = values[len(values) // 2]
     if values.ndim == 3:
         return values.mean(-1)
     side = math.isqrt(values.size)

@@ -223,6 +223,12 @@ def test_fewer_examples_than_asked_for_are_all_shown():
     assert [len(axes.images) for axes in figure.axes[:3]] == [2, 2, 2]
 
 
+def test_of_further_axes_the_middle_is_drawn():
+    volume = np.arange(1 * 3 * 2 * 4 * 1.0).reshape(1, 1, 3, 2, 4, 1)
+    rows = figures.adversarial_examples(volume, volume + 1, [0], [1], None, 1).axes
+    np.testing.assert_array_equal(rows[0].images[0].get_array(), volume[0, 0, 1, :, :, 0])
+
+
 def test_examples_that_are_not_finite_can_be_drawn():
     images = np.float32([np.eye(4), np.eye(4)])
     figure = figures.adversarial_examples(images, images * np.nan, [0, 1], [0, 1], None, 2)

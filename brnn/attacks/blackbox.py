@@ -72,7 +72,7 @@ def square(
 
     In L-inf a square is +-epsilon; in L2 it has two bumps of opposite sign, which take their share
     of epsilon from another square. Squares cover `share` of the image at first, then less and less.
-    A vector counts as an image of one row.
+    A vector counts as an image of one row; of more than three axes the first count as the height.
 
     References:
         Andriushchenko et al. 2020, arXiv:1912.00049, with share = 0.8.

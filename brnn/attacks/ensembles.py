@@ -4,6 +4,7 @@ Each function returns its members by name, as complete options of other attacks.
 the other, each on the images that those before it did not break.
 """
 
+import json
 from typing import Any, Literal
 
 import yaml
@@ -90,8 +91,20 @@ def suite(
             inner = adaptive(**keys)
             result |= {f"adaptive-{name}": member for name, member in inner.items()}
         else:
-            result[text] = _member("attack.members", text, epsilon, norm, targeted)
+            member = _member("attack.members", text, epsilon, norm, targeted)
+            result[_title(text, member)] = member
     return result
+
+
+def _title(text, member):
+    """Return `text` with its values as JSON writes them, so that quotes have no part in names."""
+    name, *changes = text.split()
+    keys = [change.partition("=")[0] for change in changes]
+    return " ".join([name, *(f"{key}={_written(member[key])}" for key in keys)])
+
+
+def _written(value):
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _member(section, text, epsilon, norm, targeted):

@@ -165,14 +165,19 @@ def ascend_until_reached(goal, ball, x, step, iterations):
     return loop(some_remain, walk, 0, x, tf.range(tf.shape(x)[0]))[1]
 
 
-def check_classes(loss, classes):
+def check_classes(loss, classes, key="attack.loss"):
     """Check that a loss is defined for this number of classes.
+
+    Args:
+        loss: its name.
+        classes: their number.
+        key: the key that names the loss, for the message.
 
     Raises:
         ConfigError: it needs more.
     """
     if loss == "dlr" and classes < 3:
-        raise ConfigError(f"attack.loss=dlr needs at least 3 classes, got {classes}; use margin")
+        raise ConfigError(f"{key}: dlr needs at least 3 classes, got {classes}; use margin")
 
 
 def repeat(count, body, *state):

@@ -3,6 +3,8 @@
 Shapes: images (n, height, width, channels), seeds two integers, sides whole numbers of pixels.
 """
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -13,8 +15,12 @@ TILES = 5  # along an image, at the start in L2
 
 
 def as_image(shape):
-    """Return the shape (-1, height, width, channels) of inputs (n, *d); a vector is one row."""
-    return {1: (-1, 1, *shape[1:], 1), 2: (-1, *shape[1:], 1)}.get(len(shape) - 1, (-1, *shape[1:]))
+    """Return the shape (-1, height, width, channels) of inputs (n, *d).
+
+    A vector is one row; of more than three axes the first count as the height.
+    """
+    axes = {1: (1, *shape[1:], 1), 2: (*shape[1:], 1)}.get(len(shape) - 1, shape[1:])
+    return -1, math.prod(axes[:-2]), *axes[-2:]
 
 
 def side_lengths(queries, share, height, width, norm):

@@ -38,6 +38,7 @@ HARMLESS = (  # packages and modules that decide no number
     "brnn.config.fingerprint",
     "brnn.config.metrics",
     "brnn.config.objective",
+    "brnn.config.plugins",
     "brnn.config.ranges",
     "brnn.config.schema",
     "brnn.config.signatures",
@@ -45,6 +46,7 @@ HARMLESS = (  # packages and modules that decide no number
     "brnn.tracking",
     "brnn.training.checkpoint",
     "brnn.robustness.artifacts",
+    "brnn.runs.rehearsal",
     "brnn.runs.report",
     "brnn.runs.resume",
 )

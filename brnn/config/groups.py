@@ -14,6 +14,7 @@ import yaml
 
 from brnn import paths
 from brnn.config import signatures
+from brnn.config.plugins import plugin_function
 from brnn.errors import ConfigError, did_you_mean
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -112,6 +113,8 @@ def function(group: str, option: dict[str, Any], plugins: list[str]) -> partial[
     module, name = locate(group, option["name"], plugins)
     parameters = signatures.parameters(module, name)
     keys = {key: value for key, value in arguments(option).items() if key in parameters}
+    if module.split(".")[0] in plugins:
+        return partial(plugin_function(group, module, name), **keys)
     return partial(getattr(importlib.import_module(module), name), **keys)
 
 

@@ -4,6 +4,8 @@ import numpy as np
 
 from brnn.robustness.samples import Samples
 
+OF_BROKEN = ("linf_median", "l2_median")  # which exist only where an image is broken
+
 
 def measure(
     prefix: str, samples: Samples, images: np.ndarray, classes: np.ndarray, targeted: bool

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from brnn.contracts import Array, OnProgress
 from brnn.data.dataset import Data
-from brnn.errors import ConfigError
+from brnn.errors import ConfigError, TrackingError
 from brnn.nets import models
 from brnn.nets.task import Task, task_of
 from brnn.training import build
@@ -105,7 +105,7 @@ class RunNets:
     def _leased(self, estimator: str, source: str | None) -> Lease:
         options, weights = self.options, self.weights
         if source is not None:
-            options, weights = self._twin if source == "twin" else self.load(source)
+            options, weights = self._twin if source == "twin" else self._loaded(source)
         task = task_of(self.data)
         shape = json.dumps({key: options[key] for key in SHAPES})
         lease = _nets(shape, task, estimator, source)
@@ -116,6 +116,15 @@ class RunNets:
                 f"attack.source={source} does not fit inputs of {task.shape}: {error}"
             ) from error
         return lease
+
+    def _loaded(self, source: str) -> tuple[dict[str, Any], list[np.ndarray]]:
+        try:
+            return self.load(source)
+        except TrackingError as error:
+            raise ConfigError(
+                f"attack.source must be null, twin or the id of a run with a net, got {source}:"
+                f" {error}"
+            ) from error
 
     @cached_property
     def _twin(self) -> tuple[dict[str, Any], list[np.ndarray]]:

@@ -7,7 +7,7 @@ import numpy as np
 from brnn.attacks.goals import check_classes
 from brnn.attacks.toolbox import evasion_attack
 from brnn.config import groups
-from brnn.config.attack_options import members
+from brnn.config.attack_options import is_ensemble, members
 from brnn.data.dataset import Data
 from brnn.errors import ConfigError, require
 from brnn.nets.models import untrained_model
@@ -15,28 +15,22 @@ from brnn.nets.task import task_of
 from brnn.proof.program import check_whole
 from brnn.proof.reading import is_sign, read
 from brnn.quantization.manager import QuantManager
-from brnn.robustness.nets import RunNets
-from brnn.training import loop
 
 
-def prepare(options: dict[str, Any], data: Data, store: Any) -> None:
-    """Check that the attack of a configuration can run; called before training.
+def prepare(options: dict[str, Any], data: Data) -> None:
+    """Check the attack of a configuration against its data and its net; called before training.
 
     Args:
         options: a checked configuration.
         data: its data set.
-        store: that of the runs which an attack may have as its source.
 
     Raises:
         ConfigError: it cannot run.
     """
-    option, plugins = options["attack"], options["plugins"]
-    check_attack(option, plugins, data.classes, data.test[1])
+    option = options["attack"]
+    check_attack(option, options["plugins"], data.classes, data.test[1])
     if option["name"] == "exact":
         _check_exact(options, data)
-    for source in {member["source"] for member in members(option, plugins).values()}:
-        if source not in (None, "twin"):
-            RunNets(options, data, [], store.net, loop.no_progress).through("trained", source)
 
 
 def check_attack(
@@ -53,8 +47,9 @@ def check_attack(
     Raises:
         ConfigError: a loss, a target or another key does not fit.
     """
-    for member in members(option, plugins).values():
-        check_classes(member.get("loss"), classes)
+    for name, member in members(option, plugins).items():
+        key = f"attack.members: {name}" if is_ensemble(option) else "attack.loss"
+        check_classes(member.get("loss"), classes, key)
     if option["name"] == "art":
         evasion_attack(option["method"])
     _check_keys(option, classes, labels)

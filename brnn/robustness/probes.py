@@ -78,7 +78,7 @@ def broken_by_probes(
         logits: those of the clean images (n, C), for the temperature of each.
     """
     x, labels, norm = tf.constant(subject.images), tf.constant(subject.labels), subject.norm
-    limit = budget(subject.option)
+    limit, shape = budget(subject.option), tuple(x.shape[1:])
     everything = 1.0 if norm == "linf" else float(np.sqrt(np.prod(x.shape[1:])))
     *_, second, first = np.sort(logits, axis=-1).T
     margins, ones = np.maximum(first - second, 1e-3), np.ones(len(logits))
@@ -93,11 +93,11 @@ def broken_by_probes(
         number: int = 0,
     ) -> np.ndarray:
         floats = [tf.constant(value, tf.float32) for value in (epsilon, step, jitter, temperature)]
-        probe, numbers = _probe(through, norm), tf.constant([seed, number])
+        probe, numbers = _probe(through, norm, shape), tf.constant([seed, number])
         return probe(x, labels, numbers, *floats, tf.constant(steps)).numpy()
 
     def run_gradient_free(attack: Callable, **keys: Any) -> np.ndarray:
-        probe = _gradient_free_probe(attack, net, epsilon=limit, norm=norm, **keys)
+        probe = _gradient_free_probe(attack, net, shape, epsilon=limit, norm=norm, **keys)
         return probe(x, labels, tf.constant([seed, 0])).numpy()
 
     def by_gradient(through: Net) -> dict[str, np.ndarray]:
@@ -126,14 +126,16 @@ def broken_by_probes(
 
 
 @lru_cache(maxsize=KEPT)
-def _probe(net: Net, norm: str) -> Callable:
-    """Return PGD, compiled once for all budgets, steps, starts and temperatures.
+def _probe(net: Net, norm: str, shape: tuple[int, ...]) -> Callable:
+    """Return PGD, compiled once for any budgets, steps, starts, temperatures and number of images.
 
     It gives whether each image is broken (n,). `jitter` is the share of the way from the image to a
     random point of the ball where it starts.
     """
+    signature = [*_batch(shape), *[tf.TensorSpec(())] * 3]
+    signature += [tf.TensorSpec((None,)), tf.TensorSpec((), tf.int32)]
 
-    @partial(tf.function, autograph=False)
+    @partial(tf.function, input_signature=signature, autograph=False)
     def run(
         x: Array,
         labels: Array,
@@ -152,12 +154,23 @@ def _probe(net: Net, norm: str) -> Callable:
 
 
 @lru_cache(maxsize=KEPT)
-def _gradient_free_probe(attack: Callable, net: Net, **keys: Any) -> Callable:
+def _gradient_free_probe(
+    attack: Callable, net: Net, shape: tuple[int, ...], **keys: Any
+) -> Callable:
     """Return an attack without gradients, compiled; it gives whether each image is broken (n,)."""
 
-    @partial(tf.function, autograph=False)
+    @partial(tf.function, input_signature=_batch(shape), autograph=False)
     def run(x: Array, labels: Array, numbers: Array) -> Array:
         moved = attack(net, x, labels, numbers, targeted=False, **keys)
         return Goal(net, labels, targeted=False).reached(net(moved))
 
     return run
+
+
+def _batch(shape: tuple[int, ...]) -> list[tf.TensorSpec]:
+    """Return the types of images (n, *shape), labels (n,) and a seed."""
+    return [
+        tf.TensorSpec((None, *shape)),
+        tf.TensorSpec((None,), tf.int32),
+        tf.TensorSpec((2,), tf.int32),
+    ]

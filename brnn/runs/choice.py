@@ -10,8 +10,6 @@ from brnn.measures.cost import product_metrics
 from brnn.measures.weights import packed_size, snapshot
 from brnn.training.program import Program
 
-LATE = ("attack", "trust/", "time/")  # prefixes of metrics that exist only when a run ends
-
 
 def objective_of(metrics: dict[str, float], keys: list[str]) -> float | list[float]:
     """Return the value of each metric, and of a single one itself.
@@ -32,38 +30,24 @@ def _value(metrics: dict[str, float], objective: str) -> float:
     return metrics[objective]
 
 
-def check_measured(
-    keys: list[str], attack: str, history: list[dict[str, float]], program: Program
-) -> None:
-    """Check after the first epoch that the objectives were measured, but for those of an attack.
-
-    Args:
-        keys: the objectives.
-        attack: the name of the attack.
-        history: the metrics of each epoch.
-        program: the trained net.
+def check_monitor(metrics: dict[str, float], monitor: str) -> None:
+    """Check that a monitor is a metric of an epoch.
 
     Raises:
-        ConfigError: one was not, as the measure of a variable that the net does not have.
+        ConfigError: it is not.
     """
-    member = f"{attack}/"
-    early = [key for key in keys if not key.startswith((*LATE, member))]
-    objective_of(history[-1] | closing_metrics(history, program), early)
+    _, key = monitor.split()
+    if key not in metrics:
+        raise ConfigError(
+            f"monitor must name a metric of an epoch, got {key!r}: {', '.join(metrics)}"
+        )
 
 
 def has_ended(history: list[dict[str, float]], settings: Root) -> bool:
-    """Return whether all epochs are done or `monitor` has not improved for `patience` epochs.
-
-    Raises:
-        ConfigError: `monitor` does not name a metric of an epoch.
-    """
+    """Return whether all epochs are done or `monitor` has not improved for `patience` epochs."""
     if len(history) == settings.epochs or not settings.patience or not history:
         return len(history) == settings.epochs
     direction, key = settings.monitor.split()
-    if key not in history[-1]:
-        raise ConfigError(
-            f"monitor must name a metric of an epoch, got {key!r}: {', '.join(history[-1])}"
-        )
     values = [metrics[key] for metrics in history]
     best = values.index(max(values) if direction == "max" else min(values))
     return len(values) - 1 - best >= settings.patience

@@ -1,15 +1,16 @@
 """One run: from a checked configuration to a finished run in the tracking store."""
 
+import math
 import time
 from typing import Any
 
 from brnn.contracts import OnEpoch
 from brnn.measures.weights import layer_rows
-from brnn.robustness.prepare import prepare
 from brnn.runs.attack import attack
 from brnn.runs.choice import closing_metrics, objective_of
 from brnn.runs.plan import plan_run
 from brnn.runs.record import log_artifacts, logged_parameters, run_tags
+from brnn.runs.rehearsal import rehearse
 from brnn.runs.report import part_of, show_results
 from brnn.runs.resume import earlier_run, skip
 from brnn.runs.train import train, train_as_worker
@@ -52,8 +53,8 @@ def run(
     if earlier and status_of(earlier) == "finished":
         plan.replicas.end_epochs()
         return skip(plan, store, earlier, job)
-    prepare(options, plan.data, store)
     program = build.program(options, plan.task, plan.replicas)
+    names = rehearse(plan, program, store, job)
     with store.run(plan.name, run_tags(plan), job, plan.spool, earlier) as tracked:
         tracked.params(logged_parameters(options))
         if job is None:
@@ -74,7 +75,7 @@ def run(
         final |= {"time/tracking": tracked.seconds}
         tracked.metrics(final, step=len(training.history))
         metrics = training.kept | final
-        value = objective_of(metrics, plan.objective)
+        value = objective_of(dict.fromkeys(names, math.nan) | metrics, plan.objective)
         plan.checkpoint.unlink(missing_ok=True)
     if job is None:
         show_results(plan.name, metrics, store, tracked.id)

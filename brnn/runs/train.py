@@ -16,8 +16,8 @@ from brnn.errors import ConfigError, PrunedError
 from brnn.locks import locked
 from brnn.measures.gradients import gradient_shares
 from brnn.measures.text import per_character
-from brnn.measures.weights import snapshot, spectral_metrics, weight_metrics
-from brnn.runs.choice import best_epoch, check_measured, has_ended
+from brnn.measures.weights import Weights, snapshot, spectral_metrics, weight_metrics
+from brnn.runs.choice import best_epoch, has_ended
 from brnn.runs.plan import RunPlan
 from brnn.terminal import lines, progress
 from brnn.tracking.run import Run
@@ -86,13 +86,13 @@ def _train(plan, program, tracked, on_epoch):
     history, best, earlier_seconds = _resumed(plan, program, tracked)
     for epoch, metrics in enumerate(history, 1):  # the last may not be logged yet
         tracked.metrics(metrics, step=epoch)
-    before, first = snapshot(program.manager), len(history) + 1
+    before = snapshot(program.manager)
     with progress.training_progress(plan.settings.epochs, plan.name, done=len(history)) as bar:
         epochs = build.epochs(program, plan.options, plan.data, len(history), bar.within)
         while not has_ended(history, plan.settings):
             metrics, epoch = next(epochs), len(history) + 1
             now = snapshot(program.manager)
-            metrics |= weight_metrics(now, before) | _epoch_measures(plan, program, metrics)
+            metrics |= measures(plan, program, metrics, now, before)
             history.append(metrics)
             state = program.state()
             if best_epoch(history) == epoch:
@@ -102,8 +102,6 @@ def _train(plan, program, tracked, on_epoch):
             values = {"history": history, "seconds": seconds, "run": tracked.id}
             checkpoint.save(plan.checkpoint, states, values)
             tracked.metrics(metrics, step=epoch)
-            if epoch == first:
-                check_measured(plan.objective, plan.options["attack"]["name"], history, program)
             bar.update(metrics, epoch)
             if not on_epoch(epoch, metrics):
                 raise PrunedError(f"pruned after epoch {epoch}")
@@ -112,13 +110,27 @@ def _train(plan, program, tracked, on_epoch):
     return history, best, earlier_seconds
 
 
-def _epoch_measures(plan, program, metrics):
-    """Return the measures of the net after an epoch, beside those of its weights."""
-    measures = spectral_metrics(program.manager)
+def measures(
+    plan: RunPlan,
+    program: Program,
+    metrics: Metrics,
+    weights: list[Weights],
+    before: list[Weights],
+) -> Metrics:
+    """Return the measures of a net after an epoch, beside its losses and accuracies.
+
+    Args:
+        plan: the run.
+        program: its program.
+        metrics: the losses and accuracies of the epoch.
+        weights: the weights after it.
+        before: those before it.
+    """
+    result = weight_metrics(weights, before) | spectral_metrics(program.manager)
     if plan.data.tokens is not None and plan.options["loss"]["name"] == "cross_entropy":
-        measures |= per_character(metrics)
+        result |= per_character(metrics)
     rows = to_pixels(plan.data.train[0][:PROBED])
-    return measures | gradient_shares(program.manager, rows)
+    return result | gradient_shares(program.manager, rows)
 
 
 def _resumed(plan, program, tracked):

@@ -18,6 +18,13 @@ from brnn.training.checks import check_loss, output_width
 from brnn.training.program import Program
 
 EVALUATION_BATCH = 2500
+OF_THE_LOOP = (  # metrics of an epoch that are not of a split
+    "train/images_per_second",
+    "train/learning_rate",
+    "time/compile",
+    "time/training",
+    "time/evaluation",
+)
 PIECE = 1.0  # seconds of training between two calls of `on_progress`, where Python may also stop
 
 OnShare = Callable[[int, float], None]
@@ -119,6 +126,14 @@ def _checked(program: Program, data: Data, batch_size: int) -> dict[str, Split]:
         )
     check_loss(program.loss, y, outputs)
     return splits
+
+
+def metric_names(program: Program, data: Data) -> list[str]:
+    """Return the names of the metrics of an epoch; see `fit`."""
+    splits = {"train": data.train, "validation": data.validation, "test": data.test}
+    measured, _ = program.zeros(tf.constant(data.train[1][:1]), 1)
+    names = [f"{split}/{name}" for split, (x, _) in splits.items() if len(x) for name in measured]
+    return [*names, *OF_THE_LOOP]
 
 
 def score(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Random squares: their sides, bumps and budget."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from brnn.attacks import goals, squares
@@ -39,3 +40,11 @@ def test_squares_in_l2_use_the_whole_budget_before_pixels_are_clipped():
     np.testing.assert_allclose(norms(start - x, "l2"), 0.2, rtol=1e-5)
     np.testing.assert_allclose(norms(moved - x, "l2"), 0.2, rtol=1e-5)
     assert np.mean(moved != start) > 0.2
+
+
+@pytest.mark.parametrize(
+    ("inputs", "image"),
+    [((7,), (1, 7, 1)), ((4, 5), (4, 5, 1)), ((4, 5, 3), (4, 5, 3)), ((2, 4, 5, 3), (8, 5, 3))],
+)
+def test_inputs_of_any_number_of_axes_are_images(inputs, image):
+    assert squares.as_image((None, *inputs)) == (-1, *image)

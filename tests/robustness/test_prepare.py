@@ -84,7 +84,7 @@ def test_what_cannot_run_is_refused_before_training(digits, changes, message):
     options["precision"] = groups.option("precision", changes.pop("precision", "binarynet"))
     options["attack"] = attack_option(changes.pop("name"), **changes)
     with pytest.raises(ConfigError, match=message):
-        prepare.prepare(options, digits, store=None)
+        prepare.prepare(options, digits)
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("ortools"), reason="needs ortools")
@@ -98,24 +98,22 @@ def test_cp_sat_needs_kernels_on_a_grid_before_training(digits):
         "attack": attack_option("exact", solver="cp_sat"),
     }
     with pytest.raises(ConfigError, match=r"small multiples of one number.* the layer hidden_0"):
-        prepare.prepare(options, digits, store=None)
+        prepare.prepare(options, digits)
     kernels = {"kernel": {"quantizer": "ternary", "scale": 0.3}, "bias": None}
     options["precision"] |= kernels
-    prepare.prepare(options, digits, store=None)
+    prepare.prepare(options, digits)
 
 
 def test_a_target_that_is_the_class_of_all_images_is_refused(digits):
     ones = replace(digits, test=(digits.test[0][:2], np.int32([1, 1])))
     with pytest.raises(ConfigError, match=r"attack.target=1 leaves no image to attack"):
-        prepare.prepare(
-            {"attack": attack_option("fgsm", target=1), "plugins": []}, ones, store=None
-        )
+        prepare.prepare({"attack": attack_option("fgsm", target=1), "plugins": []}, ones)
 
 
 def test_an_attack_without_epsilon_cannot_be_checked(digits):
     own = SHARED | {"name": "mylab.attacks.rotated"}
-    prepare.prepare({"attack": own | {"checks": False}, "plugins": ["mylab"]}, digits, store=None)
+    prepare.prepare({"attack": own | {"checks": False}, "plugins": ["mylab"]}, digits)
     with pytest.raises(
         ConfigError, match=r"needs a key epsilon, and mylab.attacks.rotated has none"
     ):
-        prepare.prepare({"attack": own, "plugins": ["mylab"]}, digits, store=None)
+        prepare.prepare({"attack": own, "plugins": ["mylab"]}, digits)

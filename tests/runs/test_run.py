@@ -307,16 +307,6 @@ def test_a_loss_that_is_not_finite_fails_the_run_with_a_clear_error(track, folde
     assert latest.data.tags["error"] == f"NonFiniteError: {error.value}"
 
 
-def test_an_objective_of_a_variable_that_is_not_in_the_net_fails_the_run(track, folder):
-    with pytest.raises(
-        ConfigError, match=r"of the run, as sparsity/logits/kernel.*, got 'sparsity/logit/kernel'"
-    ):
-        track(*QUICK, "objective=sparsity/logit/kernel")
-    latest = Tracked(0, *runs(folder)[0], {})
-    assert latest.status == "FAILED"
-    assert latest.data.tags["error"].startswith("ConfigError: objective must be")
-
-
 def test_without_validation_data_the_objective_is_that_of_test(track):
     tracked = track(*QUICK, "dataset.validation=0")
     assert tracked.objective == tracked.data.metrics["test/accuracy"]

@@ -1,0 +1,97 @@
+"""The rehearsal of a run: what follows its training, on the untrained net and on two images.
+
+What a configuration can never do is so found before the first training step: an attack that does
+not fit the inputs, a function of a plugin that fails, a metric that is not logged or that MLflow
+refuses. No number of the run depends on it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from brnn.config import groups
+from brnn.config.attack_options import is_ensemble, members
+from brnn.config.signatures import parameters
+from brnn.errors import BrnnError, ConfigError
+from brnn.measures.weights import snapshot
+from brnn.robustness import artifacts
+from brnn.robustness.evaluate import evaluate
+from brnn.robustness.metrics import OF_BROKEN
+from brnn.robustness.nets import RunNets
+from brnn.robustness.prepare import prepare
+from brnn.robustness.runner import run_attack
+from brnn.runs.choice import check_monitor, closing_metrics, objective_of
+from brnn.runs.plan import RunPlan
+from brnn.runs.train import measures
+from brnn.tracking.metric_names import check_metric_names
+from brnn.tracking.store import Store
+from brnn.tracking.sweep_job import SweepJob
+from brnn.training.loop import metric_names, no_progress
+from brnn.training.program import Program
+
+SMALLEST = {"images": 2, "seconds": 0.01}  # keys of an attack, where it has them
+OF_THE_RUN = ("time/attack", "time/artifacts", "time/tracking", "time/seconds")
+
+
+def rehearse(plan: RunPlan, program: Program, store: Store, job: SweepJob | None) -> list[str]:
+    """Compute every metric of a run once, and return the names of all that it may log.
+
+    Args:
+        plan: the run.
+        program: its new program, which stays as it is.
+        store: that of the runs which an attack may have as its source.
+        job: the position of the run in its sweep, if it is part of one.
+
+    Raises:
+        ConfigError: the run cannot be completed, or its objective or monitor is not one of its
+            metrics.
+        PluginError: a function of a plugin fails.
+    """
+    settings = plan.settings
+    epoch = dict.fromkeys(metric_names(program, plan.data), 0.0)
+    weights = snapshot(program.manager)
+    with _refusal("a measure", plan):
+        epoch |= measures(plan, program, epoch, weights, weights)
+    if settings.patience or (job and job.trial is not None):
+        check_monitor(epoch, settings.monitor)
+    metrics = epoch | closing_metrics([epoch], program, plan.task.shape[0])
+    metrics |= _attack_metrics(plan, program, store) | dict.fromkeys(OF_THE_RUN, 0.0)
+    check_metric_names(metrics)
+    objective_of(metrics, plan.objective)
+    return list(metrics)
+
+
+def _attack_metrics(plan: RunPlan, program: Program, store: Store) -> dict[str, float]:
+    """Return the metrics of the attack, with those that exist only where an image is broken."""
+    options, plugins = plan.options, plan.settings.plugins
+    option = options["attack"]
+    if option["name"] == "none":
+        return {}
+    prepare(options, plan.data)
+    option = option | {key: value for key, value in SMALLEST.items() if key in option}
+    option |= {key: option[key][:1] for key in ("curve_epsilons", "curve_iterations")}
+    untrained = options | {"epochs": 0}  # of a twin
+    nets = RunNets(untrained, plan.data, program.manager.weights(), store.net, no_progress)
+    with _refusal(f"attack={groups.label(option)}", plan):
+        keys = {key: option[key] for key in parameters(*groups.SHARED["attack"])}
+        report = evaluate(nets, option, **keys)
+        if is_ensemble(option):  # whose first member may break all images
+            for member in members(option, plugins).values():
+                run_attack(nets, member, report.samples)
+        artifacts.files(report, option["name"])
+    attacks = {key.partition("/")[0] for key in report.metrics if key.endswith("/linf")}
+    return report.metrics | {f"{attack}/{key}": 0.0 for attack in attacks for key in OF_BROKEN}
+
+
+@contextmanager
+def _refusal(what: str, plan: RunPlan) -> Iterator[None]:
+    """Replace what another library raises by one line."""
+    try:
+        yield
+    except BrnnError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise ConfigError(
+            f"{what} cannot be computed for inputs of shape {plan.task.shape} and"
+            f" {plan.data.classes} classes ({type(error).__name__}: {reason})"
+        ) from error
