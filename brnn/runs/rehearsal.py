@@ -25,6 +25,7 @@ from brnn.runs.train import measures
 from brnn.tracking.metric_names import check_metric_names
 from brnn.tracking.store import Store
 from brnn.tracking.sweep_job import SweepJob
+from brnn.training.checks import check_loss, output_width
 from brnn.training.loop import metric_names, no_progress
 from brnn.training.program import Program
 
@@ -47,6 +48,7 @@ def rehearse(plan: RunPlan, program: Program, store: Store, job: SweepJob | None
         PluginError: a function of a plugin fails.
     """
     settings = plan.settings
+    check_loss(program.loss, plan.data.train[1], output_width(program.manager.model))
     epoch = dict.fromkeys(metric_names(program, plan.data), 0.0)
     weights = snapshot(program.manager)
     with _refusal("a measure", plan):

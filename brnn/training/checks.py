@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from brnn.contracts import Loss
-from brnn.errors import ConfigError
+from brnn.errors import BrnnError, ConfigError
 
 
 def per_label(loss: Loss | keras.losses.Loss) -> Loss:
@@ -69,6 +69,8 @@ def check_loss(loss: Loss, y: np.ndarray, outputs: int | None) -> None:
     name = getattr(loss, "__name__", type(loss).__name__)
     try:
         shape = tuple(loss(ops.convert_to_tensor(labels), ops.zeros((*wanted, outputs))).shape)
+    except BrnnError:
+        raise
     except Exception as error:  # a loss may be any function
         reason = " ".join(str(error).split())
         raise ConfigError(
