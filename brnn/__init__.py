@@ -6,56 +6,56 @@ The public names are imported on first use, so that `import brnn` is fast and ne
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from brnn.data.dataset import Data
-    from brnn.errors import BrnnError, ConfigError
-    from brnn.library import evaluate, fit, load_data, track
-    from brnn.quantization import estimators, initializers, quantizers
-    from brnn.quantization.layers import QuantActivation
-    from brnn.quantization.manager import QuantManager, Rule
-    from brnn.training import losses, regimes, schedules
-    from brnn.training.program import Program
+if TYPE_CHECKING:  # for type checkers and editors; a test compares it with NAMES
+    from brnn import attacks as attacks
+    from brnn.data.dataset import Data as Data
+    from brnn.errors import BrnnError as BrnnError
+    from brnn.errors import ConfigError as ConfigError
+    from brnn.errors import DataError as DataError
+    from brnn.errors import DataWarning as DataWarning
+    from brnn.errors import NonFiniteError as NonFiniteError
+    from brnn.errors import TrackingError as TrackingError
+    from brnn.library import evaluate as evaluate
+    from brnn.library import fit as fit
+    from brnn.library import load_data as load_data
+    from brnn.library import track as track
+    from brnn.quantization import estimators as estimators
+    from brnn.quantization import initializers as initializers
+    from brnn.quantization import quantizers as quantizers
+    from brnn.quantization.layers import QuantActivation as QuantActivation
+    from brnn.quantization.manager import QuantManager as QuantManager
+    from brnn.quantization.manager import Rule as Rule
+    from brnn.training import losses as losses
+    from brnn.training import regimes as regimes
+    from brnn.training import schedules as schedules
+    from brnn.training.program import Program as Program
 
-NAMES = {  # public name: the module that has it
+NAMES = {  # public name: the module that has it, or that it is
     "BrnnError": "brnn.errors",
     "ConfigError": "brnn.errors",
     "Data": "brnn.data.dataset",
+    "DataError": "brnn.errors",
+    "DataWarning": "brnn.errors",
+    "NonFiniteError": "brnn.errors",
     "Program": "brnn.training.program",
     "QuantActivation": "brnn.quantization.layers",
     "QuantManager": "brnn.quantization.manager",
     "Rule": "brnn.quantization.manager",
-    "estimators": "brnn.quantization",
+    "TrackingError": "brnn.errors",
+    "attacks": "brnn.attacks",
+    "estimators": "brnn.quantization.estimators",
     "evaluate": "brnn.library",
     "fit": "brnn.library",
-    "initializers": "brnn.quantization",
+    "initializers": "brnn.quantization.initializers",
     "load_data": "brnn.library",
-    "losses": "brnn.training",
-    "quantizers": "brnn.quantization",
-    "regimes": "brnn.training",
-    "schedules": "brnn.training",
+    "losses": "brnn.training.losses",
+    "quantizers": "brnn.quantization.quantizers",
+    "regimes": "brnn.training.regimes",
+    "schedules": "brnn.training.schedules",
     "track": "brnn.library",
 }
 
-__all__ = [
-    "BrnnError",
-    "ConfigError",
-    "Data",
-    "Program",
-    "QuantActivation",
-    "QuantManager",
-    "Rule",
-    "attacks",
-    "estimators",
-    "evaluate",
-    "fit",
-    "initializers",
-    "load_data",
-    "losses",
-    "quantizers",
-    "regimes",
-    "schedules",
-    "track",
-]
+__all__ = list(NAMES)
 
 
 def __getattr__(name: str) -> Any:
@@ -63,17 +63,13 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("brnn")
-    if name not in __all__:
+    if name not in NAMES:
         raise AttributeError(f"module 'brnn' has no attribute {name!r}")
-    if NAMES.get(name) != "brnn.errors":
+    if NAMES[name] != "brnn.errors":
         importlib.import_module("brnn.config.environment").check_keras()
-    if name == "attacks":
-        return importlib.import_module("brnn.attacks")
     module = importlib.import_module(NAMES[name])
-    if hasattr(module, name):
-        return getattr(module, name)
-    return importlib.import_module(f"{NAMES[name]}.{name}")
+    return module if NAMES[name].endswith(f".{name}") else getattr(module, name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *NAMES])

@@ -6,7 +6,7 @@ Arguments that are keys of an option default to the values of its YAML file.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -19,11 +19,12 @@ from brnn.data.dataset import Data
 from brnn.data.load import load
 from brnn.quantization.manager import QuantManager
 from brnn.robustness.library import evaluate_model as evaluate
-from brnn.tracking.run import Run
-from brnn.tracking.store import open_store
 from brnn.training import loop, losses, regimes
 from brnn.training.optimizers import with_own_rates
 from brnn.training.program import Program
+
+if TYPE_CHECKING:
+    from brnn.tracking.run import Run
 
 DEFAULT_RATE = 1e-3  # of Adam
 
@@ -94,7 +95,7 @@ def fit(
 
 
 @contextmanager
-def track(name: str, *, experiment: str | None = None, uri: str | None = None) -> Iterator[Run]:
+def track(name: str, *, experiment: str | None = None, uri: str | None = None) -> Iterator["Run"]:
     """Open a run in the tracking store; it ends as finished, killed or failed with the block.
 
     Args:
@@ -105,6 +106,8 @@ def track(name: str, *, experiment: str | None = None, uri: str | None = None) -
     Raises:
         TrackingError: the store cannot be opened or written.
     """
+    from brnn.tracking.store import open_store  # imports MLflow, which training does not need
+
     keys = tracking_keys()
     given = {"experiment": experiment, "uri": uri}
     store = open_store(**keys | {key: value for key, value in given.items() if value is not None})

@@ -1,10 +1,12 @@
 """The public names: imports on first use; training, evaluation, tracking without configuration."""
 
+import ast
 import importlib
 import os
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -44,10 +46,38 @@ def few(digits):
 
 @pytest.mark.parametrize("name", brnn.__all__)
 def test_a_public_name_is_what_its_module_has(name):
-    value = getattr(brnn, name)
-    module = importlib.import_module(brnn.NAMES.get(name, "brnn.attacks"))
-    assert value is getattr(module, name, module if name == "attacks" else value)
+    module = importlib.import_module(brnn.NAMES[name])
+    assert getattr(brnn, name) is getattr(module, name, module)
     assert name in dir(brnn)
+
+
+def test_type_checkers_see_the_same_public_names():
+    (block,) = [
+        node
+        for node in ast.parse(Path(brnn.__file__).read_text()).body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    typed = {}
+    for statement in block.body:
+        (alias,) = statement.names
+        assert alias.asname == alias.name  # so it is exported, as PEP 484 states
+        typed[alias.name] = (statement.module, f"{statement.module}.{alias.name}")
+    assert typed.keys() == brnn.NAMES.keys()
+    assert not [name for name, module in brnn.NAMES.items() if module not in typed[name]]
+
+
+WITHOUT_TRACKING = """
+import sys
+from brnn import QuantManager, fit, load_data
+print("mlflow" in sys.modules, "keras" in sys.modules)
+"""
+
+
+def test_training_and_data_need_no_mlflow():
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TRACKING], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.returncode) == ("False True", 0), done.stderr
 
 
 def test_another_name_is_an_error():
