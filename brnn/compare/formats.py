@@ -19,27 +19,25 @@ _LATEX = str.maketrans(
 
 
 def markdown(comparison: Comparison) -> str:
-    """Return the wide table, the best means in bold, the conclusions and the notes."""
-    columns, rows = wide_table(comparison)
-    first = columns.index("n") + 1
-    for offset, metric in enumerate(comparison.metrics):
-        for index in best_groups(comparison, metric):
-            rows[index][first + offset] = f"**{rows[index][first + offset]}**"
-    lines = [_line(columns), "|---" * len(columns) + "|", *map(_line, rows)]
-    sentences = [*conclusions(comparison), *comparison.notes, *constants(comparison)]
-    listed = "\n".join(f"- {text}" for text in sentences)
-    return f"{heading(comparison)}; {SPREAD}\n\n" + "\n".join(lines) + f"\n\n{listed}\n"
+    """Return what is compared, the table, the conclusions and the notes."""
+    return f"{_title(comparison)}\n\n{_markdown_table(comparison)}\n\n{_sentences(comparison)}\n"
 
 
 def note(comparison: Comparison, command: str, longest: int) -> str:
-    """Return the description of a sweep's run: its command and the Markdown text, cut to a length.
+    """Return the description of a sweep's run in Markdown, the table first, since the UI folds it.
 
     Args:
         comparison: of the sweep.
         command: what repeats it.
         longest: number of characters; whole lines are left out at the end.
     """
-    text = f"`{command}`\n\n{markdown(comparison)}"
+    parts = (
+        _markdown_table(comparison),
+        _title(comparison),
+        f"`{command}`",
+        _sentences(comparison),
+    )
+    text = "\n\n".join(parts)
     if len(text) <= longest:
         return text
     more = f"\n\n… more: artifact {PAGE}"
@@ -82,8 +80,27 @@ def latex(comparison: Comparison) -> str:
     body = " \\\\\n".join(" & ".join(row) for row in shown)
     alignment = "l" * len(comparison.keys) + "r" * (len(columns) - len(comparison.keys))
     head = " & ".join(_escaped(column) for column in columns)
-    caption = _escaped(f"{heading(comparison)}; {SPREAD}")
+    caption = _escaped(_title(comparison))
     return _DOCUMENT.format(alignment=alignment, head=head, body=body, caption=caption)
+
+
+def _title(comparison: Comparison) -> str:
+    return f"{heading(comparison)}; {SPREAD}"
+
+
+def _markdown_table(comparison: Comparison) -> str:
+    """Return the wide table, the best means in bold."""
+    columns, rows = wide_table(comparison)
+    first = columns.index("n") + 1
+    for offset, metric in enumerate(comparison.metrics):
+        for index in best_groups(comparison, metric):
+            rows[index][first + offset] = f"**{rows[index][first + offset]}**"
+    return "\n".join([_line(columns), "|---" * len(columns) + "|", *map(_line, rows)])
+
+
+def _sentences(comparison: Comparison) -> str:
+    texts = [*conclusions(comparison), *comparison.notes, *constants(comparison)]
+    return "\n".join(f"- {text}" for text in texts)
 
 
 _DOCUMENT = r"""\documentclass{{article}}

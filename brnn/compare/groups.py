@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from brnn.compare.selection import SelectedRun
 from brnn.config import groups as options
@@ -55,20 +55,22 @@ def grouped(
         sweeps: the command lines that started the runs; their keys label groups first.
 
     Returns:
-        The groups, and the runs that failed before their parameters were logged, whose group is
-        unknown.
+        The groups, and the runs whose group is unknown: they failed before their parameters were
+        logged, and their names do not state them.
 
     Raises:
         ComparisonError: no run has the key `over`.
     """
     known = [run for run in runs if run.params]
-    lost = [run for run in runs if not run.params]
+    stated = [_with_stated(run, known) for run in runs if not run.params]
     keys = sorted({key for run in known for key in run.params})
     if over not in keys:
         raise ComparisonError(
             f"over={over} is not a parameter of these runs{did_you_mean(over, keys)}"
         )
-    labels = _labels(known, [key for key in _ordered(keys, sweeps) if key != over])
+    labels = _labels([*known, *stated], [key for key in _ordered(keys, sweeps) if key != over])
+    placed = [run for run in stated if {*labels, over} <= run.params.keys()]
+    known, lost = [*known, *placed], [run for run in stated if run not in placed]
     members: dict[tuple[str, ...], list[SelectedRun]] = {}
     for run in sorted(known, key=lambda run: run.started):
         members.setdefault(tuple(run.params.get(key, "") for key in labels), []).append(run)
@@ -91,12 +93,24 @@ def _ordered(keys: Iterable[str], sweeps: Iterable[str]) -> list[str]:
 def _labels(runs: Sequence[SelectedRun], keys: Iterable[str]) -> list[str]:
     """Return the keys that vary, without those that follow from the keys before them."""
     chosen: list[str] = []
-    parts = 1
     for key in keys:
-        finer = len({tuple(run.params.get(k, "") for k in (*chosen, key)) for run in runs})
-        if finer > parts:
-            chosen, parts = [*chosen, key], finer
+        having = [run.params for run in runs if key in run.params]
+        parts = {tuple(params.get(k, "") for k in chosen) for params in having}
+        finer = {tuple(params.get(k, "") for k in (*chosen, key)) for params in having}
+        if len(finer) > len(parts):
+            chosen.append(key)
     return chosen
+
+
+def _with_stated(run: SelectedRun, known: Sequence[SelectedRun]) -> SelectedRun:
+    """Return a run without parameters with those of its name, and those that all others share."""
+    values: dict[str, set[str]] = {}
+    for other in known:
+        for key, value in other.params.items():
+            values.setdefault(key, set()).add(value)
+    shared = {key: next(iter(found)) for key, found in values.items() if len(found) == 1}
+    stated = dict(word.partition("=")[::2] for word in run.name.split() if "=" in word)
+    return replace(run, params=shared | stated)
 
 
 def _group(

@@ -43,14 +43,14 @@ def sentence(comparison: Comparison, contrast: Contrast) -> str:
     """Return a test in words: which group is better, by how much, and how sure that is."""
     d, metric = contrast.difference, contrast.metric
     first, second = (comparison.groups[i].name for i in (contrast.first, contrast.second))
-    unit = "pairs" if d.paired else "runs each"
+    count = _counted(comparison, contrast)
     if d.count < 2:
         more = f"{comparison.over}='range(5)'"
         return f"{metric}: nothing can be said of {first} and {second} from one run; add {more}"
     if math.isnan(d.p):
         difference = f"exactly {abs(d.mean):.4g}" if d.mean else "nothing"
-        return f"{metric}: {first} and {second} differ by {difference} in all {d.count} {unit}"
-    facts = f"p {_p(contrast.p)} after Holm, {d.count} {unit}, effect {abs(d.effect):.2g}"
+        return f"{metric}: {first} and {second} differ by {difference} in all {count}"
+    facts = f"p {_p(contrast.p)} after Holm, {count}, effect {abs(d.effect):.2g}"
     if not contrast.decided:
         return (
             f"{metric}: no decision between {first} and {second}: difference {_difference(d.mean)},"
@@ -71,6 +71,15 @@ def _best(comparison: Comparison, contrast: Contrast) -> bool:
     means = [sign * table[contrast.metric].mean for table in comparison.table]
     known = [i for i, mean in enumerate(means) if not math.isnan(mean)]
     return max(known, key=means.__getitem__) in (contrast.first, contrast.second)
+
+
+def _counted(comparison: Comparison, contrast: Contrast) -> str:
+    if contrast.difference.paired:
+        return f"{contrast.difference.count} pairs"
+    first, second = (
+        len(comparison.table[i][contrast.metric].values) for i in (contrast.first, contrast.second)
+    )
+    return f"{first} and {second} runs"
 
 
 def _needed(contrast: Contrast) -> str:

@@ -54,6 +54,7 @@ def test_groups_whose_seeds_differ_are_compared_by_welch_s_test():
     runs = [run("weak", seed, v) for seed, v in enumerate(WEAK)]
     runs += [run("strong", 100 + seed, v) for seed, v in enumerate(STRONG)]
     (contrast,) = compared(runs).contrasts
+    assert ", 6 and 6 runs, effect " in conclusions(compared(runs))[0]
     expected = stats.ttest_ind(STRONG, WEAK, equal_var=False)
     assert contrast.difference.p == pytest.approx(expected.pvalue, rel=1e-9)
     assert not contrast.difference.paired
@@ -184,5 +185,5 @@ def test_a_description_is_cut_at_the_end_of_a_line():
     found = compared(runs_of(**{f"group{i:02}": WEAK + i / 100 for i in range(30)}))
     text = formats.note(found, "brnn seed=0,1", 1000)
     assert len(text) <= 1000
-    assert text.startswith("`brnn seed=0,1`\n\n")
+    assert text.startswith("| estimator | n | test/accuracy |\n|---|---|---|\n| group29 | 6 | **")
     assert text.endswith(" |\n\n… more: artifact comparison.html")

@@ -68,3 +68,12 @@ def test_failed_and_missing_runs_are_kept():
     assert (ste.unfinished, ste.missing, ste.planned) == ([], [], 4)
     assert (identity.unfinished, identity.missing, identity.planned) == ([failed], ["2", "3"], 4)
     assert [r.name for r in unknown] == ["x"]
+
+
+def test_a_run_that_failed_early_is_placed_by_its_name():
+    runs = [run("ste", seed, 0.5) for seed in range(2)]
+    groups, unknown = grouped([*runs, lost("estimator=chernoff seed=1")], "seed", [])
+    assert sorted(names(groups)) == ["chernoff", "ste"]
+    (chernoff,) = [group for group in groups if group.name == "chernoff"]
+    assert (len(chernoff.unfinished), chernoff.missing, chernoff.planned) == (1, ["0"], 2)
+    assert unknown == []
