@@ -32,7 +32,8 @@ def parser() -> ArgumentParser:
     """Return the parser of the command's arguments."""
     result = ArgumentParser(
         prog="brnn compare",
-        usage="brnn compare [key=value …] [--markdown | --csv | --latex | --html FILE]",
+        usage="brnn compare [key=value …] [--markdown | --csv | --latex | --html FILE |"
+        " --figures FOLDER]",
         description=str(__doc__).partition(": ")[2],
         epilog=f"keys:\n{table(meanings())}\n\nexample:\n  {EXAMPLE}",
         formatter_class=RawDescriptionHelpFormatter,
@@ -45,6 +46,11 @@ def parser() -> ArgumentParser:
         ("latex", "a LaTeX document of one table"),
     ):
         form.add_argument(f"--{name}", action="store_true", help=f"print {what}")
+    form.add_argument(
+        "--figures",
+        metavar="FOLDER",
+        help="write each metric by group and the learning curves as PNG and SVG",
+    )
     form.add_argument("--html", metavar="FILE", help="write a page with figures, for any browser")
     return result
 
@@ -55,7 +61,7 @@ def main(arguments: list[str]) -> None:
         given = parse(parser(), arguments)
         keys = _keys(given.words)
         with stderr.quiet():
-            from brnn.compare import formats, page, report
+            from brnn.compare import formats, page, printed, report
         comparison = _comparison(keys)
         if given.markdown:
             print(formats.markdown(comparison), end="")
@@ -66,6 +72,9 @@ def main(arguments: list[str]) -> None:
         elif given.html:
             page.write(Path(given.html), page.page(comparison))
             lines.note(f"page: {Path(given.html).resolve()}")
+        elif given.figures:
+            for path in printed.write_figures(comparison, Path(given.figures)):
+                lines.note(str(path))
         else:
             report.show(comparison)
 

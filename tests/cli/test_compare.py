@@ -4,6 +4,7 @@ import csv
 import io
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from support.sweeps import log_sweep
@@ -133,3 +134,14 @@ def test_a_store_that_is_away_or_absent_is_one_line_and_exit_code_2(refused, tmp
 
 def test_every_key_has_a_meaning_and_a_default():
     assert set(compare._keys([])) == set(compare.meanings())
+
+
+def test_figures_are_written_as_png_and_svg(printed, tmp_path):
+    files = printed("--figures", str(tmp_path / "figures")).splitlines()
+    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    curves = {"test_accuracy_by_epoch.png", "test_accuracy_by_epoch.svg"}
+    assert names == {"test_accuracy.png", "test_accuracy.svg"} | curves
+    assert {Path(file).name for file in files} == names
+    svg = (tmp_path / "figures" / "test_accuracy.svg").read_text()
+    assert "<!-- identity -->" in svg
+    assert (tmp_path / "figures" / "test_accuracy.png").read_bytes()[:4] == b"\x89PNG"

@@ -1,0 +1,86 @@
+"""Figures of the groups of a comparison, for print."""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from brnn.figures import _COLORS, _MARKERS, _figure, _label
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Kind = Literal["png", "svg"]
+_STRIP = 0.4  # width of the points of a group, of the distance between groups
+
+
+class Sample(NamedTuple):
+    """The values of a group, their mean and its interval; NaN where it is not known."""
+
+    values: Sequence[float]
+    mean: float
+    low: float
+    high: float
+
+
+def strip(samples: Mapping[str, Sample], ylabel: str) -> "Figure":
+    """Plot the values of each group as points, and the mean with its interval beside them.
+
+    Args:
+        samples: by the name of the group.
+        ylabel: what the values are.
+    """
+    widest = max(map(len, samples), default=0)
+    figure = _figure(max(4.0, 0.6 + len(samples) * (0.7 + 0.07 * widest)), 3.6, "constrained")
+    axes = figure.subplots()
+    for index, sample in enumerate(samples.values()):
+        color, marker = _style(index)
+        count = len(sample.values)
+        offsets = (np.arange(count) - (count - 1) / 2) / max(count, 1) * _STRIP
+        axes.plot(index + offsets, sample.values, marker, color=color, ms=5, mfc="none", ls="none")
+        if not math.isnan(sample.low):
+            ends = [[sample.mean - sample.low], [sample.high - sample.mean]]
+            at = index + 0.35, sample.mean
+            axes.errorbar(*at, yerr=ends, fmt="_", ms=16, capsize=5, color=color)
+    _label(axes, "", ylabel)
+    axes.set_xticks(range(len(samples)), list(samples))
+    axes.set_xlim(-0.6, len(samples) - 0.2)
+    return figure
+
+
+def bands(histories: Mapping[str, Sequence[Mapping[int, float]]], ylabel: str) -> "Figure":
+    """Plot the mean of each group against the epoch, with a band of one standard deviation.
+
+    Args:
+        histories: the values of each run by epoch, by the name of the group.
+        ylabel: what the values are.
+    """
+    figure = _figure(6.0, 3.6, "constrained")
+    axes = figure.subplots()
+    for index, (name, runs) in enumerate(histories.items()):
+        steps = sorted({step for run in runs for step in run})
+        columns = [[run[step] for run in runs if step in run] for step in steps]
+        mean = np.array([np.mean(column) for column in columns])
+        std = np.array([np.std(c, ddof=1) if len(c) > 1 else 0.0 for c in columns])
+        color, marker = _style(index)
+        axes.fill_between(steps, mean - std, mean + std, color=color, alpha=0.2, lw=0)
+        axes.plot(steps, mean, color=color, marker=marker, ms=4.5, lw=1.7, label=name)
+    _label(axes, "epoch", ylabel)
+    axes.legend(fontsize=9, frameon=False)
+    return figure
+
+
+def image(figure: "Figure", kind: Kind) -> bytes:
+    """Return the content of a file of a figure; equal figures have equal bytes."""
+    import matplotlib
+
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "brnn"}):
+        figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    return buffer.getvalue()
+
+
+def _style(index: int) -> tuple[str, str]:
+    return _COLORS[index % len(_COLORS)], _MARKERS[index % len(_MARKERS)]
