@@ -42,8 +42,11 @@ def wide_table(comparison: Comparison) -> tuple[list[str], Rows]:
 
 
 def best_groups(comparison: Comparison, metric: str) -> set[int]:
-    """Return the indices of the groups with the best mean; none where no direction is better."""
-    sign = measures.direction(metric)
+    """Return the indices of the groups with the best mean.
+
+    There are none where no direction is better, or where the metric is what an attack alone claims.
+    """
+    sign = 0 if metric == measures.CLAIMED else measures.direction(metric)
     means = [sign * table[metric].mean for table in comparison.table]
     known_means = [mean for mean in means if not math.isnan(mean)]
     if not sign or not known_means:

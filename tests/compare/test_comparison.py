@@ -8,6 +8,7 @@ from support.comparisons import compared, lost, run
 from brnn.compare import formats
 from brnn.compare.formats import csv_text
 from brnn.compare.sentences import conclusions, heading
+from brnn.compare.table import best_groups
 from brnn.errors import ComparisonError
 
 RNG = np.random.default_rng(5)
@@ -187,3 +188,15 @@ def test_a_description_is_cut_at_the_end_of_a_line():
     assert len(text) <= 1000
     assert text.startswith("| estimator | n | test/accuracy |\n|---|---|---|\n| group29 | 6 | **")
     assert text.endswith(" |\n\n… more: artifact comparison.html")
+
+
+def test_a_claimed_robustness_is_never_the_best():
+    runs = [
+        run(e, s, **{"attack/robust_accuracy": high + s / 10, "trust/robust_accuracy": s / 10})
+        for e, high in (("a", 0.1), ("b", 0.5))
+        for s in range(2)
+    ]
+    found = compared(runs, metrics=["attack/robust_accuracy", "trust/robust_accuracy"])
+
+    assert best_groups(found, "attack/robust_accuracy") == set()
+    assert best_groups(found, "trust/robust_accuracy") == {0, 1}
