@@ -15,8 +15,16 @@ class ConfigError(BrnnError, ValueError):
     """A configuration that cannot run; the message names the key, its value and what is valid."""
 
 
+class AnnotationError(ConfigError):
+    """An annotation outside the closed set; the message is the part that is not understood."""
+
+
 class DataError(BrnnError, ValueError):
     """Data that cannot be read, or that no net could be trained on."""
+
+
+class DownloadError(DataError):
+    """A data set is not in the cache of Keras, and cannot be downloaded."""
 
 
 class DataWarning(UserWarning):

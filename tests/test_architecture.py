@@ -1,6 +1,7 @@
 """The structure of the code: one-way imports, few importers of heavy libraries, short modules."""
 
 import ast
+import builtins
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import brnn
+from brnn import errors
 from brnn.config import fingerprint, groups
 
 PACKAGE = Path(brnn.__file__).parent
@@ -154,6 +156,25 @@ def test_nothing_is_asserted_or_evaluated(module):
     assert not [node for node in nodes if isinstance(node, ast.Assert)]
     called = {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
     assert not called & {"eval", "exec", "compile", "__import__"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_error_is_one_of_the_package(module):
+    allowed = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.BrnnError)
+    }
+    if room(module) == "cli":
+        allowed |= {"KeyboardInterrupt", "SystemExit"}
+    lookups = [n for n in tree(module).body if getattr(n, "name", "") == "__getattr__"]
+    lookup = {node for function in lookups for node in ast.walk(function)}
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            raised = ast.unparse(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)
+            again = isinstance(node.exc, ast.Name) and not hasattr(builtins, raised)
+            expected = allowed | ({"AttributeError"} if node in lookup else set())
+            assert again or raised in expected, f"line {node.lineno} raises {raised}"
 
 
 @pytest.mark.parametrize("module", MODULES)

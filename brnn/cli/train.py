@@ -68,9 +68,9 @@ def task(composed: DictConfig, job: SweepJob | None = None) -> float | list[floa
     with failures.in_one_line(STOPPED) if single else nullcontext():  # Hydra would add lines
         options = _plain(composed)
         if options["dry_run"]:
-            from brnn.sweeps import plan
+            from brnn.sweeps.dry_run import dry_run
 
-            plan.plan([list(HydraConfig.get().overrides.task)], [options])
+            dry_run([list(HydraConfig.get().overrides.task)], [options])
             return None
         if not single:
             from brnn.sweeps.jobs import check_folder

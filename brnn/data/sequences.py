@@ -12,7 +12,7 @@ from brnn.data import readers, sources
 from brnn.data.dataset import Data, Signal, Split, Tokens, Values, split_size
 from brnn.data.folders import AUTO, data_folder
 from brnn.data.images import mnist
-from brnn.errors import DataError
+from brnn.errors import DataError, DownloadError
 
 TINYSHAKESPEARE = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 SHAKESPEARE_URL = (
@@ -256,7 +256,7 @@ def _tinyshakespeare(root: str) -> Path:
         raise DataError(f"dataset.root must hold input.txt, got {root} without it")
     try:
         return sources.keras_file("tinyshakespeare", "input.txt", SHAKESPEARE_URL, TINYSHAKESPEARE)
-    except ConnectionError as error:
+    except DownloadError as error:
         raise DataError(
             f"no tinyshakespeare: put {SHAKESPEARE_URL} into {file.parent} (or name its folder by"
             " dataset.root), run once with a network, or set dataset.path to another text"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from brnn.errors import DownloadError
 from brnn.terminal import stderr
 
 TIMEOUT = 5.0  # seconds until a connection counts as failed
@@ -31,7 +32,7 @@ def keras_digits() -> list[np.ndarray]:
     """Return MNIST from Keras' cache or a download as [x, y, x_test, y_test]; Keras verifies it.
 
     Raises:
-        ConnectionError: it is not in the cache, and there is no network.
+        DownloadError: it is not in the cache, and there is no network.
     """
     train, test = _download(_keras().datasets.mnist.load_data)
     return [*train, *test]
@@ -47,7 +48,7 @@ def keras_file(folder: str, name: str, url: str, checksum: str | None = None) ->
         checksum: its SHA-256, if Keras is to verify it.
 
     Raises:
-        ConnectionError: it is not in the cache, and there is no network.
+        DownloadError: it is not in the cache, and there is no network.
     """
     subfolder, get_file = f"datasets/{folder}", _keras().utils.get_file
     return Path(_download(lambda: get_file(name, url, file_hash=checksum, cache_subdir=subfolder)))
@@ -68,6 +69,6 @@ def _download(load: Callable[[], Any]) -> Any:
         with contextlib.redirect_stdout(io.StringIO()):
             return load()
     except Exception as error:  # Keras raises nothing narrower
-        raise ConnectionError(error) from error
+        raise DownloadError(str(error)) from error
     finally:
         socket.setdefaulttimeout(earlier)

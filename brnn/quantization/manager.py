@@ -54,6 +54,7 @@ class QuantManager:
 
     Attributes:
         rules: the rule of each variable of `model.trainable_variables`, None where it stays real.
+        lease: kept alive for as long as the manager and its copies; of variables that are lent.
 
     Raises:
         ConfigError: the model is not built or its `call` does not take `training`; a layer does not
@@ -67,6 +68,7 @@ class QuantManager:
                 f"{model.name} must be built (call it on data), and its `call` must take `training`"
             )
         self.model = model
+        self.lease: object = None
         self.rules = [_matching_rule(variable, rules) for variable in model.trainable_variables]
         _check_precision(model)
         _check_frozen(model, rules)

@@ -15,7 +15,7 @@ from brnn.robustness.runner import Report, noise, run_attack
 from brnn.robustness.samples import Samples, choose, predicted
 
 
-def evaluate(
+def evaluate_run(
     nets: RunNets,
     option: dict[str, Any],
     *,
@@ -84,7 +84,7 @@ def assess(
         nets: the net under attack.
         option: a complete option of the group `attack`, these keys included.
         samples: the clean images.
-        estimator: see `evaluate`, as for the other keys.
+        estimator: see `evaluate_run`, as for the other keys.
         source: of a surrogate.
         checks: whether to run `brnn.robustness.trust`.
         curve_epsilons: further budgets.

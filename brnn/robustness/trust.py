@@ -215,7 +215,7 @@ def _contradictions(values: dict[str, float]) -> list[tuple[str, bool, str]]:
             f"{number(values['zero_gradients'])} of the images have no gradient",
         ),
         (
-            "noise",
+            "noise_as_strong",
             noise <= attack and noise < values["clean"] - TOLERANCE,
             f"noise alone leaves {number(noise)}, the attack {number(attack)}",
         ),

@@ -5,7 +5,7 @@ import time
 from brnn.config import groups
 from brnn.config.signatures import parameters
 from brnn.robustness import artifacts
-from brnn.robustness.evaluate import evaluate
+from brnn.robustness.evaluate import evaluate_run
 from brnn.robustness.nets import RunNets
 from brnn.runs.choice import best_epoch
 from brnn.runs.plan import RunPlan
@@ -86,7 +86,7 @@ def _attacked(
     with progress.attack_progress(plan.name) as on_progress:
         weights = program.manager.weights()
         nets = RunNets(options, plan.data, weights, store.net, on_progress)
-        report = evaluate(nets, option, **keys)
+        report = evaluate_run(nets, option, **keys)
     if report.reasons is not None:
         tag = report.verdict.removeprefix("trusted: ")
         tracked.tag({"trusted": tag})

@@ -20,7 +20,6 @@ from brnn.training.checkpoint import trained_path
 from brnn.training.replicas import ONE_DEVICE, Replicas
 
 PLAIN = "identity"  # the default estimator, of which no note is printed
-NAMED = ("precision", "estimator", "topology", "recipe")  # the groups that name a run
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def plan_run(options: dict[str, Any], job: SweepJob | None, suffix: str) -> RunP
     data, digest = load(json.dumps(options["dataset"]), tuple(settings.plugins))
     check_data(options, data)
     fingerprint = run_fingerprint(options, digest)
-    name = "-".join(groups.label(options[g]) for g in NAMED) + f"-s{settings.seed}{suffix}"
+    name = "-".join(groups.label(options[g]) for g in groups.NAMED) + f"-s{settings.seed}{suffix}"
     trained, estimator = effective(options), groups.label(options["estimator"])
     if "estimator" not in trained and estimator != PLAIN:
         lines.note(

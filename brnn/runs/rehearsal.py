@@ -14,7 +14,7 @@ from brnn.config.signatures import parameters
 from brnn.errors import BrnnError, ConfigError
 from brnn.measures.weights import snapshot
 from brnn.robustness import artifacts
-from brnn.robustness.evaluate import evaluate
+from brnn.robustness.evaluate import evaluate_run
 from brnn.robustness.metrics import OF_BROKEN
 from brnn.robustness.nets import RunNets
 from brnn.robustness.prepare import prepare
@@ -75,7 +75,7 @@ def _attack_metrics(plan: RunPlan, program: Program, store: Store) -> dict[str, 
     nets = RunNets(untrained, plan.data, program.manager.weights(), store.net, no_progress)
     with _refusal(f"attack={groups.label(option)}", plan):
         keys = {key: option[key] for key in parameters(*groups.SHARED["attack"])}
-        report = evaluate(nets, option, **keys)
+        report = evaluate_run(nets, option, **keys)
         if is_ensemble(option):  # whose first member may break all images
             for member in members(option, plugins).values():
                 run_attack(nets, member, report.samples)

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from brnn.errors import TrackingError
 from brnn.runs.choice import objective_of
 from brnn.runs.plan import RunPlan
 from brnn.runs.report import show_results, show_verdict
 from brnn.terminal import lines
-from brnn.tracking import delivery, tag_names
+from brnn.tracking.earlier import check_ended, latest_run
 from brnn.tracking.status import is_of_launch, status_of
 from brnn.tracking.store import Store
 from brnn.tracking.sweep_job import SweepJob
@@ -22,20 +21,14 @@ def earlier_run(plan: RunPlan, store: Store, job: SweepJob | None) -> Any:
     Raises:
         TrackingError: the run is still running elsewhere.
     """
-    if plan.spool.exists():
-        delivery.deliver(plan.spool, store.uri)
     launch, resume = job.launch if job else "", plan.settings.resume
-    earlier = store.latest(plan.fingerprint)
-    state = status_of(earlier, launch) if earlier else None
-    lost = earlier and state == "interrupted" and is_of_launch(earlier, launch)
+    earlier = latest_run(store, plan.fingerprint, plan.spool)
+    lost = earlier and status_of(earlier, launch) == "interrupted" and is_of_launch(earlier, launch)
     if not resume and not lost:
         plan.checkpoint.unlink(missing_ok=True)
         return None
-    if earlier and state == "running" and resume != "force":
-        raise TrackingError(
-            f"this run is running already, as process {earlier.data.tags.get(tag_names.OWNER)} in"
-            f" run {earlier.info.run_id}; wait for it, or use resume=force if it is dead"
-        )
+    if earlier and resume != "force":
+        check_ended(earlier, "run", launch)
     return earlier
 
 

@@ -158,19 +158,19 @@ def _resumed(plan, program, tracked):
 def _loaded(path: Path) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]]:
     try:
         arrays, values = checkpoint.load(path)
-        if missing := {"history", "seconds", "run"} - values.keys():
-            raise KeyError(*missing)
-        return arrays, values
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise _not_a_checkpoint(path, error) from error
+        raise ConfigError(_not_a_checkpoint(path, error)) from error
+    if missing := {"history", "seconds", "run"} - values.keys():
+        raise ConfigError(_not_a_checkpoint(path, f"without {', '.join(sorted(missing))}"))
+    return arrays, values
 
 
 def _restore(program: Program, state: list[np.ndarray], path: Path) -> None:
     try:
         program.restore(state)
     except ValueError as error:
-        raise _not_a_checkpoint(path, error) from error
+        raise ConfigError(_not_a_checkpoint(path, error)) from error
 
 
-def _not_a_checkpoint(path, error):
-    return ConfigError(f"{path} is not a checkpoint of this net ({error}); use resume=false")
+def _not_a_checkpoint(path, reason):
+    return f"{path} is not a checkpoint of this net ({reason}); use resume=false"

@@ -14,7 +14,7 @@ from typing import Any
 from hydra.core.utils import JobReturn
 
 from brnn import paths
-from brnn.errors import ConfigError
+from brnn.errors import ConfigError, require
 from brnn.sweeps import pools
 from brnn.sweeps.cores import process_count
 from brnn.sweeps.jobs import Job, in_turns, lost
@@ -74,10 +74,9 @@ def ray(
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # progress lines look alike
-    try:
-        import ray as engine
-    except ImportError as error:
-        raise _missing("ray") from error
+    require("ray", "hydra/launcher=ray", "ray")
+    import ray as engine
+
     local = {"_node_ip_address": "127.0.0.1"} if address is None else {}
     engine.init(address=address, include_dashboard=False, log_to_driver=True, **local)
     try:
@@ -104,10 +103,9 @@ def submitit(
     Raises:
         ConfigError: submitit is not installed.
     """
-    try:
-        import submitit as engine
-    except ImportError as error:
-        raise _missing("submitit") from error
+    require("submitit", "hydra/launcher=submitit", "submitit")
+    import submitit as engine
+
     folder = paths.expanded(folder)
     executor = engine.AutoExecutor(folder=folder, cluster=cluster)
     executor.update_parameters(**parameters)
@@ -160,7 +158,3 @@ def _wait(get: Callable[[Any], JobReturn], future: Any, job: Job) -> JobReturn:
         return get(future)
     except Exception as error:
         return lost(job, str(error))
-
-
-def _missing(name: str) -> ConfigError:
-    return ConfigError(f"hydra/launcher={name} needs a package: pip install 'brnn[{name}]'")

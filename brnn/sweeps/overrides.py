@@ -8,7 +8,6 @@ from brnn.config import groups
 from brnn.config.fingerprint import IRRELEVANT_KEYS
 from brnn.errors import ConfigError
 
-NAMED = ("precision", "estimator", "topology", "recipe", "seed")  # in the name of every run
 FREE = {*IRRELEVANT_KEYS, "hydra"} - {"objective"}  # keys that do not identify a sweep
 
 
@@ -56,4 +55,4 @@ def root(override: str) -> str:
 
 def is_in_name(override: str) -> bool:
     """Return whether the name of a run contains the value of an override."""
-    return override.lstrip("+").partition("=")[0] in NAMED
+    return override.lstrip("+").partition("=")[0] in (*groups.NAMED, "seed")

@@ -19,10 +19,7 @@ from brnn.terminal import tables
 from brnn.tracking.sweep_job import SweepJob
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run as EarlierRun
-
     from brnn.tracking.run import Run
-    from brnn.tracking.store import Store
 
 
 @contextmanager
@@ -42,9 +39,11 @@ def parent_run(
         The run, the data that all jobs share, and an empty list: rows for jobs that return nothing.
 
     Raises:
-        SweepError: the same sweep is running already, or some jobs failed.
+        TrackingError: the same sweep is running already.
+        SweepError: some jobs failed.
     """
     from brnn.tracking import tag_names
+    from brnn.tracking.earlier import check_ended, latest_run
     from brnn.tracking.store import open_store
 
     tracking = OmegaConf.to_container(composed.tracking, resolve=True)
@@ -52,7 +51,10 @@ def parent_run(
     store = open_store(**options["tracking"])
     fingerprint = identify(arguments, sweeper)
     spool = Path(options["checkpoints"]) / f"{fingerprint}.jsonl"
-    earlier = _earlier(store, fingerprint, spool, composed.resume)
+    latest = latest_run(store, fingerprint, spool)
+    earlier = latest if composed.resume else None
+    if earlier and composed.resume != "force":
+        check_ended(earlier, "sweep")
     began, launch, name = time.time(), uuid.uuid4().hex, " ".join(arguments) or "sweep"
     tags = {"sweep": name, tag_names.FINGERPRINT: fingerprint, tag_names.LAUNCH: launch}
     lost: list[Row] = []
@@ -89,21 +91,3 @@ def identify(arguments: list[str], sweeper: dict[str, Any]) -> str:
     """
     overrides = sorted(override for override in arguments if root(override) not in FREE)
     return hash_json(["sweep", overrides, sweeper])
-
-
-def _earlier(
-    store: "Store", fingerprint: str, spool: Path, resume: bool | str
-) -> "EarlierRun | None":
-    """Return the run of the sweep to open again, after its spool is delivered."""
-    from brnn.tracking import delivery, tag_names
-    from brnn.tracking.status import status_of
-
-    if spool.exists():
-        delivery.deliver(spool, store.uri)
-    earlier = store.latest(fingerprint) if resume else None
-    if earlier and status_of(earlier) == "running" and resume != "force":
-        raise SweepError(
-            f"this sweep is running already, as process {earlier.data.tags[tag_names.OWNER]};"
-            " wait for it, or use resume=force if it is dead"
-        )
-    return earlier

@@ -16,9 +16,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from brnn.config.locations import expand_home
 from brnn.config.objective import check_objective, objectives
-from brnn.errors import ConfigError
-from brnn.sweeps import plan, sweep
+from brnn.errors import require
+from brnn.sweeps import sweep
 from brnn.sweeps.child import Objective, SweepTask
+from brnn.sweeps.dry_run import dry_run
 from brnn.sweeps.grid import grid_jobs
 from brnn.sweeps.jobs import check_folder
 from brnn.sweeps.outcomes import Row
@@ -55,7 +56,7 @@ def grid(plugin: Plugin, arguments: list[str], *, zip: list, params: dict[str, A
     constant = constant_overrides(overrides)
     if plugin.config.dry_run:
         composed = [_composed(plugin, job) for job in jobs]
-        plan.plan([_varied(job, constant) for job in jobs], composed)
+        dry_run([_varied(job, constant) for job in jobs], composed)
         return
     for job in _distinct(plugin.loader, jobs):
         _composed(plugin, job)
@@ -96,12 +97,9 @@ def optuna(
         ConfigError: Optuna is not installed, or a key is not valid.
         SweepError: some jobs failed.
     """
-    try:
-        from brnn.sweeps import search
-    except ImportError as error:
-        raise ConfigError(
-            "hydra/sweeper=optuna needs a package: pip install 'brnn[optuna]'"
-        ) from error
+    require("optuna", "hydra/sweeper=optuna", "optuna")
+    from brnn.sweeps import search
+
     arguments, overrides = _parsed(plugin, arguments, params)
     swept = [override for override in overrides if override.is_sweep_override()]
     space = {override.get_key_element(): search.distribution(override) for override in swept}

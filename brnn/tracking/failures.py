@@ -36,5 +36,7 @@ def one_line_errors(uri: str) -> Iterator[None]:
         advice = "check that it can be opened and written, and has room"
         if code == "RESOURCE_DOES_NOT_EXIST":
             advice = "check the id and the store"
-        kind = AwayError if temporary and not is_sqlite(uri) else TrackingError
-        raise kind(masked(f"tracking.uri={uri} failed ({reason}); {advice}")) from error
+        message = masked(f"tracking.uri={uri} failed ({reason}); {advice}")
+        if temporary and not is_sqlite(uri):
+            raise AwayError(message) from error
+        raise TrackingError(message) from error

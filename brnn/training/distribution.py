@@ -114,33 +114,39 @@ def _await_workers(addresses: tuple[str, ...], index: int, timeout: float) -> No
     TensorFlow itself would wait for hours, during which the process could not be stopped.
     """
     host, _, port = addresses[0].rpartition(":")
-    try:
-        if index == 0:
-            _release_others(host, int(port), len(addresses) - 1, timeout)
-        else:
-            _await_chief(host, int(port), timeout)
-    except TimeoutError as error:
+    if index == 0:
+        connected = _release_others(host, int(port), len(addresses) - 1, timeout)
+    else:
+        connected = _await_chief(host, int(port), timeout)
+    if not connected:
         raise WorkerError(
             f"not all workers connected within {timeout} seconds: {', '.join(addresses)}"
-        ) from error
+        )
 
 
-def _release_others(host: str, port: int, others: int, timeout: float) -> None:
-    """Accept a connection from each other worker, then send each a byte."""
+def _release_others(host: str, port: int, others: int, timeout: float) -> bool:
+    """Accept a connection from each other worker, then send each a byte.
+
+    Return whether all have connected in time.
+    """
     with socket.create_server((host, port)) as server:
         server.settimeout(timeout)
-        connections = [server.accept()[0] for _ in range(others)]
+        try:
+            connections = [server.accept()[0] for _ in range(others)]
+        except TimeoutError:
+            return False
     for connection in connections:
         with connection:
             connection.sendall(b"!")
+    return True
 
 
-def _await_chief(host: str, port: int, timeout: float) -> None:
-    """Connect to the chief, again and again, until it has sent a byte."""
+def _await_chief(host: str, port: int, timeout: float) -> bool:
+    """Connect to the chief, again and again, and return whether it has sent a byte in time."""
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         with suppress(OSError), socket.create_connection((host, port), timeout) as chief:
             if chief.recv(1):
-                return
+                return True
         time.sleep(RETRY)
-    raise TimeoutError
+    return False

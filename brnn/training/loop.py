@@ -156,7 +156,7 @@ def score(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> di
     state = program.manager.initial_state(order.shape[1])
     batches = []
     for rows in order:
-        values, state = program.evaluate(x[rows % len(x)], y[rows % len(x)], state)
+        values, state = program.test(x[rows % len(x)], y[rows % len(x)], state)
         batches.append(values)
     rows, first_index = np.unique(order, return_index=True)
     real = first_index[rows < len(x)]  # each row once; the padding of the last batch is dropped

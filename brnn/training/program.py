@@ -61,7 +61,7 @@ class Program:
         self.train = tf.function(
             self._train, jit_compile=compiled and replicas.count == 1, autograph=False
         )
-        self.evaluate = tf.function(self._evaluate, jit_compile=compiled, autograph=False)
+        self.test = tf.function(self._test, jit_compile=compiled, autograph=False)
 
     @property
     def variables(self) -> list:
@@ -223,7 +223,7 @@ class Program:
             for v, seed in zip(values, is_seed, strict=True)
         ]
 
-    def _evaluate(self, x: Array, y: Array, recurrent_state: list) -> tuple[dict[str, Array], list]:
+    def _test(self, x: Array, y: Array, recurrent_state: list) -> tuple[dict[str, Array], list]:
         """Return each metric per row, (rows,), and the recurrent state after the batch."""
         outputs = self.manager(_inputs(to_pixels(x), recurrent_state))
         outputs, recurrent_state = _split(outputs, recurrent_state)

@@ -79,6 +79,6 @@ def test_an_attack_of_a_plugin_states_whether_it_sees_the_gradient(
     monkeypatch.setattr(binarized, "plugins", [package])
     option = SHARED | {"name": f"{package}.sharp", "epsilon": 0.1, "images": 50, "checks": False}
     keys = {key: option[key] for key in parameters(*groups.SHARED["attack"])}
-    report = evaluate.evaluate(binarized, option, **keys)
+    report = evaluate.evaluate_run(binarized, option, **keys)
     assert ("attack_identity/robust_accuracy" in report.metrics) is sees_gradient
     assert report.gradient_free_only.any() == (not sees_gradient)

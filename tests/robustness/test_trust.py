@@ -258,7 +258,7 @@ WEAK_AS_NOISE = {
     [
         ({"zero_gradients": 0.04}, "zero_gradients", "0.04 of the images have no gradient"),
         ({"missed_at_end": 0.1}, "missed_at_end", "0.1 of the images break on the way"),
-        (WEAK_AS_NOISE, "noise", "noise alone leaves 0.8, the attack 0.8"),
+        (WEAK_AS_NOISE, "noise_as_strong", "noise alone leaves 0.8, the attack 0.8"),
         (
             {"steps": 0.4, "single_step": 0.3},
             "single_step",
@@ -323,6 +323,10 @@ def test_every_check_has_its_section_in_the_documentation():
     weak = dict.fromkeys(NAMES, 1.0) | {"half_epsilon": 0.0, "double_epsilon": 1.0}
     weak |= {"single_step": 0.0, "noise": 0.0}
     reasons = reasons_of(dict.fromkeys(trust.FURTHER, 0.5), **weak)
-    assert {reason.check for reason in reasons} >= {*trust.FURTHER, "epsilon", "missed_at_end"}
+    assert {reason.check for reason in reasons} >= {
+        *trust.FURTHER,
+        "noise_as_strong",
+        "missed_at_end",
+    }
     checks = {reason.check for reason in reasons} | {"undecided", "contradicted_certificate"}
     assert {check.replace("_", "-") for check in checks} <= anchors

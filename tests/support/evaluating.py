@@ -29,7 +29,7 @@ def attack_option(name, /, **keys):
 def evaluated(all_nets, name, **keys):
     option = attack_option(name, images=100, **keys)
     own = {key: option[key] for key in parameters(*groups.SHARED["attack"])}
-    return evaluate.evaluate(all_nets, option, **own)
+    return evaluate.evaluate_run(all_nets, option, **own)
 
 
 def chosen(net, data, images, choice="first", target="random"):

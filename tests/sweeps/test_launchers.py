@@ -4,6 +4,7 @@ import json  # noqa: F401  by an expression of an Errand
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 
@@ -80,6 +81,20 @@ def test_jobs_that_train_come_before_jobs_that_attack_the_same_net():
     turns = in_turns([Errand(line, "None") for line in lines], 2)
     assert [index for index, _ in turns] == [0, 2, 1, 3, 4, 6, 5, 7]
     assert [job.overrides for index, job in turns] == [lines[index] for index, _ in turns]
+
+
+@pytest.mark.parametrize(
+    ("launch", "name", "keys"),
+    [
+        (launchers.ray, "ray", {"address": None, "cpus": 1, "gpus": 0, "attempts": 1}),
+        (launchers.submitit, "submitit", {"cluster": "local", "folder": "x", "parameters": {}}),
+    ],
+)
+def test_an_engine_that_is_not_installed_is_named(monkeypatch, launch, name, keys):
+    monkeypatch.setitem(sys.modules, name, None)
+    message = rf"hydra/launcher={name} needs the package {name}, .* pip install 'brnn\[{name}\]'"
+    with pytest.raises(ConfigError, match=message):
+        launch([], **keys)
 
 
 @pytest.mark.parametrize("attempts", [0, "many"])

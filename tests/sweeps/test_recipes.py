@@ -5,7 +5,7 @@ import pytest
 from support.processes import complete
 from support.stores import sweep_runs
 
-from brnn.sweeps.plan import job_names
+from brnn.sweeps.dry_run import job_names
 
 NETS = ("simple", "mlp", "gru")
 TRAINING = ("optimizer", "schedule", "loss", "recipe")

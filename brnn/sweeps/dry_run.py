@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from brnn.tracking.store import Store
 
 
-def plan(overrides: list[list[str]], jobs: list[dict[str, Any]]) -> None:
+def dry_run(overrides: list[list[str]], jobs: list[dict[str, Any]]) -> None:
     """Print whether each job would run, continue from a checkpoint, or be skipped.
 
     Args:
