@@ -1,8 +1,7 @@
-"""The runs that tables and figures of the studies show."""
+"""The runs that figures of the studies show."""
 
 import os
 import sys
-from statistics import mean, stdev
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -26,8 +25,3 @@ def finished_runs(uri: str, experiment: str) -> tuple[mlflow.MlflowClient, list[
             " the files in conf/experiment state the commands that make them"
         )
     return client, runs
-
-
-def spread(values: list[float]) -> str:
-    """Return `mean (standard deviation)`; the deviation of a single value is shown as 0."""
-    return f"{mean(values):.3f} ({stdev(values) if len(values) > 1 else 0:.3f})"

@@ -27,6 +27,8 @@ def in_one_line(stopped: str, code: int = 1) -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         lines.error(stopped)
         sys.exit(128 + (interrupt.args or (signal.SIGINT,))[0])
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has enough
+        sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         if os.environ.get(TRACEBACK):
             sys.stderr.write(masked(traceback.format_exc()))

@@ -14,7 +14,8 @@ def heading(comparison: Comparison) -> str:
     planned = sum(group.planned for group in comparison.groups)
     counted = f"{runs}" if runs == planned else f"{runs} of {planned}"
     by = f" by {', '.join(comparison.keys)}" if comparison.keys else ""
-    return f"{counted} runs in {len(comparison.groups)} groups{by}, over {comparison.over}"
+    groups = f"{len(comparison.groups)} group{'s' * (len(comparison.groups) != 1)}"
+    return f"{counted} run{'s' * (planned != 1)} in {groups}{by}, over {comparison.over}"
 
 
 def conclusions(comparison: Comparison) -> list[str]:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import brnn
+from brnn.cli import failures
 from brnn.cli.commands import COMMANDS
 
 
@@ -193,3 +194,10 @@ def test_the_current_folder_stays_off_the_path_where_python_is_told_so(script, e
     message = error_of(script(tmp_path, *words, PYTHONSAFEPATH="1"))
     assert message.startswith("estimator.name=mylab.mine: ")
     assert "No module" in message or "there is no" in message or "mylab" in message
+
+
+def test_a_reader_that_has_enough_is_no_error(capsys):
+    with pytest.raises(SystemExit) as ended, failures.in_one_line("stopped"):
+        raise BrokenPipeError
+    assert ended.value.code == 141  # 128 and SIGPIPE
+    assert capsys.readouterr().err == ""

@@ -1,6 +1,7 @@
-"""Every prepared study composes, its first job runs at a tiny size, and its table finds the run."""
+"""Every prepared study composes, its first job runs at a tiny size, and is compared."""
 
-from functools import partial
+import csv
+import io
 
 import numpy as np
 import pytest
@@ -8,13 +9,11 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from brnn import paths
+from brnn.cli import compare
 from brnn.data import sources
 from brnn.runs.run import run
 from brnn.tracking.store import open_store
-from experiments.contextual import table as contextual
-from experiments.parity import table as parity
 from experiments.robustness import curves
-from experiments.robustness import table as robustness
 from experiments.runs import finished_runs
 
 EXPERIMENTS = sorted(path.stem for path in (paths.conf() / "experiment").glob("*.yaml"))
@@ -23,14 +22,11 @@ TINY = {
     "text": ["dataset.path={folder}/text.txt", "dataset.sequence=10", "batch_size=2"],
     "waveform": ["dataset.samples=40", "dataset.copies=4"],
 }
-ROBUSTNESS = partial(robustness.main, keys=robustness.KEYS)
-GALLOWAY = ("precision", "topology.batch_normalization", "training", "attack.iterations")
-TABLES = {  # what prints or draws a study, and the beginning of the row of its first job
-    "parity": (parity.main, "| simple | full | identity | 1 |"),
-    "contextual": (contextual.main, "| gru | full |  | 1 |"),
-    "robustness": (ROBUSTNESS, "| full | identity | fgsm | 1 |"),
-    "galloway": (partial(robustness.main, keys=GALLOWAY), "| full | true | standard | 1 | 1 |"),
-    "robustness_curves": (curves.main, ""),
+METRICS = {  # by which the studies are compared
+    "parity": "test/accuracy,attack/success_rate,attack_identity/broke,attack_noise/broke",
+    "contextual": "test/loss,test/bits_per_character,cost/sign_flips,size/bits_per_weight",
+    "robustness": "attack/clean_accuracy,attack/robust_accuracy,trust/robust_accuracy",
+    "galloway": "attack/clean_accuracy,attack/robust_accuracy",
 }
 
 
@@ -74,14 +70,20 @@ def test_the_first_job_of_a_study_runs_at_a_tiny_size(
     (tracked,) = store.client.search_runs([store.experiment_id])
     assert tracked.info.status == "FINISHED"
     assert tracked.data.tags["recipe"] == configuration["recipe"]["name"]
-    if experiment in TABLES:
-        table, row = TABLES[experiment]
-        monkeypatch.chdir(folder)  # figures are written there
+    if experiment in METRICS:
         capsys.readouterr()
-        table(f"sqlite:///{folder}/runs.db", experiment)
-        assert row in capsys.readouterr().out
+        uri = configuration["tracking"]["uri"]
+        words = [f"experiment={experiment}", f"metrics={METRICS[experiment]}", "--csv"]
+        compare.main([f"tracking.uri={uri}", *words])
+        rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+        assert [row["metric"] for row in rows] == METRICS[experiment].split(",")
+        assert {row["n"] for row in rows} == {"1"}
+    if experiment == "robustness_curves":
+        monkeypatch.chdir(folder)  # figures are written there
+        curves.main(f"sqlite:///{folder}/runs.db", experiment)
+        assert (folder / "robust_accuracy_by_epsilon.png").exists()
 
 
-def test_a_table_without_runs_states_where_they_come_from(tmp_path):
+def test_a_figure_without_runs_states_where_they_come_from(tmp_path):
     with pytest.raises(SystemExit, match="no finished run of the experiment parity; the files in"):
         finished_runs(f"sqlite:///{tmp_path}/mlflow.db", "parity")
