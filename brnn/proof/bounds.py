@@ -4,11 +4,12 @@ Shapes: units (k,), kernels (k, m), biases (m,), all in float64.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from brnn.proof.reading import Layer
+if TYPE_CHECKING:  # which imports Keras
+    from brnn.proof.reading import Layer
 
 UNIT = 2.0**-24  # relative rounding of float32
 EXACT = 2.0**24  # whole numbers up to here are exact in float32
@@ -68,7 +69,7 @@ class Sums(NamedTuple):
     error: np.ndarray
 
 
-def sums(layer: Layer, units: Units) -> Sums:
+def sums(layer: "Layer", units: Units) -> Sums:
     """Return bounds on the sums of a layer, and on what the net makes of them in float32.
 
     The error of a sum of n terms is at most about n 2^-24 times the sum of their sizes, in
@@ -84,7 +85,12 @@ def sums(layer: Layer, units: Units) -> Sums:
 
 def _step(values: np.ndarray) -> np.ndarray:
     """Return the largest power of two (m,) of which all values (k, m) of a column are multiples."""
+    return lowest_power(values).min(axis=0)
+
+
+def lowest_power(values: np.ndarray) -> np.ndarray:
+    """Return the largest power of two of which each value is a multiple; infinity for 0."""
     mantissa, exponent = np.frexp(values)
     whole = (mantissa * 2.0**53).astype("int64")
     lowest = np.ldexp((whole & -whole).astype("float64"), exponent - 53)
-    return np.where(values == 0, np.inf, lowest).min(axis=0)
+    return np.where(values == 0, np.inf, lowest)

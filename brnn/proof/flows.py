@@ -1,0 +1,237 @@
+"""What flows between the nodes of a graph: sums that are still real, and pieces of them.
+
+All arrays have the shape of the tensor, the batch axis of 1 included; further axes follow. A value
+in float32 differs from that in exact arithmetic by at most `error`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import csr_array, diags_array
+
+from brnn.errors import DataError
+from brnn.proof.bounds import EXACT, OPERATIONS, UNIT, lowest_power
+from brnn.proof.integer_net import Hidden, Last
+
+LARGEST_WEIGHT = 2**15  # of whole weights in multiples of their unit
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A tensor scale * sum + shift, where a sum is the maximum over a window of weights @ inputs.
+
+    Args:
+        weights: (m, k).
+        whole: whether the sums are whole numbers.
+        windows: (*shape, w) the rows of the weights whose maximum is the sum.
+        scale: (*shape).
+        shift: (*shape).
+        error: (*shape) bound on the rounding of float32.
+        size: (*shape) bound on the absolute value.
+    """
+
+    weights: csr_array
+    whole: bool
+    windows: np.ndarray
+    scale: np.ndarray
+    shift: np.ndarray
+    error: np.ndarray
+    size: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.scale.shape
+
+    def arranged(self, order: np.ndarray) -> "Sums":
+        """Return the tensor whose elements have these flat positions in this one."""
+        arrays = (self.windows, self.scale, self.shift, self.error, self.size)
+        moved = [_taken(array, self.shape, order) for array in arrays]
+        return Sums(self.weights, self.whole, *moved)
+
+    def affine(
+        self, factor: np.ndarray | float, summand: np.ndarray | float, operations: int = 1
+    ) -> "Sums":
+        """Return factor * this + summand, as so many operations in float32 compute it."""
+        scale, shift = factor * self.scale, factor * self.shift + summand
+        size = np.abs(factor) * self.size + np.abs(summand)
+        step = np.minimum(lowest_power(scale), lowest_power(shift))
+        exact = self.whole & (self.error == 0) & (size <= EXACT * step) & (operations == 1)
+        error = np.abs(factor) * self.error + np.where(exact, 0.0, operations * UNIT * size)
+        return replace(self, scale=scale, shift=shift, error=error, size=size)
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A tensor of step functions of sums.
+
+    Args:
+        sums: of which these are functions.
+        at: (*shape, j) thresholds on the sums, ascending.
+        rise: (*shape, j) least sums at which a step may be up in float32.
+        fall: (*shape, j) largest sums at which it may be down.
+        values: (*shape, j + 1) by the number of steps that are up; of any type of the graph.
+    """
+
+    sums: Sums
+    at: np.ndarray
+    rise: np.ndarray
+    fall: np.ndarray
+    values: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.sums.shape
+
+    def arranged(self, order: np.ndarray) -> "Pieces":
+        """Return the tensor whose elements have these flat positions in this one."""
+        arrays = (
+            _taken(v, self.shape, order) for v in (self.at, self.rise, self.fall, self.values)
+        )
+        return Pieces(self.sums.arranged(order), *arrays)
+
+    def mapped(self, function: Callable[[np.ndarray], np.ndarray]) -> "Pieces":
+        """Return a function of this tensor, element by element."""
+        return replace(self, values=function(self.values))
+
+    def same_steps(self, other: "Pieces") -> bool:
+        """Return whether the steps of another tensor are at the same sums."""
+        return (
+            self.sums.weights is other.sums.weights
+            and np.array_equal(self.sums.windows, other.sums.windows)
+            and np.array_equal(self.at, other.at)
+        )
+
+
+Flow = Sums | Pieces
+
+
+def pieces(sums: Sums, cuts: list[tuple[float, bool]], values: np.ndarray) -> Pieces:
+    """Return a step function of a tensor: a further value from each cut on.
+
+    Args:
+        sums: the tensor t.
+        cuts: ascending; a step is up where t >= cut or, where the flag is set, t > cut.
+        values: (j + 1,).
+    """
+    at, rise, fall = (np.empty((*sums.shape, len(cuts))) for _ in range(3))
+    order = np.argsort(np.where(sums.scale < 0, -1, 1)[..., None] * np.arange(len(cuts)), axis=-1)
+    for number, (cut, strict) in enumerate(cuts):
+        column = _crossing(sums, cut, strict)
+        at[..., number], rise[..., number], fall[..., number] = column
+    at, rise, fall = (np.take_along_axis(v, order, -1) for v in (at, rise, fall))
+    table = np.where((sums.scale < 0)[..., None], values[::-1], values)
+    constant = np.zeros(sums.shape, int)
+    for cut, strict in cuts:
+        constant += sums.shift > cut if strict else sums.shift >= cut
+    flat = (sums.scale == 0)[..., None]
+    table = np.where(flat, values[constant][..., None], table)
+    return Pieces(sums, at, rise, fall, table)
+
+
+def _crossing(sums: Sums, cut: float, strict: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the sum from which on a step is up or, of a negative scale, down; and its bounds."""
+    size = np.abs(sums.scale)
+    scale = np.where(size == 0, 1.0, sums.scale)
+    threshold = (cut - sums.shift) / scale
+    error = np.where(size == 0, 0.0, sums.error / np.abs(scale))
+    open_end = strict != (sums.scale < 0)  # the step is at sums beyond the threshold, not at it
+    if not sums.whole:
+        at = np.where(open_end, np.nextafter(threshold, np.inf), threshold)
+        return at, threshold - error, threshold + error
+
+    def first(value: np.ndarray) -> np.ndarray:
+        return np.where(open_end, np.floor(value) + 1, np.ceil(value))
+
+    return first(threshold), first(threshold - error), first(threshold + error) - 1
+
+
+def identity(shape: tuple[int, ...], size: float, whole: bool) -> Sums:
+    """Return the tensor of a net's input, of absolute values up to `size`."""
+    count = int(np.prod(shape))
+    zeros = np.zeros(shape)
+    weights = csr_array(diags_array(np.ones(count, "int64"), dtype="int64"))
+    windows = np.arange(count).reshape(*shape, 1)
+    return Sums(weights, whole, windows, zeros + 1, zeros, zeros, zeros + size)
+
+
+def linear(taps: csr_array, sums: Sums, shape: tuple[int, ...], name: str) -> Sums:
+    """Return taps @ tensor as a tensor of a shape.
+
+    Args:
+        taps: (outputs, elements of the tensor), in float64.
+        sums: the tensor, without pooling.
+        shape: of the result, of as many elements as outputs.
+        name: of the node, for messages.
+    """
+    if sums.windows.shape[-1] > 1:
+        raise DataError(f"{name}: a sum of pooled values without a sign between is not supported")
+    scale, shift, size, error = (v.ravel() for v in (sums.scale, sums.shift, sums.size, sums.error))
+    weights = csr_array(
+        taps @ diags_array(scale) @ sums.weights[sums.windows.ravel()].astype("float64")
+    )
+    weights.eliminate_zeros()
+    weights, unit = _whole_weights(weights)
+    total = abs(taps) @ size
+    count = np.diff(taps.indptr)
+    step = lowest_power(unit) if sums.whole and weights.dtype == "int64" else np.zeros(len(unit))
+    offset = taps @ shift
+    exact = (abs(taps) @ error == 0) & (total <= EXACT * np.minimum(step, lowest_power(offset)))
+    rounding = np.where(exact, 0.0, (count + OPERATIONS) * UNIT * total)
+    windows = np.arange(len(unit)).reshape(*shape, 1)
+    columns = (unit, offset, rounding + abs(taps) @ error, total)
+    whole = sums.whole and weights.dtype == "int64"
+    return Sums(weights, whole, windows, *(v.reshape(shape) for v in columns))
+
+
+def _whole_weights(weights: csr_array) -> tuple[csr_array, np.ndarray]:
+    """Return weights as whole multiples of a unit for each row; as they are if there is none."""
+    rows = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
+    sizes = np.abs(weights.data)
+    unit = np.full(weights.shape[0], np.inf)
+    np.minimum.at(unit, rows, sizes)
+    unit[np.isinf(unit)] = 1.0
+    ratios = sizes / unit[rows]
+    odd = np.zeros(len(unit), bool)
+    np.logical_or.at(odd, rows, (ratios != np.rint(ratios)) | (ratios * unit[rows] != sizes))
+    power = np.full(len(unit), np.inf)
+    np.minimum.at(power, rows, lowest_power(sizes))
+    unit = np.where(odd, power, unit)
+    ratios = weights.data / unit[rows]
+    if np.abs(ratios).max(initial=0) > LARGEST_WEIGHT:
+        return weights, np.ones(len(unit))
+    whole = (np.rint(ratios).astype("int64"), weights.indices, weights.indptr)
+    return csr_array(whole, shape=weights.shape), unit
+
+
+def close(flow: Pieces, name: str) -> tuple[Hidden, Sums]:
+    """Return a hidden layer, and the tensor of its units as sums of themselves."""
+    steps, count = flow.at.shape[-1], int(np.prod(flow.shape))
+    values = np.asarray(flow.values, "float64")
+    unit = np.abs(values[values != 0]).min(initial=1.0) if not (np.abs(values) == 1).any() else 1.0
+    whole = np.rint(values / unit)
+    if not np.array_equal(whole * unit, values):
+        raise DataError(f"{name}: its inputs are not small multiples of one number")
+    at, rise, fall = (v.reshape(count, steps) for v in (flow.at, flow.rise, flow.fall))
+    table = whole.reshape(count, steps + 1).astype("int64")
+    windows = flow.sums.windows.reshape(count, -1)
+    hidden = Hidden(flow.sums.weights, flow.sums.whole, windows, at, rise, fall, table)
+    sums = identity(flow.shape, float(np.abs(whole).max(initial=0)), whole=True)
+    return hidden, sums.affine(float(unit), 0.0)
+
+
+def last(sums: Sums, name: str) -> Last:
+    """Return the layer of logits.
+
+    Raises:
+        DataError: there is pooling behind the last weights.
+    """
+    if sums.windows.shape[-1] > 1:
+        raise DataError(f"{name}: pooled logits are not supported")
+    columns = (v.ravel() for v in (sums.scale, sums.shift, sums.error))
+    return Last(csr_array(sums.weights[sums.windows.ravel()]), *columns)
+
+
+def _taken(array: np.ndarray, shape: tuple[int, ...], order: np.ndarray) -> np.ndarray:
+    """Return elements of the leading axes, chosen by their flat positions."""
+    return array.reshape(-1, *array.shape[len(shape) :])[order]

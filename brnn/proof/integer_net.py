@@ -1,0 +1,103 @@
+"""Nets whose hidden units are whole numbers, evaluated without rounding.
+
+Shapes: inputs x (k,), sums (m,), units (n,), all flat. A hidden layer computes sums = weights @ x
+and gives each unit the value of a piece of the number line, in which the largest sum of its window
+lies. The last layer gives logits = scale * (weights @ units) + shift.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """A layer of units that are step functions of sums.
+
+    Step i of a unit is up where its sum is at least `at[i]`, in exact arithmetic. In float32 it may
+    be up only from `rise[i]` on, and down only as far as `fall[i]`: between them rounding decides.
+    Where sums are whole and without rounding, `rise = at` and `fall = at - 1`.
+
+    Args:
+        weights: (m, k); whole numbers, except in a first layer of real weights.
+        whole: whether all sums are whole numbers.
+        windows: (n, w) the sums whose maximum is a unit's sum; w = 1 without pooling.
+        at: (n, j) thresholds, ascending.
+        rise: (n, j).
+        fall: (n, j).
+        values: (n, j + 1) of a unit with 0 to j steps up.
+    """
+
+    weights: csr_array
+    whole: bool
+    windows: np.ndarray
+    at: np.ndarray
+    rise: np.ndarray
+    fall: np.ndarray
+    values: np.ndarray
+
+    def units(self, x: np.ndarray) -> np.ndarray:
+        """Return the units (n, b) of inputs (k, b)."""
+        sums = (self.weights @ x)[self.windows].max(axis=1)
+        up = (sums[:, None] >= self.at[:, :, None]).sum(axis=1)
+        return np.take_along_axis(self.values, up, axis=1)
+
+
+@dataclass(frozen=True)
+class Last:
+    """The layer of logits.
+
+    Args:
+        weights: (c, k); whole numbers, or real.
+        scale: (c,).
+        shift: (c,).
+        error: (c,) bounds on the rounding of float32; 0 where a logit is exact.
+    """
+
+    weights: csr_array
+    scale: np.ndarray
+    shift: np.ndarray
+    error: np.ndarray
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """Return the logits (c, b) of inputs (k, b)."""
+        return self.scale[:, None] * (self.weights @ x) + self.shift[:, None]
+
+    def difference(self, first: int, second: int) -> tuple[np.ndarray, float, float]:
+        """Return weights (k,), constant and rounding of logit `first` minus logit `second`.
+
+        The weights are whole numbers where both logits are whole.
+        """
+        rows = self.weights[[first, second]].toarray()
+        row = self.scale[first] * rows[0] - self.scale[second] * rows[1]
+        rounding = self.error[first] + self.error[second]
+        return row, float(self.shift[first] - self.shift[second]), float(rounding)
+
+
+@dataclass(frozen=True)
+class IntegerNet:
+    """A net as layers of whole numbers.
+
+    Args:
+        hidden: its hidden layers.
+        last: the layer of logits.
+        shape: of one input, without the batch axis.
+    """
+
+    hidden: tuple[Hidden, ...]
+    last: Last
+    shape: tuple[int, ...]
+
+    def logits(self, inputs: np.ndarray) -> np.ndarray:
+        """Return the logits (b, c) of inputs (b, ...), computed in whole numbers.
+
+        Inputs that are whole are added in int64. Others are exact as far as float64 is: multiples
+        of a power of two with sums below 2^53 of these.
+        """
+        x = np.asarray(inputs, "float64").reshape(len(inputs), -1).T
+        if (x == np.rint(x)).all():
+            x = x.astype("int64")
+        for layer in self.hidden:
+            x = layer.units(x)
+        return self.last.logits(x).T

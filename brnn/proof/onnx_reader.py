@@ -1,0 +1,253 @@
+"""Files of ONNX read as integer nets."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brnn.errors import DataError, require
+from brnn.proof import operators
+from brnn.proof.flows import Flow, Pieces, Sums, close, identity, last
+from brnn.proof.integer_net import Hidden, IntegerNet
+
+SOFTMAX = ("Softmax", "LogSoftmax")  # which keep the order of logits
+SHAPING = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
+UNCHANGED = ("Identity", "Dropout")
+CLOSING = (
+    "Conv",
+    "MatMul",
+    "Gemm",
+    "AveragePool",
+    "GlobalAveragePool",
+    "Pad",
+    "BatchNormalization",
+)
+
+
+def load(path: Path) -> Any:
+    """Return the model of a file, which may be compressed by gzip.
+
+    Raises:
+        ConfigError: the package onnx is not installed.
+        DataError: the file cannot be read.
+    """
+    require("onnx", "brnn verify", "verify")
+    import onnx
+
+    try:
+        data = path.read_bytes()
+        return onnx.load_from_string(gzip.decompress(data) if path.suffix == ".gz" else data)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+    except Exception as error:
+        raise DataError(f"{path} is not a complete file of ONNX: {error}") from error
+
+
+def read(model: Any, largest: float, whole: bool) -> IntegerNet:
+    """Return a model of ONNX as an integer net.
+
+    Args:
+        model: with one input (1, ...) and one output (1, classes). A softmax at its end is left
+            out: the net then gives its logits.
+        largest: bound on the absolute value of the input.
+        whole: whether inputs are whole numbers only.
+
+    Raises:
+        DataError: a node that is not supported; the message names it.
+    """
+    return _Reader(model, largest, whole).net()
+
+
+class _Reader:
+    """The tensors of a graph by their names, and the hidden layers behind those that are read."""
+
+    def __init__(self, model: Any, largest: float, whole: bool):
+        from onnx import numpy_helper
+
+        self.model, self.graph = model, model.graph
+        self.hidden: list[Hidden] = []
+        self.values: dict[str, Any] = {
+            tensor.name: numpy_helper.to_array(tensor) for tensor in self.graph.initializer
+        }
+        inputs = [value for value in self.graph.input if value.name not in self.values]
+        if len(inputs) != 1 or len(self.graph.output) != 1:
+            raise DataError("the net must have one input and one output")
+        self.shape = _shape(inputs[0])
+        self.values[inputs[0].name] = identity((1, *self.shape), largest, whole)
+
+    def net(self) -> IntegerNet:
+        nodes = list(self.graph.node)
+        output = self.graph.output[0].name
+        if nodes and nodes[-1].op_type in SOFTMAX and output in nodes[-1].output:
+            output = nodes.pop().input[0]
+        for node in nodes:
+            name = f"{node.op_type} {node.name or node.output[0]}"
+            self.values[node.output[0]] = self._result(node, name)
+        logits = self._open(output, "the output")
+        if not isinstance(logits, Sums) or len(logits.shape) != 2:
+            raise DataError("the output of the net is not one row of classes")
+        return IntegerNet(tuple(self.hidden), last(logits, "the output"), self.shape)
+
+    def _result(self, node: Any, name: str) -> Any:
+        missing = [i for i in node.input if i and i not in self.values]
+        if missing:
+            raise DataError(
+                f"{name}: its input {missing[0]} is of an operator that is not supported"
+            )
+        inputs: list[Any] = [self.values[i] if i else None for i in node.input]
+        if node.op_type == "Shape" and not isinstance(inputs[0], np.ndarray):
+            return np.array(inputs[0].shape)
+        if not any(isinstance(value, Flow) for value in inputs):
+            return self._constant(node, name, inputs)
+        if node.op_type in CLOSING:
+            inputs[0] = self._open(node.input[0], name)
+        return _apply(node.op_type, name, _attributes(node), inputs)
+
+    def _open(self, tensor: str, name: str) -> Flow:
+        """Return a tensor as sums of the units that it consists of."""
+        flow = self.values[tensor]
+        if isinstance(flow, Pieces):
+            if self.hidden and flow.sums.weights.dtype != "int64":
+                raise DataError(f"{name}: the weights before its inputs are not discrete")
+            hidden, flow = close(flow, name)
+            self.hidden.append(hidden)
+            self.values = {k: v for k, v in self.values.items() if not isinstance(v, Flow)}
+            self.values[tensor] = flow
+        return flow
+
+    def _constant(self, node: Any, name: str, inputs: list[np.ndarray]) -> np.ndarray:
+        """Return what a node of constants computes."""
+        from onnx import helper
+        from onnx.reference import ReferenceEvaluator
+
+        if node.op_type == "BipolarQuant":
+            return np.where(inputs[0] >= 0, inputs[1], -inputs[1]).astype("float32")
+        names = [i for i in node.input if i]
+        infos = [helper.make_empty_tensor_value_info(i) for i in names]
+        outputs = [helper.make_empty_tensor_value_info(i) for i in node.output]
+        graph = helper.make_graph([node], "constant", infos, outputs)
+        model = helper.make_model(graph, opset_imports=self.model.opset_import)
+        try:
+            feed = {i: value for i, value in zip(node.input, inputs, strict=True) if i}
+            results: Any = ReferenceEvaluator(model).run(None, feed)
+            return np.asarray(results[0])
+        except Exception as error:
+            raise DataError(f"{name}: not supported ({error})") from error
+
+
+def _apply(operator: str, name: str, attributes: dict, inputs: list[Any]) -> Any:
+    """Return the output of a node, of which at least one input depends on the net's input."""
+    flow = inputs[0]
+    if operator in UNCHANGED:
+        return flow
+    if operator in SHAPING:
+        return operators.rearranged(flow, _move(operator, name, attributes, inputs))
+    if operator in operators.ARITHMETIC:
+        return operators.arithmetic(name, operator, *inputs)
+    if operator in operators.COMPARISONS:
+        return operators.comparison(name, operator, *inputs)
+    if operator not in SINGLE:
+        raise DataError(f"{name}: the operator is not supported")
+    return SINGLE[operator](name, attributes, *inputs)
+
+
+def _move(
+    operator: str, name: str, attributes: dict, inputs: list[Any]
+) -> Callable[[np.ndarray], np.ndarray]:
+    if operator == "Transpose":
+        return lambda order: order.transpose(attributes.get("perm"))
+    if operator == "Flatten":
+        axis = attributes.get("axis", 1)
+        return lambda order: order.reshape(int(np.prod(order.shape[:axis])), -1)
+    operand = inputs[1] if len(inputs) > 1 else attributes.get("shape", attributes.get("axes"))
+    if not isinstance(operand, np.ndarray | list | None):
+        raise DataError(f"{name}: its shape is not constant")
+    numbers = None if operand is None else tuple(int(i) for i in operand)
+    if operator == "Reshape":
+        return lambda order: order.reshape(
+            [size or order.shape[axis] for axis, size in enumerate(numbers or ())]
+        )
+    if operator == "Squeeze":
+        return lambda order: np.squeeze(order, numbers)
+    return lambda order: np.expand_dims(order, numbers or ())
+
+
+def _with_bias(name: str, flow: Sums, bias: np.ndarray | None) -> Flow:
+    """Return a tensor plus a bias for each channel of its second axis."""
+    if bias is None:
+        return flow
+    column = bias.reshape(1, -1, *(1,) * (len(flow.shape) - 2))
+    return operators.arithmetic(name, "Add", flow, column)
+
+
+def _conv(name: str, attributes: dict, flow: Flow, kernel: Any, bias: Any = None) -> Flow:
+    return _with_bias(
+        name, operators.convolution(name, attributes, flow, _array(name, kernel)), bias
+    )
+
+
+def _gemm(name: str, attributes: dict, flow: Flow, weights: Any, bias: Any = None) -> Flow:
+    if attributes.get("alpha", 1.0) != 1 or attributes.get("beta", 1.0) != 1:
+        raise DataError(f"{name}: Gemm with alpha or beta other than 1 is not supported")
+    if attributes.get("transA", 0):
+        raise DataError(f"{name}: Gemm with transA is not supported")
+    weights = _array(name, weights)
+    product = operators.matrix(name, flow, weights.T if attributes.get("transB", 0) else weights)
+    return product if bias is None else operators.arithmetic(name, "Add", product, bias)
+
+
+def _cast(name: str, attributes: dict, flow: Flow) -> Flow:
+    from onnx import helper
+
+    kind: Any = helper.tensor_dtype_to_np_dtype(attributes["to"])
+    if isinstance(flow, Pieces):
+        return flow.mapped(lambda values: values.astype(kind))
+    if kind not in (np.float32, np.float64):
+        raise DataError(f"{name}: Cast of a real tensor to {kind} is not supported")
+    return flow
+
+
+def _whole_plane(flow: Flow) -> dict:
+    return {"kernel_shape": list(flow.shape[2:])}
+
+
+SINGLE: dict[str, Callable] = {  # operators of one tensor
+    "Conv": _conv,
+    "Gemm": _gemm,
+    "MatMul": lambda name, _, flow, weights: operators.matrix(name, flow, _array(name, weights)),
+    "BatchNormalization": operators.batch_normalization,
+    "MaxPool": operators.max_pool,
+    "AveragePool": operators.average_pool,
+    "GlobalMaxPool": lambda name, _, flow: operators.max_pool(name, _whole_plane(flow), flow),
+    "GlobalAveragePool": lambda name, _, flow: operators.average_pool(
+        name, _whole_plane(flow), flow
+    ),
+    "Sign": lambda _, __, flow: operators.sign(flow),
+    "Neg": lambda name, _, flow: operators.arithmetic(name, "Mul", flow, np.float32(-1)),
+    "Not": lambda name, _, flow: operators.comparison(name, "Less", flow, np.float32(0.5)),
+    "Where": lambda name, _, *operands: operators.where(name, *operands),
+    "Cast": _cast,
+    "BipolarQuant": lambda name, _, flow, scale: operators.bipolar(name, flow, scale),
+}
+
+
+def _array(name: str, value: Any) -> np.ndarray:
+    if not isinstance(value, np.ndarray):
+        raise DataError(f"{name}: its weights are not constant")
+    return value
+
+
+def _attributes(node: Any) -> dict:
+    from onnx import helper
+
+    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """Return the shape of a graph's input, without the batch axis."""
+    batch, *sizes = value.type.tensor_type.shape.dim or [None]
+    if batch is None or batch.dim_value > 1 or not all(size.dim_value for size in sizes):
+        raise DataError(f"the input {value.name} must be one image of a fixed shape")
+    return tuple(size.dim_value for size in sizes)

@@ -1,0 +1,184 @@
+"""Properties in VNN-LIB 1.0: a box of inputs, and comparisons of outputs.
+
+References:
+    https://www.vnnlib.org
+"""
+
+import gzip
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from brnn.errors import DataError
+
+TOKEN = re.compile(r"\(|\)|[^\s()]+")
+VARIABLE = re.compile(r"([XY])_(\d+)")
+BOUNDS = ("<=", ">=", "=", "==")
+MOST_CASES = 10_000
+SUPPORTED = "supported are bounds of inputs by numbers, and <= and >= between two outputs"
+
+Case = tuple[tuple[int, int], ...]
+"""Pairs of outputs; all of them hold where the first is at least the second."""
+
+
+@dataclass(frozen=True)
+class Property:
+    """What a counterexample is: an input of a box whose outputs fulfil one of several cases.
+
+    Args:
+        low: (k,) lower bounds of the input.
+        high: (k,) upper bounds.
+        cases: of the outputs; a tie counts.
+        outputs: the number of outputs.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    cases: tuple[Case, ...]
+    outputs: int
+
+    def holds(self, logits: np.ndarray) -> np.ndarray:
+        """Return which outputs (b, c) have the property: those of counterexamples."""
+        cases = [
+            np.all([logits[:, i] >= logits[:, j] for i, j in case], axis=0) for case in self.cases
+        ]
+        return np.any(cases, axis=0)
+
+
+class _Tree(list):
+    """An expression in parentheses, and the line where it begins."""
+
+    line = 0
+
+
+def read(path: Path) -> Property:
+    """Return the property of a file, which may be compressed by gzip.
+
+    Raises:
+        DataError: the file cannot be read, or states something else; the message names the line.
+    """
+    try:
+        data = path.read_bytes()
+        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    try:
+        return parse(text)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def parse(text: str) -> Property:
+    """Return the property that a text states."""
+    declared = {"X": 0, "Y": 0}
+    low: dict[int, float] = {}
+    high: dict[int, float] = {}
+    demands: list[list[Case]] = []
+    for tree in _trees(text):
+        match tree:
+            case ["declare-const", str(name), "Real"] if VARIABLE.fullmatch(name):
+                declared[name[0]] += 1
+            case ["assert", [str(sign), str(name), str(number)]] if _is_bound(sign, name, number):
+                _bound(tree, sign, _index(tree, name, declared), number, (low, high))
+            case ["assert", [str(sign), str(number), str(name)]] if _is_bound(sign, name, number):
+                mirrored = sign.translate(str.maketrans("<>", "><"))
+                _bound(tree, mirrored, _index(tree, name, declared), number, (low, high))
+            case ["assert", formula]:
+                demands.append(_cases(tree, formula, declared))
+            case _:
+                raise DataError(f"line {tree.line}: {_shown(tree)} is not supported; {SUPPORTED}")
+    return Property(*_box(declared["X"], low, high), _joined(demands), declared["Y"])
+
+
+def _trees(text: str) -> Iterator[_Tree]:
+    """Yield the outermost expressions."""
+    stack: list[_Tree] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        for token in TOKEN.findall(line.partition(";")[0]):
+            if token == "(":
+                stack.append(_Tree())
+                stack[-1].line = number
+            elif not stack:
+                raise DataError(f"line {number}: {token} stands outside of parentheses")
+            elif token != ")":
+                stack[-1].append(token)
+            else:
+                tree = stack.pop()
+                if stack:
+                    stack[-1].append(tree)
+                else:
+                    yield tree
+    if stack:
+        raise DataError(
+            f"line {stack[0].line}: the parenthesis is not closed; is the file complete?"
+        )
+
+
+def _is_bound(sign: str, name: str, number: str) -> bool:
+    return sign in BOUNDS and name.startswith("X_") and not VARIABLE.fullmatch(number)
+
+
+def _bound(
+    tree: _Tree, sign: str, index: int, number: str, box: tuple[dict[int, float], dict[int, float]]
+) -> None:
+    """Narrow the box by one bound."""
+    try:
+        value = float(number)
+    except ValueError:
+        raise DataError(f"line {tree.line}: {number} is not a number") from None
+    low, high = box
+    if sign != "<=":
+        low[index] = max(value, low.get(index, -np.inf))
+    if sign != ">=":
+        high[index] = min(value, high.get(index, np.inf))
+
+
+def _index(tree: _Tree, name: str, declared: dict[str, int]) -> int:
+    variable = VARIABLE.fullmatch(name)
+    if variable is None or int(variable[2]) >= declared[variable[1]]:
+        raise DataError(f"line {tree.line}: {name} is not declared before it")
+    return int(variable[2])
+
+
+def _cases(tree: _Tree, formula: object, declared: dict[str, int]) -> list[Case]:
+    """Return the cases of a formula in `or`, `and` and comparisons of outputs."""
+    match formula:
+        case ["or", *parts] if parts:
+            return [case for part in parts for case in _cases(tree, part, declared)]
+        case ["and", *parts] if parts:
+            return list(_joined([_cases(tree, part, declared) for part in parts]))
+        case ["<=" | ">=" as sign, str(left), str(right)] if left[:2] == right[:2] == "Y_":
+            pair = (_index(tree, left, declared), _index(tree, right, declared))
+            return [(pair if sign == ">=" else pair[::-1],)]
+    raise DataError(f"line {tree.line}: {_shown(formula)} is not supported; {SUPPORTED}")
+
+
+def _joined(demands: list[list[Case]]) -> tuple[Case, ...]:
+    """Return the cases in which one case of each demand holds."""
+    if not demands:
+        raise DataError("the file states nothing about outputs")
+    if np.prod([float(len(demand)) for demand in demands]) > MOST_CASES:
+        raise DataError(f"the file states more than {MOST_CASES:,} cases")
+    return tuple(tuple(dict.fromkeys(sum(chosen, ()))) for chosen in product(*demands))
+
+
+def _box(
+    count: int, low: dict[int, float], high: dict[int, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    for index in range(count):
+        least, most = low.get(index, -np.inf), high.get(index, np.inf)
+        if not np.isfinite([least, most]).all():
+            raise DataError(f"X_{index} has no lower or no upper bound")
+        if least > most:
+            raise DataError(f"X_{index} has the lower bound {least} above the upper bound {most}")
+    return tuple(np.array([box[i] for i in range(count)]) for box in (low, high))  # type: ignore
+
+
+def _shown(tree: object) -> str:
+    """Return the beginning of an expression."""
+    text = f"({' '.join(_shown(part) for part in tree)})" if isinstance(tree, list) else str(tree)
+    return text if len(text) < 60 else f"{text[:57]}..."

@@ -1,0 +1,135 @@
+"""Small random nets as models of ONNX."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+
+@dataclass
+class Graph:
+    """Nodes of a chain, and their constants."""
+
+    output: str = "x"
+    nodes: list[NodeProto] = field(default_factory=list)
+    constants: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def add(self, operator: str, *inputs: Any, **attributes: Any) -> str:
+        """Append a node; an input is a tensor's name or a constant. Return the output's name."""
+        names = []
+        for value in inputs:
+            if not isinstance(value, str):
+                name = f"c{len(self.constants)}"
+                self.constants[name] = np.asarray(value)
+                value = name
+            names.append(value)
+        self.output = f"t{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, names, [self.output], **attributes))
+        return self.output
+
+    def then(self, operator: str, *constants: Any, **attributes: Any) -> str:
+        """Append a node to the last tensor."""
+        return self.add(operator, self.output, *constants, **attributes)
+
+    def model(self, shape: tuple[int, ...], classes: int) -> ModelProto:
+        """Return the model of one input (n, *shape) and one output (n, classes)."""
+        image = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", *shape])
+        logits = helper.make_tensor_value_info(self.output, TensorProto.FLOAT, ["n", classes])
+        constants = [numpy_helper.from_array(v, k) for k, v in self.constants.items()]
+        graph = helper.make_graph(self.nodes, "net", [image], [logits], constants)
+        opsets = [helper.make_opsetid("", 15)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def signs(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> np.ndarray:
+    """Return random weights of -scale and +scale."""
+    return (rng.choice([-1, 1], shape) * scale).astype("float32")
+
+
+def sign(graph: Graph, form: str) -> None:
+    """Append a sign: larq (+1 at 0), plain (0 at 0), where (+1 at 0) or below (-1 at 0)."""
+    if form == "plain":
+        graph.then("Sign")
+    elif form == "larq":
+        graph.then("Sign")
+        graph.then("Add", np.float32(0.1))
+        graph.then("Sign")
+    elif form == "where":
+        graph.then("GreaterOrEqual", np.float32(0))
+        graph.then("Where", np.float32(1), np.float32(-1))
+    else:
+        graph.then("Greater", np.float32(0))
+        graph.then("Cast", to=TensorProto.FLOAT)
+        graph.then("Mul", np.float32(2))
+        graph.then("Sub", np.float32(1))
+
+
+def normalization(graph: Graph, rng: np.random.Generator, channels: int) -> None:
+    """Append a batch normalization, some of whose gammas are negative or 0."""
+    gamma = rng.choice([1.0, 0.5, -1.0, -0.3, 0.0], channels)
+    beta, mean = rng.choice([-1, -0.5, 0, 0.5], channels), rng.choice([-2, -0.3, 0, 1], channels)
+    variance = rng.choice([1.0, 4.0, 0.3], channels)
+    values = (v.astype("float32") for v in (gamma, beta, mean, variance))
+    graph.then("BatchNormalization", *values, epsilon=1e-3)
+
+
+def dense(
+    rng: np.random.Generator,
+    widths: tuple[int, ...] = (5, 4, 3),
+    form: str = "larq",
+    scale: float = 1.0,
+    normalized: bool = False,
+) -> ModelProto:
+    """Return a dense net of these widths, the input first."""
+    graph = Graph()
+    for number, (before, after) in enumerate(pairwise(widths)):
+        if number:
+            sign(graph, form)
+        graph.then("MatMul", signs(rng, before, after, scale=scale))
+        if normalized:
+            normalization(graph, rng, after)
+    return graph.model((widths[0],), widths[-1])
+
+
+def convolutional(
+    rng: np.random.Generator,
+    form: str = "larq",
+    scale: float = 1.0,
+    normalized: bool = False,
+    pool: str | None = None,
+    **attributes: Any,
+) -> ModelProto:
+    """Return a convolution of images (4, 4, 2), channels last, and a dense layer."""
+    graph, groups = Graph(), attributes.get("group", 1)
+    graph.then("Transpose", perm=[0, 3, 1, 2])
+    kernel = signs(rng, 2, 2 // groups, 2, 2, scale=scale)
+    graph.then("Conv", kernel, rng.choice([-1, 0, 1], 2).astype("float32"), **attributes)
+    if pool:
+        graph.then(pool, kernel_shape=[2, 2], strides=[1, 1])
+    if normalized:
+        normalization(graph, rng, 2)
+    graph.then("Transpose", perm=[0, 2, 3, 1])
+    sign(graph, form)
+    probe = graph.model((4, 4, 2), 3)
+    graph.then("Reshape", np.array([1, -1]))
+    graph.then("MatMul", signs(rng, _flat_size(probe), 3, scale=scale))
+    graph.then("Softmax")
+    return graph.model((4, 4, 2), 3)
+
+
+def run(model: ModelProto, images: np.ndarray) -> np.ndarray:
+    """Return the outputs of ONNX Runtime, image by image."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    images = images.astype("float32")
+    return np.concatenate([session.run(None, {"x": image[None]})[0] for image in images])
+
+
+def _flat_size(model: ModelProto) -> int:
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    return run(model, np.zeros((1, 4, 4, 2))).size
