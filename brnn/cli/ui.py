@@ -7,12 +7,13 @@ from brnn.cli import failures
 from brnn.cli.arguments import key_values, parse
 from brnn.cli.help_page import table
 from brnn.config.environment import tracking_keys
-from brnn.errors import ConfigError
+from brnn.errors import ComparisonError, ConfigError
 from brnn.terminal import lines, stderr
 
 KEYS = {
     "tracking.uri": "the store; by default MLFLOW_TRACKING_URI, or sqlite:///mlflow.db",
     "sweep": "id of a sweep's run; by default the last sweep",
+    "run": "id of a run, whose own page is opened",
     "port": "of the server on 127.0.0.1; by default 5000",
 }
 EXAMPLE = "brnn ui port=5001"
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> None:
         with stderr.quiet():
             from brnn.tracking.reading import ui_base
             from brnn.tracking.server import serving
-        store_uri, page = _page(uri, keys.get("sweep"))
+        store_uri, page = _page(uri, keys.get("sweep"), keys.get("run"))
         if store_uri.startswith(("http://", "https://")):
             _open(ui_base(store_uri) + page, not given.no_browser)
             return
@@ -56,13 +57,27 @@ def main(arguments: list[str]) -> None:
             server.wait()
 
 
-def _page(uri: str, sweep: str | None) -> tuple[str, str]:
-    """Return the complete URI of a store, and the page of a sweep's view, saved anew."""
+def _page(uri: str, sweep: str | None, run: str | None) -> tuple[str, str]:
+    """Return the complete URI of a store, and a page within the UI.
+
+    It is the page of a run, or the view of a sweep, saved anew; without a sweep that has finished a
+    job, the page of the newest run.
+    """
     from brnn.compare.selection import parents
     from brnn.sweeps.conclusion import save_view_of
+    from brnn.tracking.reading import newest_run, open_existing, run_page
 
-    ((store, parent),) = parents(uri, [sweep] if sweep else None, None)
-    return store.uri, save_view_of(store, parent)
+    stores = open_existing(uri, None)
+    if run:
+        return stores[0].uri, run_page(stores[0].get(run))
+    try:
+        ((store, parent),) = parents(uri, [sweep] if sweep else None, None)
+        return store.uri, save_view_of(store, parent)
+    except ComparisonError:
+        newest = newest_run(stores)
+        if sweep or newest is None:
+            raise
+        return stores[0].uri, run_page(newest)
 
 
 def _open(address: str, browser: bool) -> None:

@@ -124,7 +124,7 @@ def _last(stores: Sequence["Store"], uri: str) -> list[tuple["Store", "Run"]]:
 
 
 def _selected(store: "Store", run: "Run") -> SelectedRun:
-    from brnn.tracking.reading import run_address
+    from brnn.tracking.reading import run_page, ui_base
     from brnn.tracking.status import status_of
 
     info, data = run.info, run.data
@@ -136,7 +136,7 @@ def _selected(store: "Store", run: "Run") -> SelectedRun:
         data.params,
         data.metrics,
         data.tags,
-        run_address(store.uri, info.experiment_id, info.run_id),
+        ui_base(store.uri) + run_page(run),
         partial(store.history, info.run_id),
     )
 

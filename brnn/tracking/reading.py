@@ -1,8 +1,10 @@
 """Stores that are only read: nothing is created, neither a file nor an experiment."""
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import mlflow
+from mlflow import entities
 
 from brnn import paths
 from brnn.errors import TrackingError, did_you_mean
@@ -52,6 +54,12 @@ def ui_base(uri: str) -> str:
     return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
 
 
-def run_address(uri: str, experiment_id: str, run_id: str) -> str:
-    """Return the page of a run in the MLflow UI."""
-    return f"{ui_base(uri)}/#/experiments/{experiment_id}/runs/{run_id}"
+def run_page(run: entities.Run) -> str:
+    """Return the page of a run within the MLflow UI."""
+    return f"/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+
+
+def newest_run(stores: Sequence[Store]) -> entities.Run | None:
+    """Return the run of some experiments that was started last, if any."""
+    newest = [runs[0] for store in stores if (runs := store.search(""))]
+    return max(newest, key=lambda run: run.info.start_time, default=None)

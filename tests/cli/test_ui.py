@@ -10,10 +10,10 @@ import pytest
 from support import browser
 from support.servers import free_port
 from support.stores import open_in
-from support.sweeps import log_sweep
+from support.sweeps import log_run, log_sweep
 
 from brnn.cli import ui
-from brnn.errors import ConfigError
+from brnn.errors import ConfigError, TrackingError
 from brnn.sweeps.conclusion import conclude
 
 METRICS = {
@@ -93,6 +93,16 @@ def test_bad_input_is_refused_before_anything_starts(words, message, capsys):
     assert ended.value.code == 1
     error = capsys.readouterr().err
     assert all(part in error for part in message.split(".*"))
+
+
+def test_a_store_without_a_sweep_opens_at_its_newest_run(tmp_path):
+    store = open_in(tmp_path)
+    first, last = (log_run(store, {"seed": seed}, {"test/accuracy": 0.5}) for seed in range(2))
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    assert ui._page(uri, None, None) == (uri, f"/#/experiments/1/runs/{last}")
+    assert ui._page(uri, None, first) == (uri, f"/#/experiments/1/runs/{first}")
+    with pytest.raises(TrackingError, match="check the id and the store"):
+        ui._page(uri, "unknown", None)
 
 
 def test_a_port_in_use_is_refused(address):
