@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from brnn.data.dataset import Data
+    from brnn.exchange.net import Exported
+    from brnn.exchange.net import Net as ExportedNet
     from brnn.nets.task import Task
     from brnn.proof.exact import Verdict
     from brnn.quantization.precisions import Precision
@@ -249,4 +251,18 @@ class Proof(Protocol):
 
         Raises:
             ConfigError: the net has layers that the solver cannot express.
+        """
+
+
+class Format(Protocol):
+    """Group `format`: a net as a file that something else runs."""
+
+    def __call__(self, net: "ExportedNet") -> "Exported":
+        """Return the file, and the logits that its runtime computes.
+
+        Args:
+            net: codes, scales and thresholds.
+
+        Raises:
+            ConfigError: the format cannot hold the net, or a package or program is missing.
         """

@@ -65,6 +65,10 @@ class ComparisonError(BrnnError, ValueError):
     """Runs that cannot be compared as asked; the message says what there is."""
 
 
+class ExportError(BrnnError, RuntimeError):
+    """An exported net computes something else than the net, or its file cannot be written."""
+
+
 class PrunedError(BrnnError):
     """A sweeper has stopped a run early."""
 

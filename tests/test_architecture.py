@@ -19,15 +19,15 @@ ROOMS = [  # packages and single modules, in order: each imports only from those
     "errors", "contracts", "paths",
     "terminal", "locks", "figures",
     "config",
-    "quantization", "nets", "data", "measures",
+    "quantization", "nets", "data", "measures", "exchange",
     "attacks", "training", "proof", "robustness",
     "tracking", "compare", "runs", "sweeps", "library", "cli",
 ]  # fmt: skip
 IMPORTERS = {  # which rooms import a library
     "tensorflow": {"attacks", "training", "robustness", "runs"},
     "keras": {
-        "quantization", "nets", "data", "measures", "training", "proof", "robustness", "tracking",
-        "library", "cli",
+        "quantization", "nets", "data", "measures", "exchange", "training", "proof", "robustness",
+        "tracking", "library", "cli",
     },
     "scipy": {"proof", "compare"},
     "ortools": {"proof"},

@@ -3,6 +3,7 @@
 COMMANDS = {  # command: the words that follow it, and what it does
     "compare": ("[key=value …]", "means, intervals and tests of the last sweep, or of other runs"),
     "doctor": ("", "print what a report of a fault needs, and what would stop a run"),
+    "export": ("run=<id> format=<format> [path=<file>]", "write the net for another program"),
     "sample": ("run=<id> [key=value …]", "generate text with the net of a run on dataset=text"),
     "sync": ("[checkpoints]", "deliver records that the tracking server has not accepted"),
     "ui": ("[key=value …]", "serve the MLflow UI on this machine, opened at the last sweep"),

@@ -89,7 +89,7 @@ def _keys() -> dict[str, str]:
     """Return the keys of the root and of its sections, with defaults and meanings."""
     config = groups.option("", "config")
     keys = {f"{key}={_plain(config[key])}": meaning for key, meaning in comments().items()}
-    for section in ("tracking", "sample"):
+    for section in ("tracking", "sample", "export"):
         keys |= {
             f"{section}.{key}={_plain(resolved(config[section][key], {}))}": meaning
             for key, meaning in comments(section).items()
@@ -114,4 +114,8 @@ def _groups() -> dict[str, str]:
             others = [name for name in names if name != entry[2]]
             meaning = f"{entry[3]}: " if entry[3] else ""
             rows[entry[1]] = meaning + ", ".join(default + others)
-    return rows
+    listed = {group: ", ".join(groups.names(group)) for group in groups.LISTED}
+    return rows | {
+        group: f"named by export.formats and brnn export: {names}"
+        for group, names in listed.items()
+    }

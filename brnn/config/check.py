@@ -41,9 +41,15 @@ def check(config: dict[str, Any]) -> None:
                 _check_quantizer(role, keys)
     given = {key: value for key, value in config["optimizer"].items() if key in OPTIMIZER}
     check_keys("optimizer", given, OPTIMIZER)
+    _check_formats(config["export"]["formats"])
     check_backward(config["attack"]["estimator"], "attack.estimator")
     members(config["attack"], config["plugins"])
     check_combination(config)
+
+
+def _check_formats(names: list[str]) -> None:
+    for name in names:
+        groups.option("format", name)
 
 
 def _check_quantizer(role: str, keys: dict[str, Any]) -> None:

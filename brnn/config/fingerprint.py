@@ -19,7 +19,7 @@ from brnn.config.attack_options import COMPARED_WITH_EXACT, members
 from brnn.config.cluster import workers
 
 IRRELEVANT_KEYS = ("tracking", "checkpoints", "resume", "dry_run", "objective", "keep_trained")
-POST_TRAINING_KEYS = ("attack", "sample")
+POST_TRAINING_KEYS = ("attack", "sample", "export")
 LOCATION_KEYS = {"dataset": ("root", "path"), "distribution": ("workers", "index", "timeout")}
 LIBRARIES = ("tensorflow", "keras", "numpy")
 TRAINING, RUN = "brnn.runs.train", "brnn.runs.run"  # where each kind of numbers is computed
@@ -43,6 +43,7 @@ HARMLESS = (  # packages and modules that decide no number
     "brnn.config.schema",
     "brnn.config.signatures",
     "brnn.config.values",
+    "brnn.exchange",
     "brnn.tracking",
     "brnn.training.checkpoint",
     "brnn.robustness.artifacts",

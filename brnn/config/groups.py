@@ -37,6 +37,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "bias_initializer": ("brnn.quantization.initializers",),
 }
 NAMED = ("precision", "estimator", "topology", "recipe")  # they name a run
+LISTED: dict[str, tuple[str, ...]] = {  # groups of which a key or a command names any number
+    "format": ("brnn.exchange.levels",),
+}
 SHARED = {
     "attack": ("brnn.robustness.evaluate", "evaluate_run")
 }  # keys that every option of a group has
@@ -45,6 +48,7 @@ SECTIONS = {  # mappings of the root that are not chosen from a group
     "recipe": ("brnn.config.schema", "Recipe"),
     "tracking": ("brnn.tracking.store", "open_store"),
     "sample": ("brnn.runs.text", "write"),
+    "export": ("brnn.runs.export", "export"),
 }
 
 
@@ -99,7 +103,7 @@ def locate(group: str, name: object, plugins: list[str]) -> tuple[str, str]:
     module, _, last = str(name).rpartition(".")
     if module:
         _check_plugin(group, str(name), module, plugins)
-    candidates = (module,) if module else GROUPS[group]
+    candidates = (module,) if module else (GROUPS | LISTED)[group]
     for candidate in candidates:
         if last in signatures.functions(candidate):
             return candidate, last

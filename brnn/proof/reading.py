@@ -7,10 +7,9 @@ import numpy as np
 
 from brnn.contracts import Quantizer
 from brnn.errors import ConfigError
-from brnn.quantization.layers import QuantActivation
+from brnn.quantization.layers import QuantActivation, sign_level
 
 BIT = 0.5  # pixels from here on are 1 to a net with one-bit inputs
-AROUND_ZERO = np.array([-2, -1e-3, 0, 1e-3, 2], "float32")
 
 
 class Layer(NamedTuple):
@@ -59,7 +58,7 @@ def read(model: keras.Model) -> tuple[bool, list[Layer]]:
 
 def is_sign(quantizer: Quantizer) -> bool:
     """Return whether a quantizer gives -1 below 0 and +1 from 0 on."""
-    return np.array_equal(quantizer(AROUND_ZERO, None), [-1, -1, 1, 1, 1])
+    return sign_level(quantizer) == 1.0
 
 
 def _folded(dense: Layer, layer: keras.layers.BatchNormalization) -> Layer:

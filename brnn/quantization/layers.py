@@ -5,11 +5,14 @@ from contextvars import ContextVar
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from brnn.contracts import Array, Estimator, Quantizer
 
 Calls = list[tuple["QuantActivation", Array]]
+
+AROUND_ZERO = np.array([-2, -1e-3, 0, 1e-3, 2], "float32")
 
 _recorded: ContextVar[Calls | None] = ContextVar("recorded", default=None)
 
@@ -70,3 +73,10 @@ class QuantActivation(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the input."""
         return input_shape
+
+
+def sign_level(quantizer: Quantizer) -> float | None:
+    """Return s where a quantizer gives -s below 0 and +s from 0 on, else None."""
+    levels = np.asarray(quantizer(AROUND_ZERO, None))
+    level = float(levels[-1])
+    return level if level > 0 and np.array_equal(levels / level, [-1, -1, 1, 1, 1]) else None

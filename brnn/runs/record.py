@@ -12,6 +12,7 @@ from brnn.measures.weights import snapshot
 from brnn.nets import models
 from brnn.paths import masked
 from brnn.runs import text
+from brnn.runs.export import export
 from brnn.runs.plan import RunPlan
 from brnn.tracking import tag_names
 from brnn.tracking.commit import commit
@@ -26,7 +27,7 @@ COMMANDS = ("resume", "dry_run")  # keys that are commands, not part of the run
 def log_artifacts(
     plan: RunPlan, program: Program, history: list[dict[str, float]], tracked: Run
 ) -> None:
-    """Log the configuration, the versions, the figures, the model and a sample of its text."""
+    """Log the configuration, versions, figures, the model, exported files and a sample of text."""
     tracked.text(masked(yaml.safe_dump(plan.options, sort_keys=False)), "config.yaml")
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     tracked.text(yaml.safe_dump(versions, sort_keys=False), "versions.yaml")
@@ -39,6 +40,9 @@ def log_artifacts(
         tracked.file(figures.png(histograms), "figures/latent_weights.png")
     levels = program.manager.weights()
     tracked.model(models.plain_model(plan.options, plan.task, levels))
+    for exported in export(plan.options, plan.data, levels, **plan.options["export"]):
+        tracked.file(exported.content, f"export/{exported.format}{exported.suffix}")
+        tracked.metrics(exported.metrics, step=len(history))
     if plan.data.tokens is not None:
         sample = text.write(plan.options, plan.data.tokens, levels, **plan.options["sample"])
         tracked.text(json.dumps(plan.data.tokens), "alphabet.json")

@@ -95,6 +95,35 @@ def results_table(name: str, metrics: Mapping[str, float], *, seconds: float, hi
     write(sys.stdout, *parts, hint)
 
 
+def export_table(rows: Iterable[Mapping[str, Any]], float32_bytes: int) -> None:
+    """Print one line per exported file: its size, and how exactly it computes the net.
+
+    Args:
+        rows: each with `format`, `path`, and the measures of `brnn.exchange.check`.
+        float32_bytes: size of the weights in float32.
+    """
+    table = _table(
+        Column("format"),
+        Column("size", justify="right", no_wrap=True),
+        Column("of float32", justify="right"),
+        Column("bits per\nweight", justify="right"),
+        Column("equal\nclasses", justify="right"),
+        Column("largest difference\nof a logit", justify="right"),
+        Column("file", overflow="fold"),
+    )
+    for row in rows:
+        table.add_row(
+            row["format"],
+            size(row["bytes"]),
+            f"1/{float32_bytes / row['bytes']:.3g}",
+            f"{row['bits_per_weight']:.4g}",
+            f"{row['equal_classes']:.6g}",
+            f"{row['logit_difference']:.3g}",
+            row["path"],
+        )
+    write(sys.stdout, "", table)
+
+
 def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print one line per job, the errors below, and how many jobs finished, failed or were skipped.
 

@@ -101,7 +101,11 @@ def _header(file: Path) -> str:
 
 def _docstring(group: str, keys: dict) -> str:
     option = keys.get(group) if isinstance(keys.get(group), dict) else keys
-    if group in WITHOUT_FUNCTION or group not in groups.GROUPS or "name" not in option:
+    if (
+        group in WITHOUT_FUNCTION
+        or group not in {*groups.GROUPS, *groups.LISTED}
+        or "name" not in option
+    ):
         return ""
     module, name = groups.locate(group, option["name"], [])
     docstring = ast.get_docstring(signatures.functions(module)[name]) or ""

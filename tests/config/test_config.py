@@ -30,7 +30,8 @@ OPTIONS = sorted(
 )
 STUDY_TITLE = re.compile(r"# [A-Z][a-z]+  ")  # "# Found      ..."
 OPTIMIZERS = sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml"))
-MODULES = sorted({module for modules in groups.GROUPS.values() for module in modules})
+ALL_GROUPS = groups.GROUPS | groups.LISTED
+MODULES = sorted({module for modules in ALL_GROUPS.values() for module in modules})
 CONFIGURED = sorted({*groups.SHARED.values(), *groups.SECTIONS.values()})
 
 
@@ -56,7 +57,7 @@ def keyword_only(function):
 
 
 def test_every_group_is_checked():
-    checked = {*groups.GROUPS, "optimizer", "recipe"}
+    checked = {*groups.GROUPS, *groups.LISTED, "optimizer", "recipe"}
     assert checked - {"bias_initializer"} == GROUPS  # that one takes the options of initializer
 
 
@@ -82,10 +83,18 @@ def test_the_values_of_an_option_are_what_its_function_takes(composed, group, na
         assert values.fits(whole[group][key], annotation), key
 
 
-@pytest.mark.parametrize("group", groups.GROUPS)
+@pytest.mark.parametrize("name", groups.names("format"))
+def test_a_listed_option_is_the_function_of_its_name_and_keys(name):
+    option = groups.option("format", name)
+    module, called = groups.locate("format", option["name"], [])
+    assert groups.label(option) == called == name
+    assert groups.arguments(option).keys() == parameters(module, called).keys()
+
+
+@pytest.mark.parametrize("group", ALL_GROUPS)
 def test_every_function_of_a_group_is_an_option(group):
     folder = "initializer" if group == "bias_initializer" else group
-    names = {name for module in groups.GROUPS[group] for name in functions(module)}
+    names = {name for module in ALL_GROUPS[group] for name in functions(module)}
     presets = {
         path.stem for path in (CONF / folder).glob("*.yaml") if "\npreset: " in path.read_text()
     }

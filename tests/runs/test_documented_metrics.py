@@ -28,6 +28,7 @@ RUNS = {
         "topology.width=8",
         "attack=adaptive",
         "attack.temperatures=[1.0]",
+        "export.formats=[levels]",
     ),
     "a solver": (
         "topology=simple",

@@ -1,0 +1,1 @@
+"""Nets that leave the package: packed files, each with what runs it."""

@@ -1,0 +1,125 @@
+"""An exported net compared with the net itself, on the test data.
+
+Shapes: inputs (n, *d); logits (n, C).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from brnn.data.pixels import to_pixels
+from brnn.errors import ExportError
+from brnn.exchange.net import SIGN, Exported, Layer, Net
+
+BATCH = 1000  # inputs computed at once
+ULP = 2.0**-24  # relative rounding of float32
+ROUNDINGS = 8  # of the sum of all sizes; four times what sums of 784 pixels were seen to be off
+TIE = 2.0**-16  # logits this close, relative to the largest, are equal up to rounding
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the net itself computes on the test data.
+
+    Attributes:
+        x: inputs as the data set holds them.
+        logits: of the net in float32.
+        undecided: (n,) whether the rounding of float32 may change a sign, or the class.
+    """
+
+    x: np.ndarray
+    logits: np.ndarray
+    undecided: np.ndarray
+
+
+def reference(model: keras.Model, net: Net, x: np.ndarray) -> Reference:
+    """Return what a net computes.
+
+    Args:
+        model: the net.
+        net: what the formats write.
+        x: inputs.
+    """
+    logits = _in_batches(lambda rows: np.asarray(model(to_pixels(rows), training=False)), x)
+    undecided = _in_batches(lambda rows: _undecided(net, rows), x)
+    if not net.exact:
+        first, second = np.sort(logits, axis=1)[:, :-3:-1].T
+        undecided |= first - second <= TIE * np.abs(logits).max(axis=1)
+    return Reference(x, logits, undecided)
+
+
+def measures(
+    name: str, exported: Exported, net: Net, expected: Reference, tolerance: float
+) -> dict[str, float]:
+    """Return the size of an exported net, and how exactly it computes what the net computes.
+
+    Args:
+        name: of the format.
+        exported: the net in this format.
+        net: what the format writes.
+        expected: what the net computes.
+        tolerance: share of the inputs, of those that float32 decides, whose class may differ.
+
+    Raises:
+        ExportError: more classes differ.
+
+    Metrics:
+        export/{format}/bytes (bytes): size of the exported file
+        export/{format}/bits_per_weight (bits): of the file, for each weight of a kernel
+        export/{format}/equal_classes (share): test inputs with the class that the net gives in
+            float32
+        export/{format}/logit_difference (logits): largest absolute difference of a logit from that
+            of the net, over the test inputs that are not undecided
+        export/undecided (share): test inputs with a sum so near its threshold that the rounding of
+            float32 may decide the sign
+    """
+    logits, decided = exported.logits(expected.x), ~expected.undecided
+    equal = logits.argmax(axis=1) == expected.logits.argmax(axis=1)
+    differing = int((decided & ~equal).sum())
+    if differing > tolerance * len(equal):
+        raise ExportError(
+            f"format={name}: {differing:,} of {len(equal):,} test inputs have another class than in"
+            f" the net; tolerance={tolerance:g} allows {int(tolerance * len(equal)):,}"
+        )
+    difference = np.abs(logits - expected.logits)[decided]
+    return {
+        f"export/{name}/bytes": len(exported.content),
+        f"export/{name}/bits_per_weight": 8 * len(exported.content) / net.weights,
+        f"export/{name}/equal_classes": float(equal.mean()),
+        f"export/{name}/logit_difference": float(difference.max(initial=0.0)),
+        "export/undecided": float(expected.undecided.mean()),
+    }
+
+
+def _undecided(net: Net, x: np.ndarray) -> np.ndarray:
+    """Return which inputs (n,) have a sum whose sign the rounding of float32 may change."""
+    x = x.reshape(len(x), -1)
+    x = (x >= net.cut if net.cut else x).astype("float64")
+    result = np.zeros(len(x), bool)
+    for layer in net.layers[:-1]:
+        sums = x @ layer.kernel
+        if layer.activation == SIGN and not layer.exact:
+            cut, size = _cut(layer)
+            slack = ROUNDINGS * ULP * (np.abs(x) @ np.abs(layer.kernel) + size)
+            result |= (np.abs(sums - cut) <= slack).any(axis=1)
+        x = layer.output(sums).astype("float64")
+    return result
+
+
+def _cut(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+    """Return the real sums (m,) at which a unit changes its sign, and the sizes of its constants.
+
+    Both are in units of sums; infinite where a unit is constant.
+    """
+    constant = layer.multiplier == 0
+    offset = layer.shift / np.where(constant, 1, layer.multiplier).astype("float64")
+    falls = (layer.multiplier < 0) & (layer.threshold is not None)  # its column is negated
+    cut = np.where(falls, 1, -1) * (layer.bias + offset) / layer.scale
+    size = (np.abs(layer.bias) + np.abs(offset)) / layer.scale
+    return np.where(constant, np.inf, cut), np.where(constant, 0, size)
+
+
+def _in_batches(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+    return np.concatenate([function(x[i : i + BATCH]) for i in range(0, len(x), BATCH)])

@@ -1,0 +1,89 @@
+"""The net of a run in formats that other programs run."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brnn.config import groups
+from brnn.config.ranges import Share
+from brnn.data.dataset import Data
+from brnn.errors import ExportError
+from brnn.exchange.check import measures, reference
+from brnn.exchange.reading import read
+from brnn.nets import models
+from brnn.nets.task import task_of
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A file, and its measures by the names of metrics."""
+
+    format: str
+    suffix: str
+    content: bytes
+    metrics: dict[str, float]
+
+    def row(self, path: str) -> dict[str, Any]:
+        """Return the line of this file in a table."""
+        names = ("bytes", "bits_per_weight", "equal_classes", "logit_difference")
+        values = {name: self.metrics[f"export/{self.format}/{name}"] for name in names}
+        return {"format": self.format, "path": path} | values
+
+
+def export(
+    options: dict[str, Any],
+    data: Data,
+    weights: list[np.ndarray],
+    *,
+    formats: list[str],
+    tolerance: Share,
+) -> Iterator[ExportedFile]:
+    """Yield a net in some formats, each compared with the net on the test data.
+
+    Args:
+        options: the configuration of the net.
+        data: its data set.
+        weights: its discretized weights.
+        formats: options of the group `format`.
+        tolerance: share of the test data whose class may differ.
+
+    Raises:
+        ConfigError: a format cannot hold the net, or does not exist.
+        ExportError: more classes differ.
+    """
+    if not formats:
+        return
+    model = models.model_with_weights(options, task_of(data), "trained", weights)
+    x = data.test[0]
+    net = read(model, pixels=x.dtype == np.uint8)
+    expected = reference(model, net, x)
+    for name in formats:
+        option = groups.option("format", name)
+        exported = groups.function("format", option, options["plugins"])(net)
+        metrics = measures(name, exported, net, expected, tolerance)
+        yield ExportedFile(name, exported.suffix, exported.content, metrics)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a new file, whole or not at all.
+
+    Raises:
+        ExportError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise ExportError(f"path={path} cannot be written: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)

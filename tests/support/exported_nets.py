@@ -1,0 +1,67 @@
+"""Nets to export: random codes, biases and normalizations, of which some are negative or 0."""
+
+from functools import partial
+
+import keras
+import numpy as np
+
+from brnn.nets import dense
+from brnn.nets.task import Task
+from brnn.quantization import estimators, quantizers
+from brnn.quantization.layers import QuantActivation
+
+BINARY, TERNARY = (-1.0, 1.0), (-1.0, 0.0, 1.0)
+IMAGE = (5, 6)
+KEYS = {
+    "activation": "tanh", "batch_normalization": True, "dropout": 0.2, "real_first": False,
+    "real_last": False, "binary_input": False, "first_width": 40, "width": 32, "depth": 3,
+}  # fmt: skip
+NETS = {  # those whose logits are exact, by what is special about them
+    "binary": {},
+    "ternary": {"levels": TERNARY},
+    "half": {"scale": 0.5},
+    "one bit": {"binary_input": True},
+    "plain": {"batch_normalization": False},
+    "plain, one bit": {"batch_normalization": False, "binary_input": True},
+    "ternary, plain": {"batch_normalization": False, "levels": TERNARY},
+    "signs of a half": {"activation_scale": 0.5},
+    "odd widths": {"first_width": 41, "width": 27},
+    "sums of 0": {
+        "batch_normalization": False,
+        "binary_input": True,
+        "first_width": 31,
+        "width": 31,
+    },
+}
+
+
+def model_of(*, levels=BINARY, scale=1.0, activation_scale=1.0, signs=True, seed=0, **keys):
+    """A dense net with every kind of normalization: gamma above, below and equal to 0."""
+    sign = partial(quantizers.binary, scale=activation_scale)
+
+    def activate(name, fan_in):
+        if not signs:
+            return keras.layers.Activation(name)
+        return QuantActivation(sign, estimators.identity, fan_in)
+
+    model = dense.dense(Task(IMAGE, 4), activate, **KEYS | keys)
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dense):
+            kernel, bias = (rng.choice(levels, weight.shape) for weight in layer.get_weights())
+            layer.set_weights([scale * kernel, scale * bias])
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            units = layer.gamma.shape
+            gamma = rng.choice([-1.5, -0.1, 0.0, 0.3, 2.0], units)
+            mean, variance = rng.normal(0, 2, units).round(), rng.uniform(0.5, 9, units)
+            beta = rng.normal(0, 0.3, units) * np.where(gamma == 0, 1, gamma)
+            layer.set_weights([gamma, beta, mean, variance])
+    return model
+
+
+def images(count, seed=1):
+    """Bytes; a quarter of the images have the values 0 and 255 alone, so that sums are often 0."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 256, (count, *IMAGE), dtype="uint8")
+    x[::4] = np.where(x[::4] < 128, 0, 255)
+    return x
