@@ -27,14 +27,18 @@ def collect(store: "Store", sweep: SweepJob, began: float, lost: list[Row]) -> l
     """
     from brnn.tracking.status import status_of
 
-    for run in store.children(sweep.parent):
-        if status_of(run, sweep.launch) == "interrupted":
-            store.mark_killed(run.info.run_id)
     runs = store.children(sweep.parent)
+    statuses = [status_of(run, sweep.launch) for run in runs]  # once, since processes may end now
+    for run, status in zip(runs, statuses, strict=True):
+        if status == "interrupted":
+            store.mark_killed(run.info.run_id)
     shown = [*measures.usual(run.data for run in runs), *ALSO_SHOWN]
     values = {key: {run.data.metrics.get(key) for run in runs} for key in shown}
     varied = [key for key in shown if len(runs) == 1 or len(values[key]) > 1]
-    rows = [_row(run, sweep.launch, began, varied) for run in runs]
+    rows = [
+        _row(run, "killed" if status == "interrupted" else status, began, varied)
+        for run, status in zip(runs, statuses, strict=True)
+    ]
     return [row for row in rows if not (lost and row["status"] == "killed")] + lost
 
 
@@ -48,11 +52,10 @@ def delete_failure_records(store: "Store", sweep: SweepJob) -> None:
             store.delete(run.info.run_id)
 
 
-def _row(run: "Run", launch: str, began: float, shown: list[str]) -> Row:
+def _row(run: "Run", status: str, began: float, shown: list[str]) -> Row:
     from brnn.tracking import tag_names
-    from brnn.tracking.status import status_of
 
-    status, metrics = status_of(run, launch), run.data.metrics
+    metrics = run.data.metrics
     if status == "finished" and run.info.end_time < int(began * 1000):
         status = "skipped"
     if status == "killed" and tag_names.PRUNED in run.data.tags:

@@ -1,10 +1,13 @@
 """The table of the jobs of a sweep: what varies, and which robust accuracy is doubted."""
 
+import socket
+
 from support.stores import open_in
-from support.sweeps import log_sweep
+from support.sweeps import begin_sweep, log_run, log_sweep
 
 from brnn.sweeps.outcomes import collect
 from brnn.terminal import tables
+from brnn.tracking import tag_names
 from brnn.tracking.sweep_job import SweepJob
 
 
@@ -27,3 +30,13 @@ def test_constant_columns_are_left_out_and_doubted_numbers_are_marked(tmp_path, 
     assert ["1.0000", "0.1000", "?0.3000"] in [line[-4:-1] for line in lines]
     assert ["2.0000", "1.1000", "1.3000"] in [line[-4:-1] for line in lines]
     assert ["?", "not", "trusted"] in lines
+
+
+def test_a_job_whose_process_has_ended_is_killed(tmp_path):
+    store = open_in(tmp_path)
+    parent = begin_sweep(store, "seed=0,1")
+    ended = {tag_names.PARENT: parent, tag_names.OWNER: f"{socket.gethostname()}:1:never"}
+    run_id = log_run(store, {"seed": 0}, {}, ended, status="RUNNING")
+    (row,) = collect(store, SweepJob(parent, ""), began=0.0, lost=[])
+    assert (row["run"], row["status"]) == (run_id, "killed")
+    assert store.client.get_run(run_id).info.status == "KILLED"
