@@ -4,6 +4,7 @@ import difflib
 import importlib.util
 from collections.abc import Iterable
 
+SIMILAR = 0.6  # of 1, that of equal names; less is no suggestion
 TRACEBACK = "BRNN_TRACEBACK"  # environment variable: where it is set, errors have a traceback
 
 
@@ -100,6 +101,13 @@ def require(package: str, key: str, extra: str) -> None:
 
 
 def did_you_mean(given: str, valid: Iterable[str]) -> str:
-    """Return the clause "; did you mean x?" for the most similar valid name, or nothing."""
-    similar = difflib.get_close_matches(given, list(valid), n=1, cutoff=0.6)
-    return f"; did you mean {similar[0]}?" if similar else ""
+    """Return the clause "; did you mean x?" for the most similar valid name, or nothing.
+
+    Of equally similar names it is the one whose length is the nearest.
+    """
+
+    def similarity(name: str) -> tuple[float, int]:
+        return difflib.SequenceMatcher(None, name, given).ratio(), -abs(len(name) - len(given))
+
+    similar = max(valid, key=similarity, default="")
+    return f"; did you mean {similar}?" if similarity(similar)[0] >= SIMILAR else ""

@@ -142,7 +142,7 @@ def _folder(path: Path) -> str:
     for file in path.rglob("*"):
         with suppress(OSError):  # it may have been removed meanwhile
             sizes += [file.stat().st_size] if file.is_file() else []
-    return f"{path.resolve()}: {len(sizes)} files, {size(sum(sizes))}"
+    return f"{path.resolve()}: {len(sizes)} file{'s' * (len(sizes) != 1)}, {size(sum(sizes))}"
 
 
 def _store() -> str:

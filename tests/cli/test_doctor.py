@@ -42,7 +42,7 @@ def test_the_report_has_versions_machine_data_runs_and_environment(report, tmp_p
     assert f"cores {core_count()} permitted of {os.cpu_count()}" in out
     assert "mnist data/mnist: no such folder" in out
     assert f"store sqlite:///{tmp_path}/mlflow.db: reachable, 1 runs in 2 experiments" in out
-    assert f"checkpoints {tmp_path}/checkpoints: 1 files, 2.0 KiB" in out
+    assert f"checkpoints {tmp_path}/checkpoints: 1 file, 2.0 KiB" in out
     assert out.endswith("nothing here would stop a run")
 
 
