@@ -31,7 +31,7 @@ def part_of(tracked: Run, part: str) -> Iterator[None]:
 
 def show_results(name: str, metrics: dict[str, float], store: Store, run_id: str) -> None:
     """Print the table of a finished run, its id, and the command that starts the MLflow UI."""
-    hint = f"run={run_id}\n{ui_address(store.uri)}"
+    hint = f"run={run_id}\n{ui_address(store.uri, run_id)}"
     tables.results_table(name, metrics, seconds=metrics["time/seconds"], hint=hint)
 
 
@@ -46,8 +46,8 @@ def show_verdict(verdict: str, job: str) -> None:
     lines.verdict(f"{job}  {text}".lstrip(), verdict == "yes")
 
 
-def ui_address(uri: str) -> str:
-    """Return the address of a tracking server, or the shell command that shows a store of files."""
+def ui_address(uri: str, run_id: str) -> str:
+    """Return the address of a tracking server, or the command that shows a run of other stores."""
     if uri.startswith(("http://", "https://")):
         return uri
-    return f"mlflow ui --backend-store-uri {shlex.quote(masked(uri))}"
+    return f"brnn ui run={run_id} tracking.uri={shlex.quote(masked(uri))}"

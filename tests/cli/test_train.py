@@ -144,5 +144,5 @@ def test_a_run_from_an_empty_folder_without_data_trains_attacks_and_tracks_a_net
     assert run.data.metrics["test/accuracy"] > 0.6
     assert lines[-2:] == [
         f"run={run.info.run_id}",
-        f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db",
+        f"brnn ui run={run.info.run_id} tracking.uri=sqlite:///{tmp_path}/mlflow.db",
     ]

@@ -223,7 +223,8 @@ def test_the_terminal_shows_layers_epochs_and_results(track, capsys):
     )
     assert "\nstochastic_ternary-ste-mlp-modern-s3  epoch 1/1  loss " in out
     assert re.search(rf"\ntest/accuracy +{tracked.data.metrics['test/accuracy']:.4f}\n", out)
-    assert out.endswith(f"\nmlflow ui --backend-store-uri {tracked.options['tracking']['uri']}\n")
+    uri = tracked.options["tracking"]["uri"]
+    assert out.endswith(f"\nbrnn ui run={tracked.id} tracking.uri={uri}\n")
     assert err == ""
 
 
