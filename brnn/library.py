@@ -6,7 +6,7 @@ Arguments that are keys of an option default to the values of its YAML file.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 import numpy as np
@@ -61,7 +61,7 @@ def fit(
     loss: Loss | keras.losses.Loss = losses.cross_entropy,
     regime: Regime = regimes.standard,
     schedule: Callable[[np.ndarray, int], np.ndarray] | None = None,
-    compiled: bool = True,
+    compiled: bool | Literal["auto"] = "auto",
 ) -> Iterator[dict[str, float]]:
     """Train the latent weights of a manager's model, and yield the metrics of each epoch.
 
@@ -77,7 +77,8 @@ def fit(
         loss: one value per label, as those of `brnn.losses`, or a loss object of Keras.
         regime: which images a step sees, as those of `brnn.regimes`.
         schedule: a factor on the learning rate for each step, as those of `brnn.schedules`.
-        compiled: compile the loop over the steps by XLA, else in TensorFlow's graph mode.
+        compiled: whether XLA compiles the loop over the steps, else TensorFlow's graph mode runs
+            it; `auto` for the faster of the two.
 
     Raises:
         ConfigError: the model, the optimizer or the loss cannot be trained so.

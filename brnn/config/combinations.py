@@ -9,6 +9,7 @@ from brnn.errors import ConfigError
 
 # names of `brnn.data.dataset` that a data set states as its return type
 PER_STEP = {"Tokens", "Signal"}
+ONE_OUTPUT = ("brnn.nets.dense", "brnn.nets.convolutional")  # topologies without an output per step
 
 
 def check_combination(config: dict[str, Any]) -> None:
@@ -44,7 +45,8 @@ def _check_data(config: dict[str, Any]) -> None:
         raise ConfigError(
             f"training={regime} needs a dataset of pixels and classes, got dataset={dataset}"
         )
-    if topology in signatures.functions("brnn.nets.dense") and kind in PER_STEP:
+    of_inputs = (f for m in ONE_OUTPUT for f in signatures.functions(m))
+    if topology in of_inputs and kind in PER_STEP:
         valid = ", ".join(sorted(signatures.functions("brnn.nets.recurrent")))
         raise ConfigError(f"topology must be one of {valid} for dataset={dataset}, got {topology}")
     if (loss == "mean_squared_error") != (kind in REGRESSION):

@@ -20,7 +20,7 @@ from brnn.errors import ConfigError, did_you_mean
 GROUPS: dict[str, tuple[str, ...]] = {
     "precision": ("brnn.quantization.precisions",),
     "estimator": ("brnn.quantization.estimators",),
-    "topology": ("brnn.nets.dense", "brnn.nets.recurrent"),
+    "topology": ("brnn.nets.dense", "brnn.nets.convolutional", "brnn.nets.recurrent"),
     "dataset": ("brnn.data.images", "brnn.data.sequences"),
     "attack": (
         "brnn.attacks.gradient",

@@ -17,7 +17,7 @@ class Root:
     monitor: MetricDirection
     keep: Literal["last", "best"]
     objective: str | list[str] | None
-    compiled: bool
+    compiled: bool | Literal["auto"]
     resume: bool | Literal["force"]
     dry_run: bool
     checkpoints: str

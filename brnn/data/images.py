@@ -7,7 +7,7 @@ import numpy as np
 
 from brnn.config.ranges import Natural, ProperShare
 from brnn.data import readers, sources
-from brnn.data.dataset import Data, split_size
+from brnn.data.dataset import Data, Split, split_size
 from brnn.data.folders import AUTO, data_folder
 from brnn.errors import DataError, DataWarning, DownloadError
 
@@ -87,17 +87,54 @@ def arrays(
     Raises:
         DataError: the file cannot be read, its arrays are not such data, or a split would be empty.
     """
-    (x, y), test_split = readers.read_npz(path)
+    train, test_split = readers.read_npz(path)
     if seed is not None:
-        order = np.random.default_rng(seed).permutation(len(x))
-        x, y = x[order], y[order]
+        train = _shuffled(train, seed)
     if test_split is None:
-        end = len(x) - split_size(len(x), test, "test")
-        x, y, test_split = x[:end], y[:end], (x[end:], y[end:])
-    data = _images([x, y, *test_split], validation, "npz")
+        train, test_split = _divided(train, test)
+    data = _images([*train, *test_split], validation, "npz")
     if data.classes < 2:
         raise DataError(f"{path}: y must have at least 2 classes, got only 0")
     return data
+
+
+def gtsrb(*, root: str, validation: ProperShare, test: ProperShare, seed: Natural) -> Data:
+    """Return German traffic signs: x uint8 (n, 30, 30, 3), 10,630 images of 43 classes.
+
+    They are the file gtsrb30.npz with x and y, in a random order. Frames of one physical sign occur
+    up to 30 times, in several splits too: compare nets side by side only.
+
+    Args:
+        root: the folder of the file; `auto` for $BRNN_DATA, or data.
+        validation: share of the training images, the first, for validation.
+        test: share of all images, the last, for test.
+        seed: decides the order.
+
+    Raises:
+        DataError: there is no such file, it cannot be read, or a split would be empty.
+
+    References:
+        Stallkamp, Schlipsing, Salmen and Igel 2012.
+    """
+    file = data_folder(root, "") / "gtsrb30.npz"
+    if not file.is_file():
+        raise DataError(f"no traffic signs: {file} must hold x (n, 30, 30, 3) and y")
+    signs = readers.read_split(file, "x", "y")
+    train, test_split = _divided(_shuffled(signs, seed), test)
+    return _images([*train, *test_split], validation, "npz")
+
+
+def _shuffled(split: Split, seed: int) -> Split:
+    """Return rows in a random order."""
+    order = np.random.default_rng(seed).permutation(len(split[0]))
+    return split[0][order], split[1][order]
+
+
+def _divided(split: Split, test: float) -> tuple[Split, Split]:
+    """Return rows as those for training and the last, a share `test`, for test."""
+    x, y = split
+    end = len(x) - split_size(len(x), test, "test")
+    return (x[:end], y[:end]), (x[end:], y[end:])
 
 
 def _digits(root: str) -> tuple[list[np.ndarray], str]:

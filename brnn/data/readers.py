@@ -118,6 +118,18 @@ def read_npz(path: str | None) -> tuple[Split, Split | None]:
     return train, test
 
 
+def read_split(file: Path, x_name: str, y_name: str) -> Split:
+    """Return two arrays of an .npz file as inputs and labels; its other arrays are ignored.
+
+    Raises:
+        DataError: the file cannot be read, has no such arrays, or they are not such data.
+    """
+    arrays = _npz_arrays(file)
+    if missing := sorted({x_name, y_name} - arrays.keys()):
+        raise DataError(f"{file} must hold {x_name} and {y_name}, got it without {missing[0]}")
+    return _checked_split(file, arrays, x_name, y_name)
+
+
 def read_text(file: Path) -> tuple[str, np.ndarray]:
     """Return the sorted characters of a text in UTF-8, and the text as int32 indices into them.
 

@@ -13,6 +13,13 @@ from brnn.nets.cells import ClockworkCell, ScaledGRUCell
 from brnn.quantization.layers import QuantActivation
 from brnn.quantization.manager import QuantManager
 
+NOT_BINARY = (  # layers without weights whose outputs have more than two levels
+    keras.layers.Activation,
+    keras.layers.Add,
+    keras.layers.AveragePooling2D,
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.ZeroPadding2D,
+)
 UNGATED = (keras.layers.SimpleRNNCell, ClockworkCell)  # cells whose activation is the state
 
 
@@ -118,7 +125,7 @@ def _products(manager: QuantManager, weights: list[Weights], steps: int) -> Iter
         if isinstance(layer, QuantActivation):
             binary = _is_binary(layer)
         elif not isinstance(layer, keras.layers.RNN) and (
-            layer.weights or isinstance(layer, keras.layers.Activation)
+            layer.weights or isinstance(layer, NOT_BINARY)
         ):
             binary = False
 

@@ -6,7 +6,8 @@ is a list of tensors (batch, width), empty where the net carries none from batch
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Literal
 
 import keras
 import numpy as np
@@ -14,8 +15,10 @@ import tensorflow as tf
 
 from brnn.contracts import Array, Loss, Noise, Regime
 from brnn.data.pixels import to_pixels
+from brnn.nets.convolutional import has_convolutions
 from brnn.quantization.manager import QuantManager
 from brnn.training.checks import check_model, check_optimizer, per_label
+from brnn.training.penalties import regularized, with_penalties
 from brnn.training.replicas import ONE_DEVICE, Replicas
 
 DRAWS = 1 << 16  # upper limit of a replica's random draws in one step
@@ -31,7 +34,8 @@ class Program:
         optimizer: changes the latent weights; its learning rate is set at each step.
         loss: one value per label, or a loss object of Keras.
         regime: the images and loss of a training step, such as `brnn.training.regimes.standard`.
-        compiled: whether XLA compiles the steps, else TensorFlow's graph mode runs them.
+        compiled: whether XLA compiles the steps, else TensorFlow's graph mode runs them; `auto`
+            for the faster of the two: see `is_faster_in_xla`.
         replicas: they share each batch. Where there are several, XLA compiles what each does in a
             step, else the loop over the steps.
 
@@ -46,7 +50,7 @@ class Program:
         optimizer: keras.optimizers.Optimizer,
         loss: Loss | keras.losses.Loss,
         regime: Regime,
-        compiled: bool,
+        compiled: bool | Literal["auto"],
         replicas: Replicas = ONE_DEVICE,
     ):
         check_model(manager.model)
@@ -55,7 +59,9 @@ class Program:
         self.optimizer = optimizer
         self.loss = per_label(loss)
         self.regime = regime
-        self.compiled = compiled
+        self.compiled = compiled = (
+            is_faster_in_xla(manager.model) if compiled == "auto" else compiled
+        )
         self.replicas = replicas
         optimizer.build(manager.model.trainable_variables)
         self.train = tf.function(
@@ -175,7 +181,7 @@ class Program:
         """
         model, x = self.manager.model, to_pixels(x)
         draws = itertools.count()
-        of_weights = [v for v in model.trainable_variables if v.regularizer is not None]
+        of_weights = regularized(model)
         levels = self.manager.levels(self._noise(seed, number, draws), latent)
         noise = self._noise(seed, number, (replica * DRAWS + draw for draw in draws))
         fixed = self._shift_seeds(fixed, replica)
@@ -200,17 +206,12 @@ class Program:
                 call, net, self.loss, x, y, noise
             )
             objective = tf.add_n([loss, *penalties])
-        gradients = _sums(tape.gradient(objective, levels), self._decay(latent))
+        gradients = with_penalties(tape.gradient(objective, levels), model, latent)
         metrics = {
             name: tf.reduce_mean(value) for name, value in self._metrics(y, outputs).items()
         } | {"loss": loss}
         updates = self._shift_seeds(updates, -replica)
         return (gradients, metrics, updates), next_state
-
-    def _decay(self, latent: list) -> list:
-        """Return the gradients of the regularizers of weights at the latent weights, or None."""
-        variables = self.manager.model.trainable_variables
-        return [_slope(v.regularizer, value) for v, value in zip(variables, latent, strict=True)]
 
     def _shift_seeds(self, values: list, replica: Array) -> list:
         """Return the values of variables without gradient, dropout's seeds moved by `replica`."""
@@ -255,6 +256,14 @@ class Program:
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(v)) for v in [loss, *floats]])
 
 
+def is_faster_in_xla(model: keras.Model) -> bool:
+    """Return whether XLA trains a model faster than graph mode: not convolutions on a processor.
+
+    There XLA does not use oneDNN; `experiments.convolution_speed` measures it.
+    """
+    return bool(tf.config.list_physical_devices("GPU")) or not has_convolutions(model)
+
+
 def _inputs(x: Array, recurrent_state: list) -> Array | list[Array]:
     """Return what the model takes: x alone, or with the recurrent state."""
     return [x, *recurrent_state] if recurrent_state else x
@@ -263,23 +272,6 @@ def _inputs(x: Array, recurrent_state: list) -> Array | list[Array]:
 def _split(outputs: Array, recurrent_state: list) -> tuple[Array, list]:
     """Return the logits, and the recurrent state after them if the net has one."""
     return (outputs[0], outputs[1:]) if recurrent_state else (outputs, recurrent_state)
-
-
-def _slope(regularizer: Callable[[Array], Array] | None, value: Array) -> Array | None:
-    """Return the gradient of a regularizer at a latent weight; None without one."""
-    if regularizer is None:
-        return None
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        value = tf.convert_to_tensor(value)
-        tape.watch(value)
-        penalty = regularizer(value)
-    return tape.gradient(penalty, value)
-
-
-def _sums(gradients: list, others: list) -> list:
-    """Return the sums of two lists of gradients, in which None stands for no gradient."""
-    pairs = zip(gradients, others, strict=True)
-    return [one if other is None else other if one is None else one + other for one, other in pairs]
 
 
 def _row_means(values: Array) -> Array:

@@ -32,6 +32,27 @@ def test_mnist_is_split_into_the_last_55000_the_first_5000_and_10000():
     assert (got.classes, got.source, got.sequential) == (10, "idx", False)
 
 
+@needs_data
+def test_traffic_signs_are_shuffled_by_their_seed_and_all_kept():
+    with np.load(Path(os.environ["BRNN_DATA"]) / "gtsrb30.npz") as file:
+        x, y = file["x"], file["y"]
+    keys = {"root": os.environ["BRNN_DATA"], "validation": 0.1, "test": 0.2}
+    got, again, other = (images.gtsrb(**keys, seed=seed) for seed in (0, 0, 1))
+    order = np.random.default_rng(0).permutation(10_630)
+    np.testing.assert_array_equal(got.test[0], x[order[-2126:]])
+    np.testing.assert_array_equal(got.validation[1], y[order[:850]])
+    assert (got.classes, len(got.train[0]), got.train[0].dtype) == (43, 7654, np.uint8)
+    assert digest(got) == digest(again) != digest(other)
+
+
+def test_a_folder_without_traffic_signs_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"no traffic signs: .*gtsrb30\.npz must hold x"):
+        images.gtsrb(root=str(tmp_path), validation=0.1, test=0.1, seed=0)
+    np.savez(tmp_path / "gtsrb30.npz", x=X)
+    with pytest.raises(DataError, match=r"must hold x and y, got it without y"):
+        images.gtsrb(root=str(tmp_path), validation=0.1, test=0.1, seed=0)
+
+
 @needs_fashion
 def test_fashion_mnist_is_read_from_debians_package(tmp_path, monkeypatch):
     monkeypatch.setenv("BRNN_DATA", str(tmp_path))

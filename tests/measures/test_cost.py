@@ -55,6 +55,18 @@ def test_binary_share_of_a_convolution_counts_its_positions_and_ignores_flatten(
     )
 
 
+@pytest.mark.parametrize(("padding", "share"), [("zero", 0), ("one", 1)])
+def test_zeros_around_signs_are_a_third_level(padding, share):
+    x = inputs = keras.Input((4, 4, 1))
+    x = QuantActivation(BINARY, STE, 1)(x)
+    if padding == "zero":
+        x = keras.layers.ZeroPadding2D(1)(x)
+    else:
+        x = keras.ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=1.0)
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 3)(x))
+    assert binary_share(QuantManager(model, [BINARY_KERNELS])) == share
+
+
 def costs(manager):
     metrics = product_metrics(manager, snapshot(manager))
     return tuple(

@@ -427,3 +427,13 @@ def test_stacked_cells_and_cells_of_a_user_are_trained():
         rates = constant(0.01)
         first, *_, last = fit(program, data(x), epochs=30, batch_size=6, rates=rates, seed=0)
         assert last["train/loss"] < first["train/loss"]
+
+
+def test_graph_mode_runs_convolutions_and_xla_other_nets():
+    for layer, compiled in ((keras.layers.Conv2D(2, 3), False), (keras.layers.Dense(2), True)):
+        layers = [keras.Input((4, 4, 1)), layer, keras.layers.Flatten(), keras.layers.Dense(2)]
+        manager = QuantManager(keras.Sequential(layers), [])
+        optimizer, loss = keras.optimizers.SGD(), losses.cross_entropy
+        assert Program(manager, optimizer, loss, regimes.standard, "auto").compiled is compiled
+        given = Program(manager, keras.optimizers.SGD(), loss, regimes.standard, not compiled)
+        assert given.compiled is not compiled
