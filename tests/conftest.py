@@ -30,6 +30,10 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, databas
 settings.load_profile("repeatable")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--made-up", type=int, default=400, help="cases of tests/runs/test_made_up.py")
+
+
 @pytest.fixture(scope="session")
 def digits():
     """MNIST in the folder BRNN_DATA, else the 5,000 embedded digits; a twelfth for validation."""
