@@ -143,21 +143,6 @@ def residual(
     return keras.Model(inputs, keras.layers.Dense(task.classes, name=name)(x))
 
 
-def has_convolutions(model: keras.Model) -> bool:
-    """Return whether a layer of a model, or of a model inside it, is a convolution."""
-    kinds = (
-        keras.layers.Conv1D,
-        keras.layers.Conv2D,
-        keras.layers.Conv3D,
-        keras.layers.DepthwiseConv1D,
-        keras.layers.DepthwiseConv2D,
-    )
-    return any(
-        isinstance(layer, kinds) or has_convolutions(layer)
-        for layer in getattr(model, "layers", ())
-    )
-
-
 def _images(task: Task) -> tuple[Array, Array]:
     """Return the input of a net, and the images with an axis of channels."""
     if task.tokens or task.per_step or len(task.shape) not in (2, 3):

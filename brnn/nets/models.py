@@ -94,6 +94,21 @@ def effective(options: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key != "estimator"}
 
 
+def has_convolutions(model: keras.Model) -> bool:
+    """Return whether a layer of a model, or of a model inside it, is a convolution."""
+    kinds = (
+        keras.layers.Conv1D,
+        keras.layers.Conv2D,
+        keras.layers.Conv3D,
+        keras.layers.DepthwiseConv1D,
+        keras.layers.DepthwiseConv2D,
+    )
+    return any(
+        isinstance(layer, kinds) or has_convolutions(layer)
+        for layer in getattr(model, "layers", ())
+    )
+
+
 def _activation_quantizer(options: dict[str, Any]) -> Quantizer | None:
     return function("precision", options["precision"], options["plugins"])().activation
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from brnn.contracts import Array, Loss, Noise, Regime
 from brnn.data.pixels import to_pixels
-from brnn.nets.convolutional import has_convolutions
+from brnn.nets.models import has_convolutions
 from brnn.quantization.manager import QuantManager
 from brnn.training.checks import check_model, check_optimizer, per_label
 from brnn.training.penalties import regularized, with_penalties

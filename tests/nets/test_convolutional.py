@@ -180,17 +180,3 @@ def test_a_small_net_learns_the_digits(options, digits):
     program = build.program(keys, task_of(digits))
     list(build.epochs(program, keys, few))
     assert score(program, *few.test, 32)["accuracy"] > 0.8
-
-
-@pytest.mark.parametrize(
-    ("layers", "found"),
-    [
-        ([keras.layers.Dense(2)], False),
-        ([keras.layers.Conv2D(2, 2)], True),
-        ([keras.layers.DepthwiseConv2D(2)], True),
-        ([keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 2)])], True),
-    ],
-)
-def test_convolutions_are_found_in_nested_models_too(layers, found):
-    model = keras.Sequential([keras.Input((4, 4, 1)), *layers])
-    assert convolutional.has_convolutions(model) is found

@@ -125,3 +125,17 @@ def test_any_optimizer_of_keras_can_be_named(options):
         options("optimizer.name=Nadam", "optimizer.learning_rate=1"), TASK
     )  # whole, too
     assert isinstance(program.optimizer, keras.optimizers.Nadam)
+
+
+@pytest.mark.parametrize(
+    ("layers", "found"),
+    [
+        ([keras.layers.Dense(2)], False),
+        ([keras.layers.Conv2D(2, 2)], True),
+        ([keras.layers.DepthwiseConv2D(2)], True),
+        ([keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 2)])], True),
+    ],
+)
+def test_convolutions_are_found_in_nested_models_too(layers, found):
+    model = keras.Sequential([keras.Input((4, 4, 1)), *layers])
+    assert models.has_convolutions(model) is found

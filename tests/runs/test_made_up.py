@@ -18,7 +18,6 @@ from brnn.data.load import load
 from brnn.errors import BrnnError, DataWarning
 from brnn.nets import models
 from brnn.nets.task import task_of
-from brnn.robustness.prepare import prepare
 from brnn.runs.run import run
 from brnn.tracking.store import open_store
 from brnn.training import build
@@ -78,7 +77,6 @@ def _unlogged(options: dict, trained: list[int]) -> tuple[np.ndarray, float]:
     """Train without a store; return what the exported net predicts, and the accuracy."""
     data, _ = load(json.dumps(options["dataset"]), ())
     check_data(options, data)
-    prepare(options, data, None)
     program = build.program(options, task_of(data))
     (metrics,) = build.epochs(program, options, data)
     trained.append(1)
