@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from brnn.data import images, sequences
+from brnn.data.load import digest
+from brnn.errors import DataError
 
 SHARE = 0.08333333  # 5,000 of 60,000
 needs_data = pytest.mark.skipif(
@@ -48,7 +50,7 @@ def test_traffic_signs_are_shuffled_by_their_seed_and_all_kept():
 def test_a_folder_without_traffic_signs_is_named(tmp_path):
     with pytest.raises(DataError, match=r"no traffic signs: .*gtsrb30\.npz must hold x"):
         images.gtsrb(root=str(tmp_path), validation=0.1, test=0.1, seed=0)
-    np.savez(tmp_path / "gtsrb30.npz", x=X)
+    np.savez(tmp_path / "gtsrb30.npz", x=np.zeros((2, 3)))
     with pytest.raises(DataError, match=r"must hold x and y, got it without y"):
         images.gtsrb(root=str(tmp_path), validation=0.1, test=0.1, seed=0)
 
@@ -70,6 +72,8 @@ OFFLINE = """
 import os, pathlib, shutil, socket, sys, warnings
 import numpy as np
 from brnn.data import images, sequences
+from brnn.data.load import digest
+from brnn.errors import DataError
 from brnn.errors import DataError, DataWarning
 
 assert "tensorflow" not in sys.modules, "importing the data sets must not import TensorFlow"
