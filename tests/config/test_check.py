@@ -16,7 +16,7 @@ REFUSED = [
     (["seed=-1"], "seed must be a whole number from 0 to 2147483647, 2^31 - 1, got -1"),
     (["seed=2147483648"], "seed must be a whole number from 0 to 2147483647, 2^31 - 1, got 2147"),
     (["keep=worst"], "keep must be one of last, best, got 'worst'"),
-    (["compiled=1"], "compiled must be true or false, got 1"),
+    (["compiled=1"], "compiled must be true or false or one of auto, got 1"),
     (["plugins=mylab"], "plugins must be a list, each a text, got 'mylab'"),
     (["plugins=[1]"], "plugins must be a list, each a text, got [1]"),
     (

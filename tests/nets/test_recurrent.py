@@ -116,7 +116,7 @@ def test_task_decides_inputs_and_outputs(task, inputs, outputs):
 )
 def test_inputs_that_are_not_sequences_are_refused(task):
     with pytest.raises(
-        ValueError, match=r"reads tokens or inputs of \(steps, features\), got a shape of \("
+        ValueError, match=r"reads tokens, or inputs of shape \(steps, features\), got \("
     ):
         TOPOLOGIES["gru"](task, real)
 
