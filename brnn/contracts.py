@@ -264,5 +264,5 @@ class Format(Protocol):
             net: codes, scales and thresholds.
 
         Raises:
-            ConfigError: the format cannot hold the net, or a package or program is missing.
+            ConfigError: the format cannot hold the net, or a program is missing.
         """

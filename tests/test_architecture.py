@@ -31,7 +31,7 @@ IMPORTERS = {  # which rooms import a library
     },
     "scipy": {"proof", "compare"},
     "ortools": {"proof"},
-    "onnx": {"proof"},
+    "onnx": {"exchange", "proof"},
     "art": {"attacks"},
     "mlflow": {"tracking"},
     "sqlalchemy": {"tracking"},

@@ -9,6 +9,7 @@ from brnn.cli import failures
 from brnn.cli.arguments import parse
 from brnn.cli.help_page import comments, table
 from brnn.config import groups
+from brnn.config.check_formats import check_formats
 from brnn.config.check_keys import check_keys
 from brnn.config.environment import check_keras, tracking_keys
 from brnn.config.ranges import Share
@@ -73,7 +74,7 @@ def _keys(words: list[str]) -> dict[str, Any]:
         raise ConfigError(f"{missing[0]} is missing; try: {EXAMPLE}")
     keys = defaults | given
     check_keys("", keys, VALID)
-    groups.option("format", keys["format"])
+    check_formats([keys["format"]])
     if keys["path"] is not None:
         _check_path(Path(keys["path"]))
     return keys

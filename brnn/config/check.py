@@ -4,6 +4,7 @@ from typing import Any
 
 from brnn.config import groups, ranges, signatures
 from brnn.config.attack_options import check_backward, members
+from brnn.config.check_formats import check_formats
 from brnn.config.check_keys import check_keys, check_option
 from brnn.config.combinations import check_combination
 from brnn.errors import ConfigError, did_you_mean
@@ -41,15 +42,10 @@ def check(config: dict[str, Any]) -> None:
                 _check_quantizer(role, keys)
     given = {key: value for key, value in config["optimizer"].items() if key in OPTIMIZER}
     check_keys("optimizer", given, OPTIMIZER)
-    _check_formats(config["export"]["formats"])
+    check_formats(config["export"]["formats"])
     check_backward(config["attack"]["estimator"], "attack.estimator")
     members(config["attack"], config["plugins"])
     check_combination(config)
-
-
-def _check_formats(names: list[str]) -> None:
-    for name in names:
-        groups.option("format", name)
 
 
 def _check_quantizer(role: str, keys: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ HARMLESS = (  # packages and modules that decide no number
     "brnn.terminal",
     "brnn.figures",
     "brnn.config.check",
+    "brnn.config.check_formats",
     "brnn.config.check_keys",
     "brnn.config.cluster",
     "brnn.config.combinations",

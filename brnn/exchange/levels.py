@@ -22,7 +22,8 @@ def levels(net: Net) -> Exported:
     file = io.BytesIO()
     np.savez(file, **arrays)  # type: ignore[arg-type]
     content = file.getvalue()
-    return Exported(".npz", content, lambda x: levels_reader.logits(io.BytesIO(content), x))
+    numpy = {"NumPy": lambda x: levels_reader.logits(io.BytesIO(content), x)}
+    return Exported(".npz", content, numpy)
 
 
 def _arrays(layer: Layer) -> dict[str, np.ndarray]:

@@ -3,15 +3,18 @@
 Shapes: inputs (n, *shape), flattened to (n, k); kernels (k, m).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from brnn.errors import ConfigError
 from brnn.exchange.levels_reader import ACTIVATIONS
 
 SIGN = "sign"
+HALF_BYTE = 128  # the first byte that is rounded to 1
+HALF = 0.5
 FLOAT32_WHOLE = 2**24  # float32 holds all whole numbers up to here
 
 
@@ -93,6 +96,18 @@ class Net:
         hidden = all(layer.threshold is not None for layer in self.layers[:-1])
         return hidden and self.layers[-1].exact
 
+    def inputs_of(self, x: np.ndarray) -> np.ndarray:
+        """Return inputs (n, *shape) as the first layer takes them, (n, k) in float64."""
+        x = x.reshape(len(x), -1)
+        return (x >= self.cut if self.cut else x).astype("float64")
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """Return the logits (n, classes) of inputs (n, *shape)."""
+        x = self.inputs_of(x)
+        for layer in self.layers:
+            x = layer.output(x @ layer.kernel).astype("float64")
+        return x.astype("float32")
+
     @property
     def weights(self) -> int:
         """Number of weights: those of kernels."""
@@ -106,10 +121,52 @@ class Exported:
     Attributes:
         suffix: of its file, as `.npz`.
         content: of its file.
-        logits: maps inputs (n, *shape), bytes or real numbers as the data set holds them, to logits
-            (n, classes), by the runtime of the format and from `content` alone.
+        runtimes: what runs `content`, by name: each maps inputs (n, *shape), bytes or real numbers
+            as the data set holds them, to logits (n, classes).
     """
 
     suffix: str
     content: bytes
-    logits: Callable[[np.ndarray], np.ndarray]
+    runtimes: Mapping[str, Callable[[np.ndarray], np.ndarray]]
+
+
+def halfway(layer: Layer, signs: bool) -> np.ndarray:
+    """Return thresholds (m,) halfway between the last sum below and the first that meets them.
+
+    Sums of codes -1 and +1 with inputs -1 and +1 are all even or all odd, so that these thresholds
+    are 1 away from every sum, else a half.
+
+    Args:
+        layer: one with a threshold.
+        signs: whether its inputs are -1 and +1.
+    """
+    threshold = np.asarray(layer.threshold)
+    if not signs or layer.ternary:
+        return threshold - 0.5
+    return threshold - ((threshold - len(layer.kernel)) % 2 == 0)
+
+
+def check_whole(net: Net, name: str, others: str) -> None:
+    """Check that a net computes in whole numbers up to its logits.
+
+    Args:
+        net: the net.
+        name: of the format that needs it.
+        others: formats that hold other nets too.
+
+    Raises:
+        ConfigError: a layer has real inputs, weights or activations.
+    """
+    for layer in net.layers:
+        reason = ""
+        if not layer.coded:
+            reason = "has real weights"
+        elif layer is not net.layers[-1] and layer.threshold is None:
+            reason = f"has the activation {layer.activation}" if layer.reach else "has real inputs"
+        elif layer.reach == 0:
+            reason = "has real inputs"
+        if reason:
+            raise ConfigError(
+                f"format={name} needs bytes or bits as inputs, weights of two or three levels and"
+                f" signs, but {layer.name} {reason}; formats that hold it: {others}"
+            )

@@ -9,13 +9,11 @@ from keras import ops
 
 from brnn.errors import ConfigError
 from brnn.exchange.levels_reader import ACTIVATIONS
-from brnn.exchange.net import SIGN, Layer, Net
+from brnn.exchange.net import HALF, HALF_BYTE, SIGN, Layer, Net
 from brnn.nets.thresholds import integer_thresholds
 from brnn.quantization.layers import QuantActivation, sign_level
 
 BYTES = 255  # a pixel of 1
-HALF_BYTE = 128  # the first byte that is rounded to 1
-HALF = 0.5
 SHAPING = keras.layers.InputLayer | keras.layers.Flatten | keras.layers.Dropout
 
 

@@ -18,7 +18,7 @@ from brnn.nets import models
 from brnn.nets.task import Task
 from brnn.runs.run import run
 
-FORMATS = ["levels"]
+FORMATS = ["levels", "onnx", "onnx_packed", "c"]
 
 
 @pytest.fixture(scope="module")

@@ -40,8 +40,10 @@ def test_classes_that_differ_are_an_error_beyond_the_tolerance(checked):
         logits[decided, logits[decided].argmin(axis=1)] += 1000
         return logits
 
-    damaged = replace(exported, logits=wrong)
-    with pytest.raises(ExportError, match="format=levels: 12 of 1,200 test inputs have another"):
+    damaged = replace(exported, runtimes=exported.runtimes | {"damage": wrong})
+    with pytest.raises(
+        ExportError, match="format=levels by damage: 12 of 1,200 test inputs have another"
+    ):
         measures("levels", damaged, net, expected, 0.0099)
     metrics = measures("levels", damaged, net, expected, 0.01)
     assert metrics["export/levels/equal_classes"] == pytest.approx(1 - 12 / 1200)

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from support.exported_nets import NETS, images, model_of
+from support.exported_nets import NETS, images, logits_of, model_of
 
 from brnn.data.pixels import to_pixels
 from brnn.exchange.check import reference
@@ -23,7 +23,7 @@ def test_the_logits_of_the_reader_are_those_of_the_net_bit_for_bit(keys):
     expected = reference(model, net, X)
     assert net.exact
     assert expected.undecided.mean() < (0.3 if net.inputs == "pixels" else 1e-9)
-    found = levels(net).logits(X)
+    found = logits_of(levels(net), X)
     decided = ~expected.undecided
     assert np.array_equal(found[decided], expected.logits[decided])
     assert len(np.unique(found, axis=0)) > 50
@@ -64,7 +64,7 @@ def test_real_activations_weights_and_scales_differ_by_rounding_alone(keys):
     net = read(model, pixels=True)
     expected = reference(model, net, X)
     assert not net.exact
-    found = levels(net).logits(X)
+    found = logits_of(levels(net), X)
     decided = ~expected.undecided
     assert decided.mean() > 0.9
     np.testing.assert_allclose(found[decided], expected.logits[decided], rtol=1e-4, atol=1e-4)
@@ -75,7 +75,7 @@ def test_real_inputs_are_taken_as_they_are():
     model = model_of()
     net = read(model, pixels=False)
     expected = reference(model, net, x)
-    found = levels(net).logits(x)
+    found = logits_of(levels(net), x)
     assert np.array_equal(found[~expected.undecided], expected.logits[~expected.undecided])
     assert expected.undecided.mean() < 0.01
 
@@ -100,4 +100,4 @@ def test_the_first_code_is_the_highest_bit_of_the_first_byte():
 def test_the_reader_takes_a_path(tmp_path):
     exported = levels(read(model_of(), pixels=True))
     (tmp_path / "net.npz").write_bytes(exported.content)
-    assert np.array_equal(logits(tmp_path / "net.npz", X[:50]), exported.logits(X[:50]))
+    assert np.array_equal(logits(tmp_path / "net.npz", X[:50]), logits_of(exported, X[:50]))

@@ -65,3 +65,10 @@ def images(count, seed=1):
     x = rng.integers(0, 256, (count, *IMAGE), dtype="uint8")
     x[::4] = np.where(x[::4] < 128, 0, 255)
     return x
+
+
+def logits_of(exported, x):
+    """The logits that all runtimes of a file agree on, bit for bit."""
+    first, *others = (logits(x) for logits in exported.runtimes.values())
+    assert all(np.array_equal(first, other) for other in others)
+    return first

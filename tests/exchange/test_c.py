@@ -1,0 +1,99 @@
+"""The format c: the compiled file gives the logits of the net, without warnings or faults."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from support.exported_nets import IMAGE, NETS, images, logits_of, model_of
+
+from brnn.errors import ConfigError, ExportError
+from brnn.exchange import c as c_format
+from brnn.exchange.check import reference
+from brnn.exchange.reading import read
+
+COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
+pytestmark = pytest.mark.skipif(not COMPILERS, reason="there is no C compiler")
+X = images(2000)
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Wconversion", "-Wshadow", "-Werror"]
+SANITIZED = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+
+@pytest.fixture(params=COMPILERS, scope="module")
+def compiler(request):
+    return request.param
+
+
+@pytest.mark.parametrize("keys", NETS.values(), ids=NETS)
+def test_the_compiled_file_has_the_logits_of_the_net(keys):
+    model = model_of(**keys)
+    net = read(model, pixels=True)
+    expected = reference(model, net, X)
+    found = logits_of(c_format.c(net), X)
+    decided = ~expected.undecided
+    assert np.array_equal(found[decided], expected.logits[decided])
+    assert np.array_equal(found, net.logits(X))
+
+
+@pytest.mark.parametrize("keys", [{"depth": 0}, {"depth": 1}, {"depth": 0, "binary_input": True}])
+def test_shallow_nets(keys):
+    net = read(model_of(**keys), pixels=True)
+    assert np.array_equal(logits_of(c_format.c(net), X), net.logits(X))
+
+
+def test_bits_of_real_inputs_are_given_as_bytes():
+    x = np.random.default_rng(0).uniform(size=(500, *IMAGE)).astype("float32")
+    net = read(model_of(binary_input=True), pixels=False)
+    assert np.array_equal(logits_of(c_format.c(net), x), net.logits(x))
+
+
+@pytest.mark.parametrize("name", ["binary", "ternary", "one bit", "odd widths"])
+def test_it_compiles_without_warnings_and_runs_without_faults(name, compiler, tmp_path):
+    (tmp_path / "net.c").write_bytes(c_format.c(read(model_of(**NETS[name]), pixels=True)).content)
+    (tmp_path / "images").write_bytes(X[:20].tobytes())
+    for command in (
+        [compiler, *STRICT, *SANITIZED, "net.c", "-o", "net"],
+        ["./net"],
+        ["./net", "images"],
+        [compiler, *STRICT, "-DBRNN_NO_MAIN", "-c", "net.c"],
+    ):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), command
+
+
+def test_the_portable_count_of_ones_is_that_of_the_compiler(compiler, tmp_path):
+    net = read(model_of(), pixels=True)
+    source = c_format.c(net).content.decode()
+    (tmp_path / "net.c").write_text(source.replace("defined(__GNUC__)", "0"))
+    subprocess.run([compiler, *STRICT, "net.c", "-o", "net"], cwd=tmp_path, check=True)
+    assert subprocess.run(["./net"], cwd=tmp_path, capture_output=True, check=True).stdout
+
+
+def test_a_wrong_weight_is_noticed_by_the_known_input(compiler, tmp_path):
+    source = c_format.c(read(model_of(depth=0), pixels=True)).content.decode()
+    head, name, tables = source.partition("codes_0[4] = {\n    0x")
+    (tmp_path / "net.c").write_text(f"{head}{name}0000000000000000{tables[16:]}")
+    subprocess.run([compiler, "net.c", "-o", "net"], cwd=tmp_path, check=True)
+    assert subprocess.run(["./net"], cwd=tmp_path, check=False, capture_output=True).returncode == 1
+
+
+def test_object_code_takes_about_a_bit_for_each_weight(compiler, tmp_path):
+    net = read(model_of(first_width=512, width=512), pixels=True)
+    (tmp_path / "net.c").write_bytes(c_format.c(net).content)
+    subprocess.run([compiler, "-O2", "-DBRNN_NO_MAIN", "-c", "net.c"], cwd=tmp_path, check=True)
+    assert (tmp_path / "net.o").stat().st_size < 4 * net.weights / 20
+
+
+def test_a_missing_or_failing_compiler_is_named(monkeypatch):
+    net = read(model_of(), pixels=True)
+    monkeypatch.setenv("CC", "no-such-compiler")
+    with pytest.raises(ConfigError, match="there is no C compiler no-such-compiler; CC names"):
+        c_format.c(net)
+    monkeypatch.setenv("CC", "false")
+    with pytest.raises(ExportError, match=r"format=c: false .* failed"):
+        logits_of(c_format.c(net), X[:2])
+
+
+def test_real_activations_are_refused():
+    with pytest.raises(ConfigError, match="hidden_0 has the activation tanh; formats that hold it"):
+        c_format.c(read(model_of(signs=False), pixels=True))
