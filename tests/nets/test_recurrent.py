@@ -115,9 +115,8 @@ def test_task_decides_inputs_and_outputs(task, inputs, outputs):
     "task", [Task((784,), 10), Task((8, 8, 3), 10), Task((4, 2), 10, tokens=True)]
 )
 def test_inputs_that_are_not_sequences_are_refused(task):
-    with pytest.raises(
-        ValueError, match=r"reads tokens, or inputs of shape \(steps, features\), got \("
-    ):
+    message = r"reads tokens, or inputs of shape \(steps, features\), got \("
+    with pytest.raises(ConfigError, match=message):
         TOPOLOGIES["gru"](task, real)
 
 
@@ -215,36 +214,11 @@ def test_nets_of_keras_cells_load_without_this_package():
         assert '"brnn' not in TOPOLOGIES[name](STREAM, plain_signs).to_json()
 
 
-# The task of a data set
+# Training on streams
 
 
 def data(x, y, **keys):
     return Data((x, y), (x[:0], y[:0]), (x, y), source="generated", **keys)
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "expected"),
-    [
-        (np.zeros((9, 28, 28), "float32"), np.zeros(9, "int32"), Task((28, 28), 3)),
-        (TOKENS, TOKENS, Task((12,), 3, tokens=True, per_step=True)),
-        (
-            np.zeros((9, 7, 2), "float32"),
-            np.zeros((9, 1), "float32"),
-            Task((7, 2), 3),
-        ),  # the adding task
-        (
-            np.zeros((9, 7, 1), "float32"),
-            np.zeros((9, 7, 1), "float32"),
-            Task((7, 1), 3, per_step=True),
-        ),
-    ],
-)
-def test_task_follows_from_the_arrays(x, y, expected):
-    assert task_of(data(x, y, classes=3)) == expected
-    assert task_of(data(x, y, classes=3, sequential=True)) == replace(expected, carried=True)
-
-
-# Training on streams
 
 
 @pytest.mark.parametrize(

@@ -1,33 +1,12 @@
-"""Tasks: inputs and outputs by the types of the arrays, and pixels from bytes."""
+"""Tasks: inputs and outputs by the shapes and types of the arrays."""
 
-import keras
+from dataclasses import replace
+
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from brnn.data.dataset import Data
-from brnn.data.pixels import to_pixels
 from brnn.nets.task import Task, task_of
-
-BYTES = np.arange(256, dtype="uint8")
-
-
-@pytest.mark.parametrize("mode", ["array", "eager", "graph", "compiled"])
-def test_bytes_are_the_same_pixels_in_every_mode(mode):
-    functions = {"array": to_pixels, "eager": to_pixels, "graph": tf.function(to_pixels)}
-    functions["compiled"] = tf.function(to_pixels, jit_compile=True)
-    pixels = np.asarray(functions[mode](BYTES if mode == "array" else tf.constant(BYTES)))
-    assert pixels.dtype == np.float32
-    np.testing.assert_array_equal(pixels, BYTES.astype("float32") * np.float32(1 / 255))
-    np.testing.assert_allclose(pixels, np.arange(256) / 255, rtol=2**-23)
-    assert (pixels[0], pixels[51], pixels[255]) == (0, pytest.approx(0.2, rel=2**-23), 1)
-
-
-@pytest.mark.parametrize("x", [np.float32([[0.5, 2.0]]), np.int32([[3, 300]])])
-def test_other_inputs_are_unchanged(x):
-    assert to_pixels(x) is x
-    tensor = tf.constant(x)
-    assert to_pixels(tensor) is tensor
 
 
 @pytest.mark.parametrize(
@@ -44,33 +23,28 @@ def test_tokens_that_are_bytes_are_refused():
         task_of(Data(split, split, split, 2, "text", tokens="ab"))
 
 
-def test_bytes_and_their_pixels_train_the_same_net():
-    from brnn.quantization.manager import QuantManager
-    from brnn.training import losses, regimes
-    from brnn.training.loop import fit
-    from brnn.training.program import Program
-
-    def trained(x):
-        keras.utils.set_random_seed(0)
-        inputs = keras.Input((7,))
-        model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
-        program = Program(
-            QuantManager(model, []),
-            keras.optimizers.Adam(),
-            losses.cross_entropy,
-            regimes.standard,
-            True,
-        )
-        data = Data((x, y), (x[:5], y[:5]), (x, y), 3, "npz")
-        rates = lambda steps, total: np.full(len(steps), 0.01)  # noqa: E731
-        *_, last = fit(program, data, epochs=2, batch_size=8, rates=rates, seed=0)
-        return program.state(), {
-            key: value for key, value in last.items() if key.endswith(("loss", "accuracy"))
-        }
-
-    rng = np.random.default_rng(0)
-    x, y = rng.integers(256, size=(40, 7), dtype="uint8"), rng.integers(3, size=40, dtype="int32")
-    (state, metrics), (expected, others) = trained(x), trained(np.asarray(to_pixels(x)))
-    for value, other in zip(state, expected, strict=True):
-        np.testing.assert_array_equal(value, other)
-    assert metrics == others
+@pytest.mark.parametrize(
+    ("x", "y", "expected"),
+    [
+        (np.zeros((9, 28, 28), "float32"), np.zeros(9, "int32"), Task((28, 28), 3)),
+        (
+            np.zeros((3, 12), "int32"),
+            np.zeros((3, 12), "int32"),
+            Task((12,), 3, tokens=True, per_step=True),
+        ),
+        (
+            np.zeros((9, 7, 2), "float32"),
+            np.zeros((9, 1), "float32"),
+            Task((7, 2), 3),
+        ),  # the adding task
+        (
+            np.zeros((9, 7, 1), "float32"),
+            np.zeros((9, 7, 1), "float32"),
+            Task((7, 1), 3, per_step=True),
+        ),
+    ],
+)
+def test_task_follows_from_the_arrays(x, y, expected):
+    data = Data((x, y), (x[:0], y[:0]), (x, y), classes=3, source="generated")
+    assert task_of(data) == expected
+    assert task_of(replace(data, sequential=True)) == replace(expected, carried=True)
