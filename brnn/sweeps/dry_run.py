@@ -27,9 +27,9 @@ def dry_run(overrides: list[list[str]], jobs: list[dict[str, Any]]) -> None:
         SweepError: some jobs cannot run.
     """
     with stderr.quiet():
+        from brnn.nets import models  # noqa: F401  TensorFlow prints as it is imported
         from brnn.tracking import sqlite
         from brnn.tracking.store import open_store
-        from brnn.training import checkpoint  # noqa: F401  TensorFlow prints as it is imported
 
     keys = jobs[0]["tracking"]
     store = None if sqlite.is_absent(keys["uri"]) else open_store(**keys)

@@ -112,6 +112,7 @@ def test_a_stopped_sweep_continues_under_the_same_parent(folder, begin, complete
     runs = sweep_runs(folder)
     assert [run.info.status for run in runs.children] == ["FINISHED", "KILLED"]
     code, out, err = complete(*arguments, "dry_run=true")
+    assert err == ""
     plan = [line.split()[1:] for line in out.splitlines()[-4:-1]]
     assert plan == [["skip"], ["resume", str(40 - runs.epochs[1])], ["run", "40"]], out
     code, out, err = complete(*arguments)
