@@ -32,6 +32,8 @@ IMPORTERS = {  # which rooms import a library
     "scipy": {"proof", "compare"},
     "ortools": {"proof"},
     "onnx": {"exchange", "proof"},
+    "onnxruntime": {"proof"},
+    "highspy": {"proof"},
     "art": {"attacks"},
     "mlflow": {"tracking"},
     "sqlalchemy": {"tracking"},

@@ -5,7 +5,7 @@ and gives each unit the value of a piece of the number line, in which the larges
 lies. The last layer gives logits = scale * (weights @ units) + shift.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -36,6 +36,19 @@ class Hidden:
     rise: np.ndarray
     fall: np.ndarray
     values: np.ndarray
+
+    def sure(self, margin: float, ties: bool) -> "Hidden":
+        """Return the layer without inputs whose sums lie where rounding decides.
+
+        Args:
+            margin: how far other sums must be from there; whole numbers need none.
+            ties: whether sums at a threshold itself count as exact.
+        """
+        if self.whole:
+            return replace(self, rise=self.fall + 1, fall=self.rise - 1)
+        if ties:
+            return replace(self, rise=self.at, fall=self.at - margin)
+        return replace(self, rise=self.fall + margin, fall=self.rise - margin)
 
     def units(self, x: np.ndarray) -> np.ndarray:
         """Return the units (n, b) of inputs (k, b)."""

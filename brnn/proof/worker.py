@@ -27,8 +27,8 @@ def solve(solver: str, *arguments: Any) -> Any:
     """Return what `solver` returns for these arguments, which are pickled.
 
     Args:
-        solver: `highs` or `cp_sat`.
-        *arguments: of `solve_highs` or `solve_cp_sat`.
+        solver: `highs`, `cp_sat` or `minimize`.
+        *arguments: of `solve_highs`, `solve_cp_sat` or `minimize`.
 
     Raises:
         SolverError: the solver refuses the program, or its process ended.
@@ -42,7 +42,7 @@ def solve(solver: str, *arguments: Any) -> Any:
     except (EOFError, OSError) as error:
         _end(process)
         raise SolverError(
-            f"attack.solver={solver}: its process ended with code {process.returncode}, perhaps for"
+            f"solver {solver}: its process ended with code {process.returncode}, perhaps for"
             " want of memory"
         ) from error
     except BaseException:  # an interruption, after which the answer would be that of another call
@@ -69,14 +69,17 @@ def serve() -> None:
 def _answer(solver: str, arguments: tuple) -> Any:
     from brnn.proof.cp_sat import solve_cp_sat
     from brnn.proof.highs import solve_highs
+    from brnn.proof.minimize import minimize
 
-    solvers: dict[str, Callable] = {"highs": solve_highs, "cp_sat": solve_cp_sat}
+    solvers: dict[str, Callable] = {
+        "highs": solve_highs, "cp_sat": solve_cp_sat, "minimize": minimize,
+    }  # fmt: skip
     try:
         return solvers[solver](*arguments)
     except SolverError as error:
         return error
     except Exception as error:
-        return SolverError(f"attack.solver={solver} failed: {type(error).__name__}: {error}")
+        return SolverError(f"solver {solver} failed: {type(error).__name__}: {error}")
 
 
 @cache

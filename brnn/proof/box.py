@@ -1,0 +1,59 @@
+"""Interval bounds of a net on a box of inputs, and which steps of its units the box leaves open."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from brnn.proof.integer_net import Hidden, IntegerNet
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a hidden layer can be on a box.
+
+    Args:
+        low: (m,) lower bounds of its sums.
+        high: (m,) upper bounds.
+        up: (n, j) steps that are up everywhere, whatever float32 makes of the sums.
+        down: (n, j) steps that are down everywhere.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    up: np.ndarray
+    down: np.ndarray
+
+
+def reaches(net: IntegerNet, low: np.ndarray, high: np.ndarray) -> list[Reach]:
+    """Return what each hidden layer can be for inputs between `low` and `high`, each (k,)."""
+    found = []
+    for layer in net.hidden:
+        found.append(_reach(layer, low, high))
+        low, high = _values(layer, found[-1])
+    return found
+
+
+def interval(
+    weights: csr_array, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return bounds (m,) on weights @ x for x between `low` and `high`, each (k,)."""
+    positive, negative = weights.maximum(0), weights.minimum(0)
+    return positive @ low + negative @ high, positive @ high + negative @ low
+
+
+def _reach(layer: Hidden, low: np.ndarray, high: np.ndarray) -> Reach:
+    least, most = interval(layer.weights, low, high)
+    lowest, highest = (bound[layer.windows].max(axis=1)[:, None] for bound in (least, most))
+    up = (lowest > layer.fall) & (lowest >= layer.rise)
+    return Reach(least, most, up, down=(highest < layer.rise) & (highest <= layer.fall))
+
+
+def _values(layer: Hidden, reach: Reach) -> tuple[np.ndarray, np.ndarray]:
+    """Return bounds (n,) on the units of a layer."""
+    pieces = np.arange(layer.values.shape[1])
+    fewest, most = reach.up.sum(axis=1)[:, None], (~reach.down).sum(axis=1)[:, None]
+    possible = (pieces >= fewest) & (pieces <= most)
+    top, bottom = np.iinfo("int64").max, np.iinfo("int64").min
+    low = np.where(possible, layer.values, top).min(axis=1)
+    return low, np.where(possible, layer.values, bottom).max(axis=1)

@@ -1,0 +1,217 @@
+"""Whether a property of a net has a counterexample."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from brnn.proof import worker
+from brnn.proof.cases import Network, Problem
+from brnn.proof.hints import hints
+from brnn.proof.integer_net import IntegerNet
+from brnn.proof.vnnlib import Case, Property
+
+SAT, UNSAT, UNKNOWN, TIMEOUT = "sat", "unsat", "unknown", "timeout"
+EXACT = 2.0**24  # whole numbers up to here are exact in float32
+FIRST_SECONDS = 20.0  # for each case, before those that are left share the rest
+
+Run = Callable[[np.ndarray], np.ndarray]
+"""The logits (b, c) of the net itself, in float32, for inputs (b, ...)."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of a property.
+
+    Args:
+        status: `sat`, `unsat`, `unknown` or `timeout`.
+        seconds: that it took.
+        cases: how many cases were excluded by `interval` bounds, `lp` relaxations and `integer`
+            programs, and how many are `open`.
+        witness: the counterexample, in float32, if there is one.
+        note: what prevented a verdict; empty if nothing did.
+    """
+
+    status: str
+    seconds: float
+    cases: dict[str, int] = field(default_factory=dict)
+    witness: np.ndarray | None = None
+    note: str = ""
+
+
+def decide(
+    net: IntegerNet,
+    given: Property,
+    run: Run,
+    *,
+    whole: bool,
+    seconds: float,
+    on_progress: Callable[[str, float], None],
+) -> Verdict:
+    """Decide whether an input of a box fulfils one of the cases of a property.
+
+    Tried in this order: the center of the box, interval bounds, relaxations, integer programs; what
+    relaxations and programs find is tried as a counterexample. Where rounding in float32 may have
+    moved a sum across a threshold, a program without such inputs is solved as well.
+
+    `sat` comes with an input for which both the net in whole numbers and `run` fulfil a case.
+    `unsat` holds for every input of the box, in exact arithmetic and in float32.
+
+    Args:
+        net: the net.
+        given: the property.
+        run: evaluates the net itself, to confirm counterexamples.
+        whole: whether inputs are whole numbers only.
+        seconds: time limit.
+        on_progress: called with what is being done, and the share of cases that are excluded.
+
+    References:
+        Tjeng, Xiao and Tedrake 2019, arXiv:1711.07356; of binarized nets Khalil, Gupta and Dilkina
+        2019, arXiv:1810.03538.
+    """
+    return _Search(net, given, run, whole, seconds, on_progress).verdict()
+
+
+class _Found(Exception):  # noqa: N818
+    """A counterexample."""
+
+
+class _Search:
+    """The cases of a property that are still open."""
+
+    def __init__(
+        self,
+        net: IntegerNet,
+        given: Property,
+        run: Run,
+        whole: bool,
+        seconds: float,
+        on_progress: Callable[[str, float], None],
+    ):
+        self.net, self.given, self.run, self.whole = net, given, run, whole
+        self.began = time.perf_counter()
+        self.end = self.began + seconds
+        self.on_progress = on_progress
+        low, high = (np.ceil(given.low), np.floor(given.high)) if whole else (given.low, given.high)
+        self.low, self.high = low, high
+        self.grid = 1.0 if whole else _grid(net, np.maximum(np.abs(low), np.abs(high)))
+        self.excluded = {"interval": 0, "lp": 0, "integer": 0}
+        self.note = ""
+
+    def verdict(self) -> Verdict:
+        """Return the verdict, within the time limit."""
+        if (self.low > self.high).any():
+            return self._result(UNSAT)
+        try:
+            remaining = self._by_integers(self._by_relaxations())
+        except _Found as found:
+            return replace(self._result(SAT), witness=found.args[0])
+        if not remaining:
+            return self._result(UNSAT)
+        late = time.perf_counter() >= self.end
+        return replace(self._result(TIMEOUT if late else UNKNOWN), note=self.note)
+
+    def _result(self, status: str) -> Verdict:
+        counts = self.excluded | {"open": len(self.given.cases) - sum(self.excluded.values())}
+        return Verdict(status, time.perf_counter() - self.began, counts)
+
+    def _by_relaxations(self) -> list[tuple[float, Case]]:
+        """Return the cases that bounds and relaxations leave open, and their bounds."""
+        self._try((self.low + self.high) / 2)
+        self.network = Network(self.net, self.low, self.high, self.whole)
+        possible = [case for case in self.given.cases if self.network.is_possible(case)]
+        self._exclude("interval", len(self.given.cases) - len(possible))
+        for x in hints(self.net, self.given, self.low, self.high) if possible else ():
+            self._try(x)
+        remaining = []
+        for case in possible:
+            problem = self.network.problem(case)
+            seconds = self._left()
+            bound = self._solve(problem, False, seconds) if seconds else -math.inf
+            if bound > problem.limit:
+                self._exclude("lp")
+            else:
+                remaining.append((bound, case))
+        return sorted(remaining)
+
+    def _by_integers(self, remaining: list[tuple[float, Case]]) -> list[tuple[float, Case]]:
+        """Return the cases that integer programs leave open.
+
+        Each case has a first share of the time, then those that are left have equal ones.
+        """
+        for share in (FIRST_SECONDS, math.inf):
+            later = []
+            for number, (bound, case) in enumerate(remaining):
+                seconds = min(share, self._left() / (len(remaining) - number))
+                if not seconds or not self._excluded(case, seconds):
+                    later.append((bound, case))
+            remaining = later
+        return remaining
+
+    def _excluded(self, case: Case, seconds: float) -> bool:
+        """Return whether an integer program has no solution; raise `_Found` for one that holds."""
+        self.on_progress(f"case {case}", self._share())
+        problem = self.network.problem(case)
+        end = time.perf_counter() + seconds
+        if self._solve(problem, True, seconds) > problem.limit:
+            self._exclude("integer")
+            return True
+        if time.perf_counter() < end and self._left():
+            self._sure(case)
+        return False
+
+    def _sure(self, case: Case) -> None:
+        """Look for a counterexample whose sums no rounding changes."""
+        for ties in (True, False):
+            layers = tuple(layer.sure(self._snap(), ties) for layer in self.net.hidden)
+            net = replace(self.net, hidden=layers)
+            network = Network(net, self.low, self.high, self.whole, sure=True)
+            if network.is_possible(case) and self._left():
+                self._solve(network.problem(case), True, self._left())
+        self.note = "the programs have solutions, but each depends on the rounding of float32"
+
+    def _solve(self, problem: Problem, integers: bool, seconds: float) -> float:
+        """Return a bound on a program's cost, and try its solution as a counterexample."""
+        minimum = worker.solve("minimize", problem, integers, seconds)
+        if minimum.values is not None:
+            x = (self.low + self.high) / 2
+            x[problem.pixels] = self.low[problem.pixels] + minimum.values[: len(problem.pixels)]
+            self._try(x)
+        return minimum.bound
+
+    def _try(self, x: np.ndarray) -> None:
+        """Raise `_Found` if the input of the grid next to `x` is a counterexample."""
+        least, most = np.ceil(self.low / self.grid), np.floor(self.high / self.grid)
+        near = np.clip(np.rint(x / self.grid), least, most) * self.grid
+        image = np.where(least <= most, near, self.low).astype("float32")
+        inside = (image >= self.given.low) & (image <= self.given.high)
+        batch = image.reshape(1, *self.net.shape)
+        if inside.all() and self.given.holds(self.net.logits(batch)).all():
+            if self.given.holds(self.run(batch)).all():
+                raise _Found(batch[0])
+            self.note = "a counterexample in exact arithmetic is none in float32"
+
+    def _snap(self) -> float:
+        """Return a power of two: moving an input to the grid moves no sum by as much."""
+        taps = float(abs(self.net.hidden[0].weights).sum(axis=1).max(initial=1.0))
+        return self.grid * 2.0 ** math.ceil(math.log2(taps))
+
+    def _exclude(self, kind: str, count: int = 1) -> None:
+        self.excluded[kind] += count
+        self.on_progress(kind, self._share())
+
+    def _share(self) -> float:
+        return sum(self.excluded.values()) / len(self.given.cases)
+
+    def _left(self) -> float:
+        return max(self.end - time.perf_counter(), 0.0)
+
+
+def _grid(net: IntegerNet, sizes: np.ndarray) -> float:
+    """Return a power of two in whose multiples sums of the first layer are exact in float32."""
+    if not net.hidden:
+        return 2.0**-10
+    largest = float((abs(net.hidden[0].weights) @ sizes).max(initial=1.0))
+    return 2.0 ** -math.floor(math.log2(EXACT / max(largest, 2.0**-40)))

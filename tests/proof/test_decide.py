@@ -1,0 +1,156 @@
+"""Verdicts about properties: those of trying all inputs, and true of all real inputs."""
+
+import itertools
+
+import numpy as np
+import pytest
+from support import onnx_nets
+
+from brnn.proof import cases, links, onnx_reader
+from brnn.proof import decide as search
+from brnn.proof.decide import SAT, TIMEOUT, UNKNOWN, UNSAT, decide
+from brnn.proof.runtime import Runtime
+from brnn.proof.vnnlib import Property
+
+FORMS = ["larq", "plain", "where", "below"]
+
+
+def random_net(seed):
+    """A dense or convolutional net, and the shape of its input."""
+    rng = np.random.default_rng(seed)
+    form, scale = rng.choice(FORMS), rng.choice([1.0, 0.5, 0.1, 1e-5])
+    normalized = bool(rng.integers(2))
+    if rng.integers(2):
+        widths = [(5, 6, 3), (4, 6, 6, 3), (6, 5, 5, 4, 3)][rng.integers(3)]
+        return onnx_nets.dense(rng, widths, form, scale, normalized), (widths[0],)
+    pool = [None, "MaxPool", "AveragePool"][rng.integers(3)]
+    return onnx_nets.convolutional(rng, form, scale, normalized, pool), (4, 4, 2)
+
+
+def property_around(x, width, label, classes=3):
+    """No class is at least as large as `label` near an image."""
+    others = tuple(((rival, label),) for rival in range(classes) if rival != label)
+    return Property(x - width, x + width, others, classes)
+
+
+def whole_box(seed, size):
+    """A box of at most five pixels that have several whole values."""
+    rng = np.random.default_rng(seed)
+    x, width = rng.integers(-2, 3, size).astype("float64"), np.zeros(size)
+    width[rng.choice(size, min(size, 5), replace=False)] = rng.integers(1, 3)
+    return x, width
+
+
+def verdict(model, given, whole=True, seconds=20.0, on_progress=lambda *_: None):
+    largest = float(np.abs([given.low, given.high]).max())
+    net = onnx_reader.read(model, largest, whole)
+    logits = Runtime(model).logits
+    return decide(net, given, logits, whole=whole, seconds=seconds, on_progress=on_progress)
+
+
+def compared(seeds):
+    """The verdict about each net's clean class, and whether any whole input breaks it."""
+    for seed in seeds:
+        model, shape = random_net(seed)
+        x, width = whole_box(seed, int(np.prod(shape)))
+        logits = Runtime(model).logits
+        label = int(logits(x.reshape(1, *shape)).argmax())
+        given = property_around(x, width, label)
+        pixels = [np.arange(a, b + 1) for a, b in zip(given.low, given.high, strict=True)]
+        everything = np.array(list(itertools.product(*pixels))).reshape(-1, *shape)
+        broken = given.holds(logits(everything)).any()
+        yield seed, verdict(model, given), SAT if broken else UNSAT
+
+
+@pytest.mark.slow
+def test_verdicts_are_those_of_trying_all_inputs(monkeypatch):
+    monkeypatch.setattr(search, "hints", lambda *_: ())  # so that programs find what there is
+    results = list(compared(range(200)))
+    wrong = [(seed, v.status) for seed, v, true in results if v.status not in (true, UNKNOWN)]
+    assert not wrong
+    assert sum(v.status == UNKNOWN for _, v, _ in results) <= 10
+    assert {v.status for _, v, _ in results} >= {SAT, UNSAT}
+    by_programs = [v for _, v, _ in results if v.cases["lp"] + v.cases["integer"]]
+    assert len(by_programs) > 5
+
+
+def test_a_tolerance_that_is_not_sound_is_noticed(monkeypatch):
+    monkeypatch.setattr(links, "SLACK", -1.0)
+    monkeypatch.setattr(cases, "SLACK", -1.0)
+    assert any(v.status == UNSAT and true == SAT for _, v, true in compared(range(60)))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_real_input_of_a_box_contradicts_a_verdict(seed):
+    model, shape = random_net(seed)
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-2, 3, int(np.prod(shape))).astype("float64")
+    logits = Runtime(model).logits
+    label = int(logits(x.reshape(1, *shape)).argmax())
+    for width in (0.1, 0.4):
+        given = property_around(x, width, label)
+        result = verdict(model, given, whole=False)
+        inputs = x + rng.uniform(-width, width, (2000, len(x)))
+        broken = given.holds(logits(inputs.reshape(-1, *shape))).any()
+        assert not (broken and result.status == UNSAT)
+        if result.status == SAT:
+            witness = result.witness.reshape(-1)
+            assert (np.abs(witness - x) <= width).all()
+            assert given.holds(logits(result.witness[None])).all()
+
+
+def two_inputs(form, thresholds):
+    """Class 1 wins where both inputs reach their thresholds; by the sum of two signs and -1."""
+    graph = onnx_nets.Graph()
+    graph.then("MatMul", np.eye(2, dtype="float32"))
+    graph.then("Sub", np.float32(thresholds))
+    onnx_nets.sign(graph, form)
+    graph.then("MatMul", np.float32([[0, 1], [0, 1]]))
+    graph.then("Add", np.float32([1, 0]))
+    return graph.model((2,), 2)
+
+
+BOX = Property(np.array([0.0, 0.0]), np.array([1.0, 3.0]), (((1, 0),),), 2)
+
+
+@pytest.mark.parametrize(
+    ("form", "thresholds", "whole", "expected"),
+    [
+        ("where", [1, 3], False, SAT),  # the corner alone, where both sums are exactly 0
+        ("where", [1.01, 3], False, UNSAT),
+        ("where", [0.5, 3], True, SAT),
+        ("below", [0, 3], False, UNKNOWN),  # at the corner its sign is -1, but for rounding +1
+        ("below", [0, 2.75], False, SAT),
+        ("below", [0, 2.75], True, SAT),
+        ("plain", [1, 2], False, SAT),  # units of 0 and 1 at the corner: 1 >= 1, a tie
+    ],
+)
+def test_verdicts_by_hand(form, thresholds, whole, expected):
+    assert verdict(two_inputs(form, thresholds), BOX, whole).status == expected
+
+
+def test_all_comparisons_of_a_case_must_hold():
+    model = onnx_nets.dense(np.random.default_rng(1), (3, 6, 3), "where")
+    low, high = np.full(3, -2.0), np.full(3, 2.0)
+    everything = np.array(list(itertools.product(range(-2, 3), repeat=3)), float)
+    logits = Runtime(model).logits(everything)
+    statuses = set()
+    for first, second, third in itertools.permutations(range(3)):
+        given = Property(low, high, (((first, second), (second, third)),), 3)
+        expected = SAT if given.holds(logits).any() else UNSAT
+        assert verdict(model, given).status == expected
+        statuses.add(expected)
+    assert SAT in statuses
+
+
+def test_a_time_limit_gives_timeout():
+    model, _ = random_net(3)
+    size = int(np.prod([d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim[1:]]))
+    given = Property(np.full(size, -3.0), np.full(size, 3.0), (((0, 1), (1, 2), (2, 0)),), 3)
+    assert verdict(model, given, seconds=0.0).status in (TIMEOUT, SAT)
+
+
+def test_progress_is_the_share_of_cases_that_are_excluded():
+    shares = []
+    verdict(two_inputs("where", [1.01, 3]), BOX, False, on_progress=lambda _, s: shares.append(s))
+    assert shares[-1] == 1
