@@ -32,7 +32,7 @@ IMPORTERS = {  # which rooms import a library
     "scipy": {"proof", "compare"},
     "ortools": {"proof"},
     "onnx": {"exchange", "proof"},
-    "onnxruntime": {"proof"},
+    "onnxruntime": {"exchange", "proof"},
     "highspy": {"proof"},
     "art": {"attacks"},
     "mlflow": {"tracking"},
