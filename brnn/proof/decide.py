@@ -74,10 +74,6 @@ def decide(
     return _Search(net, given, run, whole, seconds, on_progress).verdict()
 
 
-class _Found(Exception):  # noqa: N818
-    """A counterexample."""
-
-
 class _Search:
     """The cases of a property that are still open."""
 
@@ -99,15 +95,15 @@ class _Search:
         self.grid = 1.0 if whole else _grid(net, np.maximum(np.abs(low), np.abs(high)))
         self.excluded = {"interval": 0, "lp": 0, "integer": 0}
         self.note = ""
+        self.witness: np.ndarray | None = None
 
     def verdict(self) -> Verdict:
         """Return the verdict, within the time limit."""
         if (self.low > self.high).any():
             return self._result(UNSAT)
-        try:
-            remaining = self._by_integers(self._by_relaxations())
-        except _Found as found:
-            return replace(self._result(SAT), witness=found.args[0])
+        remaining = self._by_integers(self._by_relaxations())
+        if self.witness is not None:
+            return replace(self._result(SAT), witness=self.witness)
         if not remaining:
             return self._result(UNSAT)
         late = time.perf_counter() >= self.end
@@ -124,7 +120,8 @@ class _Search:
         possible = [case for case in self.given.cases if self.network.is_possible(case)]
         self._exclude("interval", len(self.given.cases) - len(possible))
         for x in hints(self.net, self.given, self.low, self.high) if possible else ():
-            self._try(x)
+            if self._left():
+                self._try(x)
         remaining = []
         for case in possible:
             problem = self.network.problem(case)
@@ -151,7 +148,7 @@ class _Search:
         return remaining
 
     def _excluded(self, case: Case, seconds: float) -> bool:
-        """Return whether an integer program has no solution; raise `_Found` for one that holds."""
+        """Return whether an integer program has no solution."""
         self.on_progress(f"case {case}", self._share())
         problem = self.network.problem(case)
         end = time.perf_counter() + seconds
@@ -182,7 +179,7 @@ class _Search:
         return minimum.bound
 
     def _try(self, x: np.ndarray) -> None:
-        """Raise `_Found` if the input of the grid next to `x` is a counterexample."""
+        """Keep the input of the grid next to `x` if it is a counterexample."""
         least, most = np.ceil(self.low / self.grid), np.floor(self.high / self.grid)
         near = np.clip(np.rint(x / self.grid), least, most) * self.grid
         image = np.where(least <= most, near, self.low).astype("float32")
@@ -190,8 +187,9 @@ class _Search:
         batch = image.reshape(1, *self.net.shape)
         if inside.all() and self.given.holds(self.net.logits(batch)).all():
             if self.given.holds(self.run(batch)).all():
-                raise _Found(batch[0])
-            self.note = "a counterexample in exact arithmetic is none in float32"
+                self.witness = batch[0]
+            else:
+                self.note = "a counterexample in exact arithmetic is none in float32"
 
     def _snap(self) -> float:
         """Return a power of two: moving an input to the grid moves no sum by as much."""
@@ -206,12 +204,11 @@ class _Search:
         return sum(self.excluded.values()) / len(self.given.cases)
 
     def _left(self) -> float:
-        return max(self.end - time.perf_counter(), 0.0)
+        """Return the seconds that are left, 0 once there is a counterexample."""
+        return 0.0 if self.witness is not None else max(self.end - time.perf_counter(), 0.0)
 
 
 def _grid(net: IntegerNet, sizes: np.ndarray) -> float:
     """Return a power of two in whose multiples sums of the first layer are exact in float32."""
-    if not net.hidden:
-        return 2.0**-10
     largest = float((abs(net.hidden[0].weights) @ sizes).max(initial=1.0))
     return 2.0 ** -math.floor(math.log2(EXACT / max(largest, 2.0**-40)))

@@ -88,6 +88,8 @@ class _Reader:
         logits = self._open(output, "the output")
         if not isinstance(logits, Sums) or len(logits.shape) != 2:
             raise DataError("the output of the net is not one row of classes")
+        if not self.hidden:
+            raise DataError("the net has no hidden layer with a sign or another step function")
         return IntegerNet(tuple(self.hidden), last(logits, "the output"), self.shape)
 
     def _result(self, node: Any, name: str) -> Any:
