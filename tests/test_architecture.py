@@ -34,6 +34,7 @@ IMPORTERS = {  # which rooms import a library
     "onnx": {"exchange", "proof"},
     "onnxruntime": {"exchange", "proof"},
     "highspy": {"proof"},
+    "qonnx": {"exchange"},
     "art": {"attacks"},
     "mlflow": {"tracking"},
     "sqlalchemy": {"tracking"},

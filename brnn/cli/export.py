@@ -102,13 +102,13 @@ def _export(keys: dict[str, Any]) -> None:
     path = Path(keys["path"] or f"{keys['run']}{exported.suffix}")
     _check_path(path)
     write(path, exported.content)
-    float32_bytes = sum(weight.nbytes for weight in weights)
-    tables.export_table([exported.row(str(path))], float32_bytes)
+    tables.exports_table(exported.metrics)
     if undecided := exported.metrics["export/undecided"]:
         lines.note(
             f"{undecided:.2%} of the test data have a sum so near its threshold that the rounding"
             " of float32 may decide its sign; their classes may differ from the net's"
         )
+    lines.note(f"file: {path.resolve()}")
 
 
 def _number(value: str) -> Any:

@@ -38,7 +38,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 NAMED = ("precision", "estimator", "topology", "recipe")  # they name a run
 LISTED: dict[str, tuple[str, ...]] = {  # groups of which a key or a command names any number
-    "format": ("brnn.exchange.levels", "brnn.exchange.onnx_formats", "brnn.exchange.c"),
+    "format": (
+        "brnn.exchange.levels",
+        "brnn.exchange.onnx_formats",
+        "brnn.exchange.qonnx_format",
+        "brnn.exchange.c",
+    ),
 }
 SHARED = {
     "attack": ("brnn.robustness.evaluate", "evaluate_run")

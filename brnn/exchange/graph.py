@@ -39,15 +39,17 @@ class Graph:
         self._nodes.append(helper.make_node(operator, list(inputs), [name], name, **attributes))
         return name
 
-    def serialized(self, dtype: str, shape: tuple[int, ...], classes: int) -> bytes:
-        """Return the model, from `INPUT` (n, *shape) to `OUTPUT` (n, classes), as a file.
+    def serialized(
+        self, dtype: str, shape: tuple[int, ...], classes: int, rows: int | str
+    ) -> bytes:
+        """Return the model, from `INPUT` (rows, *shape) to `OUTPUT` (rows, classes), as a file.
 
         Raises:
             onnx.checker.ValidationError: the graph is not valid.
         """
         kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        inputs = helper.make_tensor_value_info(INPUT, kind, ("n", *shape))
-        outputs = helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, ("n", classes))
+        inputs = helper.make_tensor_value_info(INPUT, kind, (rows, *shape))
+        outputs = helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, (rows, classes))
         graph = helper.make_graph(self._nodes, "brnn", [inputs], [outputs], self._constants)
         versions = {"": OPSET} | self.domains
         opsets = [helper.make_opsetid(domain, version) for domain, version in versions.items()]

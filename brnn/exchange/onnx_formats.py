@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brnn.exchange.net import SIGN, Exported, Layer, Net, check_whole, halfway
+from brnn.exchange.net import Exported, Layer, Net, check_whole, halfway
+from brnn.exchange.nodes import add_bits, add_choice, add_real, to_pixels
 
 if TYPE_CHECKING:
     from brnn.exchange.graph import Graph
@@ -20,7 +21,6 @@ BITS = 2
 ZERO_CODE = 2  # of a weight of 0: 1, 2 and 3 are -1, 0 and +1
 INT8_LEVEL = 4  # inputs become int8, which -1 and +1 are exactly
 FLOAT, UINT8 = 1, 2  # types of ONNX
-OPERATORS = {"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu"}
 
 
 def onnx(net: Net) -> Exported:
@@ -31,17 +31,16 @@ def onnx(net: Net) -> Exported:
     """
     graph = _new_graph({})
     x = graph.node("Flatten", "flat", "input", axis=1)
-    if net.inputs == "bits":
-        x = _chosen(graph, "bits", x, np.array(0.5, "float32"), 1, 0)
+    x = add_bits(graph, net, x)
     for number, layer in enumerate(net.layers):
         unit = 255.0 if net.inputs == "pixels" and number == 0 else 1.0  # thresholds count bytes
         if layer.threshold is None:
             kernel = (layer.kernel * np.float64(layer.scale * unit)).astype("float32")
-            x = _real(graph, layer, _product(graph, layer, x, kernel))
+            x = add_real(graph, layer, _product(graph, layer, x, kernel))
         else:
             x = _product(graph, layer, x, layer.kernel.astype("float32"))
             cut = (halfway(layer, signs=number > 0) / unit).astype("float32")
-            x = _chosen(graph, f"{layer.name}/sign", x, cut, 1, -1)
+            x = add_choice(graph, f"{layer.name}/sign", x, cut, 1, -1)
     return _finished(graph, net, x, "float32")
 
 
@@ -57,7 +56,7 @@ def onnx_packed(net: Net) -> Exported:
     x = graph.node("Flatten", "flat", "input", axis=1)
     if net.inputs == "bits":
         x = graph.node("Cast", "real", x, to=FLOAT)
-        x = _chosen(graph, "real_bits", x, np.array(net.cut, "float32"), 1, 0)
+        x = add_choice(graph, "real_bits", x, np.array(net.cut, "float32"), 1, 0)
         x = graph.node("Cast", "bits", x, to=UINT8)
     for number, layer in enumerate(net.layers):
         if number:
@@ -68,11 +67,11 @@ def onnx_packed(net: Net) -> Exported:
         if layer.threshold is None:
             x = x if number else graph.node("Cast", f"{layer.name}/sums", x, to=FLOAT)
             scale = graph.constant(f"{layer.name}/scale", np.array(layer.scale, "float32"))
-            x = _real(graph, layer, graph.node("Mul", f"{layer.name}/scaled", x, scale))
+            x = add_real(graph, layer, graph.node("Mul", f"{layer.name}/scaled", x, scale))
         else:
             whole = layer.threshold.astype("int32")  # of the type of the first layer's sums
             cut = halfway(layer, signs=True).astype("float32") if number else whole
-            x = _chosen(graph, f"{layer.name}/sign", x, cut, 1, -1)
+            x = add_choice(graph, f"{layer.name}/sign", x, cut, 1, -1)
     return _finished(graph, net, x, "uint8")
 
 
@@ -86,12 +85,9 @@ def _finished(graph: "Graph", net: Net, x: str, dtype: str) -> Exported:
     from brnn.exchange.graph import OUTPUT, runtimes
 
     graph.node("Identity", OUTPUT, x)
-    content = graph.serialized(dtype, net.shape, net.layers[-1].kernel.shape[1])
+    content = graph.serialized(dtype, net.shape, net.layers[-1].kernel.shape[1], "n")
 
-    def prepared(x: np.ndarray) -> np.ndarray:
-        scaled = dtype == "float32" and x.dtype == np.uint8
-        return x.astype("float32") * np.float32(1 / 255) if scaled else x
-
+    prepared = to_pixels if dtype == "float32" else lambda x: x
     return Exported(".onnx", content, runtimes(content, prepared))
 
 
@@ -123,29 +119,3 @@ def _packed_product(graph: "Graph", layer: Layer, x: str) -> str:
         block_size=BLOCK,
         accuracy_level=INT8_LEVEL,
     )
-
-
-def _real(graph: "Graph", layer: Layer, x: str) -> str:
-    """Add bias, normalization and activation of a layer without a threshold."""
-    terms = [("Add", "bias", layer.bias, 0), ("Mul", "multiplier", layer.multiplier, 1)]
-    for operator, key, values, neutral in [*terms, ("Add", "shift", layer.shift, 0)]:
-        if (values != neutral).any():
-            constant = graph.constant(f"{layer.name}/{key}", values)
-            x = graph.node(operator, f"{layer.name}/after_{key}", x, constant)
-    if layer.activation == SIGN:
-        return _chosen(graph, f"{layer.name}/sign", x, np.array(0, "float32"), 1, -1)
-    if layer.activation in OPERATORS:
-        return graph.node(OPERATORS[layer.activation], f"{layer.name}/activation", x)
-    return x
-
-
-def _chosen(graph: "Graph", name: str, x: str, cut: np.ndarray, above: int, below: int) -> str:
-    """Add nodes that give `above` where x is at least `cut`, else `below`."""
-    high, low = (
-        graph.constant(f"{name}/{key}", np.array(value, "float32"))
-        for key, value in (("above", above), ("below", below))
-    )
-    is_above = graph.node(
-        "GreaterOrEqual", f"{name}/is_above", x, graph.constant(f"{name}/cut", cut)
-    )
-    return graph.node("Where", name, is_above, high, low)

@@ -28,12 +28,6 @@ class ExportedFile:
     content: bytes
     metrics: dict[str, float]
 
-    def row(self, path: str) -> dict[str, Any]:
-        """Return the line of this file in a table."""
-        names = ("bytes", "bits_per_weight", "equal_classes", "logit_difference")
-        values = {name: self.metrics[f"export/{self.format}/{name}"] for name in names}
-        return {"format": self.format, "path": path} | values
-
 
 def export(
     options: dict[str, Any],

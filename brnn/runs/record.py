@@ -26,8 +26,12 @@ COMMANDS = ("resume", "dry_run")  # keys that are commands, not part of the run
 
 def log_artifacts(
     plan: RunPlan, program: Program, history: list[dict[str, float]], tracked: Run
-) -> None:
-    """Log the configuration, versions, figures, the model, exported files and a sample of text."""
+) -> dict[str, float]:
+    """Log the configuration, versions, figures, the model, exported files and a sample of text.
+
+    Returns:
+        The measures of the exported files.
+    """
     tracked.text(masked(yaml.safe_dump(plan.options, sort_keys=False)), "config.yaml")
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     tracked.text(yaml.safe_dump(versions, sort_keys=False), "versions.yaml")
@@ -40,13 +44,15 @@ def log_artifacts(
         tracked.file(figures.png(histograms), "figures/latent_weights.png")
     levels = program.manager.weights()
     tracked.model(models.plain_model(plan.options, plan.task, levels))
+    metrics: dict[str, float] = {}
     for exported in export(plan.options, plan.data, levels, **plan.options["export"]):
         tracked.file(exported.content, f"export/{exported.format}{exported.suffix}")
-        tracked.metrics(exported.metrics, step=len(history))
+        metrics |= exported.metrics
     if plan.data.tokens is not None:
         sample = text.write(plan.options, plan.data.tokens, levels, **plan.options["sample"])
         tracked.text(json.dumps(plan.data.tokens), "alphabet.json")
         tracked.text(sample, "sample.txt")
+    return metrics
 
 
 def logged_parameters(options: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ refuses. No number of the run depends on it.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from brnn.config import groups
 from brnn.config.attack_options import is_ensemble, members
@@ -20,6 +21,7 @@ from brnn.robustness.nets import RunNets
 from brnn.robustness.prepare import prepare
 from brnn.robustness.runner import run_attack
 from brnn.runs.choice import check_monitor, closing_metrics, objective_of
+from brnn.runs.export import export
 from brnn.runs.plan import RunPlan
 from brnn.runs.train import measures
 from brnn.tracking.metric_names import check_metric_names
@@ -57,6 +59,7 @@ def rehearse(plan: RunPlan, program: Program, store: Store, job: SweepJob | None
         check_monitor(epoch, settings.monitor)
     metrics = epoch | closing_metrics([epoch], program, plan.task.shape[0])
     metrics |= _attack_metrics(plan, program, store) | dict.fromkeys(OF_THE_RUN, 0.0)
+    metrics |= _export_metrics(plan, program)
     check_metric_names(metrics)
     objective_of(metrics, plan.objective)
     return list(metrics)
@@ -82,6 +85,15 @@ def _attack_metrics(plan: RunPlan, program: Program, store: Store) -> dict[str, 
         artifacts.files(report, option["name"])
     attacks = {key.partition("/")[0] for key in report.metrics if key.endswith("/linf")}
     return report.metrics | {f"{attack}/{key}": 0.0 for attack in attacks for key in OF_BROKEN}
+
+
+def _export_metrics(plan: RunPlan, program: Program) -> dict[str, float]:
+    """Return the measures of the exported files, of two images."""
+    x, y = plan.data.test
+    data = replace(plan.data, test=(x[:2], y[:2]))
+    keys = {"formats": plan.options["export"]["formats"], "tolerance": 1.0}
+    files = export(plan.options, data, program.manager.weights(), **keys)
+    return {key: value for file in files for key, value in file.metrics.items()}
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def run(
             final |= attack(plan, program, training.history, store, tracked, job)
         attacked = time.perf_counter()
         with part_of(tracked, "artifacts"):
-            log_artifacts(plan, program, training.history, tracked)
+            final |= log_artifacts(plan, program, training.history, tracked)
         artifacts = time.perf_counter() - attacked
         seconds = training.earlier_seconds + trained - began + final["time/attack"] + artifacts
         final |= {"time/artifacts": artifacts, "time/seconds": seconds}

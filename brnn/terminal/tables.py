@@ -35,6 +35,7 @@ _CLOSING = (
 )
 _IMAGES = "attack/images"  # in the heading of the attacks
 _DOUBT = "?"  # before a number that is not trusted
+_FLOAT_BITS = 32
 _WIDE = 140  # minimum terminal width for the column of run ids
 
 
@@ -89,39 +90,20 @@ def results_table(name: str, metrics: Mapping[str, float], *, seconds: float, hi
             "members of the attack, and the share of all images that each was the first to break",
             _members(metrics),
         ),
+        ("exported files", _exports(metrics)),
     ):
         if table.row_count:
             parts += [heading, table, ""] if heading else [table, ""]
     write(sys.stdout, *parts, hint)
 
 
-def export_table(rows: Iterable[Mapping[str, Any]], float32_bytes: int) -> None:
+def exports_table(metrics: Mapping[str, float]) -> None:
     """Print one line per exported file: its size, and how exactly it computes the net.
 
     Args:
-        rows: each with `format`, `path`, and the measures of `brnn.exchange.check`.
-        float32_bytes: size of the weights in float32.
+        metrics: `export/{format}/{measure}` as `brnn.exchange.check` names them.
     """
-    table = _table(
-        Column("format"),
-        Column("size", justify="right", no_wrap=True),
-        Column("of float32", justify="right"),
-        Column("bits per\nweight", justify="right"),
-        Column("equal\nclasses", justify="right"),
-        Column("largest difference\nof a logit", justify="right"),
-        Column("file", overflow="fold"),
-    )
-    for row in rows:
-        table.add_row(
-            row["format"],
-            size(row["bytes"]),
-            f"1/{float32_bytes / row['bytes']:.3g}",
-            f"{row['bits_per_weight']:.4g}",
-            f"{row['equal_classes']:.6g}",
-            f"{row['logit_difference']:.3g}",
-            row["path"],
-        )
-    write(sys.stdout, "", table)
+    write(sys.stdout, "", _exports(metrics))
 
 
 def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
@@ -208,6 +190,24 @@ def _members(metrics: Mapping[str, float]) -> Table:
     for key, value in metrics.items():
         if key.endswith("/broke_further"):
             table.add_row(key.split("/")[1], number(value))
+    return table
+
+
+def _exports(metrics: Mapping[str, float]) -> Table:
+    """Return the table of measures `export/format/measure`, with a line for each format."""
+    names = dict.fromkeys(key.split("/")[1] for key in metrics if re.match("export/.+/", key))
+    headings = ("size", "bits per weight", "of float32", "equal classes", "largest difference")
+    table = _table("format", *(Column(heading, justify="right") for heading in headings))
+    for name in names:
+        bits = metrics[f"export/{name}/bits_per_weight"]
+        table.add_row(
+            name,
+            size(metrics[f"export/{name}/bytes"]),
+            f"{bits:.4g}",
+            f"1/{_FLOAT_BITS / bits:.3g}",
+            f"{metrics[f'export/{name}/equal_classes']:.6g}",
+            f"{metrics[f'export/{name}/logit_difference']:.3g}",
+        )
     return table
 
 

@@ -137,7 +137,8 @@ def line_of(text):
 
 def test_the_rehearsal_names_all_metrics_of_a_run_and_leaves_its_net_as_it_is(place):
     configuration = place.given(
-        *("topology=mlp", "topology.dropout=0.5", "attack=adaptive", "attack.temperatures=[1.0]")
+        *("topology=mlp", "topology.dropout=0.5", "attack=adaptive", "attack.temperatures=[1.0]"),
+        "export.formats=[levels]",
     )
     plan = plan_run(configuration, None, "")
     program = build.program(configuration, plan.task)
@@ -246,3 +247,9 @@ def test_an_error_of_a_plugin_that_computes_outside_tensorflow_is_refused(place)
     refused = place.refusal(*of_plugin("attack", "computed", "epsilon"))
     message = "attack=mylab_rehearsed.computed failed: RuntimeError: no image of mine"
     assert refused.startswith(message)
+
+
+def test_a_format_that_cannot_hold_the_net_is_refused_before_it_is_trained(place):
+    line = place.refusal("export.formats=[levels,c]", "attack=none")
+    assert line.startswith("format=c needs bytes or bits as inputs, weights of two or three levels")
+    assert "but hidden_0 has real inputs; formats that hold it: levels, onnx" in line
