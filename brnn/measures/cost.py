@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from brnn.measures.weights import Weights
+from brnn.measures.weights import Weights, without_scales
 from brnn.nets.cells import ClockworkCell, ScaledGRUCell
 from brnn.quantization.layers import QuantActivation
 from brnn.quantization.manager import QuantManager
@@ -28,10 +28,10 @@ def product_metrics(
 ) -> dict[str, float]:
     """Return the number of operations per input; of a recurrent net, per step on average.
 
-    A weight of ±s, or 0, flips a sign; s is multiplied once with each sum: by a bit shift where it
-    is a power of two. A weight of several powers of two is a bit shift; any other weight is a
-    multiplication of real numbers, and so are the products of a gate with a state, and
-    normalizations.
+    A weight of ±s, or 0, flips a sign; s, of a tensor or of each channel, is multiplied once with
+    each sum: by a bit shift where it is a power of two. A weight of several powers of two is a bit
+    shift; any other weight is a multiplication of real numbers, and so are the products of a gate
+    with a state, and normalizations.
 
     What comes once per sequence, as the logits of a net that answers at its end, counts 1 / steps.
 
@@ -57,7 +57,7 @@ def product_metrics(
         sizes = np.unique(np.abs(levels[levels != 0]))
         if product.weights.rule is None:
             kinds["float_multiplications"] += product.count
-        elif len(sizes) > 1:
+        elif without_scales(levels) is None:
             kinds[_operation(sizes)] += product.count
         else:
             kinds["sign_flips"] += product.count
@@ -109,7 +109,9 @@ def _binary_share(products: list[_Product]) -> float:
 
 
 def _has_two_levels(weights: Weights) -> bool:
-    return weights.rule is not None and len(np.unique(weights.levels)) <= 2
+    """Return whether each channel of weights has two levels, but for its scale."""
+    signs = without_scales(weights.levels)
+    return weights.rule is not None and signs is not None and len(np.unique(signs)) <= 2
 
 
 def _products(manager: QuantManager, weights: list[Weights], steps: int) -> Iterator[_Product]:

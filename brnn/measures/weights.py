@@ -104,6 +104,8 @@ def bits_per_weight(weights: Weights) -> float:
     depend on the weights, the smallest of these counts:
 
         code with its code book    ceil(log2 L) + 32 L / size, with L distinct levels
+        signs with scales          1, or 2 where a level is 0, + 32 channels / size, where the
+                                   levels of each channel have one size
         factors                    32 r (rows + columns) / size, of a matrix of rank r
         no code                    32
     """
@@ -117,9 +119,23 @@ def bits_per_weight(weights: Weights) -> float:
     bits = [FLOAT_BITS, code + FLOAT_BITS * len(distinct) / levels.size]
     if levels.ndim > 1:
         matrix = levels.reshape(-1, levels.shape[-1])
+        if (signs := without_scales(levels)) is not None:
+            sign_bits = 1 if np.all(signs) else 2
+            bits.append(sign_bits + FLOAT_BITS * levels.shape[-1] / levels.size)
         rank = np.linalg.matrix_rank(matrix)
         bits.append(FLOAT_BITS * rank * sum(matrix.shape) / levels.size)
     return float(min(bits))
+
+
+def without_scales(levels: np.ndarray) -> np.ndarray | None:
+    """Return levels as -1, 0 and 1, where all of a channel, on the last axis, have one size.
+
+    Returns:
+        The signs; None where the levels of a channel have several sizes.
+    """
+    sizes = np.abs(levels)
+    scales = sizes.reshape(-1, levels.shape[-1]).max(axis=0)
+    return np.sign(levels) if np.all((sizes == 0) | (sizes == scales)) else None
 
 
 def _fixed_levels(quantizer: Quantizer) -> np.ndarray:

@@ -98,10 +98,47 @@ def exponential(*, bound: Positive) -> Precision:
 
 def low_rank(*, ratio: PositiveShare, bound: Positive) -> Precision:
     """Keep the largest ceil(ratio rank) singular values of kernels; biases stay real-valued."""
-    quantizer = partial(quantizers.low_rank, ratio=ratio)
-    return Precision(
-        (_rule("kernel", quantizer, bound), _rule("recurrent_kernel", quantizer, bound)), None
-    )
+    return Precision(_kernels(partial(quantizers.low_rank, ratio=ratio), bound), None)
+
+
+def xnor(*, by: Literal["tensor", "channel"], bound: Positive) -> Precision:
+    """Discretize kernels to ± their mean size, hidden activations to ±1; biases stay real-valued.
+
+    Args:
+        by: whether the scale is that of a tensor, or of each of its output channels.
+        bound: of the latent weights.
+
+    References:
+        Rastegari et al. 2016, arXiv:1603.05279.
+    """
+    rules = _kernels(partial(quantizers.absmean_binary, by=by), bound)
+    return Precision(rules, partial(quantizers.binary, scale=1.0))
+
+
+def twn(*, by: Literal["tensor", "channel"], bound: Positive) -> Precision:
+    """Discretize kernels to 0 or ± the mean size beyond a threshold; biases stay real-valued.
+
+    Args:
+        by: whether scale and threshold are those of a tensor, or of each of its output channels.
+        bound: of the latent weights.
+
+    References:
+        Li, Zhang and Liu 2016, arXiv:1605.04711.
+    """
+    return Precision(_kernels(partial(quantizers.threshold_ternary, by=by), bound), None)
+
+
+def bitnet(*, by: Literal["tensor", "channel"], bound: Positive) -> Precision:
+    """Discretize kernels to 0 or ± their mean size; biases and activations stay real-valued.
+
+    Args:
+        by: whether the scale is that of a tensor, or of each of its output channels.
+        bound: of the latent weights.
+
+    References:
+        Ma et al. 2024, arXiv:2402.17764; there with activations of 8 bits.
+    """
+    return Precision(_kernels(partial(quantizers.absmean_ternary, by=by), bound), None)
 
 
 def contextual_binary(
@@ -192,6 +229,11 @@ def _quantizer(keys: dict[str, Any]) -> Quantizer:
 def _weights(quantizer: Quantizer, bound: float) -> tuple[Rule, ...]:
     """Return a rule for every role."""
     return tuple(_rule(role, quantizer, bound) for role in ROLES)
+
+
+def _kernels(quantizer: Quantizer, bound: float) -> tuple[Rule, ...]:
+    """Return a rule for kernels and one for recurrent kernels."""
+    return _rule("kernel", quantizer, bound), _rule("recurrent_kernel", quantizer, bound)
 
 
 def _rule(role: str, quantizer: Quantizer, bound: float | None) -> Rule:

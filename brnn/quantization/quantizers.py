@@ -6,6 +6,7 @@ None they return their deterministic levels.
 """
 
 import math
+from typing import Literal
 
 import numpy as np
 from keras import ops
@@ -13,6 +14,7 @@ from keras import ops
 from brnn.config.ranges import Positive, PositiveShare
 from brnn.contracts import Array, Noise
 
+SMALLEST = 2.0**-126  # normal float32, so that nothing is divided by 0
 EXPONENTS = range(-126, 128)  # of normal float32 numbers
 
 
@@ -81,6 +83,59 @@ def low_rank(x: Array, noise: Noise | None, *, ratio: PositiveShare) -> Array:
         v = ops.linalg.eigh(ops.transpose(matrix) @ matrix)[1][:, -rank:]
         levels = (matrix @ v) @ ops.transpose(v)
     return ops.reshape(levels, x.shape)
+
+
+def absmean_binary(x: Array, noise: Noise | None, *, by: Literal["tensor", "channel"]) -> Array:
+    """Return s sign(x), s = mean |x|: the levels of two values that are nearest to x.
+
+    Args:
+        x: latent weights.
+        noise: not used.
+        by: whether s is the mean over the tensor, or for each of its last axis; of a vector it is
+            always the mean over all.
+
+    References:
+        Rastegari et al. 2016, arXiv:1603.05279 (XNOR-Net).
+    """
+    return _mean(ops.abs(x), by) * _sign(x)
+
+
+def absmean_ternary(x: Array, noise: Noise | None, *, by: Literal["tensor", "channel"]) -> Array:
+    """Return s clip(round(x / s), -1, 1), s = mean |x|.
+
+    Args:
+        x: latent weights.
+        noise: not used.
+        by: see `absmean_binary`.
+
+    References:
+        Ma et al. 2024, arXiv:2402.17764 (BitNet b1.58), by tensor.
+    """
+    scale = ops.maximum(_mean(ops.abs(x), by), SMALLEST)
+    return scale * ops.clip(ops.round(x / scale), -1.0, 1.0)
+
+
+def threshold_ternary(x: Array, noise: Noise | None, *, by: Literal["tensor", "channel"]) -> Array:
+    """Return 0 where |x| <= 0.7 mean |x|, else ± the mean of the other |x|.
+
+    Args:
+        x: latent weights.
+        noise: not used.
+        by: see `absmean_binary`.
+
+    References:
+        Li, Zhang and Liu 2016, arXiv:1605.04711 (ternary weight networks).
+    """
+    size = ops.abs(x)
+    kept = ops.cast(size > 0.7 * _mean(size, by), x.dtype)
+    scale = _mean(size * kept, by) / ops.maximum(_mean(kept, by), SMALLEST)
+    return scale * kept * _sign(x)
+
+
+def _mean(x: Array, by: str) -> Array:
+    """Return the mean of a tensor, or for each of its last axis."""
+    axes = list(range(len(x.shape) - 1)) if by == "channel" and len(x.shape) > 1 else None
+    return ops.mean(x, axis=axes, keepdims=True)
 
 
 def _sign(x: Array) -> Array:

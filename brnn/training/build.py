@@ -11,6 +11,7 @@ import numpy as np
 
 from brnn.config.groups import function
 from brnn.data.dataset import Data
+from brnn.errors import ConfigError
 from brnn.nets.models import build_model
 from brnn.nets.task import Task
 from brnn.quantization.manager import QuantManager
@@ -121,8 +122,32 @@ def _new_program(options: dict[str, Any], task: Task, replicas: Replicas) -> Pro
     model = build_model(options, task, options["estimator"], replace_real=False)
     precision = function("precision", options["precision"], options["plugins"])()
     manager = QuantManager(model, precision.rules)
+    variables = zip(model.trainable_variables, manager.rules, strict=True)
+    binary = [variable.path for variable, rule in variables if rule is not None]
+    if options["optimizer"]["name"] == "Bop":
+        _check_signs(manager, options["precision"]["name"])
     loss = function("loss", options["loss"], options["plugins"])
     regime = function("training", options["training"], options["plugins"])
     return Program(
-        manager, optimizer(options["optimizer"]), loss, regime, options["compiled"], replicas
+        manager,
+        optimizer(options["optimizer"], binary),
+        loss,
+        regime,
+        options["compiled"],
+        replicas,
     )
+
+
+def _check_signs(manager: QuantManager, precision: str) -> None:
+    """Refuse levels that are not signs, which Bop cannot flip.
+
+    Raises:
+        ConfigError: a quantizer has other levels, or nothing is discretized.
+    """
+    grid = np.linspace(-1, 1, 9, dtype="float32")[:, None]
+    levels = [np.unique(np.asarray(rule.quantizer(grid, None))) for rule in manager.rules if rule]
+    if not levels or any(len(of_rule) != 2 or of_rule.sum() for of_rule in levels):
+        raise ConfigError(
+            f"optimizer=bop needs weights of two levels ±s, as of precision=binarynet, got"
+            f" precision={precision}"
+        )

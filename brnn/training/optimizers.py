@@ -7,24 +7,28 @@ import keras
 import numpy as np
 
 from brnn.errors import ConfigError
+from brnn.training.bop import Bop
 
 
-def optimizer(keys: dict[str, Any]) -> keras.optimizers.Optimizer:
-    """Return a new optimizer of Keras; `brnn.training.loop.fit` sets its learning rate.
+def optimizer(keys: dict[str, Any], binary: list[str]) -> keras.optimizers.Optimizer:
+    """Return a new optimizer; `brnn.training.loop.fit` sets its learning rate.
 
     Args:
-        keys: the section `optimizer`: a class of `keras.optimizers` as `name`, its arguments, and
-            `learning_rate`, which is left out.
+        keys: the section `optimizer`: a class of `keras.optimizers` or Bop as `name`, its
+            arguments, and `learning_rate`, which is left out.
+        binary: paths of the discretized variables, for Bop.
 
     Raises:
         ConfigError: Keras has no such class, or it refuses an argument.
     """
     name = keys["name"]
     arguments = {key: v for key, v in keys.items() if key not in ("name", "learning_rate")}
-    kind = getattr(keras.optimizers, name, None)
+    kind = Bop if name == "Bop" else getattr(keras.optimizers, name, None)
+    if kind is Bop:
+        arguments["binary"] = binary
     if not (isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer)):
         raise ConfigError(
-            f"optimizer.name must be a class of keras.optimizers, such as Adam, got {name!r}"
+            f"optimizer.name must be Bop or a class of keras.optimizers, as Adam, got {name!r}"
         )
     try:
         return kind(**arguments)

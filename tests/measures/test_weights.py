@@ -26,6 +26,7 @@ REAL = Rule("kernel", lambda x, noise: x, 1.0)
 MEAN_SIZE = Rule("kernel", lambda x, noise: np.abs(x).mean() * np.sign(x), 1.0)
 HALF_RANK = Rule("kernel", partial(quantizers.low_rank, ratio=0.5), 1.0)
 FULL_RANK = Rule("kernel", partial(quantizers.low_rank, ratio=1.0), 1.0)
+BY_CHANNEL = Rule("kernel", partial(quantizers.absmean_binary, by="channel"), 1.0)
 RNG = np.random.default_rng(0)
 UNBOUNDED = Rule("bias", TERNARY, None)
 
@@ -106,6 +107,8 @@ def test_sparsity_is_the_share_of_zeros_of_the_discretized_model():
             32 * (40 + 30) / (40 * 30),
         ),  # of rank 1
         ([[0.5, 0.25] * 100] * 200, FULL_RANK, 32 * (200 + 200) / (200 * 200)),
+        (RNG.choice([-1, 1], (90, 8)) * np.arange(1.1, 9), BY_CHANNEL, 1 + 32 / 90),
+        (RNG.choice([-1, 0, 1], (90, 8)) * np.arange(1.1, 9), BY_CHANNEL, 2 + 32 / 90),
         (RNG.choice([0.3, 0.7], (100, 100)), FULL_RANK, 1 + 2 * 32 / 10_000),
     ],
 )

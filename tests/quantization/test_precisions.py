@@ -46,6 +46,27 @@ def discretized(precision, **keys):
     return {v.path: (np.asarray(level), rule) for v, level, rule in rows}
 
 
+@pytest.mark.parametrize(
+    ("precision", "levels", "binary_activation"),
+    [(precisions.xnor, 2, True), (precisions.twn, 3, False), (precisions.bitnet, 3, False)],
+)
+@pytest.mark.parametrize("by", ["tensor", "channel"])
+def test_scales_by_rule_are_of_kernels_and_of_a_tensor_or_its_channels(
+    precision, levels, binary_activation, by
+):
+    chosen = precision(by=by, bound=1.0)
+    for path, (values, rule) in discretized(chosen).items():
+        if path.endswith("kernel"):
+            parts = values.T if by == "channel" else [values]
+            assert all(len(np.unique(part)) <= levels for part in parts)
+            assert len(np.unique(np.abs(values[values != 0]))) == (
+                values.shape[1] if by == "channel" else 1
+            )
+        else:
+            assert rule is None
+    assert (chosen.activation is not None) is binary_activation
+
+
 def test_full_discretizes_nothing():
     assert precisions.full() == precisions.Precision((), None)
 

@@ -50,6 +50,51 @@ def test_levels_at_points(quantizer, x, expected):
     np.testing.assert_array_equal(levels(quantizer, x), np.float32(expected))
 
 
+KERNEL = np.float32([[3, -1], [-1, 0], [0.5, 5]])  # mean sizes 1.75, and 1.5 and 2 by channel
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "by", "expected"),
+    [
+        (quantizers.absmean_binary, "tensor", [[1.75, -1.75], [-1.75, 1.75], [1.75, 1.75]]),
+        (quantizers.absmean_binary, "channel", [[1.5, -2], [-1.5, 2], [1.5, 2]]),
+        # 3 / 1.75 = 1.71, 1 / 1.75 = 0.57, 0.5 / 1.75 = 0.29
+        (quantizers.absmean_ternary, "tensor", [[1.75, -1.75], [-1.75, 0], [0, 1.75]]),
+        # 3 / 1.5 = 2, 1 / 1.5 = 0.67, 0.5 / 1.5 = 0.33; 1 / 2 rounds to even
+        (quantizers.absmean_ternary, "channel", [[1.5, 0], [-1.5, 0], [0, 2]]),
+        # beyond 0.7 1.75 = 1.225 are 3 and 5
+        (quantizers.threshold_ternary, "tensor", [[4, 0], [0, 0], [0, 4]]),
+        # beyond 1.05 is 3; beyond 1.4 is 5
+        (quantizers.threshold_ternary, "channel", [[3, 0], [0, 0], [0, 5]]),
+    ],
+)
+def test_scales_follow_the_weights_of_a_tensor_or_a_channel(quantizer, by, expected):
+    np.testing.assert_allclose(levels(quantizer, KERNEL, by=by), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "quantizer",
+    [quantizers.absmean_binary, quantizers.absmean_ternary, quantizers.threshold_ternary],
+)
+def test_a_vector_has_one_scale_and_zeros_stay_finite(quantizer):
+    vector = KERNEL.ravel()
+    by_channel, by_tensor = (levels(quantizer, vector, by=by) for by in ("channel", "tensor"))
+    np.testing.assert_array_equal(by_channel, by_tensor)
+    np.testing.assert_array_equal(levels(quantizer, np.zeros((3, 2)), by="channel"), 0)
+
+
+@given(x=arrays("float32", (5, 3), elements=st.floats(-8, 8, width=32)))
+@settings(max_examples=50)
+def test_absmean_levels_are_the_nearest_of_two_values_to_each_channel(x):
+    """No other scale has a smaller squared distance."""
+    nearest = levels(quantizers.absmean_binary, x, by="channel").astype("float64")
+    signs = np.where(x >= 0, 1.0, -1.0)
+    for factor in (0.9, 1.1):
+        assert ((x - nearest) ** 2).sum() <= (
+            (x - factor * np.abs(nearest) * signs) ** 2
+        ).sum() + 1e-3
+
+
 @given(x=FLOATS, scale=SCALES)
 @settings(max_examples=50)
 def test_levels_are_exactly_the_scale_and_keep_the_sign(x, scale):
