@@ -15,7 +15,7 @@ from brnn.tracking.sweep_job import SweepJob
 
 
 def run_job(
-    options: dict[str, Any], job: SweepJob | None, suffix: str, on_epoch: OnEpoch
+    options: dict[str, Any], job: SweepJob | None, suffix: str, on_epoch: OnEpoch, command: str
 ) -> float | list[float]:
     """Check a configuration and run it, as `brnn.runs.run.run` does.
 
@@ -26,6 +26,7 @@ def run_job(
         job: the position of the run in its sweep, if it is part of one.
         suffix: the part of the run's name that distinguishes it from runs of the same groups.
         on_epoch: called after each epoch; training ends early where it returns false.
+        command: the command line that repeats the run.
 
     Returns:
         The objective of the run.
@@ -43,7 +44,7 @@ def run_job(
     if options["plugins"]:  # may import Keras too, which fails in two threads at a time
         imported.exception()  # waits
     load(json.dumps(options["dataset"]), tuple(options["plugins"]))  # cached; fails early
-    return imported.result()(options, job, suffix, on_epoch)
+    return imported.result()(options, job, suffix, on_epoch, command)
 
 
 def _import_run(imported: Future) -> None:

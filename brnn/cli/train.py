@@ -1,6 +1,7 @@
 """`brnn key=value …`: train and attack one net, or with --multirun a sweep of them."""
 
 import os
+import shlex
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -63,7 +64,7 @@ def task(composed: DictConfig, job: SweepJob | None = None) -> float | list[floa
         from brnn.cli.job import run_job
         from brnn.sweeps.child import run_child
 
-        return run_child(_plain(composed), run_job, job)
+        return run_child(_plain(composed), run_job, job, _command())
     single = HydraConfig.get().mode == RunMode.RUN  # else an error ends this job alone
     with failures.in_one_line(STOPPED) if single else nullcontext():  # Hydra would add lines
         options = _plain(composed)
@@ -78,7 +79,15 @@ def task(composed: DictConfig, job: SweepJob | None = None) -> float | list[floa
             check_folder(HydraConfig.get().job.chdir)
         from brnn.cli.job import run_job
 
-        return run_job(options, None, "", lambda epoch, metrics: True)
+        return run_job(options, None, "", lambda epoch, metrics: True, _command())
+
+
+def _command() -> str:
+    """Return the command line that repeats this run, without the other jobs of its sweep."""
+    hydra_config = HydraConfig.get()
+    sources = hydra_config.runtime.config_sources
+    folders = [f"--config-dir={s.path}" for s in sources if s.provider == "command-line"]
+    return f"brnn {shlex.join([*hydra_config.overrides.task, *folders])}".rstrip()
 
 
 def _plain(composed: DictConfig) -> dict[str, Any]:

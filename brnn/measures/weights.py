@@ -50,14 +50,17 @@ def weight_metrics(now: list[Weights], before: list[Weights]) -> dict[str, float
         before: weights of the same net at its start.
 
     Metrics:
-        sparsity/{path} (share): weights that are exactly 0
-        sparsity/all (share): the same of all trainable weights, real-valued ones included
-        positive/{path} (share): levels above 0 of a discretized variable
-        positive/all (share): the same of all discretized weights; 0 where there are none
-        flip_rate/{path} (share): levels of a discretized variable that the epoch changed
-        flip_rate/all (share): the same of all discretized weights; 0 where there are none
-        at_bound/{path} (share): latent weights at or beyond the bound of their rule
-        at_bound/all (share): the same of all latent weights with a bound; 0 where there are none
+        sparsity/all (share): trainable weights that are exactly 0, real-valued ones included
+        variables/sparsity/{path} (share): the same of one variable; missing where its quantizer has
+            fixed levels without 0
+        positive/all (share): levels above 0 of all discretized weights; 0 where there are none
+        variables/positive/{path} (share): the same of one variable
+        flip_rate/all (share): levels of all discretized weights that the epoch changed; 0 where
+            there are none
+        variables/flip_rate/{path} (share): the same of one variable
+        at_bound/all (share): latent weights at or beyond the bound of their rule, of all that have
+            one; 0 where there are none
+        variables/at_bound/{path} (share): the same of one variable
     """
     flags: dict[str, dict[str, np.ndarray]] = {}
     for new, old in zip(now, before, strict=True):
@@ -66,10 +69,12 @@ def weight_metrics(now: list[Weights], before: list[Weights]) -> dict[str, float
             flags[new.path] |= {"positive": new.levels > 0, "flip_rate": new.levels != old.levels}
         if new.rule is not None and new.rule.bound is not None:
             flags[new.path] |= {"at_bound": np.abs(new.latent) >= new.rule.bound}
+    dense = {new.path for new in now if new.rule is not None and _is_dense(new.rule.quantizer)}
     metrics = {
-        f"{name}/{path}": float(flag.mean())
+        f"variables/{name}/{path}": float(flag.mean())
         for path, named in flags.items()
         for name, flag in named.items()
+        if not (name == "sparsity" and path in dense)
     }
     for name in ("sparsity", "positive", "flip_rate", "at_bound"):
         of_all = [named[name].ravel() for named in flags.values() if name in named]
@@ -136,6 +141,12 @@ def without_scales(levels: np.ndarray) -> np.ndarray | None:
     sizes = np.abs(levels)
     scales = sizes.reshape(-1, levels.shape[-1]).max(axis=0)
     return np.sign(levels) if np.all((sizes == 0) | (sizes == scales)) else None
+
+
+def _is_dense(quantizer: Quantizer) -> bool:
+    """Return whether no weight of a quantizer can be 0."""
+    levels = _fixed_levels(quantizer)
+    return levels.size > 0 and 0 not in levels
 
 
 def _fixed_levels(quantizer: Quantizer) -> np.ndarray:

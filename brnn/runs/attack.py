@@ -9,9 +9,10 @@ from brnn.robustness.evaluate import evaluate_run
 from brnn.robustness.nets import RunNets
 from brnn.runs.choice import best_epoch
 from brnn.runs.plan import RunPlan
-from brnn.runs.report import show_verdict
+from brnn.runs.report import description, show_verdict
 from brnn.terminal import lines, progress
-from brnn.tracking.run import Run
+from brnn.tracking import tag_names
+from brnn.tracking.run import ONCE, Run
 from brnn.tracking.store import Store
 from brnn.tracking.sweep_job import SweepJob
 from brnn.training.program import Program
@@ -43,8 +44,7 @@ def attack(
     Metrics:
         time/attack (seconds): of the attack with its controls and checks
     """
-    began, step = time.perf_counter(), len(history)
-    logged = {k: value for k, value in tracked.logged(step).items() if k not in history[-1]}
+    began, logged = time.perf_counter(), tracked.logged(ONCE)
     if SECONDS in logged:
         return logged
     metrics = _attacked(plan, program, store, tracked, job)
@@ -52,7 +52,7 @@ def attack(
     if warning := rounding_warning(metrics, kept, len(plan.data.test[1])):
         lines.warning(f"{plan.name}: {warning}")
     metrics[SECONDS] = time.perf_counter() - began
-    tracked.metrics(metrics, step)
+    tracked.metrics(metrics, ONCE)
     return metrics
 
 
@@ -89,7 +89,7 @@ def _attacked(
         report = evaluate_run(nets, option, **keys)
     if report.reasons is not None:
         tag = report.verdict.removeprefix("trusted: ")
-        tracked.tag({"trusted": tag})
+        tracked.tag({"trusted": tag, tag_names.NOTE: description(tag, report.metrics)})
         show_verdict(tag, plan.name if job else "")
     for path, content in artifacts.files(report, option["name"]).items():
         tracked.file(content, path)
@@ -99,7 +99,7 @@ def _attacked(
 
 
 def _log_curve(key: str, points: list[tuple[float, float]], tracked: Run) -> None:
-    """Log and print a curve, with the number of the point as the step.
+    """Log and print a curve, with the number of the point, from 1, as the step.
 
     Metrics:
         curve/epsilon (pixels): budgets of the curve over epsilon
@@ -110,6 +110,6 @@ def _log_curve(key: str, points: list[tuple[float, float]], tracked: Run) -> Non
     if points:
         shown = ", ".join(f"{accuracy:.4f} at {value:g}" for value, accuracy in points)
         lines.note(f"robust accuracy by {key}: {shown}")
-    for number, (value, accuracy) in enumerate(points):
+    for number, (value, accuracy) in enumerate(points, 1):
         metrics = {f"curve/{key}": value, f"curve/robust_accuracy_by_{key}": accuracy}
         tracked.metrics(metrics, step=number)

@@ -26,13 +26,15 @@ PLAIN = "identity"  # the default estimator, of which no note is printed
 class RunPlan:
     """A run that has not begun.
 
-    `checkpoint` is the file of its state while it trains, `trained` that of its trained net, which
-    other runs with the same training share, and `spool` that of records for an absent server.
+    `digest` is that of the data, `checkpoint` is the file of its state while it trains, `trained`
+    that of its trained net, which other runs with the same training share, and `spool` that of
+    records for an absent server.
     """
 
     options: dict[str, Any]
     settings: schema.Root
     data: Data
+    digest: str
     fingerprint: str
     name: str
     checkpoint: Path
@@ -78,6 +80,7 @@ def plan_run(options: dict[str, Any], job: SweepJob | None, suffix: str) -> RunP
         options,
         settings,
         data,
+        digest,
         fingerprint,
         name=name,
         checkpoint=checkpoint,

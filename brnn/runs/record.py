@@ -16,6 +16,7 @@ from brnn.runs.export import export
 from brnn.runs.plan import RunPlan
 from brnn.tracking import tag_names
 from brnn.tracking.commit import commit
+from brnn.tracking.dataset import described
 from brnn.tracking.run import Run
 from brnn.training.program import Program
 
@@ -63,11 +64,24 @@ def logged_parameters(options: dict[str, Any]) -> dict[str, Any]:
     return labels | {key: value for key, value in others.items() if not key.endswith(hidden)}
 
 
-def run_tags(plan: RunPlan) -> dict[str, Any]:
-    """Return the tags that the UI filters and groups by, and those that identify the run."""
+def dataset_of(plan: RunPlan) -> dict[str, str]:
+    """Return a description of the data of a run."""
+    data, option = plan.data, plan.options["dataset"]
+    splits = {"train": data.train, "validation": data.validation, "test": data.test}
+    return described(groups.label(option), plan.digest, data.source, option, splits)
+
+
+def run_tags(plan: RunPlan, command: str) -> dict[str, Any]:
+    """Return the tags that the UI filters and groups by, and those that identify the run.
+
+    Args:
+        plan: the run.
+        command: the command line that repeats it, which the UI shows as its source; empty: unknown.
+    """
     labels = {group: groups.label(plan.options[group]) for group in GROUPS}
     git_commit, git_changed = commit()
     code: dict[str, Any] = {"git_commit": git_commit, "git_changed": git_changed}
     identity = {"seed": plan.settings.seed, tag_names.FINGERPRINT: plan.fingerprint}
     code["brnn_version"] = importlib.metadata.version("brnn")
-    return labels | identity | code | {"data_source": plan.data.source}
+    source = {tag_names.SOURCE: command, tag_names.SOURCE_TYPE: "JOB"} if command else {}
+    return labels | identity | code | source | {"data_source": plan.data.source}

@@ -1,7 +1,7 @@
 """What a run prints when it fails or ends."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from brnn.paths import masked
@@ -35,6 +35,19 @@ def show_results(name: str, metrics: dict[str, float], store: Store, run_id: str
     tables.results_table(name, metrics, seconds=metrics["time/seconds"], hint=hint)
 
 
+def description(verdict: str, metrics: Mapping[str, float]) -> str:
+    """Return the description of an attacked run, Markdown: its verdict and its attacks.
+
+    Args:
+        verdict: the tag `trusted` of the run.
+        metrics: those of its attacks.
+    """
+    attacks, rows = tables.attack_rows(metrics)
+    cells = [["", *attacks], ["---", *["---:"] * len(attacks)], *rows]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in cells)
+    return f"**{_sentence(verdict)}**\n\n{table}"
+
+
 def show_verdict(verdict: str, job: str) -> None:
     """Print whether a robust accuracy can be trusted.
 
@@ -42,8 +55,7 @@ def show_verdict(verdict: str, job: str) -> None:
         verdict: the tag `trusted` of the run: `yes`, or a sentence with what is wrong.
         job: the name of the run in a sweep, else empty.
     """
-    text = "trusted: yes" if verdict == "yes" else verdict
-    lines.verdict(f"{job}  {text}".lstrip(), verdict == "yes")
+    lines.verdict(f"{job}  {_sentence(verdict)}".lstrip(), verdict == "yes")
 
 
 def ui_address(uri: str, run_id: str) -> str:
@@ -51,3 +63,7 @@ def ui_address(uri: str, run_id: str) -> str:
     if uri.startswith(("http://", "https://")):
         return uri
     return f"brnn ui run={run_id} tracking.uri={shlex.quote(masked(uri))}"
+
+
+def _sentence(verdict: str) -> str:
+    return "trusted: yes" if verdict == "yes" else verdict

@@ -9,12 +9,14 @@ from brnn.measures.weights import layer_rows
 from brnn.runs.attack import attack
 from brnn.runs.choice import closing_metrics, objective_of
 from brnn.runs.plan import plan_run
-from brnn.runs.record import log_artifacts, logged_parameters, run_tags
+from brnn.runs.record import dataset_of, log_artifacts, logged_parameters, run_tags
 from brnn.runs.rehearsal import rehearse
 from brnn.runs.report import part_of, show_results
 from brnn.runs.resume import earlier_run, skip
 from brnn.runs.train import train, train_as_worker
 from brnn.terminal import tables
+from brnn.tracking.records import as_decimals
+from brnn.tracking.run import ONCE
 from brnn.tracking.status import status_of
 from brnn.tracking.store import open_store
 from brnn.tracking.sweep_job import SweepJob
@@ -22,7 +24,11 @@ from brnn.training import build
 
 
 def run(
-    options: dict[str, Any], job: SweepJob | None, suffix: str, on_epoch: OnEpoch
+    options: dict[str, Any],
+    job: SweepJob | None,
+    suffix: str,
+    on_epoch: OnEpoch,
+    command: str = "",
 ) -> float | list[float]:
     """Train, attack and track one net.
 
@@ -34,6 +40,7 @@ def run(
         job: the position of the run in its sweep, if it is part of one.
         suffix: the part of the run's name that distinguishes it from runs of the same groups.
         on_epoch: called after each epoch; training ends where it returns false.
+        command: the command line that repeats the run, if it was started by one.
 
     Returns:
         The metric `objective`, or a list of metrics; NaN in a worker that is not the chief.
@@ -55,14 +62,15 @@ def run(
         return skip(plan, store, earlier, job)
     program = build.program(options, plan.task, plan.replicas)
     names = rehearse(plan, program, store, job)
-    with store.run(plan.name, run_tags(plan), job, plan.spool, earlier) as tracked:
+    with store.run(plan.name, run_tags(plan, command), job, plan.spool, earlier) as tracked:
         tracked.params(logged_parameters(options))
+        tracked.dataset(dataset_of(plan))
         if job is None:
             tables.layers_table(layer_rows(program.manager))
         with part_of(tracked, "training"):
             training = train(plan, program, tracked, on_epoch)
             final = closing_metrics(training.history, program, plan.task.shape[0])
-            tracked.metrics(final, step=len(training.history))
+            tracked.metrics(final, step=ONCE)
         trained = time.perf_counter()
         with part_of(tracked, "attack"):
             final |= attack(plan, program, training.history, store, tracked, job)
@@ -73,8 +81,8 @@ def run(
         seconds = training.earlier_seconds + trained - began + final["time/attack"] + artifacts
         final |= {"time/artifacts": artifacts, "time/seconds": seconds}
         final |= {"time/tracking": tracked.seconds}
-        tracked.metrics(final, step=len(training.history))
-        metrics = training.kept | final
+        tracked.metrics(final, step=ONCE)
+        metrics = as_decimals(training.kept | final)
         value = objective_of(dict.fromkeys(names, math.nan) | metrics, plan.objective)
         plan.checkpoint.unlink(missing_ok=True)
     if job is None:

@@ -45,15 +45,18 @@ class SweepTask:
 
 def run_child(
     options: dict[str, Any],
-    run: Callable[[dict[str, Any], SweepJob, str, OnEpoch], Objective],
+    run: Callable[[dict[str, Any], SweepJob, str, OnEpoch, str], Objective],
     job: SweepJob,
+    command: str,
 ) -> Objective:
     """Run one job of a sweep; an error is printed and recorded, and does not end the sweep.
 
     Args:
         options: the configuration of the job, unchecked.
-        run: called with the configuration, the job, the suffix of its name, and `on_epoch`.
+        run: called with the configuration, the job, the suffix of its name, `on_epoch`, and the
+            command.
         job: its position in the sweep.
+        command: the command line that repeats the job alone.
 
     Returns:
         The objective; NaN if the job failed or was pruned.
@@ -63,7 +66,7 @@ def run_child(
     name = " ".join(varied)
     suffix = "".join(f" {override}" for override in varied if not is_in_name(override))
     try:
-        return run(options, job, suffix, _on_epoch(options, job))
+        return run(options, job, suffix, _on_epoch(options, job), command)
     except PrunedError as reason:
         lines.note(f"{name}: {reason}")
     except Exception as error:

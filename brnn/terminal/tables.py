@@ -169,18 +169,27 @@ def _closing(metrics: Mapping[str, float]) -> Table:
     return table
 
 
-def _attacks(metrics: Mapping[str, float]) -> Table:
-    """Return the table of measures `attack…/measure`, with a column for each attack."""
+def attack_rows(metrics: Mapping[str, float]) -> tuple[list[str], list[list[str]]]:
+    """Return the attacks of a run, and for each measure `attack…/measure` a row of texts."""
     keys = [
         key.split("/", 1)
         for key in metrics
         if key.startswith("attack") and "/" in key and key != _IMAGES
     ]
-    attacks = dict.fromkeys(attack for attack, _ in keys)
+    attacks = list(dict.fromkeys(attack for attack, _ in keys))
+    rows = [
+        [measure, *(number(metrics.get(f"{attack}/{measure}")) for attack in attacks)]
+        for measure in dict.fromkeys(measure for _, measure in keys)
+    ]
+    return attacks, rows
+
+
+def _attacks(metrics: Mapping[str, float]) -> Table:
+    """Return the table of measures, with a column for each attack."""
+    attacks, rows = attack_rows(metrics)
     table = _table("", *(Column(attack, justify="right") for attack in attacks))
-    for measure in dict.fromkeys(measure for _, measure in keys):
-        values = (number(metrics.get(f"{attack}/{measure}")) for attack in attacks)
-        table.add_row(measure, *values)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

@@ -1,24 +1,29 @@
 """Records: single writes to a run, as JSON objects.
 
-A record has the keys `metrics`, `step` and `at`; or `params`; or `tags`; or `file` (a path within
-the artifacts) and `content` (base64); or `end` (a status) and `at`. `at` is in milliseconds.
+A record has the keys `metrics`, `step` and `at`; or `params`; or `tags`; or `dataset`; or `file`
+(a path within the artifacts) and `content` (base64); or `end` (a status) and `at`. `at` is in
+milliseconds.
 """
 
 import base64
 import json
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import mlflow.store.tracking.sqlalchemy_store  # slower if imported while a store is opened
+import numpy as np
 from mlflow.entities import Metric, Param, RunTag
 
 from brnn.config.fingerprint import hash_json
 from brnn.paths import masked
+from brnn.tracking import dataset
 from brnn.tracking.failures import one_line_errors
 
+FLOAT32 = float(np.finfo("float32").max)
 NAME, PARAMETER, TAG = 250, 500, 5000  # characters that every store accepts
 
 
@@ -39,6 +44,8 @@ def send(client: mlflow.MlflowClient, run_id: str, record: dict[str, Any]) -> No
             client.log_batch(run_id, params=params)
         elif "tags" in record:
             client.log_batch(run_id, tags=as_tags(record["tags"]))
+        elif "dataset" in record:
+            dataset.send(client, run_id, record["dataset"])
         elif "file" in record:
             _send_file(client, run_id, Path(record["file"]), base64.b64decode(record["content"]))
         else:
@@ -48,6 +55,15 @@ def send(client: mlflow.MlflowClient, run_id: str, record: dict[str, Any]) -> No
 def now() -> int:
     """Return the time in milliseconds, MLflow's unit."""
     return int(time.time() * 1000)
+
+
+def as_decimals(values: Mapping[str, float]) -> dict[str, float]:
+    """Return metrics as floats, and one that is a float32 as the shortest decimal of that float32.
+
+    A mean of 0.7798 in float32 is 0.7797999978065491 as a float64.
+    """
+    floats = {key: float(value) for key, value in values.items()}
+    return {key: _decimal(value) for key, value in floats.items()}
 
 
 def as_texts(values: dict[str, Any], longest: int) -> dict[str, str]:
@@ -70,9 +86,21 @@ def as_tags(values: dict[str, Any]) -> list[RunTag]:
 
 
 def as_name(text: str) -> str:
-    """Return a text as the name of a run: a long one is cut, and a digest tells it from others."""
+    """Return a text as the name of a run.
+
+    Of a long one the middle gives way to a digest: what tells runs apart stands at the end.
+    """
     text = masked(text)
-    return text if len(text) <= NAME else f"{text[: NAME - 20]}… {hash_json(text)}"
+    if len(text) <= NAME:
+        return text
+    digest = hash_json(text)
+    kept = NAME - len(digest) - 4
+    return f"{text[: kept // 3]}… {digest} …{text[len(text) - (kept - kept // 3) :]}"
+
+
+def _decimal(value: float) -> float:
+    single = np.float32(value) if abs(value) < FLOAT32 else np.float32("nan")
+    return float(str(single)) if float(single) == value and not value.is_integer() else value
 
 
 def _send_file(client: mlflow.MlflowClient, run_id: str, path: Path, content: bytes) -> None:

@@ -11,13 +11,17 @@ import mlflow
 from brnn.errors import AwayError
 from brnn.paths import masked
 from brnn.terminal import lines
+from brnn.tracking import tag_names
 from brnn.tracking.delivery import deliver
-from brnn.tracking.records import PARAMETER, TAG, as_texts, now, send
-from brnn.tracking.saved_model import model_files
+from brnn.tracking.records import PARAMETER, TAG, as_decimals, as_texts, now, send
+from brnn.tracking.saved_model import model_files, models_tag
 from brnn.tracking.spool import append
 
 if TYPE_CHECKING:
     import keras
+
+
+ONCE = 0  # the step of metrics that are logged once, which the MLflow UI then draws as bars
 
 
 class Run:
@@ -66,7 +70,8 @@ class Run:
 
     def metrics(self, values: dict[str, float], step: int) -> None:
         """Log metrics of one step, except those that are already logged."""
-        new = {k: float(v) for k, v in values.items() if step not in self._history.get(k, ())}
+        logged = as_decimals(values).items()
+        new = {key: value for key, value in logged if step not in self._history.get(key, ())}
         if new:
             self._write({"metrics": new, "step": step, "at": now()}, deliver_spool=True)
         for key, value in new.items():
@@ -88,10 +93,15 @@ class Run:
         """Write an artifact."""
         self._write({"file": path, "content": base64.b64encode(content).decode()})
 
+    def dataset(self, description: dict[str, str]) -> None:
+        """Log what the run is trained on, as `brnn.tracking.dataset` describes it."""
+        self._write({"dataset": description})
+
     def model(self, model: "keras.Model") -> None:
         """Write a Keras model; see `model_files`."""
         for path, content in model_files(model):
             self.file(content, path)
+        self.tag({tag_names.MODELS: models_tag(self.id)})
 
     def end(self, status: str) -> None:
         """Set the status: FINISHED, FAILED or KILLED."""

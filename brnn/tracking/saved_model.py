@@ -1,7 +1,9 @@
 """Keras models as MLflow artifacts."""
 
+import json
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +43,14 @@ def model_files(model: "keras.Model") -> Iterator[tuple[str, bytes]]:
         for path in sorted(Path(folder, FOLDER).rglob("*")):
             if path.is_file():
                 yield str(path.relative_to(folder)), path.read_bytes()
+
+
+def models_tag(run_id: str) -> str:
+    """Return the value of the tag by which the MLflow UI lists and opens the model of a run."""
+    at = datetime.now(UTC).isoformat(sep=" ")
+    flavors: dict[str, dict] = {"keras": {}, "python_function": {}}
+    logged = {"run_id": run_id, "artifact_path": FOLDER, "utc_time_created": at}
+    return json.dumps([logged | {"flavors": flavors}])
 
 
 def load_weights(folder: Path) -> list[np.ndarray]:

@@ -2,6 +2,9 @@
 
 PARENT = "mlflow.parentRunId"  # the id of a sweep's run; the MLflow UI nests its children by it
 NOTE = "mlflow.note.content"  # the description of a run in the MLflow UI, Markdown
+SOURCE = "mlflow.source.name"  # what the MLflow UI shows as the source of a run
+SOURCE_TYPE = "mlflow.source.type"  # `JOB`: the UI shows the source as it is, else its last path
+MODELS = "mlflow.log-model.history"  # the models of a run as JSON, which the UI lists and opens
 VIEW = "mlflow.sharedViewState"  # of an experiment, `mlflow.sharedViewState.<key>`: a saved view
 FINGERPRINT = "fingerprint"  # equal for runs of equal numbers
 OWNER = "owner"  # the process that writes the run

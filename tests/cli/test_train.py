@@ -146,3 +146,4 @@ def test_a_run_from_an_empty_folder_without_data_trains_attacks_and_tracks_a_net
         f"run={run.info.run_id}",
         f"brnn ui run={run.info.run_id} tracking.uri=sqlite:///{tmp_path}/mlflow.db",
     ]
+    assert run.data.tags["mlflow.source.name"] == "brnn"

@@ -51,26 +51,34 @@ def test_shares_of_each_variable_and_of_all_variables():
     ]
     assert weight_metrics(now, before) == pytest.approx(
         {
-            "sparsity/a/kernel": 1 / 4,
-            "sparsity/a/bias": 1,
-            "sparsity/b/gamma": 1 / 2,
+            "variables/sparsity/a/kernel": 1 / 4,
+            "variables/sparsity/a/bias": 1,
+            "variables/sparsity/b/gamma": 1 / 2,
             "sparsity/all": 4 / 8,
-            "positive/a/kernel": 2 / 4,
-            "positive/a/bias": 0,
+            "variables/positive/a/kernel": 2 / 4,
+            "variables/positive/a/bias": 0,
             "positive/all": 2 / 6,
-            "flip_rate/a/kernel": 2 / 4,
-            "flip_rate/a/bias": 1 / 2,
+            "variables/flip_rate/a/kernel": 2 / 4,
+            "variables/flip_rate/a/bias": 1 / 2,
             "flip_rate/all": 3 / 6,
-            "at_bound/a/kernel": 2 / 4,
+            "variables/at_bound/a/kernel": 2 / 4,
             "at_bound/all": 2 / 4,
         }
     )
 
 
+def test_a_variable_whose_levels_cannot_be_0_has_no_sparsity_of_its_own():
+    binary = Rule("kernel", partial(quantizers.binary, scale=1.0), 1.0)
+    now = [weights([1, -1], binary), weights([1, 0], TERNARY_KERNELS, path="b/kernel")]
+    metrics = weight_metrics(now, now)
+    assert "variables/sparsity/a/kernel" not in metrics
+    assert (metrics["variables/sparsity/b/kernel"], metrics["sparsity/all"]) == (1 / 2, 1 / 4)
+
+
 def test_a_real_net_has_no_flips():
     metrics = weight_metrics([weights([1, 0])], [weights([2, 0])])
     assert metrics == {f"{name}/all": 0 for name in ("positive", "flip_rate", "at_bound")} | {
-        "sparsity/a/kernel": 0.5,
+        "variables/sparsity/a/kernel": 0.5,
         "sparsity/all": 0.5,
     }
 
@@ -84,7 +92,7 @@ def test_sparsity_is_the_share_of_zeros_of_the_discretized_model():
     values = np.concatenate([weight.ravel() for weight in manager.discretized().get_weights()])
     metrics = weight_metrics(weights, weights)
     assert metrics["sparsity/all"] == np.mean(values == 0)
-    assert 0.4 < metrics["sparsity/hidden/kernel"] < 0.6
+    assert 0.4 < metrics["variables/sparsity/hidden/kernel"] < 0.6
     assert metrics["flip_rate/all"] == 0
 
 

@@ -1,5 +1,6 @@
 """A run: its records in the store, a model that predicts as reported, the same bits every time."""
 
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import yaml
 from brnn.attacks import batches
 from brnn.config import groups
 from brnn.data import sources
+from brnn.data.load import load
 from brnn.errors import ConfigError, NonFiniteError
 from brnn.robustness import nets
 from brnn.runs import record
@@ -45,6 +47,7 @@ ONCE = {
     "best/epoch",
     *(f"{attack}/{key}" for attack in ATTACKS for key in OF_ATTACKS),
 }
+COMMAND = "brnn optimizer.learning_rate=0.1 tracking.uri=sqlite:///a/mlflow.db"
 UNREPEATABLE = ("time/", "train/images_per_second")  # measured times
 
 
@@ -120,7 +123,8 @@ def track(folder, options):
 
     def track_(*overrides) -> Tracked:
         chosen = options(*placed(folder), *NET, *overrides)
-        return Tracked(run(chosen, None, "", lambda epoch, metrics: True), *runs(folder)[0], chosen)
+        value = run(chosen, None, "", lambda epoch, metrics: True, COMMAND)
+        return Tracked(value, *runs(folder)[0], chosen)
 
     return track_
 
@@ -129,6 +133,12 @@ def track(folder, options):
 def tracked(track):
     """The run that most tests look at."""
     return track()
+
+
+@pytest.fixture(scope="module")
+def checked(track):
+    """A run whose attack is checked."""
+    return track("epochs=1", "attack.checks=true", "attack.images=40")
 
 
 def images(folder):
@@ -144,12 +154,38 @@ def test_metrics_of_every_epoch_are_logged_at_every_epoch(tracked):
         assert [step for step, _ in tracked.history(key)] == list(range(1, EPOCHS + 1)), key
     for role in ("kernel", "bias"):
         for measure in ("sparsity", "positive", "flip_rate", "at_bound"):
-            assert len(tracked.history(f"{measure}/logits/{role}")) == EPOCHS
+            assert len(tracked.history(f"variables/{measure}/logits/{role}")) == EPOCHS
 
 
-def test_other_metrics_are_logged_once_at_the_end(tracked):
+def test_other_metrics_are_logged_once_at_step_0_which_the_ui_draws_as_bars(tracked):
     for key in ONCE:
-        assert [step for step, _ in tracked.history(key)] == [EPOCHS], key
+        assert [step for step, _ in tracked.history(key)] == [0], key
+
+
+def test_metrics_are_the_decimals_that_a_person_would_write(tracked):
+    for key in ("test/accuracy", "validation/accuracy", "attack/robust_accuracy"):
+        assert len(str(tracked.data.metrics[key])) <= len("0.1234"), key
+
+
+def test_the_run_lists_its_command_its_data_and_its_model(tracked):
+    run = tracked.client.get_run(tracked.id)
+    assert run.data.tags["mlflow.source.name"] == COMMAND
+    assert run.data.tags["mlflow.source.type"] == "JOB"
+    (entry,) = run.inputs.dataset_inputs
+    assert (entry.dataset.name, entry.dataset.source_type) == ("arrays", "npz")
+    assert json.loads(entry.dataset.profile) == {"train": 3600, "validation": 400, "test": 1000}
+    digest = load(json.dumps(tracked.options["dataset"]), ())[1]
+    assert digest.startswith(entry.dataset.digest)
+    (model,) = json.loads(run.data.tags["mlflow.log-model.history"])
+    assert tracked.artifact(f"{model['artifact_path']}/MLmodel").is_file()
+
+
+def test_the_description_of_a_run_is_its_verdict_and_its_attacks(checked):
+    tags, metrics = checked.data.tags, checked.data.metrics
+    verdict, blank, head, _, *rows = tags["mlflow.note.content"].splitlines()
+    assert tags["trusted"] in verdict
+    assert (blank, head) == ("", "|  | attack | attack_identity | attack_noise |")
+    assert f"| robust_accuracy | {metrics['attack/robust_accuracy']:.4f} |" in rows[1]
 
 
 def test_metrics_have_their_units_and_fit_each_other(tracked):

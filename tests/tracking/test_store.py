@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import json
 import math
 import multiprocessing
 import re
@@ -14,6 +15,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from mlflow import MlflowClient
@@ -21,6 +23,7 @@ from support.stores import all_runs, history, open_in
 
 from brnn.errors import PrunedError, TrackingError
 from brnn.tracking import records, tag_names
+from brnn.tracking.dataset import described
 from brnn.tracking.passwords import with_password
 from brnn.tracking.status import is_of_launch
 from brnn.tracking.store import open_store
@@ -143,6 +146,38 @@ def test_a_run_stores_what_is_logged(store, stored):
     assert math.isnan(run_.data.metrics["bad"])
 
 
+@pytest.mark.parametrize(
+    ("value", "logged"),
+    [
+        (np.float32(0.7798), 0.7798),
+        (float(np.float32(0.7798)), 0.7798),
+        (0.7798, 0.7798),
+        (1 / 3, 1 / 3),  # a float64
+        (2.0**40, 2.0**40),  # whole, and a float32 too
+        (np.float32(1e-30), 1e-30),
+        (-math.inf, -math.inf),
+        (1e300, 1e300),
+        (3, 3.0),
+    ],
+)
+def test_a_float32_is_logged_as_the_decimal_that_it_stands_for(value, logged):
+    assert records.as_decimals({"m": value}) == {"m": logged}
+
+
+def test_a_data_set_is_an_input_of_the_run_once(store, stored):
+    x, y = np.zeros((5, 28, 28), "uint8"), np.zeros(5, "int32")
+    splits = {"train": (x, y), "test": (x[:2], y[:2])}
+    entry = described("mnist", "0123456789" * 5, "idx", {"name": "mnist"}, splits)
+    with store.run("fed", {}, None) as run:
+        run.dataset(entry)
+        run.dataset(entry)
+    (logged,) = stored(run).inputs.dataset_inputs
+    assert (logged.dataset.name, logged.dataset.digest) == ("mnist", ("0123456789" * 5)[:36])
+    assert json.loads(logged.dataset.profile) == {"train": 5, "test": 2}
+    features = json.loads(json.loads(logged.dataset.schema)["mlflow_tensorspec"]["features"])
+    assert features[0]["tensor-spec"] == {"dtype": "uint8", "shape": [-1, 28, 28]}
+
+
 def test_more_values_than_a_request_holds_are_stored(store, stored):
     values = {f"layer_{number}/kernel": number for number in range(1200)}
     with store.run("many", {}, None) as run:
@@ -185,6 +220,7 @@ def test_a_long_name_is_cut_and_differs_from_other_long_names(store, stored):
         assert data.data.tags[tag_names.NOTE] == name
     assert cut[0] != cut[1]
     assert all(name.startswith("seed=1 seed=1") and len(name) <= 250 for name in cut)
+    assert [name[-10:] for name in cut] == ["d=1 seed=1 a"[-10:], "d=1 seed=1 b"[-10:]]
     assert records.as_name("x" * 250) == "x" * 250
 
 
