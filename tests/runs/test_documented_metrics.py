@@ -27,6 +27,7 @@ RUNS = {
         "topology=simple",
         "topology.width=8",
         "attack=adaptive",
+        "precision=ternary",
         "attack.temperatures=[1.0]",
         "export.formats=[levels]",
     ),

@@ -392,7 +392,7 @@ def test_runs_of_one_graph_compile_it_once_even_after_one_that_failed(track, mon
     track(*keys, "seed=4")
     assert made[build] == [program]
     assert program.train.experimental_get_tracing_count() == 1
-    assert program.evaluate.experimental_get_tracing_count() == 2  # validation and test
+    assert program.test.experimental_get_tracing_count() == 2  # validation and test
     assert attacked
     assert len(made[nets]) == attacked
     assert batches._graph.cache_info().misses == graphs
