@@ -11,6 +11,7 @@ from brnn.config import groups
 from brnn.config.check_keys import check_keys
 from brnn.config.environment import tracking_keys
 from brnn.config.signatures import parameters
+from brnn.errors import ComparisonError
 from brnn.terminal import lines, stderr
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ EXAMPLE = "brnn compare metrics=test/accuracy,trust/robust_accuracy baseline=est
 STORE = {"tracking.uri": "the store; by default MLFLOW_TRACKING_URI, or sqlite:///mlflow.db"}
 SELECTION = ("brnn.compare.selection", "select")
 COMPARISON = ("brnn.compare.comparison", "compare")
+TESTED = ("baseline", "test")  # keys that ask for tests between groups
 BAD_INPUT = 2  # exit code
 
 
@@ -63,6 +65,7 @@ def main(arguments: list[str]) -> None:
         with stderr.quiet():
             from brnn.compare import formats, page, printed, report
         comparison = _comparison(keys)
+        _check_replicated(comparison, given.words)
         if given.markdown:
             print(formats.markdown(comparison), end="")
         elif given.csv:
@@ -86,6 +89,19 @@ def _comparison(keys: dict[str, Any]) -> "Comparison":
     selection = {key: keys[key] for key in parameters(*SELECTION)}
     others = {key: keys[key] for key in parameters(*COMPARISON)}
     return compare(select(keys["tracking.uri"], **selection), **others)
+
+
+def _check_replicated(comparison: "Comparison", words: list[str]) -> None:
+    """Check that a comparison can test what the command asks it to test.
+
+    Raises:
+        ComparisonError: the command states a test or a baseline, and each group has one run.
+    """
+    from brnn.compare.notes import single
+
+    asked = [word for word in words if word.partition("=")[0] in TESTED]
+    if asked and not comparison.is_replicated:
+        raise ComparisonError(f"{asked[0]}: {single(comparison.over)}")
 
 
 def _keys(words: list[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -125,6 +126,26 @@ def test_bad_input_is_one_line_and_exit_code_2(uri, refused, words, message):
     line = refused(uri, *words)
     assert line.startswith("error: ")
     assert all(part in line for part in message.split(".*"))
+
+
+@pytest.mark.parametrize("words", [["baseline=estimator=ste"], ["test=wilcoxon", "--csv"]])
+def test_a_test_between_groups_of_one_run_is_one_line_and_exit_code_2(tmp_path, refused, words):
+    jobs = [({"estimator": name, "seed": 0}, {"test/accuracy": 0.9}, {}) for name in ACCURACY]
+    log_sweep(tmp_path, "estimator=ste,identity", jobs)
+    line = refused(f"tracking.uri=sqlite:///{tmp_path}/mlflow.db", *words)
+    assert line.startswith(
+        f"error: {words[0]}: each group has at most one run: nothing can be said"
+    )
+    assert line.endswith("add seed='range(5)' to the sweep")
+
+
+def test_groups_of_one_run_are_a_table_that_states_what_it_cannot_say(tmp_path, capsys):
+    jobs = [({"estimator": name, "seed": 0}, {"test/accuracy": 0.9}, {}) for name in ACCURACY]
+    log_sweep(tmp_path, "estimator=ste,identity", jobs)
+    compare.main([f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"])
+    out = capsys.readouterr().out
+    assert re.search(r"\nste +1 +0\.9000 ", out)
+    assert "each group has at most one run: nothing can be said about differences" in out
 
 
 def test_a_store_that_is_away_or_absent_is_one_line_and_exit_code_2(refused, tmp_path):
