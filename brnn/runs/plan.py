@@ -41,6 +41,7 @@ class RunPlan:
     trained: Path
     spool: Path
     replicas: Replicas
+    command: str
 
     @property
     def objective(self) -> list[str]:
@@ -53,13 +54,16 @@ class RunPlan:
         return task_of(self.data)
 
 
-def plan_run(options: dict[str, Any], job: SweepJob | None, suffix: str) -> RunPlan:
+def plan_run(
+    options: dict[str, Any], job: SweepJob | None, suffix: str, command: str = ""
+) -> RunPlan:
     """Load the data and return the plan of a run.
 
     Args:
         options: a checked configuration.
         job: the position of the run in its sweep, if it is part of one.
         suffix: the part of its name that distinguishes it from runs of the same groups and seed.
+        command: the command line that repeats it, if it was started by one.
 
     Raises:
         ConfigError: the data do not serve the configuration, or devices cannot share a batch.
@@ -87,6 +91,7 @@ def plan_run(options: dict[str, Any], job: SweepJob | None, suffix: str) -> RunP
         trained=trained_path(settings.checkpoints, training_fingerprint(trained, digest)),
         spool=checkpoint.with_suffix(".jsonl"),
         replicas=choose_replicas(options, job),
+        command=command,
     )
 
 

@@ -71,17 +71,13 @@ def dataset_of(plan: RunPlan) -> dict[str, str]:
     return described(groups.label(option), plan.digest, data.source, option, splits)
 
 
-def run_tags(plan: RunPlan, command: str) -> dict[str, Any]:
-    """Return the tags that the UI filters and groups by, and those that identify the run.
-
-    Args:
-        plan: the run.
-        command: the command line that repeats it, which the UI shows as its source; empty: unknown.
-    """
+def run_tags(plan: RunPlan) -> dict[str, Any]:
+    """Return the tags that the UI filters and groups by, and those that identify the run."""
     labels = {group: groups.label(plan.options[group]) for group in GROUPS}
     git_commit, git_changed = commit()
     code: dict[str, Any] = {"git_commit": git_commit, "git_changed": git_changed}
     identity = {"seed": plan.settings.seed, tag_names.FINGERPRINT: plan.fingerprint}
     code["brnn_version"] = importlib.metadata.version("brnn")
-    source = {tag_names.SOURCE: command, tag_names.SOURCE_TYPE: "JOB"} if command else {}
+    command = {tag_names.SOURCE: plan.command, tag_names.SOURCE_TYPE: "JOB"}
+    source = command if plan.command else {}
     return labels | identity | code | source | {"data_source": plan.data.source}

@@ -2,13 +2,13 @@
 
 import math
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brnn.contracts import OnEpoch
 from brnn.measures.weights import layer_rows
 from brnn.runs.attack import attack
 from brnn.runs.choice import closing_metrics, objective_of
-from brnn.runs.plan import plan_run
+from brnn.runs.plan import RunPlan, plan_run
 from brnn.runs.record import dataset_of, log_artifacts, logged_parameters, run_tags
 from brnn.runs.rehearsal import rehearse
 from brnn.runs.report import part_of, show_results
@@ -18,9 +18,12 @@ from brnn.terminal import tables
 from brnn.tracking.records import as_decimals
 from brnn.tracking.run import ONCE
 from brnn.tracking.status import status_of
-from brnn.tracking.store import open_store
+from brnn.tracking.store import Store, open_store
 from brnn.tracking.sweep_job import SweepJob
 from brnn.training import build
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run as EarlierRun
 
 
 def run(
@@ -45,13 +48,9 @@ def run(
     Returns:
         The metric `objective`, or a list of metrics; NaN in a worker that is not the chief.
 
-    Metrics:
-        time/seconds (seconds): of the run in all, those of earlier processes included
-        time/artifacts (seconds): of figures, the model and other files
-        time/tracking (seconds): of writing to the store
     """
     began = time.perf_counter()
-    plan = plan_run(options, job, suffix)
+    plan = plan_run(options, job, suffix, command)
     plan.replicas.check_fingerprint(plan.fingerprint)
     if not plan.replicas.chief:
         return train_as_worker(plan)
@@ -60,10 +59,28 @@ def run(
     if earlier and status_of(earlier) == "finished":
         plan.replicas.end_epochs()
         return skip(plan, store, earlier, job)
-    program = build.program(options, plan.task, plan.replicas)
+    return _tracked_run(plan, store, earlier, job, on_epoch, began)
+
+
+def _tracked_run(
+    plan: RunPlan,
+    store: Store,
+    earlier: "EarlierRun | None",
+    job: SweepJob | None,
+    on_epoch: OnEpoch,
+    began: float,
+) -> float | list[float]:
+    """Train, attack and track the net of a plan, whose run has not finished.
+
+    Metrics:
+        time/seconds (seconds): of the run in all, those of earlier processes included
+        time/artifacts (seconds): of figures, the model and other files
+        time/tracking (seconds): of writing to the store
+    """
+    program = build.program(plan.options, plan.task, plan.replicas)
     names = rehearse(plan, program, store, job)
-    with store.run(plan.name, run_tags(plan, command), job, plan.spool, earlier) as tracked:
-        tracked.params(logged_parameters(options))
+    with store.run(plan.name, run_tags(plan), job, plan.spool, earlier) as tracked:
+        tracked.params(logged_parameters(plan.options))
         tracked.dataset(dataset_of(plan))
         if job is None:
             tables.layers_table(layer_rows(program.manager))
