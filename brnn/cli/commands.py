@@ -7,6 +7,7 @@ COMMANDS = {  # command: the words that follow it, and what it does
     "sample": ("run=<id> [key=value …]", "generate text with the net of a run on dataset=text"),
     "sync": ("[checkpoints]", "deliver records that the tracking server has not accepted"),
     "ui": ("[key=value …]", "serve the MLflow UI on this machine, opened at the last sweep"),
+    "verify": ("NET SPEC [key=value …]", "prove a property of a net in ONNX, or break it"),
 }
 
 

@@ -90,14 +90,27 @@ def attack_progress(name: str) -> Iterator[Callable[[str, float], None]]:
         `on_progress(what, share)`: a piece of the attack and the share of it, in [0, 1], that is
         done.
     """
-    with _status(name, 1, 0, "attack") as (show, plain):
+    with _share_progress(name, "attack") as on_progress:
+        yield on_progress
+
+
+@contextmanager
+def verify_progress(name: str) -> Iterator[Callable[[str, float], None]]:
+    """Show the progress of a proof in the same way; the share is that of the excluded cases."""
+    with _share_progress(name, "verify") as on_progress:
+        yield on_progress
+
+
+@contextmanager
+def _share_progress(name: str, task: str) -> Iterator[Callable[[str, float], None]]:
+    with _status(name, 1, 0, task) as (show, plain):
         shown = time.monotonic()
 
         def on_progress(what: str, share: float) -> None:
             nonlocal shown
             if not plain or time.monotonic() - shown >= 30:
                 shown = time.monotonic()
-                show(share, f"attack {what}  {share:.0%}")
+                show(share, f"{task} {what}  {share:.0%}")
 
         yield on_progress
 

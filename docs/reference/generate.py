@@ -36,6 +36,8 @@ def options_page() -> str:
         _table(paths.conf() / "attack_keys.yaml"),
         "## brnn compare: keys of the command",
         _table(paths.conf() / "compare.yaml"),
+        "## brnn verify: keys of the command",
+        _table(paths.conf() / "verify.yaml"),
     ]
     folders = sorted(path for path in paths.conf().iterdir() if path.is_dir())
     for folder in folders:

@@ -1,0 +1,166 @@
+"""`brnn verify`: whether a property of a net in ONNX has a counterexample: a proof, or an input."""
+
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from brnn.cli import failures
+from brnn.cli.arguments import is_override, key_values, parse
+from brnn.cli.help_page import comments, table
+from brnn.config import groups
+from brnn.config.check_keys import check_keys
+from brnn.config.ranges import Positive
+from brnn.config.signatures import parameters
+from brnn.errors import ConfigError
+from brnn.terminal import lines, tables
+from brnn.terminal.progress import verify_progress
+
+if TYPE_CHECKING:
+    from brnn.proof.verify import Ball
+
+EXAMPLES = """
+  brnn verify net.onnx property.vnnlib.gz seconds=60 result=answer.txt
+  brnn verify net.onnx --image image.npy --label 3 --epsilon 2 pixels=whole
+  brnn verify --instances instances.csv results=results.csv"""
+ANSWERS = {
+    "sat": "there is a counterexample, confirmed by ONNX Runtime; exit code 0",
+    "unsat": "there is none, for any input of the box; exit code 0",
+    "unknown": "each candidate depends on the rounding of float32; exit code 3",
+    "timeout": "undecided when time was up; exit code 3",
+}
+OTHER_CODES = "other exit codes: 1 for a failure, 2 for bad input, 130 after Ctrl-C"
+BAD_INPUT, UNDECIDED = 2, 3  # exit codes
+KEYS = parameters("brnn.proof.verify", "verify") | {
+    "largest": Positive,
+    "result": str | None,
+    "results": str,
+}
+
+
+def meanings() -> dict[str, str]:
+    """Return the keys of the command, with what each means."""
+    return comments(file="verify")
+
+
+def parser() -> ArgumentParser:
+    """Return the parser of the command's arguments."""
+    result = ArgumentParser(
+        prog="brnn verify",
+        usage="brnn verify (NET SPEC | NET --image FILE --label N --epsilon E | --instances FILE)"
+        " [key=value …]",
+        description=str(__doc__).partition(": ")[2],
+        epilog=f"keys:\n{table(meanings())}\n\nanswers:\n{table(ANSWERS)}\n  {OTHER_CODES}"
+        f"\n\nexamples:{EXAMPLES}",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    result.add_argument("words", nargs="*", metavar="NET SPEC", help="files of ONNX and VNN-LIB")
+    result.add_argument("--image", metavar="FILE", help="an image as .npy, in place of SPEC")
+    result.add_argument("--label", metavar="N", help="its class")
+    result.add_argument("--epsilon", metavar="E", help="budget in L-inf, in the unit of pixels")
+    result.add_argument("--instances", metavar="FILE", help="a CSV of net,property,seconds")
+    return result
+
+
+def main(arguments: list[str]) -> None:
+    """Decide what a command line asks, and end with the exit code of the answer."""
+    with failures.in_one_line("stopped", BAD_INPUT):
+        given = parse(parser(), arguments)
+        files = [word for word in given.words if not is_override(word)]
+        keys = _keys([word for word in given.words if is_override(word)])
+        if given.instances:
+            if files or given.image:
+                raise ConfigError("--instances names all nets and properties; leave out others")
+            statuses = _benchmark(Path(given.instances), keys)
+        else:
+            statuses = [_single(files, given, keys)]
+        sys.exit(0 if {*statuses} <= {"sat", "unsat"} else UNDECIDED)
+
+
+def _single(files: list[str], given: Namespace, keys: dict[str, Any]) -> str:
+    """Decide one property, print the answer and a table, and return the answer."""
+    if len(files) != (1 if given.image else 2):
+        raise ConfigError("brnn verify needs NET and SPEC, or NET and --image; --help has examples")
+    spec = _ball(given, keys["largest"]) if given.image else Path(files[1])
+    shown = given.image or files[1]
+    verdict, row = _decided(Path(files[0]), spec, shown, keys, keys["result"])
+    lines.note(verdict)
+    _table([row])
+    return verdict
+
+
+def _benchmark(path: Path, keys: dict[str, Any]) -> list[str]:
+    """Decide the rows of a benchmark that its table of results lacks; print and return them all."""
+    from brnn.proof import instances
+
+    results = Path(keys["results"])
+    done = instances.finished(results)
+    rows = []
+    try:
+        for net, spec, seconds in instances.read(path):
+            if (net, spec) in done:
+                row = done[net, spec]
+            else:
+                witness = f"{results.with_suffix('')}_{Path(spec).name.partition('.vnnlib')[0]}.txt"
+                limits = keys | {"seconds": seconds}
+                _, row = _decided(path.parent / net, path.parent / spec, spec, limits, witness)
+                row[0] = net
+                instances.append(results, row)
+            rows.append(row)
+    finally:  # also after Ctrl-C
+        if rows:
+            _table(rows)
+            lines.note(f"results: {results}")
+    return [row[2] for row in rows]
+
+
+def _decided(
+    net: Path, spec: "Path | Ball", shown: str, keys: dict[str, Any], result: str | None
+) -> tuple[str, list[str]]:
+    """Return the answer to one property, and its row; write the file of the result."""
+    from brnn.proof import instances
+    from brnn.proof.verify import verify
+
+    options = {key: keys[key] for key in parameters("brnn.proof.verify", "verify")}
+    with verify_progress(Path(shown).name) as on_progress:
+        verdict, text = verify(net, spec, on_progress, **options)
+    if verdict.note:
+        lines.warning(f"{shown}: {verdict.note}")
+    if result:
+        Path(result).write_text(text)
+    return verdict.status, instances.row(str(net), shown, verdict)
+
+
+def _ball(given: Namespace, largest: float) -> "Ball":
+    from brnn.proof.verify import Ball
+
+    try:
+        label, epsilon = int(given.label), float(given.epsilon)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            "--image needs --label, a whole number, and --epsilon, a number;"
+            f" got {given.label} and {given.epsilon}"
+        ) from None
+    if not epsilon > 0:
+        raise ConfigError(f"--epsilon must be above 0, got {epsilon:g}")
+    return Ball(Path(given.image), label, epsilon, largest)
+
+
+def _keys(words: list[str]) -> dict[str, Any]:
+    """Return all keys of the command, by default those of `conf/verify.yaml`.
+
+    Raises:
+        ConfigError: a key is unknown, or a value is not valid.
+    """
+    given = key_values("brnn verify", words, meanings())
+    keys = groups.option("", "verify") | {k: yaml.safe_load(text) for k, text in given.items()}
+    check_keys("verify", keys, KEYS)
+    return keys
+
+
+def _table(rows: list[list[str]]) -> None:
+    from brnn.proof.instances import COLUMNS
+
+    tables.statistics_table("cases excluded by each method, and open", COLUMNS, rows, keys=3)

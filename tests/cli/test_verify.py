@@ -1,0 +1,159 @@
+"""`brnn verify` on small nets: answers, files, exit codes, and how it refuses bad input."""
+
+import csv
+
+import numpy as np
+import pytest
+from onnx import save
+from support import onnx_nets
+
+from brnn.cli import verify
+from brnn.proof import decide, vnnlib
+from brnn.proof.runtime import Runtime
+
+SIZE = 4
+NET = onnx_nets.dense(np.random.default_rng(0), (SIZE, 6, 3), "where")
+
+
+def spec(low, high, label):
+    """A property of VNN-LIB: another class is at least as large as `label`."""
+    text = [f"(declare-const X_{i} Real)" for i in range(SIZE)]
+    text += [f"(declare-const Y_{i} Real)" for i in range(3)]
+    for i, (least, most) in enumerate(zip(low, high, strict=True)):
+        text += [f"(assert (>= X_{i} {least}))", f"(assert (<= X_{i} {most}))"]
+    others = " ".join(f"(and (>= Y_{i} Y_{label}))" for i in range(3) if i != label)
+    return "\n".join([*text, f"(assert (or {others}))"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A net, properties with and without a counterexample, and a benchmark of both."""
+    path = tmp_path_factory.mktemp("verify")
+    save(NET, path / "net.onnx")
+    clean = np.float32([8, 3, 1, 2])
+    label = int(Runtime(NET).logits(clean[None]).argmax())
+    (path / "unsat.vnnlib").write_text(spec(clean, clean + 0.01, label))
+    (path / "sat.vnnlib").write_text(spec(clean - 8, clean + 8, label))
+    np.save(path / "image.npy", clean)
+    (path / "label.txt").write_text(str(label))
+    rows = [f"net.onnx,{name}.vnnlib,60\n" for name in ("unsat", "sat")]
+    (path / "instances.csv").write_text("".join(rows))
+    return path
+
+
+@pytest.fixture
+def run(folder, monkeypatch, capsys):
+    """A function that returns the exit code, the output and the errors of the command."""
+    monkeypatch.chdir(folder)
+
+    def complete(*words):
+        with pytest.raises(SystemExit) as ended:
+            verify.main(list(words))
+        return ended.value.code, *capsys.readouterr()
+
+    return complete
+
+
+def test_an_answer_is_a_word_a_table_and_an_exit_code(run):
+    code, out, err = run("net.onnx", "unsat.vnnlib")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].startswith("unsat")
+    assert "interval" in out
+
+
+def test_a_counterexample_is_written_in_the_form_of_the_competition(run, folder):
+    code, out, _ = run("net.onnx", "sat.vnnlib", "result=answer.txt")
+    assert code == 0
+    assert out.splitlines()[0] == "sat"
+    first, *pairs = (folder / "answer.txt").read_text().splitlines()
+    assert first == "sat"
+    values = dict(pair.strip("()").split() for pair in pairs)
+    x = np.float32([values[f"X_{i}"] for i in range(SIZE)])
+    y = np.float32([values[f"Y_{i}"] for i in range(3)])
+    given = vnnlib.read(folder / "sat.vnnlib")
+    assert ((x >= given.low) & (x <= given.high)).all()
+    np.testing.assert_array_equal(Runtime(NET).outputs(x[None])[0], y)
+    assert given.holds(y[None]).all()
+
+
+def test_a_ball_around_an_image_is_clipped_to_the_pixels(run, folder):
+    label = (folder / "label.txt").read_text()
+    words = ("net.onnx", "--image", "image.npy", "--label", label, "--epsilon")
+    assert run(*words, "0.01")[1].startswith("unsat\n")
+    assert run(*words, "8", "largest=8", "pixels=whole", "result=b.txt")[1].startswith("sat\n")
+    values = [line.split()[1] for line in (folder / "b.txt").read_text().splitlines()[1 : SIZE + 1]]
+    x = np.float32([value.strip(")") for value in values])
+    assert ((x >= 0) & (x <= 8) & (x == np.rint(x))).all()
+
+
+def test_a_benchmark_has_a_table_and_is_not_repeated(run, folder):
+    code, out, _ = run("--instances", "instances.csv", "results=table.csv")
+    assert code == 0
+    with (folder / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["result"] for row in rows] == ["unsat", "sat"]
+    assert (folder / "table_sat.txt").read_text().startswith("sat\n((X_0 ")
+    before = (folder / "table.csv").read_text().replace("unsat,", "timeout,")
+    (folder / "table.csv").write_text(before)
+    code, out, _ = run("--instances", "instances.csv", "results=table.csv")
+    assert (folder / "table.csv").read_text() == before
+    assert code == 3  # a row of the table is undecided
+    assert "timeout" in out
+
+
+def test_an_interruption_keeps_the_rows_that_are_decided(run, folder, monkeypatch):
+    def interrupted(*arguments, **keys):
+        if arguments[1].low[0] != 8:
+            raise KeyboardInterrupt
+        return original(*arguments, **keys)
+
+    original = decide.decide
+    monkeypatch.setattr("brnn.proof.verify.decide", interrupted)
+    code, out, err = run("--instances", "instances.csv", "results=part.csv")
+    assert (code, err) == (130, "error: stopped\n")
+    assert len((folder / "part.csv").read_text().splitlines()) == 2
+    assert "unsat" in out
+
+
+def test_time_is_limited(run):
+    code, out, _ = run("net.onnx", "sat.vnnlib", "seconds=0.000001")
+    assert (code, out.splitlines()[0]) == (3, "timeout")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "needs NET and SPEC"),
+        (["net.onnx"], "needs NET and SPEC"),
+        (["net.onnx", "missing.vnnlib"], "missing.vnnlib cannot be read"),
+        (["missing.onnx", "sat.vnnlib"], "missing.onnx: No such file"),
+        (["sat.vnnlib", "sat.vnnlib"], "sat.vnnlib is not a complete file of ONNX"),
+        (["net.onnx", "sat.vnnlib", "pixels=grey"], "verify.pixels must be"),
+        (["net.onnx", "sat.vnnlib", "second=3"], "did you mean seconds"),
+        (["net.onnx", "sat.vnnlib", "--image", "image.npy"], "needs NET and SPEC, or NET and"),
+        (["net.onnx", "--image", "image.npy"], "--image needs --label"),
+        (["net.onnx", "--image", "image.npy", "--label", "7", "--epsilon", "1"], "--label must be"),
+        (["net.onnx", "--image", "label.txt", "--label", "0", "--epsilon", "1"], "not an array"),
+        (["--instances", "sat.vnnlib"], "line 1: a row must be net,property,seconds"),
+        (["--instances", "instances.csv", "results=instances.csv"], "not a table of results"),
+        (["--instances", "instances.csv", "net.onnx"], "leave out others"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(run, words, message):
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert message in line
+
+
+def test_a_property_of_another_net_is_refused(run, folder):
+    text = (folder / "sat.vnnlib").read_text().replace("(declare-const Y_2 Real)", "")
+    (folder / "two.vnnlib").write_text(text.replace("Y_2", "Y_1"))
+    assert "the property has 2 outputs, net.onnx has 3" in run("net.onnx", "two.vnnlib")[2]
+
+
+def test_help_needs_no_heavy_library_and_states_the_exit_codes(light):
+    done = light("verify", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    for text in ("sat", "unsat", "unknown", "timeout", "exit code 3", "2 for bad input", "seconds"):
+        assert text in done.stdout
