@@ -35,7 +35,7 @@ class Group:
     @property
     def name(self) -> str:
         """The values of the labels in one line."""
-        values = (v if k in CHOICES else f"{k}={v}" for k, v in self.labels.items())
+        values = (v if k in CHOICES else f"{k}={v}" for k, v in self.labels.items() if v)
         return " ".join(values) or "all runs"
 
     @property

@@ -23,7 +23,7 @@ def collect(
         over: the key whose values are replications.
         tables: the values of the metrics in each group.
     """
-    result = list(_incomplete(groups, lost, over))
+    result = [*_incomplete(groups, lost, over), *_without_effect(groups, over)]
     for group, values in zip(groups, tables, strict=True):
         result += _without_value(group, values)
     result += [
@@ -59,6 +59,15 @@ def _incomplete(groups: Sequence[Group], lost: Sequence[SelectedRun], over: str)
         yield f"{len(lost)} failed before their group was known: {names}"
     if all(len(group.runs) < 2 for group in groups):
         yield single(over)
+
+
+def _without_effect(groups: Sequence[Group], over: str) -> Iterator[str]:
+    from brnn.tracking.tag_names import WITHOUT_EFFECT
+
+    for group in groups:
+        tagged = {run.tags.get(WITHOUT_EFFECT) for run in group.runs.values()}
+        for key in tagged & group.labels.keys():
+            yield f"{group.name}: {key} has no effect; its values share one run of each {over}"
 
 
 def _reasons(runs: Sequence[SelectedRun], status: str) -> str:

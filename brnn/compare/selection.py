@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class SelectedRun:
     """A run as the comparison reads it.
 
-    `started` is in milliseconds, `address` its page in the MLflow UI, and `history(key)` returns
-    the values of a metric by step.
+    `params` lack a choice without effect, `started` is in milliseconds, `address` is its page in
+    the MLflow UI, and `history(key)` returns the values of a metric by step.
     """
 
     id: str
@@ -124,16 +124,18 @@ def _last(stores: Sequence["Store"], uri: str) -> list[tuple["Store", "Run"]]:
 
 
 def _selected(store: "Store", run: "Run") -> SelectedRun:
+    from brnn.tracking import tag_names
     from brnn.tracking.reading import run_page, ui_base
     from brnn.tracking.status import status_of
 
     info, data = run.info, run.data
+    ignored = data.tags.get(tag_names.WITHOUT_EFFECT)
     return SelectedRun(
         info.run_id,
         info.run_name,
         status_of(run),
         info.start_time,
-        data.params,
+        {key: v for key, v in data.params.items() if key.partition(".")[0] != ignored},
         data.metrics,
         data.tags,
         ui_base(store.uri) + run_page(run),

@@ -28,7 +28,8 @@ class RunPlan:
 
     `digest` is that of the data, `checkpoint` is the file of its state while it trains, `trained`
     that of its trained net, which other runs with the same training share, and `spool` that of
-    records for an absent server.
+    records for an absent server. `without_effect` is the choice that no number
+    of the run depends on; empty: none.
     """
 
     options: dict[str, Any]
@@ -42,6 +43,7 @@ class RunPlan:
     spool: Path
     replicas: Replicas
     command: str
+    without_effect: str
 
     @property
     def objective(self) -> list[str]:
@@ -71,12 +73,13 @@ def plan_run(
     settings = schema.root(options)
     data, digest = load(json.dumps(options["dataset"]), tuple(settings.plugins))
     check_data(options, data)
-    fingerprint = run_fingerprint(options, digest)
+    numbers = effective(options)
+    fingerprint = run_fingerprint(numbers, digest)
     name = "-".join(groups.label(options[g]) for g in groups.NAMED) + f"-s{settings.seed}{suffix}"
-    trained, estimator = effective(options), groups.label(options["estimator"])
-    if "estimator" not in trained and estimator != PLAIN:
+    estimator = groups.label(options["estimator"])
+    if "estimator" not in numbers and estimator != PLAIN:
         lines.note(
-            f"{name}: estimator={estimator} has no effect on its training, since"
+            f"{name}: estimator={estimator} has no effect, since"
             f" precision={groups.label(options['precision'])} discretizes no activation"
         )
     checkpoint = Path(settings.checkpoints) / f"{fingerprint}.npz"
@@ -88,10 +91,11 @@ def plan_run(
         fingerprint,
         name=name,
         checkpoint=checkpoint,
-        trained=trained_path(settings.checkpoints, training_fingerprint(trained, digest)),
+        trained=trained_path(settings.checkpoints, training_fingerprint(numbers, digest)),
         spool=checkpoint.with_suffix(".jsonl"),
         replicas=choose_replicas(options, job),
         command=command,
+        without_effect="".join(options.keys() - numbers.keys()),
     )
 
 

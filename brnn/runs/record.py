@@ -80,4 +80,6 @@ def run_tags(plan: RunPlan) -> dict[str, Any]:
     code["brnn_version"] = importlib.metadata.version("brnn")
     command = {tag_names.SOURCE: plan.command, tag_names.SOURCE_TYPE: "JOB"}
     source = command if plan.command else {}
+    if plan.without_effect:
+        source |= {tag_names.WITHOUT_EFFECT: plan.without_effect}
     return labels | identity | code | source | {"data_source": plan.data.source}

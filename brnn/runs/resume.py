@@ -1,7 +1,10 @@
 """Runs of the same fingerprint that finished or stopped before."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from brnn.locks import locked
 from brnn.runs.choice import objective_of
 from brnn.runs.plan import RunPlan
 from brnn.runs.report import show_results, show_verdict
@@ -15,21 +18,36 @@ from brnn.tracking.sweep_job import SweepJob
 def earlier_run(plan: RunPlan, store: Store, job: SweepJob | None) -> Any:
     """Return the run to skip or to continue, or None for a new one.
 
-    Records that the server has not accepted are delivered first. Without `resume` only a run that
-    this very launch has lost is continued, and the checkpoint of any other is removed.
+    Records that the server has not accepted are delivered first. Without `resume` only a run of
+    this very launch counts, which was lost, or finished as an equal job; the checkpoint of any
+    other is removed.
 
     Raises:
         TrackingError: the run is still running elsewhere.
     """
     launch, resume = job.launch if job else "", plan.settings.resume
     earlier = latest_run(store, plan.fingerprint, plan.spool)
-    lost = earlier and status_of(earlier, launch) == "interrupted" and is_of_launch(earlier, launch)
-    if not resume and not lost:
+    status = status_of(earlier, launch) if earlier and is_of_launch(earlier, launch) else ""
+    if not resume and status not in ("interrupted", "finished"):
         plan.checkpoint.unlink(missing_ok=True)
         return None
     if earlier and resume != "force":
         check_ended(earlier, "run", launch)
     return earlier
+
+
+@contextmanager
+def one_of_equals(plan: RunPlan, job: SweepJob | None) -> Iterator[None]:
+    """Wait for another job of a sweep that has the same numbers, and keep others waiting.
+
+    Jobs are equal where they differ in a choice without effect.
+    """
+    if job is None or not plan.without_effect:
+        yield
+        return
+    waiting = f"{plan.name} waits for a job with the same numbers"
+    with locked(plan.checkpoint.with_suffix(".job"), lambda: lines.note(waiting)):
+        yield
 
 
 def skip(plan: RunPlan, store: Store, earlier: Any, job: SweepJob | None) -> float | list[float]:

@@ -12,7 +12,7 @@ from brnn.runs.plan import RunPlan, plan_run
 from brnn.runs.record import dataset_of, log_artifacts, logged_parameters, run_tags
 from brnn.runs.rehearsal import rehearse
 from brnn.runs.report import part_of, show_results
-from brnn.runs.resume import earlier_run, skip
+from brnn.runs.resume import earlier_run, one_of_equals, skip
 from brnn.runs.train import train, train_as_worker
 from brnn.terminal import tables
 from brnn.tracking.records import as_decimals
@@ -55,11 +55,12 @@ def run(
     if not plan.replicas.chief:
         return train_as_worker(plan)
     store = open_store(**options["tracking"])
-    earlier = earlier_run(plan, store, job)
-    if earlier and status_of(earlier) == "finished":
-        plan.replicas.end_epochs()
-        return skip(plan, store, earlier, job)
-    return _tracked_run(plan, store, earlier, job, on_epoch, began)
+    with one_of_equals(plan, job):
+        earlier = earlier_run(plan, store, job)
+        if earlier and status_of(earlier) == "finished":
+            plan.replicas.end_epochs()
+            return skip(plan, store, earlier, job)
+        return _tracked_run(plan, store, earlier, job, on_epoch, began)
 
 
 def _tracked_run(

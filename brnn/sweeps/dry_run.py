@@ -65,7 +65,7 @@ def _prospect(options: dict[str, Any], store: "Store | None") -> dict[str, Any]:
     new = {"status": "run", "epochs": options["epochs"]}
     if not options["resume"]:
         return new
-    fingerprint = run_fingerprint(options, digest)
+    fingerprint = run_fingerprint(effective(options), digest)
     earlier = store.latest(fingerprint) if store else None
     status = status_of(earlier) if earlier else None
     if status in ("finished", "running"):

@@ -7,6 +7,7 @@ SOURCE_TYPE = "mlflow.source.type"  # `JOB`: the UI shows the source as it is, e
 MODELS = "mlflow.log-model.history"  # the models of a run as JSON, which the UI lists and opens
 VIEW = "mlflow.sharedViewState"  # of an experiment, `mlflow.sharedViewState.<key>`: a saved view
 FINGERPRINT = "fingerprint"  # equal for runs of equal numbers
+WITHOUT_EFFECT = "without_effect"  # the choice of the run that no number of it depends on
 OWNER = "owner"  # the process that writes the run
 LAUNCH = "launch"  # the command that started the run; empty outside a sweep
 JOB = "job"  # the number of the run in its sweep

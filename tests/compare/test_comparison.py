@@ -1,5 +1,7 @@
 """Comparisons: statistics of groups, tests between them, sentences and notes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -134,6 +136,20 @@ def test_versions_of_the_code_and_equal_groups_are_said():
         found.notes
     )
     assert any(note.startswith("a and b have equal values in every run") for note in found.notes)
+
+
+def test_a_choice_without_effect_is_named_and_its_values_are_one_group():
+    runs = [run(name, seed, 0.5 + seed) for name in ("ste", "identity") for seed in range(2)]
+    for seed in range(2):
+        full = run("", seed, 0.4, tags={"without_effect": "estimator"})
+        shared = {key: value for key, value in full.params.items() if key != "estimator"}
+        runs.append(replace(full, params=shared | {"precision": "full"}))
+    comparison = compared(runs, "precision=full,binarynet estimator=ste,identity seed=0,1")
+    assert sorted(group.name for group in comparison.groups) == [
+        "binarynet identity", "binarynet ste", "full",
+    ]  # fmt: skip
+    note = "full: estimator has no effect; its values share one run of each seed"
+    assert note in comparison.notes
 
 
 def test_a_claimed_robustness_stands_beside_its_verdict():

@@ -22,6 +22,7 @@ from brnn.errors import ConfigError, TrackingError
 from brnn.runs.run import run
 from brnn.tracking import tag_names
 from brnn.tracking.process import owner
+from brnn.tracking.sweep_job import SweepJob
 from brnn.training import checkpoint
 
 NET = (
@@ -408,9 +409,24 @@ def test_an_estimator_without_effect_does_not_make_another_net(folder, capsys, p
     assert folder.trained_epochs(*keys, "estimator=identity") == [1]
     assert "has no effect" not in "".join(capsys.readouterr())
     assert folder.trained_epochs(*keys, "estimator=ste") == epochs
-    note = f"{precision}-ste-mlp-modern-s0: estimator=ste has no effect on its training"
+    note = f"{precision}-ste-mlp-modern-s0: estimator=ste has no effect, since precision="
     assert (note in "".join(capsys.readouterr())) == (not epochs)
-    assert len(folder.runs()) == 2
+    first, *others = folder.runs()
+    assert len(others) == len(epochs)  # the run with the same numbers counts as this one
+    assert first.data.tags.get("without_effect") == (None if epochs else "estimator")
+
+
+@pytest.mark.parametrize("resume", ["resume=true", "resume=false"])
+def test_jobs_that_differ_in_a_choice_without_effect_share_a_run(folder, capsys, resume):
+    keys = ("epochs=1", "attack=none", "precision=full", resume)
+    with folder.store.run("sweep", {"sweep": "estimator=identity,ste"}, None) as parent:
+        for number, estimator in enumerate(("identity", "ste")):
+            job = SweepJob(parent.id, "launch", (), {}, number)
+            options = folder.options(*folder.overrides, *keys, f"estimator={estimator}")
+            run(options, job, "", lambda epoch, metrics: True)
+    assert "full-ste-mlp-modern-s0 is skipped: it finished as run" in capsys.readouterr().out
+    (child,) = folder.store.children(parent.id)
+    assert child.data.params["estimator"] == "identity"
 
 
 def test_the_verdict_of_a_finished_run_is_printed_again(folder, capsys):
