@@ -35,6 +35,8 @@ IMPORTERS = {  # which rooms import a library
     "onnxruntime": {"exchange", "proof"},
     "highspy": {"proof"},
     "qonnx": {"exchange"},
+    "ai_edge_quantizer": {"exchange"},
+    "ai_edge_litert": {"exchange"},
     "art": {"attacks"},
     "mlflow": {"tracking"},
     "sqlalchemy": {"tracking"},

@@ -57,7 +57,13 @@ def test_the_wheel_has_a_command_a_licence_and_its_range_of_python(wheel):
     assert "Requires-Python: <3.14,>=3.11" in wheel.read(f"{info}/METADATA").decode()
 
 
-DISTRIBUTIONS = {"art": "adversarial-robustness-toolbox", "hydra": "hydra-core", "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "ai_edge_litert": "ai-edge-litert",
+    "ai_edge_quantizer": "ai-edge-quantizer",
+    "art": "adversarial-robustness-toolbox",
+    "hydra": "hydra-core",
+    "yaml": "pyyaml",
+}
 
 
 def test_what_is_imported_is_declared():

@@ -14,7 +14,7 @@ from brnn.config.check_keys import check_keys
 from brnn.config.environment import check_keras, tracking_keys
 from brnn.config.ranges import Share
 from brnn.errors import ConfigError, did_you_mean
-from brnn.terminal import lines, tables
+from brnn.terminal import lines, stderr, tables
 
 EXAMPLE = "brnn export run=<id> format=levels path=net.npz"
 VALID = {"run": str, "format": str, "path": str | None, "tolerance": Share, "tracking.uri": str}
@@ -95,7 +95,9 @@ def _export(keys: dict[str, Any]) -> None:
     from brnn.tracking.reading import open_existing
 
     store = open_existing(keys["tracking.uri"], None)[0]
-    options, weights = store.net(keys["run"])
+    stderr.keep_stderr()
+    with stderr.quiet():  # TensorFlow looks for devices
+        options, weights = store.net(keys["run"])
     data, _ = load(json.dumps(options["dataset"]), tuple(options["plugins"]))
     formats, tolerance = [keys["format"]], keys["tolerance"]
     (exported,) = export(options, data, weights, formats=formats, tolerance=tolerance)

@@ -42,6 +42,7 @@ LISTED: dict[str, tuple[str, ...]] = {  # groups of which a key or a command nam
         "brnn.exchange.levels",
         "brnn.exchange.onnx_formats",
         "brnn.exchange.qonnx_format",
+        "brnn.exchange.litert_format",
         "brnn.exchange.c",
     ),
 }

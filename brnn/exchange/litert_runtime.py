@@ -1,0 +1,74 @@
+"""How LiteRT's quantizer packs a file, and how LiteRT runs it."""
+
+import io
+import re
+from contextlib import redirect_stdout
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from ai_edge_quantizer import qtyping
+from ai_edge_quantizer.quantizer import Quantizer
+
+from brnn.exchange.nodes import to_pixels
+from brnn.terminal import stderr
+
+FIRST_BITS, BITS = 4, 2  # 2 are not to be had where weights are brought to float32
+
+
+def quantized(content: bytes, first: str) -> bytes:
+    """Return a float32 file with the kernels of its dense layers packed.
+
+    Args:
+        content: the file.
+        first: name of the first dense layer, which adds in float32; the others add codes.
+    """
+    quantizer = Quantizer(content)
+    for layers, bits, precision in (
+        (".*", BITS, qtyping.ComputePrecision.INTEGER),
+        (rf"(.*/)?{re.escape(first)}(_\d+)?/.*", FIRST_BITS, qtyping.ComputePrecision.FLOAT),
+    ):
+        weights = qtyping.TensorQuantizationConfig(
+            num_bits=bits,
+            symmetric=True,
+            granularity=qtyping.QuantGranularity.TENSORWISE,
+            dtype=qtyping.TensorDataType.INT,
+        )
+        config = qtyping.OpQuantizationConfig(
+            weight_tensor_config=weights,
+            compute_precision=precision,
+            explicit_dequantize=precision is qtyping.ComputePrecision.FLOAT,
+        )
+        operation = qtyping.TFLOperationName.FULLY_CONNECTED
+        quantizer.update_quantization_recipe(layers, operation, config)
+    with redirect_stdout(io.StringIO()):  # it prints the sizes of the file
+        return bytes(quantizer.quantize().quantized_model)
+
+
+def run(content: bytes, delegates: bool, rows: int | None, x: np.ndarray) -> np.ndarray:
+    """Return the logits (n, classes) of inputs (n, *shape), all at once or row by row.
+
+    Args:
+        content: of the file.
+        delegates: whether LiteRT may hand parts to XNNPACK, as it does by default.
+        rows: computed at once: 1, or None for all.
+        x: inputs as the data set holds them.
+    """
+    resolver = (
+        OpResolverType.AUTO if delegates else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    )
+    x, rows = to_pixels(x), rows or len(x)
+    with stderr.quiet():
+        interpreter = Interpreter(model_content=content, experimental_op_resolver_type=resolver)
+        source, target = (
+            details()[0]["index"]
+            for details in (interpreter.get_input_details, interpreter.get_output_details)
+        )
+        interpreter.resize_tensor_input(source, x[:rows].shape)
+        interpreter.allocate_tensors()
+    logits = []
+    for start in range(0, len(x), rows):
+        part = x[start : start + rows]
+        interpreter.set_tensor(source, part)
+        interpreter.invoke()
+        logits.append(interpreter.get_tensor(target))
+    return np.concatenate(logits)
