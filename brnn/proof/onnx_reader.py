@@ -8,22 +8,25 @@ from typing import Any
 import numpy as np
 
 from brnn.errors import DataError, require
-from brnn.proof import operators
+from brnn.proof import operators, qonnx
 from brnn.proof.flows import Flow, Pieces, Sums, close, identity, last
 from brnn.proof.integer_net import Hidden, IntegerNet
 
 SOFTMAX = ("Softmax", "LogSoftmax")  # which keep the order of logits
 SHAPING = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
 UNCHANGED = ("Identity", "Dropout")
-CLOSING = (
+CLOSING = (  # operators on units, not on steps
     "Conv",
     "MatMul",
+    "MatMulInteger",
+    "MatMulNBits",
     "Gemm",
     "AveragePool",
     "GlobalAveragePool",
     "Pad",
     "BatchNormalization",
 )
+INTEGERS = (2, 3, 4, 5, 6, 7, 12, 13)  # types of ONNX
 
 
 def load(path: Path) -> Any:
@@ -38,11 +41,14 @@ def load(path: Path) -> Any:
 
     try:
         data = path.read_bytes()
-        return onnx.load_from_string(gzip.decompress(data) if path.suffix == ".gz" else data)
+        model = onnx.load_from_string(gzip.decompress(data) if path.suffix == ".gz" else data)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
     except Exception as error:
         raise DataError(f"{path} is not a complete file of ONNX: {error}") from error
+    if not model.graph.output:
+        raise DataError(f"{path} is not a complete file of ONNX: it has no output")
+    return qonnx.standard(model)
 
 
 def read(model: Any, largest: float, whole: bool) -> IntegerNet:
@@ -75,6 +81,8 @@ class _Reader:
         if len(inputs) != 1 or len(self.graph.output) != 1:
             raise DataError("the net must have one input and one output")
         self.shape = _shape(inputs[0])
+        if inputs[0].type.tensor_type.elem_type in INTEGERS and not whole:
+            raise DataError("the net takes whole numbers: add pixels=whole")
         self.values[inputs[0].name] = identity((1, *self.shape), largest, whole)
 
     def net(self) -> IntegerNet:
@@ -124,8 +132,6 @@ class _Reader:
         from onnx import helper
         from onnx.reference import ReferenceEvaluator
 
-        if node.op_type == "BipolarQuant":
-            return np.where(inputs[0] >= 0, inputs[1], -inputs[1]).astype("float32")
         names = [i for i in node.input if i]
         infos = [helper.make_empty_tensor_value_info(i) for i in names]
         outputs = [helper.make_empty_tensor_value_info(i) for i in node.output]
@@ -200,6 +206,34 @@ def _gemm(name: str, attributes: dict, flow: Flow, weights: Any, bias: Any = Non
     return product if bias is None else operators.arithmetic(name, "Add", product, bias)
 
 
+def _integers(
+    name: str, _: dict, flow: Flow, weights: Any, input_zero: Any = None, zero: Any = None
+) -> Flow:
+    if input_zero is not None and np.any(input_zero):
+        raise DataError(f"{name}: inputs with a zero point are not supported")
+    shift = np.int64(0) if zero is None else _array(name, zero).astype("int64")
+    return operators.matrix(name, flow, _array(name, weights).astype("int64") - shift)
+
+
+def _codes(name: str, attributes: dict, flow: Flow, codes: Any, scales: Any, *others: Any) -> Flow:
+    """Return the product with the codes of ONNX Runtime's MatMulNBits, the lowest bits first."""
+    if any(other is not None for other in others):
+        raise DataError(f"{name}: zero points, an order and a bias are not supported")
+    bits, block, inputs = (attributes[key] for key in ("bits", "block_size", "K"))
+    packed = _array(name, codes).reshape(attributes["N"], -1, 1)
+    numbers = packed >> np.arange(0, 8, bits, dtype="uint8") & (2**bits - 1)
+    centered = numbers.reshape(attributes["N"], -1, block).astype("float64") - 2 ** (bits - 1)
+    weights = centered * _array(name, scales).reshape(attributes["N"], -1, 1)
+    return operators.matrix(name, flow, weights.reshape(attributes["N"], -1)[:, :inputs].T)
+
+
+def _pad(name: str, attributes: dict, flow: Flow, pads: Any, value: Any = None, *_: Any) -> Flow:
+    widths = _array(name, pads).reshape(2, -1).T
+    if attributes.get("mode", b"constant") != b"constant" or (widths < 0).any():
+        raise DataError(f"{name}: Pad other than by a constant is not supported")
+    return operators.pad(name, flow, widths, 0.0 if value is None else float(np.asarray(value)))
+
+
 def _cast(name: str, attributes: dict, flow: Flow) -> Flow:
     from onnx import helper
 
@@ -218,6 +252,9 @@ def _whole_plane(flow: Flow) -> dict:
 SINGLE: dict[str, Callable] = {  # operators of one tensor
     "Conv": _conv,
     "Gemm": _gemm,
+    "MatMulInteger": _integers,
+    "MatMulNBits": _codes,
+    "Pad": _pad,
     "MatMul": lambda name, _, flow, weights: operators.matrix(name, flow, _array(name, weights)),
     "BatchNormalization": operators.batch_normalization,
     "MaxPool": operators.max_pool,
@@ -231,7 +268,6 @@ SINGLE: dict[str, Callable] = {  # operators of one tensor
     "Not": lambda name, _, flow: operators.comparison(name, "Less", flow, np.float32(0.5)),
     "Where": lambda name, _, *operands: operators.where(name, *operands),
     "Cast": _cast,
-    "BipolarQuant": lambda name, _, flow, scale: operators.bipolar(name, flow, scale),
 }
 
 

@@ -93,12 +93,6 @@ def sign(flow: Flow) -> Pieces:
     return pieces(flow, [(0.0, False), (0.0, True)], np.array([-1, 0, 1], "float32"))
 
 
-def bipolar(name: str, flow: Flow, scale: np.ndarray) -> Pieces:
-    """Return -scale or, from 0 on, +scale: BipolarQuant of QONNX."""
-    positive = comparison(name, "GreaterOrEqual", flow, np.float32(0))
-    return positive.mapped(lambda v: np.where(v, scale.item(), -scale.item()).astype("float32"))
-
-
 def where(name: str, condition: Any, yes: Any, no: Any) -> Pieces:
     """Return one of two values by a condition; each may be a step function of the same sums."""
     if not isinstance(condition, Pieces):
@@ -249,6 +243,20 @@ def average_pool(name: str, attributes: Attributes, flow: Flow) -> Sums:
     if attributes.get("count_include_pad", 0):
         count = np.full_like(count, math.prod(kernel))
     return _affine("Div", total, np.broadcast_to(count.astype("float64"), total.shape))
+
+
+def pad(name: str, flow: Flow, widths: np.ndarray, value: float) -> Sums:
+    """Return a tensor with a constant around it, so many elements before and after each axis."""
+    sums = _sums(name, flow)
+    order = np.arange(math.prod(sums.shape)).reshape(sums.shape)
+    result = sums.arranged(np.pad(order, widths))
+    inside = np.pad(np.ones(sums.shape, bool), widths)
+    scale, error = np.where(inside, result.scale, 0.0), np.where(inside, result.error, 0.0)
+    shift, size = (
+        np.where(inside, given, constant)
+        for given, constant in ((result.shift, value), (result.size, abs(value)))
+    )
+    return replace(result, scale=scale, shift=shift, error=error, size=size)
 
 
 def batch_normalization(name: str, attributes: Attributes, flow: Flow, *values: np.ndarray) -> Flow:

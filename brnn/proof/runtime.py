@@ -34,6 +34,8 @@ class Runtime:
             self.last = node.input[0]
             copy.graph.output.append(helper.make_empty_tensor_value_info(self.last))
         self.input = copy.graph.input[0].name
+        kind = copy.graph.input[0].type.tensor_type.elem_type
+        self.dtype = helper.tensor_dtype_to_np_dtype(kind)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
         try:
@@ -52,4 +54,4 @@ class Runtime:
         return self._run(self.output, images)
 
     def _run(self, name: str, images: np.ndarray) -> np.ndarray:
-        return np.asarray(self.session.run([name], {self.input: images.astype("float32")})[0])
+        return np.asarray(self.session.run([name], {self.input: images.astype(self.dtype)})[0])

@@ -72,6 +72,21 @@ def in_doubt(net, x):
     return doubt
 
 
+def test_padding_by_a_constant_has_the_logits_of_onnx_runtime():
+    rng, graph = np.random.default_rng(0), Graph()
+    graph.then("Conv", signs(rng, 2, 1, 2, 2))
+    onnx_nets.sign(graph, "where")
+    graph.then("Pad", np.array([0, 0, 1, 0, 0, 0, 0, 1]), np.float32(1))
+    graph.then("Conv", signs(rng, 2, 2, 2, 2))
+    onnx_nets.sign(graph, "where")
+    graph.then("Flatten")
+    graph.then("Gemm", signs(rng, 3, 18), np.float32([0, 1, 2]), transB=1)
+    model = graph.model((1, 4, 4), 3)
+    x = images(rng, model)
+    net = onnx_reader.read(model, 3, whole=True)
+    np.testing.assert_array_equal(net.logits(x), onnx_nets.run(model, x))
+
+
 def test_scales_of_a_tenth_leave_equal_sums_to_rounding_and_no_others():
     rng = np.random.default_rng(0)
     net = onnx_reader.read(onnx_nets.dense(rng, (6, 5, 3), scale=0.1), 3, whole=True)
