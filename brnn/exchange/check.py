@@ -44,7 +44,7 @@ def reference(model: keras.Model, net: Net, x: np.ndarray) -> Reference:
     """
     logits = _in_batches(lambda rows: np.asarray(model(to_pixels(rows), training=False)), x)
     undecided = _in_batches(lambda rows: _undecided(net, rows), x)
-    if not net.exact:
+    if not net.exact and logits.shape[1] > 1:
         first, second = np.sort(logits, axis=1)[:, :-3:-1].T
         undecided |= first - second <= TIE * np.abs(logits).max(axis=1)
     return Reference(x, logits, undecided)
