@@ -46,7 +46,8 @@ class ShiftedProducts(keras.layers.Conv2D):
     """A convolution as a sum of products, one for each place of the kernel."""
 
     def convolution_op(self, x, kernel):
-        places = ops.reshape(kernel, (-1, *kernel.shape[2:]))
+        height, width = kernel.shape[:2]
+        places = [kernel[row, column] for row in range(height) for column in range(width)]
         return sum(part @ place for part, place in zip(_shifted(x, kernel), places, strict=True))
 
 
