@@ -8,7 +8,8 @@ Engines for several machines are optional packages.
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from hydra.core.utils import JobReturn
@@ -18,7 +19,10 @@ from brnn.errors import ConfigError, require
 from brnn.sweeps import pools
 from brnn.sweeps.cores import process_count
 from brnn.sweeps.jobs import Job, in_turns, lost
+from brnn.sweeps.means import GroupMeans
 from brnn.terminal import lines
+from brnn.terminal.relay import Message
+from brnn.terminal.sweep_progress import is_shown, sweep_progress
 
 STORE_VARIABLES = ("MLFLOW_TRACKING_", "MLFLOW_EXPERIMENT_")  # of the nodes of Ray; Slurm has them
 
@@ -35,25 +39,73 @@ def processes(jobs: Sequence[Job], *, n_jobs: int | None, attempts: int) -> list
         attempts: how often a job is started at most.
     """
     number = min(process_count(n_jobs), len(jobs))
-    if number <= 1:
-        return [job() for job in jobs]
-    returns: dict[int, JobReturn] = {}
-    suspects: list[tuple[int, Job]] = []
-    remaining = in_turns(jobs, number)
-    while remaining:
-        killed = _run(remaining, number, returns)
-        suspects, remaining = (
-            suspects + killed[:number],
-            killed[number:],
-        )  # the others had not begun
-    for attempt in range(2, attempts + 1):
-        if suspects:
-            lines.warning(
-                f"a process was killed; the jobs that were running ({len(suspects)}) are repeated,"
-                f" one at a time: attempt {attempt} of {attempts}"
-            )
-        suspects = [again for suspect in suspects for again in _run([suspect], 1, returns)]
-    return [returns[index] for index in range(len(jobs))]
+    live = number > 1 and is_shown()
+    means = GroupMeans(jobs)
+    with sweep_progress(len(jobs), live) as shown:
+
+        def on_end(index: int, result: JobReturn) -> None:
+            shown.finished(means.finished(index, result))
+
+        if number <= 1:
+            return [_followed(job(), partial(on_end, index)) for index, job in enumerate(jobs)]
+        return _Launch(on_end, shown.on_message if live else None).run(jobs, number, attempts)
+
+
+def _followed(result: JobReturn, on_end: Callable[[JobReturn], None]) -> JobReturn:
+    on_end(result)
+    return result
+
+
+@dataclass(frozen=True)
+class _Launch:
+    """The jobs of one batch in processes of this machine.
+
+    `on_end` is called with the index and the result of each job, `on_message` with what its process
+    writes, unless it writes itself.
+    """
+
+    on_end: Callable[[int, JobReturn], None]
+    on_message: Callable[[Message], None] | None
+    returns: dict[int, JobReturn] = field(default_factory=dict)
+
+    def run(self, jobs: Sequence[Job], number: int, attempts: int) -> list[JobReturn]:
+        """Return the results of all jobs."""
+        suspects: list[tuple[int, Job]] = []
+        remaining = in_turns(jobs, number)
+        while remaining:
+            killed = self._run(remaining, number)
+            suspects, remaining = (
+                suspects + killed[:number],
+                killed[number:],
+            )  # the others had not begun
+        for attempt in range(2, attempts + 1):
+            if suspects:
+                lines.warning(
+                    f"a process was killed; the jobs that were running ({len(suspects)}) are"
+                    f" repeated, one at a time: attempt {attempt} of {attempts}"
+                )
+            suspects = [again for suspect in suspects for again in self._run([suspect], 1)]
+        for index, _ in suspects:
+            self.on_end(index, self.returns[index])
+        return [self.returns[index] for index in range(len(jobs))]
+
+    def _run(self, jobs: Sequence[tuple[int, Job]], number: int) -> list[tuple[int, Job]]:
+        """Add the results of jobs to `returns`, and return the jobs that a killed process lost."""
+        killed = []
+
+        def on_result(position: int, result: Any) -> None:
+            index, job = jobs[position]
+            if isinstance(result, BrokenProcessPool):
+                killed.append((position, (index, job)))
+                result = lost(job, "its process was killed, perhaps for lack of memory")
+            elif isinstance(result, Exception):
+                result = lost(job, str(result))
+            self.returns[index] = result
+            if not killed or killed[-1][0] != position:
+                self.on_end(index, result)
+
+        pools.results([job for _, job in jobs], number, on_result, self.on_message)
+        return [job for _, job in sorted(killed, key=lambda item: item[0])]
 
 
 def ray(
@@ -135,22 +187,6 @@ def warm(jobs: int, *, n_jobs: int | None, attempts: int) -> None:
         raise ConfigError(f"hydra.launcher.attempts must be a whole number from 1, got {attempts}")
     if min(jobs, process_count(n_jobs)) > 1:
         pools.warm()
-
-
-def _run(
-    jobs: Sequence[tuple[int, Job]], number: int, returns: dict[int, JobReturn]
-) -> list[tuple[int, Job]]:
-    """Add the results of jobs to `returns`, and return the jobs that a killed process lost."""
-    killed = []
-    results = pools.results([job for _, job in jobs], number)
-    for (index, job), result in zip(jobs, results, strict=True):
-        returns[index] = result
-        if isinstance(result, BrokenProcessPool):
-            returns[index] = lost(job, "its process was killed, perhaps for lack of memory")
-            killed.append((index, job))
-        elif isinstance(result, Exception):
-            returns[index] = lost(job, str(result))
-    return killed
 
 
 def _wait(get: Callable[[Any], JobReturn], future: Any, job: Job) -> JobReturn:

@@ -9,37 +9,52 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing import forkserver, resource_tracker
+from multiprocessing.connection import Connection
 from typing import Any
 
 import cloudpickle
 
 from brnn.sweeps.cores import core_count
 from brnn.terminal import stderr
+from brnn.terminal.relay import Message, Relay, received
 
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"  # TensorFlow may not survive a fork
 
 
-def results(calls: Sequence[Callable[[], Any]], number: int) -> list[Any]:
+def results(
+    calls: Sequence[Callable[[], Any]],
+    number: int,
+    on_result: Callable[[int, Any], None],
+    on_message: Callable[[Message], None] | None = None,
+) -> list[Any]:
     """Return the results of calls, made in `number` processes.
 
     Args:
         calls: functions without arguments.
         number: the number of processes.
+        on_result: called with the index and the result of each call as it ends.
+        on_message: called with what the processes write; None: they write it themselves.
 
     Returns:
         For each call its value, or the exception that it raised. It is a `BrokenProcessPool` if a
         process was killed before the call returned; the first `number` of these calls were running.
     """
-    pool, processes = _pool(number)
+    pool, processes, reader = _pool(number, on_message is not None)
     try:
         with _signals_postponed():
             futures = [_submit(pool, call) for call in calls]
-        outcomes = [_outcome(future) for future in futures]
+        indices = {future: index for index, future in enumerate(futures)}
+        ended: dict[int, Any] = {}
+        for future in _as_completed(futures, reader, on_message):
+            index = indices[future]
+            ended[index] = _outcome(future)
+            on_result(index, ended[index])
+        outcomes = [ended[index] for index in range(len(futures))]
     except BaseException:
         _kill(pool, processes)
         raise
@@ -74,21 +89,47 @@ class _Context(type(multiprocessing.get_context(METHOD))):  # type: ignore[misc]
         return process
 
 
+def _as_completed(
+    futures: Sequence[Future],
+    reader: Connection | None,
+    on_message: Callable[[Message], None] | None,
+) -> Iterator[Future]:
+    """Yield futures as they end; pass on what the processes write until then."""
+    pending = set(futures)
+    while pending:
+        timeout = 0.1 if on_message else None
+        done, pending = wait(pending, timeout, return_when=FIRST_COMPLETED)
+        if reader and on_message:
+            received(reader, on_message)
+        yield from done
+
+
 @lru_cache(maxsize=1)
-def _pool(number: int) -> tuple[ProcessPoolExecutor, list[multiprocessing.Process]]:
-    """Return a pool, kept from launch to launch, and the list of its processes."""
+def _pool(
+    number: int, relayed: bool
+) -> tuple[ProcessPoolExecutor, list[multiprocessing.Process], Connection | None]:
+    """Return a pool, kept from launch to launch, the list of its processes, and what they write."""
     threads = {
         "TF_NUM_INTRAOP_THREADS": str(max(1, core_count() // number)),
         "TF_NUM_INTEROP_THREADS": "1",
     }
     unset = {name: value for name, value in threads.items() if name not in os.environ}
     context = _Context()
-    pool = ProcessPoolExecutor(number, context, initializer=_initialize, initargs=(unset,))
-    return pool, context.processes
+    reader, writer = context.Pipe(duplex=False) if relayed else (None, None)
+    arguments = (unset, writer)
+    pool = ProcessPoolExecutor(number, context, initializer=_initialize, initargs=arguments)
+    return pool, context.processes, reader
 
 
-def _initialize(environment: dict[str, str]) -> None:
-    """Prepare a process of a pool: its parent handles Ctrl-C, and it ends with its parent."""
+def _initialize(environment: dict[str, str], writer: Connection | None) -> None:
+    """Prepare a process of a pool: its parent handles Ctrl-C, and it ends with its parent.
+
+    Args:
+        environment: variables to set.
+        writer: to where it sends what it writes; None: it has stdout and stderr.
+    """
+    if writer is not None:
+        sys.stdout, sys.stderr = Relay(writer, error=False), Relay(writer, error=True)
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stderr.plain_warnings()

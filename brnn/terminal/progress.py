@@ -14,6 +14,7 @@ from rich.progress import Progress as ProgressBar
 
 from brnn.terminal.lines import open_console, write
 from brnn.terminal.numbers import duration
+from brnn.terminal.relay import Relay
 
 _STATUS_WIDTH = 90  # columns of a progress bar and the longest text behind it
 
@@ -120,6 +121,11 @@ def _status(
     name: str, total: float, done: int, first: str
 ) -> Iterator[tuple[Callable[[float, str], None], bool]]:
     """Yield a function that shows how much of `total` is done, and whether in plain lines."""
+    if isinstance(sys.stdout, Relay):
+        relay = sys.stdout
+        relay.show(name, done / total, first)
+        yield (lambda done, status: relay.show(name, done / total, status)), False
+        return
     console = open_console(sys.stdout)
     if not console.is_interactive or "CI" in os.environ or multiprocessing.parent_process():
         yield (lambda _, status: write(sys.stdout, f"{name}  {status}")), True

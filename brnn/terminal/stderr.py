@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 
 from brnn.terminal.lines import warning
+from brnn.terminal.relay import Relay
 
 _STDERR = threading.RLock()  # held while a file replaces stderr
 
@@ -35,6 +36,8 @@ def quiet() -> Iterator[None]:
 @cache
 def keep_stderr() -> None:
     """Let Python write to a copy of stderr, so that `quiet` hides no line of another thread."""
+    if isinstance(sys.stderr, Relay):
+        return
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE
+from rich.cells import cell_len
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -119,16 +120,17 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
     texts = ("name", "status", "error", "run", "doubted")
     metrics = list(dict.fromkeys(key for row in rows for key in row if key not in texts))
     has_ids = any("run" in row for row in rows) and open_console(sys.stdout).width >= _WIDE
-    table = _table(
-        Column("job", overflow="fold"),
-        Column("status", no_wrap=True),
-        *(Column(re.sub("(?<=[/_])", "\n", key), justify="right", no_wrap=True) for key in metrics),
-        *([Column("run", no_wrap=True)] if has_ids else []),
-    )
-    for row in rows:
-        status = Text(row["status"], styles[row["status"]])
-        run = [row.get("run", "")] if has_ids else []
-        table.add_row(row["name"], status, *(_marked(row, key) for key in metrics), *run)
+    headings = ["job", "status", *(re.sub("(?<=[/_])", "\n", key) for key in metrics)]
+    cells = [
+        [
+            Text(row["name"]),
+            Text(row["status"], styles[row["status"]]),
+            *(Text(_marked(row, key)) for key in metrics),
+            *([Text(row.get("run", ""))] if has_ids else []),
+        ]
+        for row in rows
+    ]
+    found = _tables_that_fit([*headings, *(["run"] if has_ids else [])], cells, keys=2)
     errors = [
         Text(f"{row['name']}: {one_line(row['error'])}", "red") for row in rows if row.get("error")
     ]
@@ -137,7 +139,7 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
     counted = [status for status in styles if counts[status] or status in always]
     total = ", ".join(f"{counts[status]} {status}" for status in counted)
     legend = [f"{_DOUBT} not trusted"] if any(row.get("doubted") for row in rows) else []
-    write(sys.stdout, "", table, *legend, *errors, total)
+    write(sys.stdout, "", *found, *legend, *errors, total)
 
 
 def _marked(row: Mapping[str, Any], key: str) -> str:
@@ -149,13 +151,47 @@ def statistics_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], keys: int
 ) -> None:
     """Print a titled table of text; the first `keys` columns are names, the others numbers."""
+    found = _tables_that_fit(columns, [[Text(cell) for cell in row] for row in rows], keys)
+    write(sys.stdout, "", Text(title, "bold"), *found)
+
+
+def _tables_that_fit(
+    headings: Sequence[str], rows: Sequence[Sequence[Text]], keys: int
+) -> list[Table]:
+    """Return tables of all rows and columns, as few as the width of stdout allows.
+
+    Args:
+        headings: of the columns.
+        rows: cells, one for each column.
+        keys: how many columns, the first ones, are names that each table has.
+    """
+    width = open_console(sys.stdout).width
+    columns = list(zip(*rows, strict=True)) or [()] * len(headings)
+    needed = [
+        2 + max(map(cell_len, [*heading.split("\n"), *(cell.plain for cell in column)]))
+        for heading, column in zip(headings, columns, strict=True)
+    ]
+    needed[:keys] = [min(size, width // 2) for size in needed[:keys]]  # longer ones fold
+    parts: list[list[int]] = [[]]
+    for index in range(keys, len(headings)):
+        taken = sum(needed[i] for i in (*range(keys), *parts[-1], index))
+        if parts[-1] and taken > width:
+            parts.append([])
+        parts[-1].append(index)
+    return [_part(headings, rows, [*range(keys), *part], keys) for part in parts]
+
+
+def _part(
+    headings: Sequence[str], rows: Sequence[Sequence[Text]], chosen: Sequence[int], keys: int
+) -> Table:
+    """Return a table of some columns."""
     table = _table(
-        *(Column(name, overflow="fold") for name in columns[:keys]),
-        *(Column(name, justify="right", no_wrap=True) for name in columns[keys:]),
+        *(Column(headings[i], overflow="fold") for i in chosen[:keys]),
+        *(Column(headings[i], justify="right", no_wrap=True) for i in chosen[keys:]),
     )
     for row in rows:
-        table.add_row(*row)
-    write(sys.stdout, "", Text(title, "bold"), table)
+        table.add_row(*(row[i] for i in chosen))
+    return table
 
 
 def _closing(metrics: Mapping[str, float]) -> Table:

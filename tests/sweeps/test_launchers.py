@@ -1,17 +1,17 @@
 """Launchers: a lost process costs no job, and no process outlives its parent."""
 
-import json  # noqa: F401  by an expression of an Errand
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import time
-from dataclasses import dataclass
 
 import pytest
-from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import OverrideParseException  # noqa: F401  by an expression of an Errand
+from hydra.core.utils import JobStatus
+from support.jobs import Errand
 from support.processes import TIMEOUT, is_alive, wait_for_line, wait_until
+from support.pseudo_terminal import on_a_terminal, without_escapes
 from support.stores import owner_pid, sweep_runs
 
 from brnn.errors import ConfigError, LostJobError
@@ -19,19 +19,6 @@ from brnn.sweeps import launchers, pools
 from brnn.sweeps.jobs import in_turns
 
 pytestmark = pytest.mark.slow
-
-
-@dataclass(frozen=True)
-class Errand:
-    """A job that evaluates an expression."""
-
-    overrides: list
-    expression: str
-
-    def __call__(self):
-        """Evaluate the expression; nothing is a completed job."""
-        completed = JobReturn(overrides=self.overrides, status=JobStatus.COMPLETED)
-        return eval(self.expression) or completed
 
 
 def test_a_job_that_always_kills_its_process_fails_and_costs_no_other():
@@ -74,6 +61,32 @@ def test_an_error_that_cannot_be_pickled_costs_no_other_job():
                 _ = result.return_value
         else:
             assert result.status is JobStatus.COMPLETED
+
+
+def test_without_a_terminal_finished_jobs_and_groups_are_plain_lines(capfd):
+    value = "JobReturn(_return_value=0.5, status=JobStatus.COMPLETED)"
+    launchers.processes(
+        [Errand([f"seed={seed}"], value) for seed in range(2)], n_jobs=2, attempts=1
+    )
+    out = capfd.readouterr().out.splitlines()
+    assert "all jobs: objective 0.5000 ± 0.0000, 2 of 2 jobs" in out
+    assert [line.split("  ")[:2] for line in out if line.startswith("sweep")] == [
+        ["sweep", "1 of 2 jobs"],
+        ["sweep", "2 of 2 jobs"],
+    ]
+
+
+def test_on_a_terminal_each_process_has_a_line_and_what_it_prints_stands_above(monkeypatch):
+    show = "progress.training_progress(2, 'net-' * 30).__enter__().update({}, 1)"
+    jobs = [Errand([f"seed={seed}"], f"[{show}, lines.note('working')][1]") for seed in range(2)]
+    shown = on_a_terminal(
+        monkeypatch, lambda: launchers.processes(jobs, n_jobs=2, attempts=1), columns=80
+    )
+    lines = re.split("[\\r\\n]+", without_escapes(shown))
+    assert {line.strip() for line in lines if "working" in line} == {"working"}
+    assert any(line.startswith("sweep") and "2 of 2 jobs  0 s left" in line for line in lines)
+    assert any(line.startswith("net-net") and "epoch 1/2" in line for line in lines)
+    assert max(map(len, lines)) <= 80
 
 
 def test_jobs_that_train_come_before_jobs_that_attack_the_same_net():

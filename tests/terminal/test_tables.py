@@ -1,5 +1,7 @@
 """Tables: complete in a pipe, folded on a narrow terminal, literal everywhere."""
 
+import re
+
 import pytest
 from support.pseudo_terminal import on_a_terminal, without_escapes, words
 
@@ -138,11 +140,10 @@ def test_a_narrow_terminal_folds_names_and_keeps_numbers(monkeypatch):
     shown = without_escapes(
         on_a_terminal(monkeypatch, lambda: tables.sweep_table([job]), columns=80)
     )
-    lines = shown.splitlines()
-    first = next(i for i, line in enumerate(lines) if "finished" in line)
-    assert words(lines[first])[1:] == ["finished", "0.8934", "0.9012", "0.1234", "0.5678", "1.0000"]
-    folded = [lines[first].split()[0], *(line.strip() for line in lines[first + 1 : -1])]
-    assert "".join(folded) == name
+    printed = [words(line) for line in shown.splitlines() if "finished  " in line]
+    assert [cell for line in printed for cell in line[2:]] == [f"{v:.4f}" for v in numbers.values()]
+    folded = "".join(line.split("  ")[0].strip() for line in shown.splitlines())
+    assert folded.count(name) == len(printed) == 2
 
 
 @pytest.mark.parametrize("length", [150, 1000])
@@ -153,3 +154,33 @@ def test_nothing_is_cropped_where_there_is_no_terminal(capsys, length):
     tables.sweep_table([{"name": name, "status": "failed", "error": name, f"test/{name}": 1.0}])
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.count(name) for line in lines) == 9
+
+
+def test_on_80_columns_a_wide_table_is_several_and_no_line_is_wrapped(monkeypatch):
+    metrics = {f"trust/robust_accuracy_{i}": 0.5 + i / 100 for i in range(9)}
+    jobs = [
+        {"name": f"binarynet-ste-mlp-modern-s{seed}", "status": "finished", **metrics}
+        for seed in range(2)
+    ]
+    shown = without_escapes(
+        on_a_terminal(monkeypatch, lambda: tables.sweep_table(jobs), columns=80)
+    )
+    printed = shown.splitlines()
+    assert max(map(len, printed)) <= 80
+    assert sum(line.startswith("binarynet-ste-mlp-modern-s1  ") for line in printed) == 3
+    values = re.findall(r"0\.5\d\d0", "".join(line for line in printed if "-s1 " in line))
+    assert values == [f"{value:.4f}" for value in metrics.values()]
+
+
+def test_statistics_on_80_columns_repeat_the_names_of_the_groups(monkeypatch):
+    columns = ["estimator", *(f"statistic {i}" for i in range(9))]
+    rows = [["chernoff", *(f"{i}.0000" for i in range(9))]]
+    shown = without_escapes(
+        on_a_terminal(
+            monkeypatch, lambda: tables.statistics_table("m", columns, rows, 1), columns=80
+        )
+    )
+    named = [line.split() for line in shown.splitlines() if line.startswith("chernoff")]
+    assert len(named) == 2
+    assert [cell for line in named for cell in line[1:]] == rows[0][1:]
+    assert max(map(len, shown.splitlines())) <= 80
