@@ -56,7 +56,9 @@ def parser() -> ArgumentParser:
         f"\n\nexamples:{EXAMPLES}",
         formatter_class=RawDescriptionHelpFormatter,
     )
-    result.add_argument("words", nargs="*", metavar="NET SPEC", help="files of ONNX and VNN-LIB")
+    result.add_argument(
+        "words", nargs="*", metavar="NET SPEC", help="files of ONNX (or .npz) and VNN-LIB"
+    )
     result.add_argument("--image", metavar="FILE", help="an image as .npy, in place of SPEC")
     result.add_argument("--label", metavar="N", help="its class")
     result.add_argument("--epsilon", metavar="E", help="budget in L-inf, in the unit of pixels")
@@ -155,9 +157,17 @@ def _keys(words: list[str]) -> dict[str, Any]:
         ConfigError: a key is unknown, or a value is not valid.
     """
     given = key_values("brnn verify", words, meanings())
-    keys = groups.option("", "verify") | {k: yaml.safe_load(text) for k, text in given.items()}
+    keys = groups.option("", "verify") | {k: _value(text) for k, text in given.items()}
     check_keys("verify", keys, KEYS)
     return keys
+
+
+def _value(text: str) -> Any:
+    """Return the value that a text states; YAML would read 2e-05 as text."""
+    try:
+        return float(text)
+    except ValueError:
+        return yaml.safe_load(text)
 
 
 def _table(rows: list[list[str]]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from brnn.proof import worker
+from brnn.proof import trial, worker
 from brnn.proof.cases import Network, Problem
 from brnn.proof.hints import hints
 from brnn.proof.integer_net import IntegerNet
@@ -28,8 +28,8 @@ class Verdict:
     Args:
         status: `sat`, `unsat`, `unknown` or `timeout`.
         seconds: that it took.
-        cases: how many cases were excluded by `interval` bounds, `lp` relaxations and `integer`
-            programs, and how many are `open`.
+        cases: how many cases were excluded by `interval` bounds, by inputs that were all `tried`,
+            by `lp` relaxations and by `integer` programs, and how many are `open`.
         witness: the counterexample, in float32, if there is one.
         note: what prevented a verdict; empty if nothing did.
     """
@@ -52,9 +52,10 @@ def decide(
 ) -> Verdict:
     """Decide whether an input of a box fulfils one of the cases of a property.
 
-    Tried in this order: the center of the box, interval bounds, relaxations, integer programs; what
-    relaxations and programs find is tried as a counterexample. Where rounding in float32 may have
-    moved a sum across a threshold, a program without such inputs is solved as well.
+    Tried in this order: the center of the box, interval bounds, all whole inputs if they are few,
+    steps along a gradient, relaxations, integer programs; what relaxations and programs find is
+    tried as a counterexample. Where rounding in float32 may have moved a sum across a threshold, a
+    program without such inputs is solved as well.
 
     `sat` comes with an input for which both the net in whole numbers and `run` fulfil a case.
     `unsat` holds for every input of the box, in exact arithmetic and in float32.
@@ -93,7 +94,7 @@ class _Search:
         low, high = (np.ceil(given.low), np.floor(given.high)) if whole else (given.low, given.high)
         self.low, self.high = low, high
         self.grid = 1.0 if whole else _grid(net, np.maximum(np.abs(low), np.abs(high)))
-        self.excluded = {"interval": 0, "lp": 0, "integer": 0}
+        self.excluded = {"interval": 0, "tried": 0, "lp": 0, "integer": 0}
         self.note = ""
         self.witness: np.ndarray | None = None
 
@@ -119,6 +120,9 @@ class _Search:
         self.network = Network(self.net, self.low, self.high, self.whole)
         possible = [case for case in self.given.cases if self.network.is_possible(case)]
         self._exclude("interval", len(self.given.cases) - len(possible))
+        if possible and self.whole and self._all_tried():
+            self._exclude("tried", len(possible))
+            return []
         for x in hints(self.net, self.given, self.low, self.high) if possible else ():
             if self._left():
                 self._try(x)
@@ -132,6 +136,20 @@ class _Search:
             else:
                 remaining.append((bound, case))
         return sorted(remaining)
+
+    def _all_tried(self) -> bool:
+        """Return whether the whole inputs are few, and none is a counterexample."""
+        batches = trial.inputs(self.net, self.network.reaches, self.low, self.high)
+        if batches is None:
+            return False
+        for batch in batches:
+            candidates = self.given.holds(self.net.logits(batch), self.net.last.error)
+            if candidates.any():
+                self._try(batch[candidates.argmax()])
+                return False
+            if not self._left():
+                return False
+        return True
 
     def _by_integers(self, remaining: list[tuple[float, Case]]) -> list[tuple[float, Case]]:
         """Return the cases that integer programs leave open.

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from brnn.errors import DataError
 from brnn.proof.decide import Verdict
 
-COLUMNS = ("net", "property", "result", "seconds", "interval", "lp", "integer", "open")
+COUNTS = ("interval", "tried", "lp", "integer", "open")
+COLUMNS = ("net", "property", "result", "seconds", *COUNTS)
 
 
 class Instance(NamedTuple):
@@ -48,7 +49,7 @@ def read(path: Path) -> list[Instance]:
 
 def row(net: str, spec: str, verdict: Verdict) -> list[str]:
     """Return the row of a verdict."""
-    counts = [str(verdict.cases[kind]) for kind in COLUMNS[4:]]
+    counts = [str(verdict.cases[kind]) for kind in COUNTS]
     return [net, spec, verdict.status, f"{verdict.seconds:.1f}", *counts]
 
 

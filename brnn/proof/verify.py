@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
-from brnn.config.ranges import Positive
+from brnn.config.ranges import NonNegative, Positive
 from brnn.errors import DataError
-from brnn.proof import onnx_reader, vnnlib
+from brnn.proof import chainer, onnx_reader, vnnlib
 from brnn.proof.decide import Verdict, decide
 from brnn.proof.integer_net import IntegerNet
 from brnn.proof.runtime import Runtime
@@ -39,7 +40,7 @@ class Ball(NamedTuple):
         """
         try:
             x = np.load(self.image, allow_pickle=False).astype("float64").ravel()
-        except (OSError, ValueError, EOFError, AttributeError) as error:
+        except (OSError, ValueError, EOFError, AttributeError, BadZipFile) as error:
             raise DataError(f"{self.image} is not an array of NumPy (.npy): {error}") from error
         if not ((x >= 0) & (x <= self.largest)).all():
             raise DataError(f"{self.image} has pixels outside of 0 to largest={self.largest:g}")
@@ -57,15 +58,17 @@ def verify(
     *,
     seconds: Positive,
     pixels: Literal["real", "whole"],
+    variance_epsilon: NonNegative | None,
 ) -> tuple[Verdict, str]:
-    """Decide a property of a net of ONNX.
+    """Decide a property of a net of ONNX, or of an archive of bnn-verification.
 
     Args:
-        net: its file.
+        net: its file; an archive is `.npz`.
         spec: a file of VNN-LIB, or a ball.
         on_progress: called with what is being done, and the share of it that is done.
         seconds: time limit.
         pixels: whether inputs are all values of the box, or whole numbers alone.
+        variance_epsilon: of the batch normalizations of an archive.
 
     Returns:
         The verdict, and the text of VNN-COMP's result file.
@@ -73,7 +76,8 @@ def verify(
     Raises:
         DataError: the net or the property is not supported, or they do not fit.
     """
-    model = onnx_reader.load(net)
+    is_archive = net.suffix == ".npz"
+    model = chainer.load(net, variance_epsilon) if is_archive else onnx_reader.load(net)
     whole = pixels == "whole"
     if isinstance(spec, Ball):
         integer_net = onnx_reader.read(model, spec.largest, whole)

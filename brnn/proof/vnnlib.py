@@ -41,11 +41,15 @@ class Property:
     cases: tuple[Case, ...]
     outputs: int
 
-    def holds(self, logits: np.ndarray) -> np.ndarray:
-        """Return which outputs (b, c) have the property: those of counterexamples."""
-        cases = [
-            np.all([logits[:, i] >= logits[:, j] for i, j in case], axis=0) for case in self.cases
-        ]
+    def holds(self, logits: np.ndarray, error: np.ndarray | float = 0.0) -> np.ndarray:
+        """Return which outputs (b, c) have the property: those of counterexamples.
+
+        Args:
+            logits: the outputs.
+            error: (c,) by which each may be off; then those that may have it.
+        """
+        low, high = logits - error, logits + error
+        cases = [np.all([high[:, i] >= low[:, j] for i, j in case], axis=0) for case in self.cases]
         return np.any(cases, axis=0)
 
 

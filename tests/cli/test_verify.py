@@ -129,6 +129,8 @@ def test_time_is_limited(run):
         (["missing.onnx", "sat.vnnlib"], "missing.onnx: No such file"),
         (["sat.vnnlib", "sat.vnnlib"], "sat.vnnlib is not a complete file of ONNX"),
         (["net.onnx", "sat.vnnlib", "pixels=grey"], "verify.pixels must be"),
+        (["image.npz", "sat.vnnlib"], "image.npz is not an archive of bnn-verification"),
+        (["net.onnx", "sat.vnnlib", "seconds=1e400"], "verify.seconds must be a finite number"),
         (["net.onnx", "sat.vnnlib", "second=3"], "did you mean seconds"),
         (["net.onnx", "sat.vnnlib", "--image", "image.npy"], "needs NET and SPEC, or NET and"),
         (["net.onnx", "--image", "image.npy"], "--image needs --label"),

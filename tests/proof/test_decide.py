@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from support import onnx_nets
 
-from brnn.proof import cases, links, onnx_reader
+from brnn.proof import cases, links, onnx_reader, trial
 from brnn.proof import decide as search
+from brnn.proof.box import reaches
 from brnn.proof.decide import SAT, TIMEOUT, UNKNOWN, UNSAT, decide
 from brnn.proof.runtime import Runtime
 from brnn.proof.vnnlib import Property
@@ -65,6 +66,7 @@ def compared(seeds):
 @pytest.mark.slow
 def test_verdicts_are_those_of_trying_all_inputs(monkeypatch):
     monkeypatch.setattr(search, "hints", lambda *_: ())  # so that programs find what there is
+    monkeypatch.setattr(trial, "WORK", 0)
     results = list(compared(range(200)))
     wrong = [(seed, v.status) for seed, v, true in results if v.status not in (true, UNKNOWN)]
     assert not wrong
@@ -74,7 +76,35 @@ def test_verdicts_are_those_of_trying_all_inputs(monkeypatch):
     assert len(by_programs) > 5
 
 
+def test_verdicts_of_trying_all_inputs_are_the_same():
+    results = list(compared(range(60)))
+    assert not [(seed, v.status) for seed, v, true in results if v.status not in (true, UNKNOWN)]
+
+
+def test_what_bounds_cannot_exclude_is_tried_or_solved(monkeypatch):
+    graph = onnx_nets.Graph()  # no x is both at least 1 and at most 0, as class 1 needs
+    graph.then("MatMul", np.float32([[1, -1]]))
+    graph.then("Sub", np.float32([1, 0]))
+    onnx_nets.sign(graph, "where")
+    graph.then("MatMul", np.float32([[0, 1], [0, 1]]))
+    graph.then("Add", np.float32([1, 0]))
+    given = Property(np.array([-5.0]), np.array([5.0]), (((1, 0),),), 2)
+    result = verdict(graph.model((1,), 2), given)
+    assert (result.status, result.cases["tried"]) == (UNSAT, 1)
+    monkeypatch.setattr(trial, "WORK", 0)
+    result = verdict(graph.model((1,), 2), given)
+    assert (result.status, result.cases["lp"] + result.cases["integer"]) == (UNSAT, 1)
+
+
+def test_grey_levels_on_one_side_of_a_threshold_are_tried_once():
+    net = onnx_reader.read(two_inputs("where", [100.5, 3]), 255, whole=True)
+    low, high = np.zeros(2), np.full(2, 255.0)
+    (batch,) = trial.inputs(net, reaches(net, low, high), low, high)
+    assert sorted(batch.tolist()) == [[0, 0], [0, 3], [101, 0], [101, 3]]
+
+
 def test_a_tolerance_that_is_not_sound_is_noticed(monkeypatch):
+    monkeypatch.setattr(trial, "WORK", 0)
     monkeypatch.setattr(links, "SLACK", -1.0)
     monkeypatch.setattr(cases, "SLACK", -1.0)
     assert any(v.status == UNSAT and true == SAT for _, v, true in compared(range(60)))
