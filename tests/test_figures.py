@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from brnn import figures
+from brnn.figures import examples
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -94,7 +95,7 @@ def test_epochs_are_whole_numbers(epochs):
 
 
 def test_noise_of_a_net_that_learned_nothing_does_not_fill_the_panel():
-    _, accuracy = figures.learning_curves([{"test/accuracy": 0.100}, {"test/accuracy": 0.102}]).axes
+    (accuracy,) = figures.learning_curves([{"test/accuracy": 0.100}, {"test/accuracy": 0.102}]).axes
     low, high = accuracy.get_ylim()
     assert high - low == pytest.approx(0.1)
     assert (low + high) / 2 == pytest.approx(0.101)
@@ -173,25 +174,29 @@ def test_a_long_path_keeps_its_end():
         ((28, 28), (28, 28)),
         ((28, 28, 1), (28, 28)),
         ((784,), (28, 28)),
-        ((32, 32, 3), (32, 32)),
+        ((32, 32, 3), (32, 32, 3)),
+        ((32, 32, 2), (32, 32)),
         ((100, 12), (100, 12)),
         ((50,), (1, 50)),
     ],
 )
 def test_examples_of_any_shape_become_pictures(shape, drawn):
     images = np.random.default_rng(0).random((3, *shape))
-    figure = figures.adversarial_examples(images, images, [1, 2, 3], [1, 2, 3], None, 3)
+    figure = examples.adversarial_examples(images, images, [1, 2, 3], [1, 2, 3], None, 3)
     assert [[image.get_array().shape for image in axes.images] for axes in figure.axes[:3]] == [
         [drawn] * 3
     ] * 3
-    channels = shape[2] if len(shape) == 3 else 1
+    channels = shape[2] if len(shape) == 3 and len(drawn) == 2 else 1
+    if len(drawn) == 3:  # colours are scaled to [0, 1], and no scale of one colour explains them
+        assert len(figure.axes) == 3
+        return
     assert figure.axes[0].images[0].get_array().sum() * channels == pytest.approx(images[0].sum())
 
 
 def test_examples_show_original_change_and_result():
     images = np.uint8([[[0, 9], [5, 5]], [[1, 1], [1, 1]], [[0, 0], [0, 0]]])
     perturbed = np.uint8([[[0, 6], [5, 7]], [[1, 1], [1, 1]], [[0, 0], [0, 0]]])
-    figure = figures.adversarial_examples(images, perturbed, [7, 1, 0], [3, 1, 0], [3, 2, 4], 2)
+    figure = examples.adversarial_examples(images, perturbed, [7, 1, 0], [3, 1, 0], [3, 2, 4], 2)
     pictures = [picture for axes in figure.axes[:3] for picture in axes.images]
     np.testing.assert_array_equal(pictures[0].get_array(), images[0])
     np.testing.assert_array_equal(pictures[2].get_array(), [[0, -3], [0, 2]])
@@ -217,7 +222,7 @@ def test_examples_show_original_change_and_result():
 
 def test_fewer_examples_than_asked_for_are_all_shown():
     images = np.zeros((2, 4, 4))
-    figure = figures.adversarial_examples(images, images, [0, 1], [0, 1], None, 10)
+    figure = examples.adversarial_examples(images, images, [0, 1], [0, 1], None, 10)
     assert figure.axes[1].images[0].get_clim() == (-1, 1)  # no change at all
     assert [text.get_text() for text in figure.axes[0].texts] == ["0 → 0", "1 → 1"]
     assert [len(axes.images) for axes in figure.axes[:3]] == [2, 2, 2]
@@ -225,13 +230,13 @@ def test_fewer_examples_than_asked_for_are_all_shown():
 
 def test_of_further_axes_the_middle_is_drawn():
     volume = np.arange(1 * 3 * 2 * 4 * 1.0).reshape(1, 1, 3, 2, 4, 1)
-    rows = figures.adversarial_examples(volume, volume + 1, [0], [1], None, 1).axes
+    rows = examples.adversarial_examples(volume, volume + 1, [0], [1], None, 1).axes
     np.testing.assert_array_equal(rows[0].images[0].get_array(), volume[0, 0, 1, :, :, 0])
 
 
 def test_examples_that_are_not_finite_can_be_drawn():
     images = np.float32([np.eye(4), np.eye(4)])
-    figure = figures.adversarial_examples(images, images * np.nan, [0, 1], [0, 1], None, 2)
+    figure = examples.adversarial_examples(images, images * np.nan, [0, 1], [0, 1], None, 2)
     assert [axes.images[0].get_clim() for axes in figure.axes[:3]] == [(0, 1), (-1, 1), (0, 1)]
     assert figures.png(figure)
 
@@ -281,3 +286,43 @@ def test_png_is_an_image_of_the_size_of_the_figure():
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     width, height = (int.from_bytes(data[i : i + 4]) for i in (16, 20))
     assert (width, height) == tuple((figure.get_size_inches() * 110).astype(int))
+
+
+def test_regression_has_no_panel_of_accuracies():
+    figure = figures.learning_curves([{"train/loss": 1.0}, {"train/loss": 0.5}], "a run")
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss"]
+    assert figure.get_suptitle() == "a run"
+
+
+def test_broken_images_come_first_and_their_color_is_explained():
+    images = np.arange(3 * 4.0).reshape(3, 2, 2)
+    figure = examples.adversarial_examples(
+        images, images, [0, 1, 2], [0, 1, 1], None, 2, "net: attack=fgsm epsilon=0.1"
+    )
+    assert [text.get_text() for text in figure.axes[0].texts] == ["2 → 1", "0 → 0"]
+    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), images[2])
+    title, legend = (text.get_text() for text in figure.texts)
+    assert title == "net: attack=fgsm epsilon=0.1"
+    assert legend == "orange: misclassified, 1 of these 3 images"
+
+
+def test_a_confusion_matrix_has_the_shares_of_each_class():
+    labels, predictions = np.array([0, 0, 0, 0, 2]), np.array([0, 0, 0, 1, 2])
+    figure = examples.confusion_matrix(labels, predictions, 3, "net")
+    (image,) = figure.axes[0].images
+    np.testing.assert_allclose(image.get_array(), [[0.75, 0.25, 0], [0, 0, 0], [0, 0, 1]])
+    assert [text.get_text() for text in figure.axes[0].texts] == [".75", ".25", "1.00"]
+
+
+def test_shares_by_epoch_have_a_curve_for_each_name_of_the_prefix():
+    history = [{"flip/a": 0.5, "flip/b": 0.1, "test/loss": 1.0}, {"flip/a": 0.25}]
+    figure = figures.shares_by_epoch(history, "flip/", "flips", "net")
+    assert points(figure.axes[0]) == {"a": [(1, 0.5), (2, 0.25)], "b": [(1, 0.1)]}
+    assert figures.shares_by_epoch(history, "other/", "flips", "net") is None
+
+
+def test_a_figure_has_a_png_and_an_svg_file_of_equal_bytes_each_time():
+    made = [figures.files(figures.learning_curves(HISTORY), "figures/x") for _ in range(2)]
+    assert made[0] == made[1]
+    assert made[0]["figures/x.png"][:4] == b"\x89PNG"
+    assert b"<svg" in made[0]["figures/x.svg"][:600]

@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 
+from brnn import figures as pictures
 from brnn.compare.comparison import Comparison
 from brnn.compare.interactive import CURVES
 from brnn.figures import groups as drawings
 
-KINDS: tuple[drawings.Kind, ...] = ("png", "svg")
+KINDS: tuple[pictures.Kind, ...] = ("png", "svg")
 
 
 def write_figures(comparison: Comparison, folder: Path) -> list[Path]:
@@ -42,6 +43,6 @@ def write_figures(comparison: Comparison, folder: Path) -> list[Path]:
     for title, figure in figures.items():
         for kind in KINDS:
             path = folder / f"{re.sub('[^a-z0-9]+', '_', title.lower())}.{kind}"
-            path.write_bytes(drawings.image(figure, kind))
+            path.write_bytes(pictures.image(figure, kind))
             paths.append(path)
     return paths

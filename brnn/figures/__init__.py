@@ -14,7 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
+
+Kind = Literal["png", "svg"]
 
 _BLUE, _RED, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 _COLORS = [_BLUE, _RED, _GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#222222"]  # Okabe and Ito 2008
@@ -22,22 +23,21 @@ _MARKERS = ["o", "s", "^", "D", "v"]  # their number has no divisor in common wi
 _SPLITS = {"train": _BLUE, "validation": _GREEN, "test": _RED}
 _MAX_PANELS = 12
 _MAX_MARKED = 30  # points of a curve whose markers can be told apart
-_FILLED = 0.92  # share of the width of a strip that its pictures fill
 _MAX_TITLE = 36  # characters above a small panel
 
 
-def learning_curves(history: Sequence[Mapping[str, float]]) -> "Figure":
+def learning_curves(history: Sequence[Mapping[str, float]], title: str = "") -> "Figure":
     """Plot loss and accuracy of the splits against the epoch, with their last values in the legend.
 
     Args:
-        history: the metrics of each epoch; missing metrics are left out.
+        history: the metrics of each epoch; a quantity that no epoch has is left out.
+        title: of the figure.
     """
-    figure = _figure(9.0, 3.6)
-    for axes, quantity in zip(
-        _grid(figure, 1, 2, margins=(0.75, 0.15, 0.6, 0.15), gaps=(0.8, 0.0)).flat,
-        ("loss", "accuracy"),
-        strict=True,
-    ):
+    keys = {key for metrics in history for key in metrics}
+    shown = [q for q in ("loss", "accuracy") if any(f"{split}/{q}" in keys for split in _SPLITS)]
+    figure = _figure(4.5 * max(1, len(shown)), 3.6)
+    panels = _grid(figure, 1, max(1, len(shown)), margins=(0.75, 0.15, 0.6, 0.35), gaps=(0.8, 0.0))
+    for axes, quantity in zip(panels.flat, shown, strict=False):
         for split, color in _SPLITS.items():
             key = f"{split}/{quantity}"
             points = [
@@ -46,11 +46,36 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> "Figure":
             if points:
                 _curve(axes, points, f"{split} {points[-1][1]:.4f}", color, "o")
         _label(axes, "epoch", quantity)
-        if axes.lines:
-            axes.legend(fontsize=9, frameon=False)
-    low, high = axes.get_ylim()
-    if high - low < 0.1:  # else the noise of a net that learned nothing would look like learning
-        axes.set_ylim((low + high) / 2 - 0.05, (low + high) / 2 + 0.05)
+        axes.legend(fontsize=9, frameon=False)
+        low, high = axes.get_ylim()
+        if quantity == "accuracy" and high - low < 0.1:  # else noise would look like learning
+            axes.set_ylim((low + high) / 2 - 0.05, (low + high) / 2 + 0.05)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def shares_by_epoch(
+    history: Sequence[Mapping[str, float]], prefix: str, ylabel: str, title: str
+) -> "Figure | None":
+    """Plot the metrics `{prefix}{name}` against the epoch, of the first 12 names; None: no such.
+
+    Args:
+        history: the metrics of each epoch.
+        prefix: of the metrics.
+        ylabel: what they are.
+        title: of the figure.
+    """
+    names = sorted({key for metrics in history for key in metrics if key.startswith(prefix)})
+    series = {
+        name.removeprefix(prefix): [
+            (epoch, metrics[name]) for epoch, metrics in enumerate(history, 1) if name in metrics
+        ]
+        for name in names[:_MAX_PANELS]
+    }
+    if not series:
+        return None
+    figure = curves(series, "epoch", ylabel, None)
+    figure.suptitle(title, fontsize=10)
     return figure
 
 
@@ -83,51 +108,6 @@ def latent_histograms(
     return figure
 
 
-def adversarial_examples(
-    images: np.ndarray,
-    perturbed: np.ndarray,
-    labels: Sequence[int] | np.ndarray,
-    predictions: Sequence[int] | np.ndarray,
-    targets: Sequence[int] | np.ndarray | None,
-    count: int,
-) -> "Figure":
-    """Draw originals, perturbations and results in three rows, titled `label → prediction`.
-
-    The titles of misclassified images are red.
-
-    Args:
-        images: `(n, height, width)`, or with channels, whose mean is shown; or `(n, features)`,
-            shown as a square where `features` is one; of further axes, which come first, the middle
-            is shown.
-        perturbed: the images after the attack, of the same shape.
-        labels: the classes of the images.
-        predictions: the classes that the net assigns to `perturbed`.
-        targets: the classes that the attack aimed at; None: an untargeted attack.
-        count: how many images to show.
-    """
-    originals, results = (
-        [_picture(values) for values in batch[:count]] for batch in (images, perturbed)
-    )
-    changes = [result - original for original, result in zip(originals, results, strict=True)]
-    low, high = _limits(originals + results)
-    reach = max(map(abs, _limits(changes))) or 1.0
-    figure = _figure(1.3 * len(originals) + 1.4, 4.5)
-    rows = _grid(figure, 3, 1, margins=(0.5, 1.05, 0.08, 0.55), gaps=(0.0, 0.08)).flat
-    _strip(rows[0], originals, "original", "gray_r", (low, high))
-    change = _strip(rows[1], changes, "perturbation", "coolwarm", (-reach, reach))
-    _strip(rows[2], results, "result", "gray_r", (low, high))
-    width, _ = figure.get_size_inches()
-    figure.colorbar(
-        change, cax=figure.add_axes((1 - 0.9 / width, 0.34, 0.12 / width, 0.26))
-    ).ax.tick_params(labelsize=8)
-    for i in range(len(originals)):
-        target = "" if targets is None else f"\n(target {targets[i]})"
-        color = "black" if predictions[i] == labels[i] else _RED
-        title = f"{labels[i]} → {predictions[i]}{target}"
-        rows[0].text(i + 0.5, 1.05, title, fontsize=10, color=color, ha="center", va="bottom")
-    return figure
-
-
 def curves(
     series: Mapping[str, Sequence[tuple[float, float]]],
     xlabel: str,
@@ -156,8 +136,27 @@ def curves(
 
 def png(figure: "Figure") -> bytes:
     """Return the content of a PNG file of a figure."""
+    return image(figure, "png")
+
+
+def files(figure: "Figure", path: str) -> dict[str, bytes]:
+    """Return the contents of a PNG and an SVG file of a figure, by path.
+
+    Args:
+        figure: the figure.
+        path: of both, without the suffix.
+    """
+    kinds: tuple[Kind, ...] = ("png", "svg")
+    return {f"{path}.{kind}": image(figure, kind) for kind in kinds}
+
+
+def image(figure: "Figure", kind: Kind) -> bytes:
+    """Return the content of a file of a figure; equal figures have equal bytes."""
+    import matplotlib
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    with matplotlib.rc_context({"svg.hashsalt": "brnn"}):
+        figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()
 
 
@@ -253,45 +252,3 @@ def _histogram(axes: "Axes", path: str, values: np.ndarray, bound: float | None)
         f"{path if len(path) <= _MAX_TITLE else '…' + path[1 - _MAX_TITLE :]}\n{note}", fontsize=9
     )
     _tidy(axes)
-
-
-def _picture(image: np.ndarray) -> np.ndarray:
-    """Return one example as a matrix."""
-    values = np.asarray(image, "float64")
-    while values.ndim > 3:
-        values = values[len(values) // 2]
-    if values.ndim == 3:
-        return values.mean(-1)
-    side = math.isqrt(values.size)
-    if values.ndim == 1:
-        return values.reshape(side, side) if side**2 == values.size else values[None]
-    return values
-
-
-def _limits(pictures: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Return the least and the greatest finite value, or (0, 0)."""
-    values = np.stack(pictures)
-    finite = values[np.isfinite(values)]
-    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-
-
-def _strip(
-    axes: "Axes", pictures: Sequence[np.ndarray], name: str, cmap: str, limits: tuple[float, float]
-) -> "AxesImage":
-    """Draw pictures side by side in one panel, faster than in many; return the last drawing."""
-    height, width = pictures[0].shape
-    ratio = height / width if max(height, width) <= 2 * min(height, width) else 1.0
-    for i, picture in enumerate(pictures):
-        extent = (i + (1 - _FILLED) / 2, i + (1 + _FILLED) / 2, 0, 1)
-        image = axes.imshow(
-            picture,
-            cmap=cmap,
-            vmin=limits[0],
-            vmax=limits[1],
-            extent=extent,
-            interpolation="nearest",
-        )
-    axes.set(xlim=(0, len(pictures)), ylim=(0, 1), aspect=ratio * _FILLED, xticks=[], yticks=[])
-    axes.set_ylabel(name, fontsize=10)
-    axes.spines[:].set_visible(False)
-    return image

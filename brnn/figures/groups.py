@@ -1,9 +1,8 @@
 """Figures of the groups of a comparison, for print."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,7 +11,6 @@ from brnn.figures import _COLORS, _MARKERS, _figure, _label
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Kind = Literal["png", "svg"]
 _STRIP = 0.4  # width of the points of a group, of the distance between groups
 
 
@@ -70,16 +68,6 @@ def bands(histories: Mapping[str, Sequence[Mapping[int, float]]], ylabel: str) -
     _label(axes, "epoch", ylabel)
     axes.legend(fontsize=9, frameon=False)
     return figure
-
-
-def image(figure: "Figure", kind: Kind) -> bytes:
-    """Return the content of a file of a figure; equal figures have equal bytes."""
-    import matplotlib
-
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "brnn"}):
-        figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
-    return buffer.getvalue()
 
 
 def _style(index: int) -> tuple[str, str]:

@@ -91,7 +91,9 @@ def _attacked(
         tag = report.verdict.removeprefix("trusted: ")
         tracked.tag({"trusted": tag, tag_names.NOTE: description(tag, report.metrics)})
         show_verdict(tag, plan.name if job else "")
-    for path, content in artifacts.files(report, option["name"]).items():
+    epsilon = f" epsilon={option['epsilon']:g}" if option.get("epsilon") else ""
+    title = f"{plan.name}: attack={groups.label(option)}{epsilon}"
+    for path, content in artifacts.files(report, option["name"], title).items():
         tracked.file(content, path)
     for key, points in report.curves.items():
         _log_curve(key, points, tracked)

@@ -155,8 +155,8 @@ def test_the_rehearsal_names_all_metrics_of_a_run_and_leaves_its_net_as_it_is(pl
     ("overrides", "message"),
     [
         (
-            ["attack=none", "objective=variables/sparsity/logits/bais"],
-            r"objective must be a metric of the run, as variables/sparsity/logits/bias, .*/bais'",
+            ["attack=none", "objective=variables/positive/logits/bais"],
+            r"objective must be a metric of the run, as variables/positive/logits/bias, .*/bais'",
         ),
         (
             ["attack=suite", "attack.members=[noise,bim]", "objective=suite/nose/broke_further"],

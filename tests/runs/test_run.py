@@ -235,9 +235,11 @@ def test_the_artifacts_are_configuration_versions_and_figures(tracked):
     versions = yaml.safe_load(tracked.artifact("versions.yaml").read_text())
     assert versions.keys() == set(record.PACKAGES)
     assert versions["keras"] == keras.__version__
-    figures = {path.name: path.read_bytes()[:4] for path in tracked.artifact("figures").iterdir()}
-    names = ("adversarial_examples.png", "latent_weights.png", "learning_curves.png")
-    assert figures == dict.fromkeys(names, b"\x89PNG")
+    kinds = {".png": b"\x89PNG", ".svg": b"<?xm"}
+    found = {path.name: path.read_bytes()[:4] for path in tracked.artifact("figures").iterdir()}
+    names = ("adversarial_examples", "confusion_under_attack", "flips", "latent_weights")
+    shown = (*names, "learning_curves")
+    assert found == {f"{name}{kind}": head for name in shown for kind, head in kinds.items()}
 
 
 def test_it_is_finished_and_leaves_no_checkpoint_but_of_the_trained_net(tracked, folder):
