@@ -110,7 +110,10 @@ class Network:
         return np.concatenate([self.width, np.ones(self.count - len(self.width))])
 
     def _cost(self, rival: int, label: int) -> tuple[np.ndarray, float, float]:
-        """Return costs, constant and limit of output `label` minus output `rival`, at most 0."""
+        """Return costs, constant and limit of output `label` minus output `rival`.
+
+        Those that are not whole numbers are divided by their largest size.
+        """
         weights, constant, rounding = self.net.last.difference(label, rival)
         cost = weights @ self.units.matrix
         constant += float(weights @ self.units.shift)
@@ -118,8 +121,9 @@ class Network:
         if rounding == 0 and (numbers == np.rint(numbers)).all():
             divisor = float(np.gcd.reduce(np.abs(cost).astype("int64"))) or 1.0
             return cost, constant, constant + divisor * np.floor(-constant / divisor) + SLACK
-        error = rounding + RELATIVE * np.abs(numbers).max()
-        return cost, constant, -error if self.sure else error
+        size = np.abs(numbers).max() or 1.0
+        error = rounding / size + RELATIVE
+        return cost / size, constant / size, -error if self.sure else error
 
     def _rows(self, costs: np.ndarray) -> tuple[csr_array, np.ndarray]:
         """Return the rows that a program needs whose costs (c, variables) are to be small."""

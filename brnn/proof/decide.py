@@ -211,7 +211,7 @@ class _Search:
 
     def _snap(self) -> float:
         """Return a power of two: moving an input to the grid moves no sum by as much."""
-        taps = float(abs(self.net.hidden[0].weights).sum(axis=1).max(initial=1.0))
+        taps = float(abs(self.net.hidden[0].weights).sum(axis=1).max()) or 1.0
         return self.grid * 2.0 ** math.ceil(math.log2(taps))
 
     def _exclude(self, kind: str, count: int = 1) -> None:
@@ -227,6 +227,11 @@ class _Search:
 
 
 def _grid(net: IntegerNet, sizes: np.ndarray) -> float:
-    """Return a power of two in whose multiples sums of the first layer are exact in float32."""
-    largest = float((abs(net.hidden[0].weights) @ sizes).max(initial=1.0))
-    return 2.0 ** -math.floor(math.log2(EXACT / max(largest, 2.0**-40)))
+    """Return a power of two, whose multiples up to these sizes (k,) are exact in float32.
+
+    If the weights of the first layer are whole numbers, its sums are exact as well.
+    """
+    first, largest = net.hidden[0].weights, float(sizes.max(initial=0.0))
+    if first.dtype == "int64":
+        largest = max(largest, float((abs(first) @ sizes).max(initial=0.0)))
+    return 2.0 ** -math.floor(math.log2(EXACT / (largest or 1.0)))

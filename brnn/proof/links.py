@@ -15,8 +15,8 @@ differs from that at the center of the box needs enough changes of those that he
 Sums of one parity, or multiples of another number, never lie between two of these: rise and fall
 are moved onto them. Then rows of whole numbers are relaxed by `SLACK`, far more than the tolerance
 of a solver in floating point and less than the distance to the next whole number, so that no
-solution in whole numbers is lost and none is added. Other rows are relaxed by `RELATIVE` of their
-largest coefficient, except where solutions are to hold in the net.
+solution in whole numbers is lost and none is added. Other rows are divided by their largest
+coefficient and relaxed by `RELATIVE`, except where solutions are to hold in the net.
 
 References:
     Khalil, Gupta and Dilkina 2019, arXiv:1810.03538; covers of Crowder, Johnson and Padberg 1983,
@@ -33,7 +33,7 @@ from brnn.proof.box import Reach
 from brnn.proof.integer_net import Hidden
 
 SLACK = 1e-3  # by which rows of whole numbers are relaxed, in the unit of their sums
-RELATIVE = 1e-5  # by which other rows are relaxed, relative to their largest coefficient
+RELATIVE = 1e-5  # by which other rows are relaxed, of their largest coefficient
 UP, DOWN, ALWAYS = 1, 0, -1  # the value of a step that calls for a row
 
 
@@ -163,11 +163,12 @@ def _implied(
     matrix.eliminate_zeros()
     least = reach.low[row] if side > 0 else -reach.high[row]
     need = side * threshold
-    divisor = _divisors(matrix) if inputs.binary and layer.whole else np.ones(len(row))
     if layer.whole:
+        divisor = _divisors(matrix) if inputs.binary else np.ones(len(row))
         need = shift + divisor * np.ceil((need - shift) / divisor)
-    size = np.maximum(np.abs(need - least), 1.0)
-    slack = SLACK * divisor if layer.whole else relative * size
+    else:
+        divisor = _largest(matrix, need - least)
+    slack = (SLACK if layer.whole else relative) * divisor
     rows = [_rows(demands, matrix, need - least, least - shift - slack, len(center), divisor)]
     if inputs.binary and layer.whole:
         now = matrix @ center[: matrix.shape[1]] + shift
@@ -232,6 +233,12 @@ def _ordered(unit: np.ndarray, variables: np.ndarray, columns: int) -> Rows:
     column = np.stack([variables[first], variables[first + 1]], axis=1).ravel()
     matrix = csr_array((np.tile([1.0, -1.0], count), (row, column)), shape=(count, columns))
     return Rows(matrix, np.zeros(count), variables[first], np.full(count, ALWAYS))
+
+
+def _largest(matrix: csr_array, others: np.ndarray) -> np.ndarray:
+    """Return the largest size of a coefficient of each row, and of another one; 1 if it is 0."""
+    sizes = np.maximum(abs(matrix).max(axis=1).toarray().ravel(), np.abs(others))
+    return np.where(sizes > 0, sizes, 1.0)
 
 
 def _divisors(matrix: csr_array) -> np.ndarray:

@@ -129,6 +129,30 @@ def test_no_real_input_of_a_box_contradicts_a_verdict(seed):
             assert given.holds(logits(result.witness[None])).all()
 
 
+@pytest.mark.parametrize("size", [1.0, 1e-7])
+@pytest.mark.parametrize("seed", range(6))
+def test_real_weights_of_the_first_and_last_layer_of_any_size(seed, size):
+    rng, graph = np.random.default_rng(seed), onnx_nets.Graph()
+    graph.then("MatMul", (rng.normal(size=(4, 6)) * size).astype("float32"))
+    onnx_nets.sign(graph, "where")
+    graph.then("MatMul", onnx_nets.signs(rng, 6, 5))
+    onnx_nets.sign(graph, "larq")
+    graph.then("MatMul", (rng.normal(size=(5, 3)) * size).astype("float32"))
+    model, x = graph.model((4,), 3), rng.normal(size=4)
+    logits = Runtime(model).logits
+    label = int(logits(x[None]).argmax())
+    statuses = []
+    for width in (0.02, 0.2, 0.6):
+        given = property_around(x, width, label)
+        result = verdict(model, given, whole=False)
+        broken = given.holds(logits(x + rng.uniform(-width, width, (5000, 4)))).any()
+        assert result.status in ((SAT,) if broken else (SAT, UNSAT))
+        statuses.append(result.status)
+    assert (
+        sorted(statuses, reverse=True) == statuses
+    )  # a larger box is not proved where a smaller is not
+
+
 def two_inputs(form, thresholds):
     """Class 1 wins where both inputs reach their thresholds; by the sum of two signs and -1."""
     graph = onnx_nets.Graph()
