@@ -14,6 +14,8 @@ from brnn.terminal.lines import note, open_console
 from brnn.terminal.numbers import duration
 from brnn.terminal.relay import Message
 
+_STATUS = 60  # columns of a bar and most texts behind it
+
 
 class SweepProgress:
     """The progress of a sweep.
@@ -68,6 +70,7 @@ def sweep_progress(jobs: int, live: bool) -> Iterator[SweepProgress]:
         return
     with _bars() as bars:
         whole = bars.add_task("sweep", total=jobs, status=f"0 of {jobs} jobs")
+        room = max(20, bars.console.width - _STATUS)
         lines: dict[int, TaskID] = {}  # of each process
 
         def on_message(message: Message) -> None:
@@ -77,7 +80,10 @@ def sweep_progress(jobs: int, live: bool) -> Iterator[SweepProgress]:
             process = message["process"]
             if process not in lines:
                 lines[process] = bars.add_task("", total=1, status="")
-            facts = {"description": message["name"], "status": message["status"]}
+            name = message["name"]
+            if len(name) > room:  # what tells jobs apart stands at the end
+                name = f"…{name[1 - room :]}"
+            facts = {"description": name, "status": message["status"]}
             bars.update(lines[process], completed=message["share"], **facts)
 
         def show(done: int, text: str) -> None:

@@ -77,7 +77,7 @@ def test_without_a_terminal_finished_jobs_and_groups_are_plain_lines(capfd):
 
 
 def test_on_a_terminal_each_process_has_a_line_and_what_it_prints_stands_above(monkeypatch):
-    show = "progress.training_progress(2, 'net-' * 30).__enter__().update({}, 1)"
+    show = "progress.training_progress(2, 'net-' * 30 + 's1').__enter__().update({}, 1)"
     jobs = [Errand([f"seed={seed}"], f"[{show}, lines.note('working')][1]") for seed in range(2)]
     shown = on_a_terminal(
         monkeypatch, lambda: launchers.processes(jobs, n_jobs=2, attempts=1), columns=80
@@ -85,7 +85,7 @@ def test_on_a_terminal_each_process_has_a_line_and_what_it_prints_stands_above(m
     lines = re.split("[\\r\\n]+", without_escapes(shown))
     assert {line.strip() for line in lines if "working" in line} == {"working"}
     assert any(line.startswith("sweep") and "2 of 2 jobs  0 s left" in line for line in lines)
-    assert any(line.startswith("net-net") and "epoch 1/2" in line for line in lines)
+    assert any(line.startswith("…-net-net-net-net-s1 ") and "epoch 1/2" in line for line in lines)
     assert max(map(len, lines)) <= 80
 
 
