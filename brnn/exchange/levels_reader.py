@@ -13,7 +13,7 @@ ACTIVATIONS: dict = {
 
 def logits(path, x):
     """Return the logits (n, classes) of inputs (n, …): bytes from 0 to 255, or real numbers."""
-    net = np.load(path)
+    net = np.load(path, allow_pickle=False)
     x = x.reshape(len(x), -1)
     if net["cut"]:
         x = x >= net["cut"]
