@@ -157,7 +157,7 @@ REFUSED = [
     ),
     (
         ["precision=custom", "precision.kernel={scale: 1}"],
-        "precision.kernel.quantizer must be one of absmean_binary, absmean_ternary, binary, exponential",
+        "precision.kernel.quantizer must be one of absmean_binary, absmean_ternary, binary,",
     ),
     (
         ["precision=custom", "precision.kernel={quantizer: binary}"],

@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import sqlite3
-import threading
 import time
 
 import keras
@@ -20,6 +19,7 @@ from brnn.config.fingerprint import run_fingerprint
 from brnn.data.load import load
 from brnn.errors import ConfigError, TrackingError
 from brnn.runs.run import run
+from brnn.terminal import lines
 from brnn.tracking import tag_names
 from brnn.tracking.process import owner
 from brnn.tracking.sweep_job import SweepJob
@@ -326,7 +326,7 @@ def test_workers_end_if_one_is_lost_and_continue_to_the_numbers_of_a_single_proc
     folder.run(*PLAIN)
     shared, single = map(folder.numbers, folder.runs())
     keys = [key for key in single if key[0].endswith("/loss")]
-    assert len(keys) == 3 * 20
+    assert len(keys) == 3 * (20 + 1)  # of the epochs, and of the kept one
     losses = [[numbers[key] for key in keys] for numbers in (shared, single)]
     np.testing.assert_allclose(*losses, rtol=1e-4)  # a sum of two parts
 
@@ -461,16 +461,21 @@ def test_another_attack_on_the_same_net_does_not_train_it_again(folder, referenc
     assert folder.weights(second) == reference.weights(expected)
 
 
-def test_a_run_waits_for_a_net_that_another_process_trains(folder, capsys):
+def test_a_run_waits_for_a_net_that_another_process_trains(folder, monkeypatch):
     folder.run("epochs=1", "attack=none")
     (net,) = (folder.path / "checkpoints" / "trained").iterdir()
+    messages = []
     with contextlib.ExitStack() as other:
+
+        def note(text):
+            messages.append(text)
+            if "waits for its net" in text:
+                other.close()  # the other process is done
+
+        monkeypatch.setattr(lines, "note", note)
         other.enter_context(locks.locked(net))  # as another process would hold it
-        release = threading.Timer(1, other.close)
-        release.start()
         assert folder.trained_epochs("epochs=1") == []
-        release.join()
-    assert capsys.readouterr().out.count(" waits for its net, which another process trains\n") == 1
+    assert sum(" waits for its net, which another process trains" in text for text in messages) == 1
 
 
 def test_only_the_newest_trained_nets_are_kept(folder):
