@@ -45,7 +45,8 @@ def load(path: Path) -> Any:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
     except Exception as error:
-        raise DataError(f"{path} is not a complete file of ONNX: {error}") from error
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is not a complete file of ONNX: {reason}") from error
     if not model.graph.output:
         raise DataError(f"{path} is not a complete file of ONNX: it has no output")
     return qonnx.standard(model)

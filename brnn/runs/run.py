@@ -47,7 +47,6 @@ def run(
 
     Returns:
         The metric `objective`, or a list of metrics; NaN in a worker that is not the chief.
-
     """
     began = time.perf_counter()
     plan = plan_run(options, job, suffix, command)
