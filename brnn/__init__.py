@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test compares it with NAME
     from brnn.training import losses as losses
     from brnn.training import regimes as regimes
     from brnn.training import schedules as schedules
+    from brnn.training.augment import augmentation as augmentation
     from brnn.training.program import Program as Program
 
 NAMES = {  # public name: the module that has it, or that it is
@@ -43,6 +44,7 @@ NAMES = {  # public name: the module that has it, or that it is
     "Rule": "brnn.quantization.manager",
     "TrackingError": "brnn.errors",
     "attacks": "brnn.attacks",
+    "augmentation": "brnn.training.augment",
     "estimators": "brnn.quantization.estimators",
     "evaluate": "brnn.library",
     "fit": "brnn.library",

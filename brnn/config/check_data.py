@@ -14,8 +14,9 @@ def check_data(options: dict[str, Any], data: "Data") -> None:
     """Check what a configuration asks of its data.
 
     Raises:
-        ConfigError: the data do not fill a batch, are no pixels and classes for an attack, or have
-            not the characters of the prompt or the split of the objective.
+        ConfigError: the data do not fill a batch, are no pixels and classes for an attack, no
+            images for an augmentation, or have not the characters of the prompt or the split of
+            the objective.
     """
     rows, size = len(data.train[0]), options["batch_size"]
     if size > rows:
@@ -26,6 +27,7 @@ def check_data(options: dict[str, Any], data: "Data") -> None:
     for key, harmless in (("attack", "none"), ("training", "standard")):
         if options[key]["name"] != harmless:
             _check_pixels(f"{key}={groups.label(options[key])}", f"{key}={harmless}", data)
+    _check_augmentation(options["augmentation"], data)
     if data.tokens is not None:
         check_prompt(options["sample"]["prompt"], data.tokens)
 
@@ -42,6 +44,21 @@ def _check_pixels(choice: str, remedy: str, data: "Data") -> None:
             raise ConfigError(
                 f"{choice} needs pixels in [0, 1], got values from {x.min():g} to {x.max():g};"
                 f" use {remedy}, or data in [0, 1]"
+            )
+
+
+def _check_augmentation(augmentation: dict[str, Any], data: "Data") -> None:
+    """Check that images are what their changes change, and larger than these are."""
+    x, y = data.train
+    for key, pixels in augmentation.items():
+        if pixels and (x.ndim not in (3, 4) or y.ndim != 1 or y.dtype.kind == "f"):
+            raise ConfigError(
+                f"augmentation.{key} needs images (n, height, width) or (n, height, width,"
+                f" channels) with one class each, got {x.shape} with labels {y.dtype} {y.shape}"
+            )
+        if pixels and pixels >= (size := min(x.shape[1:3])):
+            raise ConfigError(
+                f"augmentation.{key} must be below {size}, the side of the images, got {pixels}"
             )
 
 

@@ -52,6 +52,7 @@ SHARED = {
 SECTIONS = {  # mappings of the root that are not chosen from a group
     "": ("brnn.config.schema", "Root"),
     "recipe": ("brnn.config.schema", "Recipe"),
+    "augmentation": ("brnn.training.augment", "augmentation"),
     "tracking": ("brnn.tracking.store", "open_store"),
     "sample": ("brnn.runs.text", "write"),
     "export": ("brnn.runs.export", "export"),

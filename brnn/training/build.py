@@ -15,6 +15,7 @@ from brnn.errors import ConfigError
 from brnn.nets.models import build_model
 from brnn.nets.task import Task
 from brnn.quantization.manager import QuantManager
+from brnn.training.augment import augmentation
 from brnn.training.lending import Lending
 from brnn.training.loop import OnShare, fit, no_progress
 from brnn.training.optimizers import optimizer
@@ -26,6 +27,7 @@ GRAPH_KEYS = (  # keys that shape the graph; the others only change values
     "estimator",
     "topology",
     "training",
+    "augmentation",
     "loss",
     "optimizer",
     "compiled",
@@ -127,7 +129,9 @@ def _new_program(options: dict[str, Any], task: Task, replicas: Replicas) -> Pro
     if options["optimizer"]["name"] == "Bop":
         _check_signs(manager, options["precision"]["name"])
     loss = function("loss", options["loss"], options["plugins"])
-    regime = function("training", options["training"], options["plugins"])
+    regime = augmentation(
+        function("training", options["training"], options["plugins"]), **options["augmentation"]
+    )
     return Program(
         manager,
         optimizer(options["optimizer"], binary),

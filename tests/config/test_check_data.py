@@ -19,7 +19,7 @@ def text():
 
 def options(**keys):
     given = {"batch_size": 10, "sample": {"prompt": "abba"}, "objective": "validation/loss"}
-    harmless = {"attack": {"name": "none"}, "training": {"name": "standard"}}
+    harmless = {"attack": {"name": "none"}, "training": {"name": "standard"}, "augmentation": {}}
     return given | harmless | keys
 
 
@@ -70,3 +70,25 @@ def test_an_attack_needs_pixels_with_one_class_each(key, x, y, message):
 @pytest.mark.parametrize("x", [np.full((10, 2), 255, "uint8"), np.ones((10, 2), "float32")])
 def test_pixels_may_be_bytes_or_floats_up_to_1(x):
     check_data(options(attack={"name": "pgd"}), images(x, np.zeros(10, "int32")))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "augmentation", "message"),
+    [
+        ((10, 784), (10,), {"shift": 2}, r"augmentation\.shift needs images .*got \(10, 784\)"),
+        ((10, 28, 28), (10, 28), {"flip": True}, r"augmentation\.flip needs images"),
+        ((10, 8, 3), (10,), {"cutout": 3}, r"augmentation\.cutout must be below 3, .*got 3"),
+        ((10, 4, 8, 3), (10,), {"pad_and_crop": 4}, "pad_and_crop must be below 4, the side"),
+    ],
+)
+def test_only_images_larger_than_a_change_are_changed(x, y, augmentation, message):
+    data = images(np.zeros(x, "float32"), np.zeros(y, "int32"))
+    with pytest.raises(ConfigError, match=message):
+        check_data(options(augmentation=augmentation), data)
+    check_data(options(augmentation={"shift": 0, "flip": False}), data)
+
+
+def test_images_of_one_or_more_channels_are_changed():
+    for shape in ((10, 5, 5), (10, 5, 6, 3)):
+        data = images(np.zeros(shape, "uint8"), np.zeros(10, "int32"))
+        check_data(options(augmentation={"shift": 4, "flip": True, "cutout": 4}), data)

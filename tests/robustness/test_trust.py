@@ -71,6 +71,7 @@ def one_bit():
     options |= {
         "bias_initializer": groups.option("initializer", "binary_choice"),
         "training": {"name": "standard"},
+        "augmentation": groups.option("", "config")["augmentation"],
         "compiled": False,
         "plugins": [],
         "seed": 0,
