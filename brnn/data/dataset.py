@@ -25,6 +25,7 @@ class Data:
     source: str  # "idx", "keras", "embedded", "npz", "text", "generated" or "wav"
     sequential: bool = False  # rows continue each other, and so does the net's state
     tokens: str | None = None  # the alphabet of a text: tokens[i] is the character of token i
+    names: tuple[str, ...] = ()  # of the classes in words; empty where they are numbers alone
 
 
 # A data set states one of these as its return type, and the rest of a configuration is checked by

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from brnn.config.ranges import Natural, ProperShare
-from brnn.data import readers, sources
+from brnn.data import class_names, readers, sources
 from brnn.data.dataset import Data, Split, split_size
 from brnn.data.folders import AUTO, data_folder
 from brnn.errors import DataError, DataWarning, DownloadError
@@ -67,11 +67,16 @@ def fashion_mnist(*, root: str, validation: ProperShare) -> Data:
         Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747.
     """
     arrays, source = _clothes(root)
-    return _images(arrays, validation, source)
+    return _images(arrays, validation, source, class_names.CLOTHES)
 
 
 def arrays(
-    *, path: str | None, validation: ProperShare, test: ProperShare, seed: Natural | None
+    *,
+    path: str | None,
+    validation: ProperShare,
+    test: ProperShare,
+    seed: Natural | None,
+    names: list[str],
 ) -> Data:
     """Return the arrays of an .npz file: x, y and, if it has them, x_test, y_test.
 
@@ -83,18 +88,24 @@ def arrays(
         validation: share of the training rows, the first, for validation.
         test: share of all rows, the last, for test; unused where the file has x_test.
         seed: decides an order in which x and y are put before they are divided; null keeps theirs.
+        names: the classes in words, for the figures; empty for their numbers.
 
     Raises:
-        DataError: the file cannot be read, its arrays are not such data, or a split would be empty.
+        DataError: the file cannot be read, its arrays are not such data, a split would be empty, or
+            there are fewer names than classes.
     """
     train, test_split = readers.read_npz(path)
     if seed is not None:
         train = _shuffled(train, seed)
     if test_split is None:
         train, test_split = _divided(train, test)
-    data = _images([*train, *test_split], validation, "npz")
+    data = _images([*train, *test_split], validation, "npz", tuple(names))
     if data.classes < 2:
         raise DataError(f"{path}: y must have at least 2 classes, got only 0")
+    if names and len(names) < data.classes:
+        raise DataError(
+            f"dataset.names must name each of {data.classes} classes, got {len(names)} names"
+        )
     return data
 
 
@@ -121,7 +132,7 @@ def gtsrb(*, root: str, validation: ProperShare, test: ProperShare, seed: Natura
         raise DataError(f"no traffic signs: {file} must hold x (n, 30, 30, 3) and y")
     signs = readers.read_split(file, "x", "y")
     train, test_split = _divided(_shuffled(signs, seed), test)
-    return _images([*train, *test_split], validation, "npz")
+    return _images([*train, *test_split], validation, "npz", class_names.SIGNS)
 
 
 def _shuffled(split: Split, seed: int) -> Split:
@@ -191,8 +202,10 @@ def _idx_files(root: str, name: str, checksums: dict[str, str]) -> list[np.ndarr
     return arrays
 
 
-def _images(arrays: list[np.ndarray], validation: float, source: str) -> Data:
-    """Return [x, y, x_test, y_test] as data.
+def _images(
+    arrays: list[np.ndarray], validation: float, source: str, names: tuple[str, ...] = ()
+) -> Data:
+    """Return [x, y, x_test, y_test] as data, with the names of the classes.
 
     The first share `validation` of x and y becomes the validation split.
     """
@@ -205,4 +218,5 @@ def _images(arrays: list[np.ndarray], validation: float, source: str) -> Data:
         test=(x_test, y_test),
         classes=int(max(y.max(), y_test.max())) + 1,
         source=source,
+        names=names,
     )

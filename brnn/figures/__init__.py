@@ -5,7 +5,6 @@ imported as the first figure is drawn.
 """
 
 import io
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -23,7 +22,6 @@ _MARKERS = ["o", "s", "^", "D", "v"]  # their number has no divisor in common wi
 _SPLITS = {"train": _BLUE, "validation": _GREEN, "test": _RED}
 _MAX_PANELS = 12
 _MAX_MARKED = 30  # points of a curve whose markers can be told apart
-_MAX_TITLE = 36  # characters above a small panel
 
 
 def learning_curves(history: Sequence[Mapping[str, float]], title: str = "") -> "Figure":
@@ -76,35 +74,6 @@ def shares_by_epoch(
         return None
     figure = curves(series, "epoch", ylabel, None)
     figure.suptitle(title, fontsize=10)
-    return figure
-
-
-def latent_histograms(
-    weights: Mapping[str, np.ndarray], bounds: Mapping[str, float | None]
-) -> "Figure":
-    """Plot the distribution of the latent values of each variable, of the first 12 at most.
-
-    Args:
-        weights: the latent values of each variable, by path.
-        bounds: what the values are clipped to, `[-bound, bound]`, by path; None: not clipped.
-    """
-    shown = list(weights)[:_MAX_PANELS]
-    columns = max(1, min(4, len(shown)))
-    rows = max(1, math.ceil(len(shown) / columns))
-    figure = _figure(max(2.9 * columns, 4.0), 2.1 * rows + 0.5)
-    panels = list(
-        _grid(figure, rows, columns, margins=(0.8, 0.15, 0.65, 0.5), gaps=(0.45, 0.75)).flat
-    )
-    for axes, path in zip(panels, shown, strict=False):
-        _histogram(axes, path, np.ravel(weights[path]), bounds[path])
-    for axes in panels[len(shown) :]:
-        axes.remove()
-    hidden = len(weights) - len(shown)
-    figure.supxlabel(
-        "latent value" + (f"  ({hidden} more variables are not shown)" if hidden else ""),
-        fontsize=10,
-    )
-    figure.supylabel("count", fontsize=10)
     return figure
 
 
@@ -222,33 +191,3 @@ def _curve(
         ms=4.5,
         lw=1.7,
     )
-
-
-def _histogram(axes: "Axes", path: str, values: np.ndarray, bound: float | None) -> None:
-    """Plot the counts of the finite values; any beyond the bound are counted at the edge."""
-    from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
-
-    finite = values[np.isfinite(values)].astype("float64")
-    reach = np.abs(finite).max(initial=0.0) or 1.0
-    limit = 1.1 * (reach if bound is None else bound)
-    # 55 bins of a 25th of the bound: zero and both bounds lie in the middle of one
-    counts, edges = np.histogram(np.clip(finite, -limit, limit), bins=55, range=(-limit, limit))
-    axes.stairs(counts, edges, baseline=0.7, fill=True, color=_BLUE)
-    note = f"{values.size:,} values"
-    if bound is not None:
-        at_bound = np.mean(np.abs(finite) >= bound * (1 - 1e-6)) if finite.size else 0.0
-        note += f", {at_bound:.3f} at bound"
-        for edge in (-bound, bound):
-            axes.axvline(edge, color=_RED, linestyle="--", linewidth=1.2)
-    axes.set_yscale("log")
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(
-        EngFormatter(sep="")
-    )  # 10k takes a third of the time of a power of ten
-    axes.set_ylim(0.7, 2 * max(counts.max(), 1))
-    axes.set_xlim(-limit, limit)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.set_title(
-        f"{path if len(path) <= _MAX_TITLE else '…' + path[1 - _MAX_TITLE :]}\n{note}", fontsize=9
-    )
-    _tidy(axes)

@@ -25,6 +25,7 @@ def adversarial_examples(
     targets: Sequence[int] | np.ndarray | None,
     count: int,
     title: str = "",
+    names: Sequence[str] = (),
 ) -> "Figure":
     """Draw originals, perturbations and results in three rows, titled `label → prediction`.
 
@@ -40,6 +41,7 @@ def adversarial_examples(
         targets: the classes that the attack aimed at; None: an untargeted attack.
         count: how many images to show.
         title: of the figure.
+        names: of the classes; none for their numbers.
     """
     broken = np.asarray(predictions) != np.asarray(labels)
     order = np.argsort(~broken, kind="stable")[:count]
@@ -60,10 +62,12 @@ def adversarial_examples(
     else:  # a colour shows the changes of three channels, grey none
         rows[1].set_ylabel(f"perturbation\n±{reach:.3g}", fontsize=10)
     for place, i in enumerate(order):
-        target = "" if targets is None else f"\n(target {targets[i]})"
+        target = "" if targets is None else f"\n(target {_name(targets[i], names)})"
         color = _RED if broken[i] else "black"
-        text = f"{labels[i]} → {predictions[i]}{target}"
-        rows[0].text(place + 0.5, 1.05, text, fontsize=10, color=color, ha="center", va="bottom")
+        arrow = "\n→ " if names else " → "  # a word takes a line
+        text = f"{_name(labels[i], names)}{arrow}{_name(predictions[i], names)}{target}"
+        size = 7.5 if names else 10
+        rows[0].text(place + 0.5, 1.05, text, fontsize=size, color=color, ha="center", va="bottom")
     figure.text(0.5 / width, 0.98, title, fontsize=10, va="top")
     legend = f"orange: misclassified, {broken.sum():,} of these {len(broken):,} images"
     figure.text(0.5 / width, 0.93, legend, fontsize=9, color=_RED, va="top")
@@ -71,7 +75,11 @@ def adversarial_examples(
 
 
 def confusion_matrix(
-    labels: np.ndarray, predictions: np.ndarray, classes: int, title: str
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    classes: int,
+    title: str,
+    names: Sequence[str] = (),
 ) -> "Figure":
     """Draw how many rows of each class are taken for each class, as shares of the class.
 
@@ -80,11 +88,12 @@ def confusion_matrix(
         predictions: classes (n,).
         classes: their number; up to 20 the shares are written.
         title: of the figure.
+        names: of the classes; none for their numbers.
     """
     counts = np.zeros((classes, classes))
     np.add.at(counts, (labels, predictions), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = min(9.0, 2.0 + 0.42 * classes)
+    side = min(11.0, 2.0 + (0.3 if classes > 20 and names else 0.42) * classes)
     figure = _figure(side + 0.6, side, "constrained")
     axes = figure.subplots()
     drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -96,11 +105,20 @@ def confusion_matrix(
                 text = f"{share:.2f}".removeprefix("0")
                 axes.text(column, row, text, fontsize=7, color=color, ha="center", va="center")
     axes.tick_params(labelsize=9)
+    if names:
+        words = names[:classes]
+        axes.set_xticks(range(classes), words, fontsize=7, rotation=90)
+        axes.set_yticks(range(classes), words, fontsize=7)
     axes.set_xlabel("prediction", fontsize=10)
     axes.set_ylabel("label", fontsize=10)
     figure.colorbar(drawn, shrink=0.8).ax.tick_params(labelsize=8)
     figure.suptitle(title, fontsize=10)
     return figure
+
+
+def _name(number: int, names: Sequence[str]) -> str:
+    """Return the name of a class, or its number where it has none."""
+    return names[number] if number < len(names) else str(number)
 
 
 def _picture(image: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from brnn.nets.cells import cells_of, state_matrices
 from brnn.quantization.manager import QuantManager, Rule
 
 FLOAT_BITS = 32
+QUANTILES = {"latent_low": 0.05, "latent_median": 0.5, "latent_high": 0.95}
 MAGNITUDES = np.geomspace(1e-12, 1e12, 1001, dtype="float32")
 PROBE = np.concatenate([np.linspace(-2.1, 2.1, 4001, dtype="float32"), MAGNITUDES, -MAGNITUDES])
 
@@ -61,6 +62,10 @@ def weight_metrics(now: list[Weights], before: list[Weights]) -> dict[str, float
         at_bound/all (share): latent weights at or beyond the bound of their rule, of all that have
             one; 0 where there are none
         variables/at_bound/{path} (share): the same of one variable
+        variables/latent_low/{path} (value): 5 % of the latent weights of a discretized variable are
+            below it
+        variables/latent_median/{path} (value): half of them are
+        variables/latent_high/{path} (value): 95 % of them are
     """
     flags: dict[str, dict[str, np.ndarray]] = {}
     for new, old in zip(now, before, strict=True):
@@ -76,6 +81,11 @@ def weight_metrics(now: list[Weights], before: list[Weights]) -> dict[str, float
         for name, flag in named.items()
         if not (name == "sparsity" and path in dense)
     }
+    for new in now:
+        if new.rule is not None:
+            values = np.quantile(new.latent, list(QUANTILES.values()))
+            named = zip(QUANTILES, values, strict=True)
+            metrics |= {f"variables/{name}/{new.path}": float(value) for name, value in named}
     for name in ("sparsity", "positive", "flip_rate", "at_bound"):
         of_all = [named[name].ravel() for named in flags.values() if name in named]
         metrics[f"{name}/all"] = float(np.concatenate(of_all).mean()) if of_all else 0.0

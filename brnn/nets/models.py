@@ -84,6 +84,12 @@ def plain_model(options: dict[str, Any], task: Task, weights: list[np.ndarray]) 
     return QuantManager(model, ()).discretized()  # replaces the quantized input of a topology
 
 
+def with_byte_inputs(model: keras.Model) -> keras.Model:
+    """Return a model of images in bytes, which gives the outputs of `model` for their pixels."""
+    inputs = keras.Input(model.inputs[0].shape[1:], dtype="uint8")
+    return keras.Model(inputs, model(keras.layers.Rescaling(1 / 255)(inputs)))
+
+
 def effective(options: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration without its estimator where that has no effect on the training.
 

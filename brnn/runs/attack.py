@@ -93,7 +93,7 @@ def _attacked(
         show_verdict(tag, plan.name if job else "")
     epsilon = f" epsilon={option['epsilon']:g}" if option.get("epsilon") else ""
     title = f"{plan.name}: attack={groups.label(option)}{epsilon}"
-    for path, content in artifacts.files(report, option["name"], title).items():
+    for path, content in artifacts.files(report, option["name"], title, plan.data.names).items():
         tracked.file(content, path)
     for key, points in report.curves.items():
         _log_curve(key, points, tracked)

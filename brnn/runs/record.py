@@ -4,14 +4,13 @@ import importlib.metadata
 import json
 from typing import Any
 
+import numpy as np
 import yaml
 
-from brnn import figures
 from brnn.config import groups
-from brnn.measures.weights import snapshot
 from brnn.nets import models
 from brnn.paths import masked
-from brnn.runs import text
+from brnn.runs import drawings, text
 from brnn.runs.export import export
 from brnn.runs.plan import RunPlan
 from brnn.tracking import tag_names
@@ -21,10 +20,6 @@ from brnn.tracking.run import Run
 from brnn.training.program import Program
 
 GROUPS = (*groups.GROUPS, "optimizer", "recipe")
-CURVES = (  # figures of metrics by epoch: name, prefix of the metrics, what they are
-    ("flips", "variables/flip_rate/", "share of changed levels"),
-    ("passed_gradient", "gradient_share/", "share of passed gradient"),
-)
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
 COMMANDS = ("resume", "dry_run")  # keys that are commands, not part of the run
 
@@ -40,10 +35,13 @@ def log_artifacts(
     tracked.text(masked(yaml.safe_dump(plan.options, sort_keys=False)), "config.yaml")
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     tracked.text(yaml.safe_dump(versions, sort_keys=False), "versions.yaml")
-    for path, content in _figures(plan, program, history).items():
-        tracked.file(content, path)
     levels = program.manager.weights()
-    tracked.model(models.plain_model(plan.options, plan.task, levels))
+    model = models.plain_model(plan.options, plan.task, levels)
+    for path, content in drawings.files(plan, program, history, model).items():
+        tracked.file(content, path)
+    of_bytes = plan.data.train[0].dtype == np.uint8
+    others = {"model_bytes": models.with_byte_inputs(model)} if of_bytes else {}
+    tracked.model(model, **others)
     metrics: dict[str, float] = {}
     for exported in export(plan.options, plan.data, levels, **plan.options["export"]):
         tracked.file(exported.content, f"export/{exported.format}{exported.suffix}")
@@ -53,20 +51,6 @@ def log_artifacts(
         tracked.text(json.dumps(plan.data.tokens), "alphabet.json")
         tracked.text(sample, "sample.txt")
     return metrics
-
-
-def _figures(plan: RunPlan, program: Program, history: list[dict[str, float]]) -> dict[str, bytes]:
-    """Return the files of the figures of a training, by path."""
-    drawn: dict[str, Any] = {"learning_curves": figures.learning_curves(history, plan.name)}
-    for name, prefix, what in CURVES:
-        drawn[name] = figures.shares_by_epoch(history, prefix, what, plan.name)
-    weights = snapshot(program.manager)
-    latent = {variable.path: variable.latent for variable in weights if variable.rule}
-    if latent:
-        bounds = {variable.path: variable.rule.bound for variable in weights if variable.rule}
-        drawn["latent_weights"] = figures.latent_histograms(latent, bounds)
-    found = [figures.files(d, f"figures/{name}") for name, d in drawn.items() if d is not None]
-    return {path: content for pair in found for path, content in pair.items()}
 
 
 def logged_parameters(options: dict[str, Any]) -> dict[str, Any]:

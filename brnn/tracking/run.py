@@ -11,7 +11,7 @@ import mlflow
 from brnn.errors import AwayError
 from brnn.paths import masked
 from brnn.terminal import lines
-from brnn.tracking import tag_names
+from brnn.tracking import saved_model, tag_names
 from brnn.tracking.delivery import deliver
 from brnn.tracking.records import PARAMETER, TAG, as_decimals, as_texts, now, send
 from brnn.tracking.saved_model import model_files, models_tag
@@ -97,11 +97,13 @@ class Run:
         """Log what the run is trained on, as `brnn.tracking.dataset` describes it."""
         self._write({"dataset": description})
 
-    def model(self, model: "keras.Model") -> None:
-        """Write a Keras model; see `model_files`."""
-        for path, content in model_files(model):
-            self.file(content, path)
-        self.tag({tag_names.MODELS: models_tag(self.id)})
+    def model(self, model: "keras.Model", **others: "keras.Model") -> None:
+        """Write a Keras model, and others into folders of their names; see `model_files`."""
+        models = {saved_model.FOLDER: model} | others
+        for folder, written in models.items():
+            for path, content in model_files(written, folder):
+                self.file(content, path)
+        self.tag({tag_names.MODELS: models_tag(self.id, list(models))})
 
     def end(self, status: str) -> None:
         """Set the status: FINISHED, FAILED or KILLED."""

@@ -22,10 +22,10 @@ FOLDER = "model"  # within the artifacts of a run
 REQUIRED = ("keras", "tensorflow", "numpy")  # by a model of Keras' own layers
 
 
-def model_files(model: "keras.Model") -> Iterator[tuple[str, bytes]]:
-    """Yield the path and the content of each file of a model.
+def model_files(model: "keras.Model", name: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the path and the content of each file of a model, in a folder of the artifacts.
 
-    `mlflow.pyfunc.load_model("runs:/<id>/model")` loads them. A model of Keras' own layers needs
+    `mlflow.pyfunc.load_model("runs:/<id>/<name>")` loads them. A model of Keras' own layers needs
     only these packages; a model with cells of this package carries the package's code.
     """
     import mlflow.keras
@@ -35,22 +35,22 @@ def model_files(model: "keras.Model") -> Iterator[tuple[str, bytes]]:
     signature = ModelSignature(_schema(model.inputs), _schema(model.outputs))
     with tempfile.TemporaryDirectory() as folder:
         if '"brnn>' in model.to_json():
-            _save_with_code(model, folder, requirements, Model(signature=signature))
+            _save_with_code(model, f"{folder}/{name}", requirements, Model(signature=signature))
         else:
             mlflow.keras.save_model(
-                model, f"{folder}/{FOLDER}", pip_requirements=requirements, signature=signature
+                model, f"{folder}/{name}", pip_requirements=requirements, signature=signature
             )
-        for path in sorted(Path(folder, FOLDER).rglob("*")):
+        for path in sorted(Path(folder, name).rglob("*")):
             if path.is_file():
                 yield str(path.relative_to(folder)), path.read_bytes()
 
 
-def models_tag(run_id: str) -> str:
-    """Return the value of the tag by which the MLflow UI lists and opens the model of a run."""
+def models_tag(run_id: str, folders: list[str]) -> str:
+    """Return the value of the tag by which the MLflow UI lists and opens the models of a run."""
     at = datetime.now(UTC).isoformat(sep=" ")
     flavors: dict[str, dict] = {"keras": {}, "python_function": {}}
-    logged = {"run_id": run_id, "artifact_path": FOLDER, "utc_time_created": at}
-    return json.dumps([logged | {"flavors": flavors}])
+    logged = {"run_id": run_id, "utc_time_created": at, "flavors": flavors}
+    return json.dumps([logged | {"artifact_path": folder} for folder in folders])
 
 
 def load_weights(folder: Path) -> list[np.ndarray]:
@@ -66,11 +66,11 @@ def _save_with_code(
 ) -> None:
     import mlflow.pyfunc
 
-    model.save(f"{folder}/model.keras")
+    model.save(f"{folder}.keras")
     mlflow.pyfunc.save_model(
-        f"{folder}/{FOLDER}",
+        folder,
         loader_module="brnn.nets.cells",
-        data_path=f"{folder}/model.keras",
+        data_path=f"{folder}.keras",
         code_paths=[str(Path(paths.__file__).parent)],
         mlflow_model=mlflow_model,
         pip_requirements=requirements,

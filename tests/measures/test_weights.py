@@ -63,6 +63,13 @@ def test_shares_of_each_variable_and_of_all_variables():
             "flip_rate/all": 3 / 6,
             "variables/at_bound/a/kernel": 2 / 4,
             "at_bound/all": 2 / 4,
+            # of the sorted values -0.99, 0.2, 1, 1 at 0.15, 1.5 and 2.85 of 3 steps
+            "variables/latent_low/a/kernel": -0.99 + 0.15 * 1.19,
+            "variables/latent_median/a/kernel": 0.6,
+            "variables/latent_high/a/kernel": 1,
+            "variables/latent_low/a/bias": 0.1 + 0.05 * 2.9,
+            "variables/latent_median/a/bias": 1.55,
+            "variables/latent_high/a/bias": 3 - 0.05 * 2.9,
         }
     )
 

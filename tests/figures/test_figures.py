@@ -5,9 +5,6 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 from brnn import figures
 from brnn.figures import examples
@@ -47,10 +44,6 @@ def points(axes) -> dict[str, list[tuple[float, float]]]:
 
 def legend(owner) -> list[str]:
     return [text.get_text() for text in owner.get_texts()]
-
-
-def counts(axes) -> np.ndarray:
-    return axes.patches[0].get_data().values
 
 
 def test_matplotlib_is_imported_when_it_draws_and_pyplot_never():
@@ -108,64 +101,6 @@ def test_a_diverged_run_can_be_drawn():
         {"train/loss": float("nan"), "test/accuracy": float("nan")},
     ]
     assert figures.png(figures.learning_curves(history))
-
-
-def test_latent_values_are_counted_between_marked_bounds():
-    weights = {"dense/kernel": np.float32([[-0.1, -0.1, 0.1], [0.0, 0.06, 0.1]])}
-    figure = figures.latent_histograms(weights, {"dense/kernel": 0.1})
-    (axes,) = figure.axes
-    assert axes.get_title() == "dense/kernel\n6 values, 0.667 at bound"
-    assert axes.get_yscale() == "log"
-    assert axes.get_xlim() == pytest.approx((-0.11, 0.11))
-    assert [line.get_xdata()[0] for line in axes.lines] == [-0.1, 0.1]
-    edges = axes.patches[0].get_data().edges
-    middles = (edges[:-1] + edges[1:]) / 2
-    filled = counts(axes) > 0
-    np.testing.assert_allclose(middles[filled], [-0.1, 0.0, 0.06, 0.1], atol=1e-6)
-    np.testing.assert_array_equal(counts(axes)[filled], [2, 1, 1, 2])
-    assert figure.get_supxlabel() == "latent value"
-
-
-def test_without_a_bound_the_values_set_the_range():
-    (axes,) = figures.latent_histograms({"w": np.float32([-3.0, 1.0])}, {"w": None}).axes
-    assert axes.get_xlim() == pytest.approx((-3.3, 3.3))
-    assert len(axes.lines) == 0
-    assert axes.get_title() == "w\n2 values"
-
-
-@settings(deadline=None, max_examples=20)
-@example(np.float32([np.nan, np.inf, -np.inf, 1.0, 0.0]), None)
-@example(np.float32([np.nan]), 1.0)
-@given(
-    arrays.arrays("float32", st.integers(0, 30), elements=st.floats(width=32)),
-    st.sampled_from([None, 0.125, 1.0]),
-)
-def test_every_finite_value_is_counted(values, bound):
-    (axes,) = figures.latent_histograms({"w": values}, {"w": bound}).axes
-    assert counts(axes).sum() == np.isfinite(values).sum()
-
-
-@pytest.mark.parametrize(
-    ("variables", "panels"), [(0, 0), (1, 1), (5, 5), (12, 12), (13, 12), (30, 12)]
-)
-def test_at_most_twelve_variables_are_shown_and_the_others_are_mentioned(variables, panels):
-    weights = {f"dense_{i}/kernel": np.linspace(-1, 1, 9) for i in range(variables)}
-    figure = figures.latent_histograms(weights, dict.fromkeys(weights, 1.0))
-    assert [axes.get_title().split("\n")[0] for axes in figure.axes] == list(weights)[:panels]
-    left_out = variables - panels
-    note = (
-        f"latent value  ({left_out} more variables are not shown)" if left_out else "latent value"
-    )
-    assert figure.get_supxlabel() == note
-
-
-def test_a_long_path_keeps_its_end():
-    path = "network/" * 8 + "recurrent_kernel"
-    (axes,) = figures.latent_histograms({path: np.zeros(3)}, {path: 1.0}).axes
-    title = axes.get_title().split("\n")[0]
-    assert len(title) == 36
-    assert title.startswith("…")
-    assert title.endswith("network/recurrent_kernel")
 
 
 @pytest.mark.parametrize(
@@ -326,3 +261,13 @@ def test_a_figure_has_a_png_and_an_svg_file_of_equal_bytes_each_time():
     assert made[0] == made[1]
     assert made[0]["figures/x.png"][:4] == b"\x89PNG"
     assert b"<svg" in made[0]["figures/x.svg"][:600]
+
+
+def test_classes_are_drawn_in_words_where_they_have_them():
+    images = np.zeros((1, 4, 4))
+    names = ["cat", "dog", "bird"]
+    figure = examples.adversarial_examples(images, images, [0], [2], [1], 1, names=names)
+    assert figure.axes[0].texts[0].get_text() == "cat\n→ bird\n(target dog)"
+    figure = examples.confusion_matrix(np.int32([0, 1]), np.int32([0, 2]), 3, "net", names)
+    for axis in (figure.axes[0].get_xticklabels(), figure.axes[0].get_yticklabels()):
+        assert [label.get_text() for label in axis] == names
