@@ -73,9 +73,11 @@ def read_text(path):
 
 
 READ = {
-    write_npz: lambda path: images.arrays(path=str(path), validation=0.2, test=0.2, seed=None),
+    write_npz: lambda path: images.arrays(
+        path=str(path), validation=0.2, test=0.2, seed=None, names=[]
+    ),
     write_npz_of_a_damaged_array: lambda path: images.arrays(
-        path=str(path), validation=0.2, test=0.2, seed=None
+        path=str(path), validation=0.2, test=0.2, seed=None, names=[]
     ),
     write_text: read_text,
     write_wav: lambda path: sequences.waveform(path=str(path), samples=20, copies=2),

@@ -63,7 +63,8 @@ def latent_by_epoch(
         axes.fill_between(epochs, low, high, color=_BLUE, alpha=0.25, linewidth=0)
         axes.plot(epochs, median, color=_BLUE, linewidth=1.7)
         axes.axhline(0.0, color=_GREY, linewidth=1.0)
-        for edge in () if bounds[path] is None else (-bounds[path], bounds[path]):
+        bound = bounds[path]
+        for edge in () if bound is None else (-bound, bound):
             axes.axhline(edge, color=_RED, linestyle="--", linewidth=1.2)
         axes.set_title(_short(path), fontsize=9)
         _label(axes, "", "")

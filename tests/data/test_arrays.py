@@ -21,12 +21,21 @@ FLOATS = X / np.float32(255)
 def arrays(tmp_path):
     """A function that saves arrays and reads them back as a data set."""
 
-    def read(*, validation=0.0, test=0.4, seed=None, **named):
+    def read(*, validation=0.0, test=0.4, seed=None, names=(), **named):
         path = tmp_path / "mine.npz"
         np.savez_compressed(path, **named)
-        return images.arrays(path=str(path), validation=validation, test=test, seed=seed)
+        return images.arrays(
+            path=str(path), validation=validation, test=test, seed=seed, names=names
+        )
 
     return read
+
+
+def test_classes_have_the_given_names_and_each_needs_one(arrays):
+    assert arrays(x=X, y=Y).names == ()
+    assert arrays(x=X, y=Y, names=["cat", "dog"]).names == ("cat", "dog")
+    with pytest.raises(DataError, match=r"names must name each of 2 classes, got 1 names"):
+        arrays(x=X, y=Y, names=["cat"])
 
 
 def test_the_last_rows_are_tested_and_the_first_validated(arrays):
@@ -96,7 +105,7 @@ def test_every_row_is_in_exactly_one_split(tmp_path_factory, n, validation, test
     path = tmp_path_factory.mktemp("rows") / "rows.npz"
     np.savez(path, x=np.arange(n, dtype=np.float32)[:, None] / n, y=np.arange(n) % 2)
     with warnings.catch_warnings(action="ignore"):
-        got = images.arrays(path=str(path), validation=validation, test=test, seed=seed)
+        got = images.arrays(path=str(path), validation=validation, test=test, seed=seed, names=[])
     rows = np.concatenate([split[0] for split in (got.validation, got.train, got.test)]).ravel()
     assert len(got.test[0]) == round(test * n)
     assert len(got.validation[0]) == round(validation * (n - round(test * n)))
@@ -234,14 +243,14 @@ def test_a_file_that_is_not_an_npz_is_refused(tmp_path, write, message):
     path = tmp_path / "mine.npz"
     write(path)
     with pytest.raises(DataError, match=f"mine.npz {message}"):
-        images.arrays(path=str(path), validation=0.0, test=0.2, seed=None)
+        images.arrays(path=str(path), validation=0.0, test=0.2, seed=None, names=[])
 
 
 def test_a_path_must_be_given_and_exist(tmp_path):
     with pytest.raises(
         DataError, match=r"dataset\.path must name an \.npz file with the arrays x and y, got null"
     ):
-        images.arrays(path=None, validation=0.0, test=0.2, seed=None)
+        images.arrays(path=None, validation=0.0, test=0.2, seed=None, names=[])
     for path in (tmp_path, tmp_path / "none.npz"):
         with pytest.raises(DataError, match=f"got {path}, which is not a file"):
-            images.arrays(path=str(path), validation=0.0, test=0.2, seed=None)
+            images.arrays(path=str(path), validation=0.0, test=0.2, seed=None, names=[])
