@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -17,6 +16,7 @@ from brnn.runs.plan import RunPlan
 from brnn.training.program import Program
 
 if TYPE_CHECKING:
+    import keras
     from matplotlib.figure import Figure
 
 CURVES = (  # figures of metrics by epoch: name, prefix of the metrics, what they are
@@ -29,7 +29,7 @@ History = list[dict[str, float]]
 
 
 def files(
-    plan: RunPlan, program: Program, history: History, model: keras.Model
+    plan: RunPlan, program: Program, history: History, model: "keras.Model"
 ) -> dict[str, bytes]:
     """Return the files of the figures of a training, PNG and SVG, by path.
 
@@ -67,7 +67,7 @@ def _weights(plan: RunPlan, program: Program, history: History) -> Iterator[tupl
         yield "first_layer", figure
 
 
-def _confusion(plan: RunPlan, model: keras.Model) -> Iterator[tuple[str, "Figure"]]:
+def _confusion(plan: RunPlan, model: "keras.Model") -> Iterator[tuple[str, "Figure"]]:
     """Yield the confusion matrix of a net with one class for each test row."""
     x, y = (values[:CONFUSED] for values in plan.data.test)
     if y.ndim > 1 or np.issubdtype(y.dtype, np.floating):
