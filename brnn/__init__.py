@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test compares it with NAME
     from brnn.quantization import estimators as estimators
     from brnn.quantization import initializers as initializers
     from brnn.quantization import quantizers as quantizers
+    from brnn.quantization.annealing import annealed as annealed
     from brnn.quantization.layers import QuantActivation as QuantActivation
     from brnn.quantization.manager import QuantManager as QuantManager
     from brnn.quantization.manager import Rule as Rule
@@ -43,6 +44,7 @@ NAMES = {  # public name: the module that has it, or that it is
     "QuantManager": "brnn.quantization.manager",
     "Rule": "brnn.quantization.manager",
     "TrackingError": "brnn.errors",
+    "annealed": "brnn.quantization.annealing",
     "attacks": "brnn.attacks",
     "augmentation": "brnn.training.augment",
     "estimators": "brnn.quantization.estimators",

@@ -39,6 +39,14 @@ OnEpoch = Callable[[int, dict[str, float]], bool]
 """`on_epoch(epoch, metrics)`: called after each epoch, from 1; false ends training."""
 
 
+ByStep = Callable[["np.ndarray", int], dict[str, "np.ndarray"]]
+"""`by_step(steps, total)`: what changes from step to step, by the name of its metric.
+
+`steps` are whole numbers from 0 over all epochs of a run of `total` steps; each value is an array
+(steps, …). `train/learning_rate` is always one of them.
+"""
+
+
 class Quantizer(Protocol):
     """Map latent values to levels: `brnn.quantization.quantizers`."""
 
@@ -65,6 +73,8 @@ class Estimator(Protocol):
 
         Returns:
             Finite values of the shape of `x`, odd in `upstream`.
+
+        A keyword-only argument that is a number may be a scalar tensor: where it is annealed.
         """
 
 
@@ -151,14 +161,14 @@ class Loss(Protocol):
 
 
 class Schedule(Protocol):
-    """Group `schedule`: a factor on the learning rate of the optimizer for each step."""
+    """Group `schedule`: a factor on the learning rate, or on an annealed key, for each step."""
 
     def __call__(self, steps: "np.ndarray", total: int) -> "np.ndarray":
         """Return the factors of some steps, of the shape of `steps`.
 
         Args:
             steps: whole numbers from 0, counted over all epochs.
-            total: number of steps of the whole run.
+            total: number of steps of the whole run, or of those over which a key is annealed.
         """
 
 

@@ -61,6 +61,7 @@ def fit(
     loss: Loss | keras.losses.Loss = losses.cross_entropy,
     regime: Regime = regimes.standard,
     schedule: Callable[[np.ndarray, int], np.ndarray] | None = None,
+    annealed: dict[str, Callable[[np.ndarray, int], np.ndarray]] | None = None,
     compiled: bool | Literal["auto"] = "auto",
 ) -> Iterator[dict[str, float]]:
     """Train the latent weights of a manager's model, and yield the metrics of each epoch.
@@ -77,6 +78,7 @@ def fit(
         loss: one value per label, as those of `brnn.losses`, or a loss object of Keras.
         regime: which images a step sees, as those of `brnn.regimes`.
         schedule: a factor on the learning rate for each step, as those of `brnn.schedules`.
+        annealed: for each argument of an `annealed` estimator, its values at `steps` of `total`.
         compiled: whether XLA compiles the loop over the steps, else TensorFlow's graph mode runs
             it; `auto` for the faster of the two.
 
@@ -88,11 +90,13 @@ def fit(
     settable, own_rates = with_own_rates(optimizer or keras.optimizers.Adam(DEFAULT_RATE))
     program = Program(manager, settable, loss, regime, compiled)
 
-    def rates(steps: np.ndarray, total: int) -> np.ndarray:
+    def by_step(steps: np.ndarray, total: int) -> dict[str, np.ndarray]:
         first = own_rates(steps, total) if learning_rate is None else learning_rate
-        return first * (np.ones(len(steps)) if schedule is None else schedule(steps, total))
+        factors = np.ones(len(steps)) if schedule is None else schedule(steps, total)
+        values = {f"annealed/{key}": at(steps, total) for key, at in (annealed or {}).items()}
+        return {"train/learning_rate": first * factors, **values}
 
-    return loop.fit(program, data, epochs=epochs, batch_size=batch_size, rates=rates, seed=seed)
+    return loop.fit(program, data, epochs=epochs, batch_size=batch_size, by_step=by_step, seed=seed)
 
 
 @contextmanager

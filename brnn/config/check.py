@@ -3,6 +3,7 @@
 from typing import Any
 
 from brnn.config import groups, ranges, signatures
+from brnn.config.annealing import check_annealed
 from brnn.config.attack_options import check_backward, members
 from brnn.config.check_formats import check_formats
 from brnn.config.check_keys import check_keys, check_option
@@ -33,7 +34,8 @@ def check(config: dict[str, Any]) -> None:
             }
         )
         check_keys(section, keys, signatures.parameters(module, function))
-    for group in groups.GROUPS:
+    check_annealed("estimator", config["estimator"], config["plugins"])
+    for group in groups.GROUPS.keys() - {"estimator"}:
         shared = signatures.parameters(*groups.SHARED[group]) if group in groups.SHARED else {}
         check_option(group, config[group], config["plugins"], shared)
     if config["precision"]["name"] == "custom":

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from brnn.config import groups
+from brnn.config.annealing import check_steps
 from brnn.config.objective import objectives
 from brnn.errors import ConfigError
 
@@ -14,13 +15,14 @@ def check_data(options: dict[str, Any], data: "Data") -> None:
     """Check what a configuration asks of its data.
 
     Raises:
-        ConfigError: the data do not fill a batch, are no pixels and classes for an attack, no
-            images for an augmentation, or have not the characters of the prompt or the split of
-            the objective.
+        ConfigError: the data do not fill a batch, give fewer steps than a key is annealed over, are
+            no pixels and classes for an attack, no images for an augmentation, or have not the
+            characters of the prompt or the split of the objective.
     """
     rows, size = len(data.train[0]), options["batch_size"]
     if size > rows:
         raise ConfigError(f"batch_size must be at most {rows}, the training rows, got {size}")
+    check_steps("estimator", options["estimator"], options["epochs"] * (rows // size))
     for key in objectives(options, len(data.validation[0]) > 0):
         if key.startswith("validation/") and not len(data.validation[0]):
             raise ConfigError(f"objective={key} needs validation data, which the data set has not")

@@ -11,6 +11,7 @@ import numpy as np
 from brnn.config.groups import function, option
 from brnn.contracts import Array, Noise, Quantizer
 from brnn.nets.task import Task
+from brnn.quantization.annealing import estimator_of
 from brnn.quantization.layers import QuantActivation
 from brnn.quantization.manager import QuantManager
 
@@ -27,7 +28,7 @@ def build_model(
         replace_real: whether `estimator` also replaces the derivative of real-valued activations.
     """
     quantizer = _activation_quantizer(options)
-    backward = function("estimator", estimator, options["plugins"])
+    backward = estimator_of(estimator, options["plugins"])
     numbers = itertools.count()
 
     def activate(name: str, fan_in: int) -> keras.layers.Layer:

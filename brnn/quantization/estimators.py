@@ -3,7 +3,8 @@
 A quantizer is a staircase, whose derivative is 0 almost everywhere. Each function has the contract
 `brnn.contracts.Estimator`: the input `x` of a quantizer, the gradient `upstream` with respect to
 its output, and the `fan_in` of `x`, to the gradient with respect to `x`. The first five are those
-of the original framework; as there, they pass nothing where `x` is exactly 0.
+of the original framework; as there, they pass nothing where `x` is exactly 0. A key that is a
+number may change over the training: see `brnn.config.annealing`.
 """
 
 import math
@@ -76,6 +77,58 @@ def swish_sign(x: Array, upstream: Array, fan_in: int, *, beta: Positive) -> Arr
     z = beta * x
     bell = ops.sigmoid(z) * ops.sigmoid(-z)  # s (1 - s) would cancel in float32
     return upstream * 2.0 * beta * bell * (2.0 - z * ops.tanh(z / 2.0))
+
+
+def tanh(x: Array, upstream: Array, fan_in: int, *, slope: Positive) -> Array:
+    """Return `upstream` times s (1 - tanh^2(s x)), s the slope: the derivative of a steeper tanh.
+
+    With a slope that rises over the training, tanh approaches sign.
+    """
+    return upstream * slope * _tanh_slope(slope * x)
+
+
+def ede(x: Array, upstream: Array, fan_in: int, *, slope: Positive) -> Array:
+    """Return `upstream` times k t (1 - tanh^2(t x)), t the slope and k = max(1 / t, 1).
+
+    It is the derivative of k tanh(t x): the identity near 0 while t < 1, and sign as t grows. The
+    paper lets t rise from 0.1 to 10, t = 0.1 * 100^(i / N) in epoch i of N; here in step i of N.
+
+    References:
+        Qin et al. 2020, arXiv:1909.10788: the error decay estimator of IR-Net, there for weights
+        too.
+    """
+    return upstream * ops.maximum(slope, 1.0) * _tanh_slope(slope * x)
+
+
+def reste(
+    x: Array,
+    upstream: Array,
+    fan_in: int,
+    *,
+    power: Positive,
+    bound: Positive,
+    linear: Positive,
+) -> Array:
+    """Return `upstream` times the derivative of sign(x) |x|^(1 / o), o the power.
+
+        |x| <= m        m^(1 / o) / m, the slope of the line to the point at m = `linear`
+        m < |x| <= t    |x|^(1 / o - 1) / o, t = `bound`
+        t < |x|         0
+
+    The power rises from 1, `ste`, to the value at which the estimator is nearest to sign.
+
+    References:
+        Wu et al. 2023, arXiv:2308.06689: o from 1 to 3, t = 1.5, m = 0.1; there for weights too.
+    """
+    size = ops.abs(x)
+    steep = ops.power(ops.maximum(size, linear), 1.0 / power - 1.0)
+    slope = ops.where(size <= linear, steep, steep / power)
+    return ops.where(size <= bound, slope, ops.zeros_like(slope)) * upstream
+
+
+def _tanh_slope(z: Array) -> Array:
+    """Return 1 - tanh^2(z), without cancellation in float32."""
+    return 4.0 * ops.sigmoid(2.0 * z) * ops.sigmoid(-2.0 * z)
 
 
 def _within(x: Array, bound: float) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from brnn.config import groups
 from brnn.contracts import Array, Estimator, OnProgress
 from brnn.errors import ConfigError
+from brnn.quantization.annealing import estimator_of
 from brnn.quantization.layers import QuantActivation, record_calls
 from brnn.quantization.manager import QuantManager
 from brnn.robustness.nets import Net
@@ -68,8 +69,7 @@ class ModelNets:
             return self.twin
         if estimator == "trained" or not self.quantized:
             return self.net
-        option = groups.option("estimator", estimator)
-        backward = groups.function("estimator", option, [])
+        backward = estimator_of(groups.option("estimator", estimator), [])
         if isinstance(self.net, QuantManager):
             model, weights = self.net.model, self.net.weights()
         else:

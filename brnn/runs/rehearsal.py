@@ -27,6 +27,7 @@ from brnn.runs.train import measures
 from brnn.tracking.metric_names import check_metric_names
 from brnn.tracking.store import Store
 from brnn.tracking.sweep_job import SweepJob
+from brnn.training.build import by_step_of
 from brnn.training.checks import check_loss, output_width
 from brnn.training.loop import metric_names, no_progress
 from brnn.training.program import Program
@@ -51,7 +52,7 @@ def rehearse(plan: RunPlan, program: Program, store: Store, job: SweepJob | None
     """
     settings = plan.settings
     check_loss(program.loss, plan.data.train[1], output_width(program.manager.model))
-    epoch = dict.fromkeys(metric_names(program, plan.data), 0.0)
+    epoch = dict.fromkeys(metric_names(program, plan.data, by_step_of(plan.options)), 0.0)
     weights = snapshot(program.manager)
     with _refusal("a measure", plan):
         epoch |= measures(plan, program, epoch, weights, weights)

@@ -17,6 +17,7 @@ from brnn.locks import locked
 from brnn.measures.gradients import gradient_shares
 from brnn.measures.text import per_character
 from brnn.measures.weights import Weights, snapshot, spectral_metrics, weight_metrics
+from brnn.quantization.annealing import step_values
 from brnn.runs.choice import best_epoch, has_ended
 from brnn.runs.plan import RunPlan
 from brnn.terminal import lines, progress
@@ -130,7 +131,8 @@ def measures(
     if plan.data.tokens is not None and plan.options["loss"]["name"] == "cross_entropy":
         result |= per_character(metrics)
     rows = to_pixels(plan.data.train[0][:PROBED])
-    return result | gradient_shares(program.manager, rows)
+    with step_values(metrics):  # the annealed arguments of the epoch's last step
+        return result | gradient_shares(program.manager, rows)
 
 
 def _resumed(plan, program, tracked):

@@ -9,10 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from brnn.config.groups import function
+from brnn.config.annealing import END, annealed_keys
+from brnn.config.groups import function, option
+from brnn.contracts import ByStep
 from brnn.data.dataset import Data
 from brnn.errors import ConfigError
-from brnn.nets.models import build_model
+from brnn.nets.models import build_model, effective
 from brnn.nets.task import Task
 from brnn.quantization.manager import QuantManager
 from brnn.training.augment import augmentation
@@ -78,18 +80,36 @@ def epochs(
         start: the first epoch, where a run continues.
         on_progress: as in `brnn.training.loop.fit`.
     """
-    schedule = function("schedule", options["schedule"], options["plugins"])
-    rate = options["optimizer"]["learning_rate"]
     return fit(
         program,
         data,
         epochs=options["epochs"],
         batch_size=options["batch_size"],
-        rates=lambda steps, total: rate * schedule(steps, total),
+        by_step=by_step_of(options),
         seed=options["seed"],
         start=start,
         on_progress=on_progress,
     )
+
+
+def by_step_of(options: dict[str, Any]) -> ByStep:
+    """Return what a configuration lets change from step to step of the training."""
+    schedule = function("schedule", options["schedule"], options["plugins"])
+    rate = options["optimizer"]["learning_rate"]
+    keys = annealed_keys(effective(options).get("estimator", {}))
+
+    def by_step(steps: np.ndarray, total: int) -> dict[str, np.ndarray]:
+        values = {f"annealed/{key}": _annealed(given, steps, total) for key, given in keys.items()}
+        return {"train/learning_rate": rate * schedule(steps, total), **values}
+
+    return by_step
+
+
+def _annealed(given: dict[str, Any], steps: np.ndarray, total: int) -> np.ndarray:
+    """Return the values of an annealed key at some steps; see `brnn.config.annealing`."""
+    over = given.get("steps") or total
+    shape = option("schedule", given["schedule"]) | {END: given["to"] / given["from"]}
+    return given["from"] * function("schedule", shape, [])(np.minimum(steps, over), over)
 
 
 def _initial_state(options: dict[str, Any], task: Task) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from brnn.contracts import Array
+from brnn.contracts import Array, ByStep
 from brnn.data.check import checked_splits
 from brnn.data.dataset import Data, Split
 from brnn.errors import CacheError, ConfigError, NonFiniteError
@@ -20,7 +20,6 @@ from brnn.training.program import Program
 EVALUATION_BATCH = 2500
 OF_THE_LOOP = (  # metrics of an epoch that are not of a split
     "train/images_per_second",
-    "train/learning_rate",
     "time/compile",
     "time/training",
     "time/evaluation",
@@ -41,7 +40,7 @@ def fit(
     *,
     epochs: int,
     batch_size: int,
-    rates: Callable[[np.ndarray, int], np.ndarray],
+    by_step: ByStep,
     seed: int,
     start: int = 0,
     on_progress: OnShare = no_progress,
@@ -61,8 +60,7 @@ def fit(
             classes, (n,), (n, 1), one-hot or (n, steps), or floats to predict.
         epochs: the epoch after the last one, counted from 0: the number of epochs of a whole run.
         batch_size: rows of a training step, at most those of the training split.
-        rates: `rates(steps, total)` returns the learning rates of `steps`, whole numbers from 0
-            over all epochs, of `total` steps of the run; both arrays are NumPy's.
+        by_step: the learning rates, and what else changes from step to step.
         seed: decides the order of the rows and what stochastic quantizers, dropout and attacks
             draw.
         start: the first epoch to train, where a run continues from a restored state.
@@ -88,6 +86,8 @@ def fit(
         {split}/accuracy (share): correct labels of validation or test, of the net after the epoch
         train/images_per_second (per second): rows of the training steps / time/training
         train/learning_rate (factor): learning rate of the epoch's last step
+        annealed/{argument} (unit of the argument): annealed argument of the estimator in the
+            epoch's last step
         time/compile (seconds): compilation of the training step; near 0 from the second epoch on
         time/training (seconds): all training steps of the epoch
         time/evaluation (seconds): evaluation on validation and test
@@ -99,9 +99,13 @@ def fit(
         rng = np.random.default_rng([seed, epoch])
         batches = program.replicas.share(_order(program, len(x), batch_size, rng))
         of_epoch = np.arange(epoch * steps, (epoch + 1) * steps)
-        learning_rates = rates(of_epoch, epochs * steps).astype("float32")
-        arguments = [x, y, *map(tf.constant, (batches, learning_rates, [seed, epoch]))]
-        sums, times = _train_epoch(program, arguments, learning_rates, epoch, on_progress)
+        values = by_step(of_epoch, epochs * steps)
+        table = {name: column.astype("float32") for name, column in values.items()}
+        constants = map(tf.constant, table.values())
+        arguments = [x, y, tf.constant(batches), dict(zip(table, constants, strict=True))]
+        arguments.append(tf.constant([seed, epoch]))
+        rates = table["train/learning_rate"]
+        sums, times = _train_epoch(program, arguments, rates, epoch, on_progress)
         metrics = {f"train/{name}": float(total) / steps for name, total in sums.items()}
         trained = time.perf_counter()
         for split, (inputs, labels) in splits.items():
@@ -109,7 +113,7 @@ def fit(
             metrics |= {f"{split}/{name}": value for name, value in scores.items()}
         yield metrics | {
             "train/images_per_second": steps * batch_size / times["time/training"],
-            "train/learning_rate": float(learning_rates[-1]),
+            **{name: float(column[-1].mean()) for name, column in table.items()},
             **times,
             "time/evaluation": time.perf_counter() - trained,
         }
@@ -128,12 +132,12 @@ def _checked(program: Program, data: Data, batch_size: int) -> dict[str, Split]:
     return splits
 
 
-def metric_names(program: Program, data: Data) -> list[str]:
+def metric_names(program: Program, data: Data, by_step: ByStep) -> list[str]:
     """Return the names of the metrics of an epoch; see `fit`."""
     splits = {"train": data.train, "validation": data.validation, "test": data.test}
     measured, _ = program.zeros(tf.constant(data.train[1][:1]), 1)
     names = [f"{split}/{name}" for split, (x, _) in splits.items() if len(x) for name in measured]
-    return [*names, *OF_THE_LOOP]
+    return [*names, *by_step(np.arange(1), 1), *OF_THE_LOOP]
 
 
 def score(program: Program, x: np.ndarray, y: np.ndarray, batch_size: int) -> dict[str, float]:

@@ -16,6 +16,7 @@ import tensorflow as tf
 from brnn.contracts import Array, Loss, Noise, Regime
 from brnn.data.pixels import to_pixels
 from brnn.nets.models import has_convolutions
+from brnn.quantization.annealing import step_values
 from brnn.quantization.manager import QuantManager
 from brnn.training.checks import check_model, check_optimizer, per_label
 from brnn.training.penalties import regularized, with_penalties
@@ -97,7 +98,7 @@ class Program:
         x: Array,
         y: Array,
         batches: Array,
-        rates: Array,
+        table: dict[str, Array],
         seed: Array,
         first: Array,
         stop: Array,
@@ -109,7 +110,7 @@ class Program:
             x: all inputs of the training split.
             y: their labels.
             batches: row numbers (steps, batch) of all steps of the epoch.
-            rates: learning rates (steps,).
+            table: values of each step (steps, …); see `brnn.contracts.ByStep`.
             seed: two integers that decide every random draw.
             first: a step, from 0.
             stop: the step after the last one.
@@ -121,10 +122,15 @@ class Program:
         """
 
         def step(number, totals, recurrent_state):
-            self.optimizer.learning_rate.assign(rates[number])
+            values = {name: column[number] for name, column in table.items()}
+            self.optimizer.learning_rate.assign(values["train/learning_rate"])
             rows = batches[number]
             metrics, recurrent_state = self._step(
-                tf.gather(x, rows), tf.gather(y, rows), recurrent_state, seed, number
+                tf.gather(x, rows),
+                tf.gather(y, rows),
+                recurrent_state,
+                tf.random.fold_in(seed, number),
+                values,
             )
             totals = {name: totals[name] + value for name, value in metrics.items()}
             return number + 1, totals, recurrent_state
@@ -135,11 +141,11 @@ class Program:
         return (totals, recurrent_state), self._is_finite(totals["loss"])
 
     def _step(
-        self, x: Array, y: Array, recurrent_state: list, seed: Array, number: Array
+        self, x: Array, y: Array, recurrent_state: list, seed: Array, values: dict[str, Array]
     ) -> tuple[dict[str, Array], list]:
         """Train on one batch: take gradients at the levels, apply them to the latent weights."""
         model = self.manager.model
-        shared = [model.trainable_variables, model.non_trainable_variables, seed, number]
+        shared = [model.trainable_variables, model.non_trainable_variables, seed, values]
         (gradients, metrics, updates), recurrent_state = self.replicas.average(
             self._gradients, self.compiled, shared, [x, y, recurrent_state]
         )
@@ -154,7 +160,7 @@ class Program:
         latent: list,
         fixed: list,
         seed: Array,
-        number: Array,
+        values: dict[str, Array],
         x: Array,
         y: Array,
         recurrent_state: list,
@@ -167,8 +173,8 @@ class Program:
         Args:
             latent: the latent weights.
             fixed: the values of the variables that have no gradient.
-            seed: two integers.
-            number: the step in its epoch.
+            seed: two integers, of this step.
+            values: those of the step.
             x: the replica's rows of the batch.
             y: their labels.
             recurrent_state: its rows of the recurrent state.
@@ -182,8 +188,7 @@ class Program:
         model, x = self.manager.model, to_pixels(x)
         draws = itertools.count()
         of_weights = regularized(model)
-        levels = self.manager.levels(self._noise(seed, number, draws), latent)
-        noise = self._noise(seed, number, (replica * DRAWS + draw for draw in draws))
+        noise = self._noise(seed, (replica * DRAWS + draw for draw in draws))
         fixed = self._shift_seeds(fixed, replica)
 
         def call(x):
@@ -200,13 +205,15 @@ class Program:
             outputs = model.stateless_call(constant, fixed, inputs, training=False)[0]
             return _split(outputs, recurrent_state)[0]
 
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(levels)
-            loss, outputs, (updates, penalties, next_state) = self.regime(
-                call, net, self.loss, x, y, noise
-            )
-            objective = tf.add_n([loss, *penalties])
-        gradients = with_penalties(tape.gradient(objective, levels), model, latent)
+        with step_values(values):
+            levels = self.manager.levels(self._noise(seed, draws), latent)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(levels)
+                loss, outputs, (updates, penalties, next_state) = self.regime(
+                    call, net, self.loss, x, y, noise
+                )
+                objective = tf.add_n([loss, *penalties])
+            gradients = with_penalties(tape.gradient(objective, levels), model, latent)
         metrics = {
             name: tf.reduce_mean(value) for name, value in self._metrics(y, outputs).items()
         } | {"loss": loss}
@@ -238,11 +245,11 @@ class Program:
             return loss
         return loss | {"accuracy": tf.cast(tf.argmax(outputs, -1, y.dtype) == y, tf.float32)}
 
-    def _noise(self, seed: Array, step: Array, draws: Iterator) -> Noise:
-        """Return a source of uniform values from the seed, the step and the next of `draws`."""
+    def _noise(self, seed: Array, draws: Iterator) -> Noise:
+        """Return a source of uniform values from the seed of a step and the next of `draws`."""
 
         def noise(shape):
-            key = tf.random.fold_in(tf.random.fold_in(seed, step), next(draws))
+            key = tf.random.fold_in(seed, next(draws))
             return tf.random.stateless_uniform(
                 shape, key, alg="threefry" if self.compiled else "auto_select"
             )

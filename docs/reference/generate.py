@@ -112,7 +112,7 @@ def _docstring(group: str, keys: dict) -> str:
     module, name = groups.locate(group, option["name"], [])
     docstring = ast.get_docstring(signatures.functions(module)[name]) or ""
     summary, _, rest = docstring.partition("\n\n")
-    body = re.split(r"\n(?=Args:|Returns:|Raises:|Metrics:)", rest)
+    body = re.split(r"\n(?=Args:|Returns:|Raises:|References:|Metrics:)", rest)
     references = section(docstring, "References:")
     shown = [summary] + ([body[0]] if body[0] and not body[0].startswith("Args:") else [])
     shown += [" ".join(references)] if references else []

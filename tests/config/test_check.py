@@ -58,14 +58,38 @@ REFUSED = [
         "estimator.bound must be a finite number above 0, got nan",
     ),
     (
+        ["estimator=ste", "estimator.bound={schedule: cosine, from: 2, to: 0}"],
+        "estimator.bound.to must be a finite number above 0, got 0",
+    ),
+    (
+        ["estimator=ste", "estimator.bound={schedule: cosine, from: 2}"],
+        "estimator.bound.to is missing",
+    ),
+    (
+        ["estimator=ede", "estimator.slope.schedule=exponential"],
+        "estimator.slope.schedule must be one of cosine, geometric, linear, quarter_cosine, got"
+        " 'exponential'",
+    ),
+    (
+        ["estimator=ede", "estimator.slope.steps=0"],
+        "estimator.slope.steps must be a whole number, 1 or more or null, got 0",
+    ),
+    (
+        ["estimator=ede", "+estimator.slope.until=5"],
+        "estimator.slope.until is not a key here; valid are: schedule, from, to, steps",
+    ),
+    (
+        ["estimator=ste", "estimator.bound={from: 2, to: 1}"],
+        "estimator.bound must be a finite number above 0, got {'from': 2, 'to': 1}",
+    ),
+    (
         ["estimator=leaky_softsign", "estimator.leak=-1"],
         "estimator.leak must be a finite number, 0 or more, got -1",
     ),
     (
         ["estimator.name=stee"],
-        "estimator.name must be one of approx_sign, binary_gradient, chernoff, identity,"
-        " leaky_softsign, ste,"
-        " swish_sign, got 'stee'",
+        "estimator.name must be one of approx_sign, binary_gradient, chernoff, ede, identity,"
+        " leaky_softsign, reste, ste, swish_sign, tanh, got 'stee'",
     ),
     (["~estimator.name"], "estimator.name must be one of approx_sign,"),
     (

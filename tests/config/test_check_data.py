@@ -20,6 +20,7 @@ def text():
 def options(**keys):
     given = {"batch_size": 10, "sample": {"prompt": "abba"}, "objective": "validation/loss"}
     harmless = {"attack": {"name": "none"}, "training": {"name": "standard"}, "augmentation": {}}
+    harmless |= {"epochs": 3, "estimator": {"name": "identity"}}
     return given | harmless | keys
 
 
@@ -32,6 +33,17 @@ def test_a_batch_has_at_most_the_training_rows(text):
         ConfigError, match="batch_size must be at most 10, the training rows, got 11"
     ):
         check_data(options(batch_size=11), text)
+
+
+def test_a_key_is_annealed_within_the_steps_of_the_training(text):
+    def annealed(steps):
+        slope = {"schedule": "linear", "from": 1.0, "to": 2.0, "steps": steps}
+        return options(batch_size=4, estimator={"name": "tanh", "slope": slope})
+
+    check_data(annealed(6), text)  # 3 epochs of 10 // 4 steps
+    check_data(annealed(None), text)
+    with pytest.raises(ConfigError, match=r"estimator\.slope\.steps must be at most 6, .* got 7"):
+        check_data(annealed(7), text)
 
 
 def test_a_prompt_has_the_characters_of_the_text(text):

@@ -12,6 +12,7 @@ import yaml
 
 from brnn import paths
 from brnn.config import groups, values
+from brnn.config.annealing import option_at
 from brnn.config.signatures import parameters
 from brnn.training.optimizers import optimizer
 
@@ -71,7 +72,8 @@ def test_the_values_of_an_option_are_what_its_function_takes(composed, group, na
     built = groups.function(group, whole[group], [])
     assert isinstance(built, partial)
     for key, annotation in parameters(built.func.__module__, built.func.__name__).items():
-        assert values.fits(whole[group][key], annotation), key
+        for end in ("from", "to"):
+            assert values.fits(option_at(whole[group], end)[key], annotation), key
 
 
 @pytest.mark.parametrize("name", groups.names("format"))

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.training import constant
 
 from brnn.data.dataset import Data
 from brnn.data.pixels import to_pixels
@@ -47,8 +48,7 @@ def test_bytes_and_their_pixels_train_the_same_net():
             True,
         )
         data = Data((x, y), (x[:5], y[:5]), (x, y), 3, "npz")
-        rates = lambda steps, total: np.full(len(steps), 0.01)  # noqa: E731
-        *_, last = fit(program, data, epochs=2, batch_size=8, rates=rates, seed=0)
+        *_, last = fit(program, data, epochs=2, batch_size=8, by_step=constant(0.01), seed=0)
         return program.state(), {
             key: value for key, value in last.items() if key.endswith(("loss", "accuracy"))
         }

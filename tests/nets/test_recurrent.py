@@ -6,6 +6,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+from support.training import constant
 
 from brnn.config import groups
 from brnn.data.dataset import Data
@@ -252,10 +253,6 @@ def program_of(options, *overrides, of=None):
     return build.program(keys, task_of(of or stream(12)))
 
 
-def constant(rate):
-    return lambda steps, total: np.full(len(steps), rate)
-
-
 @pytest.mark.parametrize("compiled", ["true", "false"])
 @pytest.mark.parametrize("topology", ["gru", "clockwork"])
 def test_loss_without_learning_is_that_of_the_whole_streams(options, topology, compiled):
@@ -264,7 +261,7 @@ def test_loss_without_learning_is_that_of_the_whole_streams(options, topology, c
     )
     given = stream(12)
     levels = program.manager.weights()
-    (metrics,) = fit(program, given, epochs=1, batch_size=3, rates=constant(0.0), seed=0)
+    (metrics,) = fit(program, given, epochs=1, batch_size=3, by_step=constant(0.0), seed=0)
     whole = models.plain_model(
         options(*SMALL, f"topology={topology}", "precision=contextual_binary"),
         task_of(given),
@@ -283,7 +280,7 @@ def test_epochs_and_evaluations_start_from_states_of_zeros(options):
     program = program_of(options, "topology=gru", "precision=full")
     once, twice = (loop.score(program, *stream(12).test, 3) for _ in range(2))
     assert once == twice
-    first, second = fit(program, stream(12), epochs=2, batch_size=3, rates=constant(0.0), seed=0)
+    first, second = fit(program, stream(12), epochs=2, batch_size=3, by_step=constant(0.0), seed=0)
     assert first["train/loss"] == second["train/loss"]
 
 
@@ -294,7 +291,7 @@ def test_an_epoch_in_pieces_is_the_epoch_and_calls_on_progress_with_the_share_do
         monkeypatch.setattr(loop, "PIECE", piece)
         calls = []
         program = program_of(options, "topology=gru", "precision=stochastic_binary")
-        keys = {"epochs": 3, "batch_size": 3, "rates": constant(0.1), "seed": 0, "start": 1}
+        keys = {"epochs": 3, "batch_size": 3, "by_step": constant(0.1), "seed": 0, "start": 1}
         fitted = fit(
             program,
             stream(12),
@@ -315,7 +312,7 @@ def test_shards_of_a_batch_carry_their_states_as_the_whole_batch(options):
         program = build.program(
             options(*SMALL, "topology=gru", "precision=full"), task_of(stream(12)), replicas
         )
-        fitted = fit(program, stream(12), epochs=2, batch_size=4, rates=constant(0.01), seed=0)
+        fitted = fit(program, stream(12), epochs=2, batch_size=4, by_step=constant(0.01), seed=0)
         return [metrics["train/loss"] for metrics in fitted]
 
     whole = losses_of(ONE_DEVICE)
@@ -340,7 +337,7 @@ def test_rows_that_fill_no_batch_are_scored_too(options):
 
 def test_no_validation_rows_give_no_score(options):
     program = program_of(options, "topology=gru")
-    (metrics,) = fit(program, stream(12), epochs=1, batch_size=3, rates=constant(0.01), seed=0)
+    (metrics,) = fit(program, stream(12), epochs=1, batch_size=3, by_step=constant(0.01), seed=0)
     assert not [name for name in metrics if name.startswith("validation")]
 
 
@@ -348,7 +345,7 @@ def test_net_learns_to_predict_the_next_token(options):
     program = program_of(
         options, "topology=gru", "topology.width=16", "precision=contextual_binary", of=stream(40)
     )
-    *_, metrics = fit(program, stream(40), epochs=20, batch_size=4, rates=constant(0.02), seed=0)
+    *_, metrics = fit(program, stream(40), epochs=20, batch_size=4, by_step=constant(0.02), seed=0)
     assert metrics["test/accuracy"] > 0.95
 
 
@@ -358,7 +355,7 @@ def test_every_topology_trains_binary_weights_and_signs(options, topology):
         options, f"topology={topology}", "topology.width=8", "precision=binarynet", "compiled=false"
     )
     before = program.manager.weights()
-    (metrics,) = fit(program, stream(12), epochs=1, batch_size=3, rates=constant(0.05), seed=0)
+    (metrics,) = fit(program, stream(12), epochs=1, batch_size=3, by_step=constant(0.05), seed=0)
     assert np.isfinite(metrics["train/loss"])
     moved = [
         (old != new).any()
@@ -377,7 +374,7 @@ def test_gradients_can_be_clipped_by_their_global_norm(options):
         "optimizer.clipvalue=null", "optimizer.global_clipnorm=0.001",
     )  # fmt: skip
     before = program.manager.weights()
-    list(fit(program, stream(12), epochs=1, batch_size=12, rates=constant(1.0), seed=0))
+    list(fit(program, stream(12), epochs=1, batch_size=12, by_step=constant(1.0), seed=0))
     changes = [new - old for old, new in zip(before, program.manager.weights(), strict=True)]
     assert np.sqrt(sum((change**2).sum() for change in changes)) == pytest.approx(0.001, rel=1e-2)
 
@@ -388,7 +385,7 @@ def test_regression_has_a_loss_and_no_accuracy(options):
     program = build.program(
         options("dataset=adding", "topology=rnn", "precision=full"), task_of(given)
     )
-    (metrics,) = fit(program, given, epochs=1, batch_size=4, rates=constant(0.01), seed=0)
+    (metrics,) = fit(program, given, epochs=1, batch_size=4, by_step=constant(0.01), seed=0)
     assert {"train/loss", "test/loss"} <= metrics.keys()
     assert not [name for name in metrics if "accuracy" in name]
 
@@ -404,7 +401,7 @@ def test_waveform_is_memorized_from_constant_inputs(options):
     given = groups.function("dataset", keys["dataset"], [])()
     program = build.program(keys, task_of(given))
     (metrics,) = fit(
-        program, given, epochs=1, batch_size=keys["batch_size"], rates=constant(0.02), seed=0
+        program, given, epochs=1, batch_size=keys["batch_size"], by_step=constant(0.02), seed=0
     )
     assert metrics["test/loss"] < 0.1 * np.mean(given.test[1] ** 2)
 
@@ -435,7 +432,7 @@ def test_error_names_the_recurrent_matrix_and_its_spectral_radius():
     with pytest.raises(
         NonFiniteError, match=r"discretized loop/.*recurrent_kernel had a spectral radius of 40"
     ):
-        list(fit(exploding(10.0), given, epochs=3, batch_size=4, rates=constant(0.1), seed=0))
+        list(fit(exploding(10.0), given, epochs=3, batch_size=4, by_step=constant(0.1), seed=0))
 
 
 # Precisions by role

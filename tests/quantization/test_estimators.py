@@ -14,7 +14,11 @@ STE = partial(estimators.ste, bound=1.0)
 LEAKY = partial(estimators.leaky_softsign, bound=1.0, leak=0.125)
 BINARY = partial(estimators.binary_gradient, bound=1.0)
 SWISH = partial(estimators.swish_sign, beta=5.0)
+TANH = partial(estimators.tanh, slope=3.0)
+EDE = partial(estimators.ede, slope=0.5)
+RESTE = partial(estimators.reste, power=2.0, bound=1.5, linear=0.1)
 LINEAR = [estimators.identity, STE, estimators.chernoff, LEAKY, estimators.approx_sign, SWISH]
+LINEAR += [TANH, EDE, RESTE]
 BEYOND_1 = np.nextafter(np.float32(1), np.float32(2))
 FLOATS = arrays("float32", 20, elements=st.floats(-100, 100, width=32, allow_subnormal=False))
 
@@ -60,6 +64,18 @@ def gradient(estimator, x, upstream=1.0, fan_in=128):
             -0.0846216,
         ),  # 10 * 0.0701037 (2 - 2.5 tanh 1.25): negative beyond 2.4 / 5
         (SWISH, 100.0, 1.0, 0.0),  # no overflow
+        (TANH, 0.0, -2.0, -6.0),
+        (TANH, 1 / 3, 1.0, 1.2599230),  # 3 (1 - tanh^2 1)
+        (EDE, 0.0, -2.0, -2.0),  # k t = 1
+        (EDE, 2.0, 1.0, 0.4199743),  # 1 - tanh^2 1
+        (partial(estimators.ede, slope=4.0), 0.25, 1.0, 1.6798974),  # 4 (1 - tanh^2 1)
+        (RESTE, 0.25, -2.0, -2.0),  # 0.25^-0.5 / 2 = 1
+        (RESTE, 0.05, 1.0, 3.1622777),  # sqrt(0.1) / 0.1
+        (RESTE, 0.0, 1.0, 3.1622777),
+        (RESTE, 0.1, 1.0, 3.1622777),  # the end of the line
+        (RESTE, -0.11, 1.0, 1.5075567),  # 0.11^-0.5 / 2
+        (RESTE, 1.5, 1.0, 0.4082483),  # 1.5^-0.5 / 2
+        (RESTE, -1.51, 1.0, 0.0),
     ],
 )
 def test_gradient_at_a_point(estimator, x, upstream, expected):
@@ -107,14 +123,25 @@ def test_gradient_is_a_slope_times_the_upstream_gradient(estimator, x):
     np.testing.assert_array_equal(gradient(estimator, x, 4.0), 4 * gradient(estimator, x, 1.0))
 
 
-@pytest.mark.parametrize("estimator", [estimators.approx_sign, SWISH])
+@pytest.mark.parametrize("estimator", [estimators.approx_sign, SWISH, TANH])
 def test_area_under_the_slope_is_the_jump_of_sign(estimator):
     x = np.linspace(-8, 8, 160_001, dtype="float32")
     assert np.trapezoid(gradient(estimator, x), x) == pytest.approx(2.0, abs=1e-3)
 
 
 @pytest.mark.parametrize(
-    "estimator", [estimators.identity, STE, LEAKY, BINARY, estimators.approx_sign, SWISH]
+    "estimator",
+    [
+        estimators.identity,
+        STE,
+        LEAKY,
+        BINARY,
+        estimators.approx_sign,
+        SWISH,
+        TANH,
+        EDE,
+        RESTE,
+    ],
 )
 def test_slope_is_even(estimator):
     x = np.linspace(-8, 8, 4001, dtype="float32")

@@ -23,6 +23,9 @@ ESTIMATORS = {
     "binary_gradient": partial(estimators.binary_gradient, bound=1.0),
     "approx_sign": estimators.approx_sign,
     "swish_sign": partial(estimators.swish_sign, beta=5.0),
+    "tanh": partial(estimators.tanh, slope=3.0),
+    "ede": partial(estimators.ede, slope=0.1),
+    "reste": partial(estimators.reste, power=2.0, bound=1.5, linear=0.1),
 }
 
 

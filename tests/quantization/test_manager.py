@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+from support.training import constant
 
 from brnn.data.dataset import Data
 from brnn.errors import ConfigError
@@ -234,8 +235,7 @@ def test_custom_convolutional_sequential_model_trains():
     )
     data = tiny_images()
     before = [v.numpy() for v in model.trainable_variables]
-    rates = lambda steps, total: np.full(len(steps), 0.01)  # noqa: E731
-    *_, last = fit(program, data, epochs=8, batch_size=16, rates=rates, seed=0)
+    *_, last = fit(program, data, epochs=8, batch_size=16, by_step=constant(0.01), seed=0)
     assert last["test/accuracy"] > 0.95
     kernels = [v for v in model.trainable_variables if v.path.endswith("kernel")]
     assert all(np.abs(v).max() <= 1 for v in kernels)
@@ -260,8 +260,7 @@ def test_discretized_model_has_the_statistics_of_batch_normalization():
     )
     y = (X[:, 0] > 0).astype("int32")
     data = Data((X, y), (X[:0], y[:0]), (X, y), classes=3, source="generated")
-    rates = lambda steps, total: np.zeros(len(steps))  # noqa: E731
-    *_, metrics = fit(program, data, epochs=1, batch_size=32, rates=rates, seed=0)
+    *_, metrics = fit(program, data, epochs=1, batch_size=32, by_step=constant(0.0), seed=0)
     hidden = X @ np.sign(model.get_layer("first").kernel)
     moving = model.get_layer("normalization").moving_mean
     np.testing.assert_allclose(

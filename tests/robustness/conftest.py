@@ -1,7 +1,6 @@
 """Nets that hide their gradient and nets that do not, on the embedded digits."""
 
 import keras
-import numpy as np
 import pytest
 
 from brnn.config import groups
@@ -11,6 +10,7 @@ from brnn.robustness.nets import RunNets
 from brnn.training import build
 from brnn.training.loop import fit, no_progress
 from tests.support.evaluating import GROUPS, attack_option
+from tests.support.training import constant
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def binarized(digits):
         digits,
         epochs=8,
         batch_size=50,
-        rates=lambda steps, total: np.full(len(steps), 1e-3),
+        by_step=constant(1e-3),
         seed=0,
     ):
         pass

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.training import constant
 
 from brnn import paths
 from brnn.attacks import blackbox
@@ -83,7 +84,7 @@ def one_bit():
         data,
         epochs=10,
         batch_size=50,
-        rates=lambda steps, total: np.full(len(steps), 1e-3),
+        by_step=constant(1e-3),
         seed=0,
     ):
         pass

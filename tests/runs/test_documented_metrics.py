@@ -19,6 +19,7 @@ RUNS = {
         *(
             "topology=simple",
             "topology.width=8",
+            "estimator=ede",
             "attack.curve_epsilons=[0.1]",
             "attack.curve_iterations=[1]",
         ),

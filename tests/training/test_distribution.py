@@ -88,8 +88,8 @@ def trained(replicas, compiled, dropout):
     program = Program(
         manager, keras.optimizers.Adam(), losses.cross_entropy, regimes.standard, compiled, replicas
     )
-    rates = lambda steps, total: np.full(len(steps), 0.01)
-    metrics = list(fit(program, data, epochs=3, batch_size=20, rates=rates, seed=0))
+    by_step = lambda steps, total: {"train/learning_rate": np.full(len(steps), 0.01)}
+    metrics = list(fit(program, data, epochs=3, batch_size=20, by_step=by_step, seed=0))
     return [epoch["train/loss"] for epoch in metrics], program.state()
 
 for compiled, dropout in ((True, 0.0), (False, 0.5)):

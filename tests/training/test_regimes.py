@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.training import constant
 
 from brnn.data.dataset import Data
 from brnn.quantization.manager import QuantManager
@@ -83,8 +84,7 @@ def test_training_against_pgd_makes_a_net_robust(regime, compiled):
             objective,
             compiled,
         )
-        rates = lambda steps, total: np.full(len(steps), 0.01)  # noqa: E731
-        for _ in fit(program, data, epochs=15, batch_size=50, rates=rates, seed=0):
+        for _ in fit(program, data, epochs=15, batch_size=50, by_step=constant(0.01), seed=0):
             pass
         goal = regimes.Goal(model, tf.constant(y), targeted=False)
         moved = regimes.ascend(

@@ -24,6 +24,8 @@ from brnn.training import schedules
             [1, 0.882843, 0.6, 0.2],
         ),  # 0.2 + 0.4 (1 + cos pi/4)
         (schedules.geometric, {"final": 0.01}, [0, 50, 100], [1, 0.1, 0.01]),
+        (schedules.linear, {"final": 3.0}, [0, 25, 100], [1, 1.5, 3]),
+        (schedules.quarter_cosine, {"final": 3.0}, [0, 50, 100], [1, 1.585786, 3]),  # 3 - sqrt 2
     ],
 )
 def test_factor_at_steps_of_a_run_of_100(schedule, keys, steps, expected):

@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+from support.training import constant
 
 from brnn.data.dataset import Data
 from brnn.errors import ConfigError, DataError, NonFiniteError
@@ -24,10 +25,6 @@ X = np.random.default_rng(SEED).normal(size=(ROWS, FEATURES)).astype("float32")
 Y = (np.arange(ROWS) % CLASSES).astype("int32")
 STEPS, WEIGHT = 4, 300.0  # of the loss, so that gradients exceed 10
 SMALL = ("topology.width=6",)
-
-
-def constant(rate):
-    return lambda steps, total: np.full(len(steps), rate)
 
 
 def data(x=X, y=Y, validation=0):
@@ -92,7 +89,7 @@ def test_steps_are_those_worked_out_by_hand(clip, compiled):
     optimizer = keras.optimizers.Adam(beta_1=0.9, beta_2=0.999, epsilon=1e-8, clipvalue=clip)
     loss = lambda labels, outputs: WEIGHT * losses.cross_entropy(labels, outputs)  # noqa: E731
     program = Program(manager, optimizer, loss, regimes.standard, compiled)
-    list(fit(program, data(), epochs=STEPS, batch_size=ROWS, rates=constant(0.01), seed=0))
+    list(fit(program, data(), epochs=STEPS, batch_size=ROWS, by_step=constant(0.01), seed=0))
     for variable, value in zip(model.trainable_variables, expected, strict=True):
         np.testing.assert_allclose(variable, value, rtol=1e-5, atol=1e-6)
 
@@ -128,7 +125,7 @@ def visited(order_seed, epoch, batch=3, rows=10):
             unit_rows,
             epochs=epoch + 1,
             batch_size=batch,
-            rates=constant(1.0),
+            by_step=constant(1.0),
             seed=order_seed,
             start=epoch,
         )
@@ -158,7 +155,7 @@ def state_after(options, **keys):
 
 
 def test_equal_seeds_give_equal_bits_and_another_seed_gives_others(options):
-    keys = {"epochs": 2, "rates": constant(0.01)}
+    keys = {"epochs": 2, "by_step": constant(0.01)}
     stochastic = ("precision=stochastic_binary", *SMALL)
     first, again, other = (
         state_after(options(*stochastic, f"seed={s}"), seed=s, **keys) for s in (3, 3, 4)
@@ -182,7 +179,7 @@ def test_runs_that_differ_in_numbers_share_one_trace(options):
     for keys in (first, second):
         program = build.program(keys, Task((FEATURES,), CLASSES))
         rates = constant(keys["optimizer"]["learning_rate"])
-        list(fit(program, data(), epochs=2, batch_size=3, rates=rates, seed=keys["seed"]))
+        list(fit(program, data(), epochs=2, batch_size=3, by_step=rates, seed=keys["seed"]))
         traced |= {program.train, program.test}
         assert program.train.experimental_get_tracing_count() == 1
         assert program.test.experimental_get_tracing_count() == 1
@@ -196,7 +193,7 @@ def test_programs_of_one_graph_that_are_in_use_at_once_do_not_share_variables(op
         return build.program(keys, Task((FEATURES,), CLASSES))
 
     def train(program):
-        list(fit(program, data(), epochs=1, batch_size=3, rates=constant(0.1), seed=0))
+        list(fit(program, data(), epochs=1, batch_size=3, by_step=constant(0.1), seed=0))
 
     def bits(program):
         return [value.tobytes() for value in program.state()]
@@ -224,7 +221,7 @@ def test_the_initial_state_of_a_reused_program_depends_on_the_seed_alone(options
 def test_training_from_a_restored_state_continues_with_equal_bits(options):
     keys = options("precision=stochastic_ternary", *SMALL)
     program = build.program(keys, Task((FEATURES,), CLASSES))
-    go = partial(fit, program, data(), batch_size=3, rates=constant(0.01), seed=0)
+    go = partial(fit, program, data(), batch_size=3, by_step=constant(0.01), seed=0)
     list(go(epochs=1))
     kept = program.state()
     list(go(epochs=2, start=1))
@@ -242,25 +239,25 @@ def test_a_loss_that_is_not_finite_ends_training_and_names_the_epoch(options, co
     with pytest.raises(
         NonFiniteError, match=r"epoch 1: the loss is (nan|inf).*lower optimizer.learning_rate"
     ):
-        list(fit(program, data(), epochs=2, batch_size=3, rates=constant(3e38), seed=0))
+        list(fit(program, data(), epochs=2, batch_size=3, by_step=constant(3e38), seed=0))
 
 
 def test_training_ends_after_the_piece_whose_loss_is_not_finite(options, monkeypatch):
     monkeypatch.setattr(loop, "PIECE", 0.0)
     program = build.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
     shares, keys = [], {"epochs": 1, "batch_size": 1, "seed": 0}
-    rates = lambda steps, total: np.where(np.arange(len(steps)) == 1, np.inf, 0.5)  # noqa: E731
+    rates = lambda steps, total: {"train/learning_rate": np.where(steps == 1, np.inf, 0.5)}  # noqa: E731
     with pytest.raises(
         NonFiniteError, match=r"epoch 1: .*lower optimizer.learning_rate \(now inf\)"
     ):
-        list(fit(program, data(), **keys, rates=rates, on_progress=lambda *at: shares.append(at)))
+        list(fit(program, data(), **keys, by_step=rates, on_progress=lambda *at: shares.append(at)))
     assert shares == [(0, 0.0), (0, 1 / ROWS)]
 
 
 def test_a_weight_that_is_not_finite_ends_training(options):
     program = build.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
     with pytest.raises(NonFiniteError, match="it or a weight is not finite"):
-        list(fit(program, data(), epochs=1, batch_size=ROWS, rates=constant(np.inf), seed=0))
+        list(fit(program, data(), epochs=1, batch_size=ROWS, by_step=constant(np.inf), seed=0))
 
 
 def test_each_step_has_the_learning_rate_of_the_schedule():
@@ -280,9 +277,9 @@ def test_each_step_has_the_learning_rate_of_the_schedule():
 
     def rates(steps, total):
         seen.append((steps.tolist(), total))
-        return 10.0**-steps
+        return {"train/learning_rate": 10.0**-steps}
 
-    metrics = list(fit(program, ones, epochs=2, batch_size=2, rates=rates, seed=0))
+    metrics = list(fit(program, ones, epochs=2, batch_size=2, by_step=rates, seed=0))
     assert seen == [([0, 1, 2], 6), ([3, 4, 5], 6)]
     assert model.get_weights()[0][0, 0] == pytest.approx(-1.11111)
     assert [epoch["train/learning_rate"] for epoch in metrics] == pytest.approx([1e-2, 1e-5])
@@ -305,10 +302,10 @@ def test_the_score_covers_every_row_once_for_any_number_of_rows(options, rows):
 def test_a_split_without_rows_has_no_score_and_no_metrics(options):
     program = build.program(options("precision=full", *SMALL), Task((FEATURES,), CLASSES))
     assert loop.score(program, X[:0], Y[:0], 3) == {}
-    (metrics,) = fit(program, data(), epochs=1, batch_size=3, rates=constant(0.01), seed=0)
+    (metrics,) = fit(program, data(), epochs=1, batch_size=3, by_step=constant(0.01), seed=0)
     assert "validation/loss" not in metrics
     (metrics,) = fit(
-        program, data(validation=4), epochs=1, batch_size=3, rates=constant(0.01), seed=0
+        program, data(validation=4), epochs=1, batch_size=3, by_step=constant(0.01), seed=0
     )
     assert {
         "validation/loss",
@@ -332,7 +329,7 @@ def test_a_small_net_learns_the_digits(options, digits):
         (x[:3000], y[:3000]), digits.validation, digits.test, classes=10, source=digits.source
     )
     program = build.program(options("precision=full", "topology.width=64"), Task((28, 28), 10))
-    *_, metrics = fit(program, part, epochs=3, batch_size=50, rates=constant(0.003), seed=0)
+    *_, metrics = fit(program, part, epochs=3, batch_size=50, by_step=constant(0.003), seed=0)
     assert metrics["test/accuracy"] > 0.85
     assert metrics["train/accuracy"] > metrics["test/accuracy"] - 0.05
 
@@ -341,13 +338,13 @@ def test_a_small_net_learns_the_digits(options, digits):
 def test_a_batch_has_at_most_the_training_rows(options, size):
     program = build.program(options(*SMALL), Task((FEATURES,), CLASSES))
     with pytest.raises(ConfigError, match=f"batch_size must be from 1 to {ROWS}, .* got {size}"):
-        list(fit(program, data(), epochs=1, batch_size=size, rates=constant(0.1), seed=0))
+        list(fit(program, data(), epochs=1, batch_size=size, by_step=constant(0.1), seed=0))
 
 
 def test_labels_beyond_the_outputs_are_named_and_not_the_learning_rate(options):
     program = build.program(options(*SMALL), Task((FEATURES,), CLASSES))
     with pytest.raises(DataError, match="labels of the training split must be classes from 0 to 2"):
-        list(fit(program, data(y=Y + 1), epochs=1, batch_size=3, rates=constant(0.1), seed=0))
+        list(fit(program, data(y=Y + 1), epochs=1, batch_size=3, by_step=constant(0.1), seed=0))
 
 
 @pytest.mark.parametrize(
@@ -356,7 +353,7 @@ def test_labels_beyond_the_outputs_are_named_and_not_the_learning_rate(options):
 def test_the_same_labels_in_another_form_give_the_same_bits(options, form):
     def trained(y):
         program = build.program(options(*SMALL), Task((FEATURES,), CLASSES))
-        *_, last = fit(program, data(y=y), epochs=2, batch_size=3, rates=constant(0.1), seed=0)
+        *_, last = fit(program, data(y=y), epochs=2, batch_size=3, by_step=constant(0.1), seed=0)
         return last["test/accuracy"], [v.tobytes() for v in program.state()]
 
     assert trained(form(Y)) == trained(Y)
@@ -383,7 +380,7 @@ def test_a_regularizer_of_weights_pulls_at_latent_weights_and_one_of_outputs_at_
         compiled=True,
     )
     y = np.zeros((ROWS, 2), "float32")
-    list(fit(program, data(y=y), epochs=1, batch_size=ROWS, rates=constant(1.0), seed=0))
+    list(fit(program, data(y=y), epochs=1, batch_size=ROWS, by_step=constant(1.0), seed=0))
     pull = 0.5 * X.mean(axis=0)[:, None] + 0.2 * before
     np.testing.assert_allclose(before - model.get_weights()[0], pull, rtol=1e-4, atol=1e-6)
 
@@ -398,7 +395,7 @@ def test_a_layer_without_a_form_in_xla_is_named_with_the_remedy():
         return Program(QuantManager(model, []), optimizer, loss, regimes.standard, compiled)
 
     images = data(np.zeros((6, 4, 4, 1), "float32"), np.arange(6) % 2)
-    keys = {"epochs": 1, "batch_size": 2, "rates": constant(0.1), "seed": 0}
+    keys = {"epochs": 1, "batch_size": 2, "by_step": constant(0.1), "seed": 0}
     with pytest.raises(ConfigError, match=r"XLA has no form of .*turned.*: use compiled=False"):
         list(fit(program(True), images, **keys))
     assert len(list(fit(program(False), images, **keys))) == 1
@@ -425,7 +422,7 @@ def test_stacked_cells_and_cells_of_a_user_are_trained():
         program = Program(manager, optimizer, loss, regimes.standard, compiled=True)
         x = np.repeat(X[:, None], 5, axis=1)
         rates = constant(0.01)
-        first, *_, last = fit(program, data(x), epochs=30, batch_size=6, rates=rates, seed=0)
+        first, *_, last = fit(program, data(x), epochs=30, batch_size=6, by_step=rates, seed=0)
         assert last["train/loss"] < first["train/loss"]
 
 
