@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+from support.training import constant
 
 from brnn.data.dataset import Data
 from brnn.quantization import quantizers
@@ -34,7 +35,7 @@ def program(regime, *, compiled=True):
 
 
 def trained(program, epochs=1, start=0, rate=0.01):
-    keys = {"batch_size": 8, "rates": lambda steps, total: np.full(len(steps), rate), "seed": 3}
+    keys = {"batch_size": 8, "by_step": constant(rate), "seed": 3}
     metrics = list(fit(program, data(), epochs=epochs, start=start, **keys))
     return program.state(), metrics[-1]
 
