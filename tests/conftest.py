@@ -38,7 +38,11 @@ def pytest_addoption(parser):
 def digits():
     """MNIST in the folder BRNN_DATA, else the 5,000 embedded digits; a twelfth for validation."""
     if "BRNN_DATA" in os.environ:
-        return images.mnist(root=str(Path(os.environ["BRNN_DATA"]) / "mnist"), validation=1 / 12)
+        return images.mnist(
+            root=str(Path(os.environ["BRNN_DATA"]) / "mnist"),
+            validation=1 / 12,
+            normalization="none",
+        )
     x, y, x_test, y_test = sources.embedded_digits()
     held_out = len(x) // 12
     pairs = ((x[held_out:], y[held_out:]), (x[:held_out], y[:held_out]), (x_test, y_test))

@@ -74,10 +74,10 @@ def read_text(path):
 
 READ = {
     write_npz: lambda path: images.arrays(
-        path=str(path), validation=0.2, test=0.2, seed=None, names=[]
+        path=str(path), validation=0.2, test=0.2, seed=None, names=[], normalization="none"
     ),
     write_npz_of_a_damaged_array: lambda path: images.arrays(
-        path=str(path), validation=0.2, test=0.2, seed=None, names=[]
+        path=str(path), validation=0.2, test=0.2, seed=None, names=[], normalization="none"
     ),
     write_text: read_text,
     write_wav: lambda path: sequences.waveform(path=str(path), samples=20, copies=2),

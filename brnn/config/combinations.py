@@ -49,6 +49,14 @@ def _check_data(config: dict[str, Any]) -> None:
     if topology in of_inputs and kind in PER_STEP:
         valid = ", ".join(sorted(signatures.functions("brnn.nets.recurrent")))
         raise ConfigError(f"topology must be one of {valid} for dataset={dataset}, got {topology}")
+    if (
+        config["topology"].get("binary_input")
+        and (normalization := config["dataset"].get("normalization", "none")) != "none"
+    ):
+        raise ConfigError(
+            "topology.binary_input=true rounds pixels to 0 or 1 and needs"
+            f" dataset.normalization=none, got {normalization}"
+        )
     if (loss == "mean_squared_error") != (kind in REGRESSION):
         valid = "mean_squared_error" if kind in REGRESSION else "cross_entropy or squared_hinge"
         raise ConfigError(f"loss must be {valid} for dataset={dataset}, got {loss}")

@@ -12,6 +12,18 @@ CLOTHES = (
     "bag",
     "ankle boot",
 )
+PHOTOGRAPHS = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
 SIGNS = (
     "limit 20",
     "limit 30",

@@ -22,10 +22,11 @@ class Data:
     validation: Split  # no rows where its share is 0
     test: Split
     classes: int  # width of the net's output
-    source: str  # "idx", "keras", "embedded", "npz", "text", "generated" or "wav"
+    source: str  # "idx", "cifar", "keras", "embedded", "npz", "text", "generated" or "wav"
     sequential: bool = False  # rows continue each other, and so does the net's state
     tokens: str | None = None  # the alphabet of a text: tokens[i] is the character of token i
     names: tuple[str, ...] = ()  # of the classes in words; empty where they are numbers alone
+    normalization: tuple[tuple[float, float], ...] = ()  # see `brnn.data.normalizations`
 
 
 # A data set states one of these as its return type, and the rest of a configuration is checked by

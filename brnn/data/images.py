@@ -2,11 +2,13 @@
 
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from brnn.config.environment import keras_home
 from brnn.config.ranges import Natural, ProperShare
-from brnn.data import class_names, readers, sources
+from brnn.data import cifar, class_names, normalizations, readers, sources
 from brnn.data.dataset import Data, Split, split_size
 from brnn.data.folders import AUTO, data_folder
 from brnn.errors import DataError, DataWarning, DownloadError
@@ -24,11 +26,15 @@ FASHION_MNIST = {
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
+Normalization = Literal["none", "symmetric", "standard"]
+
 BUCKET = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+CIFAR_URL = f"https://www.cs.toronto.edu/~kriz/{cifar.ARCHIVE}"
+CIFAR_CHECKSUM = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"  # SHA-256
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
-def mnist(*, root: str, validation: ProperShare) -> Data:
+def mnist(*, root: str, validation: ProperShare, normalization: Normalization) -> Data:
     """Return handwritten digits: x uint8 (n, 28, 28), 60,000 for training and 10,000 for test.
 
     They are the four IDX files of a folder, each plain or .gz. Where the default folder has none,
@@ -38,6 +44,7 @@ def mnist(*, root: str, validation: ProperShare) -> Data:
     Args:
         root: the folder; `auto` for $BRNN_DATA/mnist, or data/mnist.
         validation: share of the training images, the first, for validation.
+        normalization: how a net reads the pixels; see `brnn.data.normalizations`.
 
     Raises:
         DataError: `root` is not a folder or has none of the files, or one of them is damaged.
@@ -46,10 +53,10 @@ def mnist(*, root: str, validation: ProperShare) -> Data:
         LeCun, Bottou, Bengio and Haffner 1998.
     """
     arrays, source = _digits(root)
-    return _images(arrays, validation, source)
+    return _images(arrays, validation, source, normalization)
 
 
-def fashion_mnist(*, root: str, validation: ProperShare) -> Data:
+def fashion_mnist(*, root: str, validation: ProperShare, normalization: Normalization) -> Data:
     """Return pictures of ten kinds of clothes, in the format of MNIST.
 
     They are the four IDX files of a folder, each plain or .gz. Where the default folder has none,
@@ -58,6 +65,7 @@ def fashion_mnist(*, root: str, validation: ProperShare) -> Data:
     Args:
         root: the folder; `auto` for $BRNN_DATA/fashion_mnist, or data/fashion_mnist.
         validation: share of the training images, the first, for validation.
+        normalization: how a net reads the pixels; see `brnn.data.normalizations`.
 
     Raises:
         DataError: `root` is not a folder or has none of the files, one of them is damaged, or
@@ -67,7 +75,29 @@ def fashion_mnist(*, root: str, validation: ProperShare) -> Data:
         Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747.
     """
     arrays, source = _clothes(root)
-    return _images(arrays, validation, source, class_names.CLOTHES)
+    return _images(arrays, validation, source, normalization, class_names.CLOTHES)
+
+
+def cifar10(*, root: str, validation: ProperShare, normalization: Normalization) -> Data:
+    """Return small photographs: x uint8 (n, 32, 32, 3), 50,000 for training and 10,000 for test.
+
+    They are the files of the Python or the binary version, in a folder or in the archive. Where the
+    default folders have none, they come from Keras' cache or a download.
+
+    Args:
+        root: the folder; `auto` for $BRNN_DATA/cifar10 and $BRNN_DATA, or data/cifar10 and data.
+        validation: share of the training images, the first, for validation.
+        normalization: how a net reads the pixels; see `brnn.data.normalizations`.
+
+    Raises:
+        DataError: `root` is not a folder or has none of the files, one of them is damaged, or
+            there is no source of them.
+
+    References:
+        Krizhevsky 2009, Learning multiple layers of features from tiny images.
+    """
+    arrays, source = _photographs(root)
+    return _images(arrays, validation, source, normalization, class_names.PHOTOGRAPHS)
 
 
 def arrays(
@@ -77,6 +107,7 @@ def arrays(
     test: ProperShare,
     seed: Natural | None,
     names: list[str],
+    normalization: Normalization,
 ) -> Data:
     """Return the arrays of an .npz file: x, y and, if it has them, x_test, y_test.
 
@@ -89,6 +120,7 @@ def arrays(
         test: share of all rows, the last, for test; unused where the file has x_test.
         seed: decides an order in which x and y are put before they are divided; null keeps theirs.
         names: the classes in words, for the figures; empty for their numbers.
+        normalization: how a net reads x; see `brnn.data.normalizations`.
 
     Raises:
         DataError: the file cannot be read, its arrays are not such data, a split would be empty, or
@@ -99,7 +131,7 @@ def arrays(
         train = _shuffled(train, seed)
     if test_split is None:
         train, test_split = _divided(train, test)
-    data = _images([*train, *test_split], validation, "npz", tuple(names))
+    data = _images([*train, *test_split], validation, "npz", normalization, tuple(names))
     if data.classes < 2:
         raise DataError(f"{path}: y must have at least 2 classes, got only 0")
     if names and len(names) < data.classes:
@@ -109,7 +141,14 @@ def arrays(
     return data
 
 
-def gtsrb(*, root: str, validation: ProperShare, test: ProperShare, seed: Natural) -> Data:
+def gtsrb(
+    *,
+    root: str,
+    validation: ProperShare,
+    test: ProperShare,
+    seed: Natural,
+    normalization: Normalization,
+) -> Data:
     """Return German traffic signs: x uint8 (n, 30, 30, 3), 10,630 images of 43 classes.
 
     They are the file gtsrb30.npz with x and y, in a random order. Frames of one physical sign occur
@@ -120,6 +159,7 @@ def gtsrb(*, root: str, validation: ProperShare, test: ProperShare, seed: Natura
         validation: share of the training images, the first, for validation.
         test: share of all images, the last, for test.
         seed: decides the order.
+        normalization: how a net reads the pixels; see `brnn.data.normalizations`.
 
     Raises:
         DataError: there is no such file, it cannot be read, or a split would be empty.
@@ -132,7 +172,7 @@ def gtsrb(*, root: str, validation: ProperShare, test: ProperShare, seed: Natura
         raise DataError(f"no traffic signs: {file} must hold x (n, 30, 30, 3) and y")
     signs = readers.read_split(file, "x", "y")
     train, test_split = _divided(_shuffled(signs, seed), test)
-    return _images([*train, *test_split], validation, "npz", class_names.SIGNS)
+    return _images([*train, *test_split], validation, "npz", normalization, class_names.SIGNS)
 
 
 def _shuffled(split: Split, seed: int) -> Split:
@@ -187,6 +227,28 @@ def _clothes(root: str) -> tuple[list[np.ndarray], str]:
     return list(map(readers.unpack_idx, paths, FASHION_MNIST.values())), "keras"
 
 
+def _photographs(root: str) -> tuple[list[np.ndarray], str]:
+    """Return CIFAR-10 as [x, y, x_test, y_test] and its source."""
+    folder = data_folder(root, "cifar10")
+    folders = [folder] if root != AUTO else [folder, folder.parent, keras_home() / "datasets"]
+    for place in folders:
+        if (arrays := cifar.read_cifar10(place)) is not None:
+            return arrays, "cifar"
+    if root != AUTO:
+        raise DataError(
+            f"dataset.root must hold the files of CIFAR-10 ({', '.join(cifar.PARTS)}, with .bin in"
+            f" the binary version) or {cifar.ARCHIVE}, got {root} with none of them"
+        )
+    try:
+        archive = sources.keras_file("cifar10", cifar.ARCHIVE, CIFAR_URL, CIFAR_CHECKSUM)
+    except DownloadError as error:
+        raise DataError(
+            f"no CIFAR-10: put {cifar.ARCHIVE} or its files into {folder} (or name their folder by"
+            f" dataset.root), or run once with a network, for Keras to download it ({error})"
+        ) from error
+    return cifar.read_files(archive), "keras"
+
+
 def _idx_files(root: str, name: str, checksums: dict[str, str]) -> list[np.ndarray] | None:
     """Return a data set's IDX files, or None where none are in the default folder.
 
@@ -203,7 +265,11 @@ def _idx_files(root: str, name: str, checksums: dict[str, str]) -> list[np.ndarr
 
 
 def _images(
-    arrays: list[np.ndarray], validation: float, source: str, names: tuple[str, ...] = ()
+    arrays: list[np.ndarray],
+    validation: float,
+    source: str,
+    normalization: Normalization,
+    names: tuple[str, ...] = (),
 ) -> Data:
     """Return [x, y, x_test, y_test] as data, with the names of the classes.
 
@@ -219,4 +285,5 @@ def _images(
         classes=int(max(y.max(), y_test.max())) + 1,
         source=source,
         names=names,
+        normalization=getattr(normalizations, normalization)(x[held_out:]),
     )

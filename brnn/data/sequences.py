@@ -34,7 +34,8 @@ def mnist_rows(
     Raises:
         DataError: see `mnist`.
     """
-    return _reordered(mnist(root=root, validation=validation), permuted, permutation_seed, (28, 28))
+    digits = mnist(root=root, validation=validation, normalization="none")
+    return _reordered(digits, permuted, permutation_seed, (28, 28))
 
 
 def mnist_pixels(
@@ -54,7 +55,8 @@ def mnist_pixels(
     References:
         Le, Jaitly and Hinton 2015, arXiv:1504.00941.
     """
-    return _reordered(mnist(root=root, validation=validation), permuted, permutation_seed, (784, 1))
+    digits = mnist(root=root, validation=validation, normalization="none")
+    return _reordered(digits, permuted, permutation_seed, (784, 1))
 
 
 def text(

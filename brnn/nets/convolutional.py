@@ -14,6 +14,7 @@ from brnn.config.ranges import Count, ProperShare
 from brnn.contracts import Activate, Array
 from brnn.errors import ConfigError
 from brnn.nets.dense import BATCH_NORMALIZATION_MOMENTUM
+from brnn.nets.inputs import normalized
 from brnn.nets.task import Task
 
 Padding = Literal["valid", "zero", "one"]
@@ -151,8 +152,8 @@ def _images(task: Task) -> tuple[Array, Array]:
             f" channels), got {task.shape}: use a dense one"
         )
     inputs = keras.Input(task.shape)
-    shape = (*task.shape, 1)[:3]
-    return inputs, inputs if shape == task.shape else keras.layers.Reshape(shape)(inputs)
+    x, shape = normalized(task, inputs), (*task.shape, 1)[:3]
+    return inputs, x if shape == task.shape else keras.layers.Reshape(shape)(x)
 
 
 def _convolved(

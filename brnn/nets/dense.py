@@ -9,6 +9,7 @@ from keras import ops
 
 from brnn.config.ranges import Count, Natural, ProperShare
 from brnn.contracts import Activate, Array, Noise
+from brnn.nets.inputs import normalized
 from brnn.nets.task import Task
 from brnn.quantization import estimators
 from brnn.quantization.layers import QuantActivation
@@ -49,8 +50,7 @@ def dense(
         binary_input: round inputs to 0 or 1; gradients pass unchanged.
     """
     x = inputs = keras.Input(task.shape)
-    if binary_input:
-        x = _rounded(x)
+    x = _rounded(x) if binary_input else normalized(task, x)
     x = keras.layers.Flatten()(x)
     fan_in = x.shape[-1]
     widths = [first_width or width, *[width] * (depth - 1)] if depth else []

@@ -8,8 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from brnn.config.groups import function, option
+from brnn.config.groups import function, label, option
 from brnn.contracts import Array, Noise, Quantizer
+from brnn.errors import ConfigError
+from brnn.nets.inputs import NAME
 from brnn.nets.task import Task
 from brnn.quantization.annealing import estimator_of
 from brnn.quantization.layers import QuantActivation
@@ -26,6 +28,9 @@ def build_model(
         task: the inputs and outputs of the model.
         estimator: the option of the backward pass of quantized activations.
         replace_real: whether `estimator` also replaces the derivative of real-valued activations.
+
+    Raises:
+        ConfigError: the topology cannot read the inputs, or ignores their normalization.
     """
     quantizer = _activation_quantizer(options)
     backward = estimator_of(estimator, options["plugins"])
@@ -37,7 +42,13 @@ def build_model(
         forward = quantizer or _unquantized(name)
         return QuantActivation(forward, backward, fan_in, name=f"activation_{next(numbers)}")
 
-    return function("topology", options["topology"], options["plugins"])(task, activate)
+    model = function("topology", options["topology"], options["plugins"])(task, activate)
+    if task.normalization and not any(layer.name == NAME for layer in model.layers):
+        raise ConfigError(
+            f"topology={label(options['topology'])} ignores dataset.normalization; read its inputs"
+            " by brnn.nets.inputs.normalized(task, inputs)"
+        )
+    return model
 
 
 def untrained_model(options: dict[str, Any], task: Task, estimator: str) -> keras.Model:

@@ -12,6 +12,7 @@ from keras import ops
 
 from brnn.contracts import Activate, Array
 from brnn.errors import ConfigError
+from brnn.nets.inputs import normalized
 from brnn.nets.task import Task
 
 MakeCell = Callable[[int, int], keras.layers.Layer]
@@ -42,8 +43,7 @@ def stack(
             f" {task.shape}: use a dense one"
         )
     x = inputs = keras.Input((None, *task.shape[1:]), dtype="int32" if task.tokens else "float32")
-    if task.tokens:
-        x = ops.one_hot(x, task.classes)
+    x = ops.one_hot(x, task.classes) if task.tokens else normalized(task, x)
     states: list[Array] = []
     next_states: list[Array] = []
     for index in range(depth):

@@ -22,6 +22,8 @@ class Task:
         per_step: whether each step of a sequence has an output, else each input has one.
         carried: whether rows are pieces of longer streams. The net then takes its state as further
             inputs and returns the next state as further outputs.
+        normalization: a scale and an offset of all inputs or of each channel, by which the net
+            reads them; none where it reads them as they are.
     """
 
     shape: tuple[int, ...]
@@ -29,6 +31,7 @@ class Task:
     tokens: bool = False
     per_step: bool = False
     carried: bool = False
+    normalization: tuple[tuple[float, float], ...] = ()
 
 
 def task_of(data: "Data") -> Task:
@@ -49,4 +52,5 @@ def task_of(data: "Data") -> Task:
         tokens=np.issubdtype(x.dtype, np.integer) and x.dtype != np.uint8,
         per_step=y.ndim - regression == 2,
         carried=data.sequential,
+        normalization=data.normalization,
     )

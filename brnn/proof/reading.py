@@ -39,16 +39,14 @@ def read(model: keras.Model) -> tuple[bool, list[Layer]]:
     if not isinstance(model, keras.Model):
         raise ConfigError(f"attack=exact needs a Keras model, got {type(model).__name__}")
     layers: list[Layer] = []
-    one_bit = False
+    one_bit = any(layer.name == "binary_input" for layer in model.layers)
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dense) and layer.activation is keras.activations.linear:
             kernel, bias = (value.astype("float64") for value in layer.get_weights())
             layers.append(Layer(layer.name, kernel, bias, np.abs(bias)))
         elif isinstance(layer, keras.layers.BatchNormalization):
             layers[-1] = _folded(layers[-1], layer)
-        elif isinstance(layer, QuantActivation) and layer.name == "binary_input":
-            one_bit = True
-        elif not _is_harmless(layer):
+        elif not _is_harmless(layer, one_bit):
             raise ConfigError(
                 "attack=exact needs dense layers and binary activations, as of"
                 f" precision=binarynet, got {layer.name}"
@@ -69,9 +67,10 @@ def _folded(dense: Layer, layer: keras.layers.BatchNormalization) -> Layer:
     return Layer(dense.name, dense.kernel * scale, bias, terms, plain=False)
 
 
-def _is_harmless(layer: keras.layers.Layer) -> bool:
+def _is_harmless(layer: keras.layers.Layer, one_bit: bool) -> bool:
     """Return whether a layer is a sign, or changes nothing that the program needs to state."""
-    shaping = keras.layers.InputLayer | keras.layers.Flatten | keras.layers.Dropout
-    if isinstance(layer, shaping | keras.layers.Rescaling):
+    if one_bit and (isinstance(layer, keras.layers.Rescaling) or layer.name == "binary_input"):
+        return True
+    if isinstance(layer, keras.layers.InputLayer | keras.layers.Flatten | keras.layers.Dropout):
         return True
     return isinstance(layer, QuantActivation) and is_sign(layer.quantizer)

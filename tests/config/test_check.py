@@ -213,6 +213,11 @@ REFUSED = [
         "loss must be mean_squared_error for dataset=adding, got cross_entropy",
     ),
     (
+        ["topology.binary_input=true", "dataset.normalization=standard"],
+        "topology.binary_input=true rounds pixels to 0 or 1 and needs dataset.normalization=none,"
+        " got standard",
+    ),
+    (
         ["keep=best", "dataset.validation=0"],
         "keep=best needs validation data, got dataset.validation=0; use keep=last",
     ),

@@ -102,7 +102,10 @@ def test_a_function_of_a_plugin_is_used_with_its_keys(mylab, options):
             "must be a finite number above 0, got 0",
         ),
         (
-            ["+estimator.beta=1", "+estimator.scale=1", "dataset.name=labmodule.odd.pairs"],
+            [
+                *("+estimator.beta=1", "+estimator.scale=1"),
+                *("dataset.name=labmodule.odd.pairs", "~dataset.normalization"),
+            ],
             "attack=fgsm needs a dataset of pixels and classes, got dataset=labmodule.odd.pairs",
         ),
     ],

@@ -25,7 +25,12 @@ def arrays(tmp_path):
         path = tmp_path / "mine.npz"
         np.savez_compressed(path, **named)
         return images.arrays(
-            path=str(path), validation=validation, test=test, seed=seed, names=names
+            path=str(path),
+            validation=validation,
+            test=test,
+            seed=seed,
+            names=names,
+            normalization="none",
         )
 
     return read
@@ -105,7 +110,14 @@ def test_every_row_is_in_exactly_one_split(tmp_path_factory, n, validation, test
     path = tmp_path_factory.mktemp("rows") / "rows.npz"
     np.savez(path, x=np.arange(n, dtype=np.float32)[:, None] / n, y=np.arange(n) % 2)
     with warnings.catch_warnings(action="ignore"):
-        got = images.arrays(path=str(path), validation=validation, test=test, seed=seed, names=[])
+        got = images.arrays(
+            path=str(path),
+            validation=validation,
+            test=test,
+            seed=seed,
+            names=[],
+            normalization="none",
+        )
     rows = np.concatenate([split[0] for split in (got.validation, got.train, got.test)]).ravel()
     assert len(got.test[0]) == round(test * n)
     assert len(got.validation[0]) == round(validation * (n - round(test * n)))
@@ -243,14 +255,20 @@ def test_a_file_that_is_not_an_npz_is_refused(tmp_path, write, message):
     path = tmp_path / "mine.npz"
     write(path)
     with pytest.raises(DataError, match=f"mine.npz {message}"):
-        images.arrays(path=str(path), validation=0.0, test=0.2, seed=None, names=[])
+        images.arrays(
+            path=str(path), validation=0.0, test=0.2, seed=None, names=[], normalization="none"
+        )
 
 
 def test_a_path_must_be_given_and_exist(tmp_path):
     with pytest.raises(
         DataError, match=r"dataset\.path must name an \.npz file with the arrays x and y, got null"
     ):
-        images.arrays(path=None, validation=0.0, test=0.2, seed=None, names=[])
+        images.arrays(
+            path=None, validation=0.0, test=0.2, seed=None, names=[], normalization="none"
+        )
     for path in (tmp_path, tmp_path / "none.npz"):
         with pytest.raises(DataError, match=f"got {path}, which is not a file"):
-            images.arrays(path=str(path), validation=0.0, test=0.2, seed=None, names=[])
+            images.arrays(
+                path=str(path), validation=0.0, test=0.2, seed=None, names=[], normalization="none"
+            )

@@ -28,10 +28,10 @@ def test_a_named_folder_that_does_not_exist_is_refused(tmp_path, monkeypatch):
         with pytest.raises(
             DataError, match=rf"^dataset\.root must be a folder that exists, got {absent}$"
         ):
-            option(root=str(absent), validation=SHARE)
+            option(root=str(absent), validation=SHARE, normalization="none")
     monkeypatch.setenv("BRNN_DATA", str(absent))
     with pytest.raises(DataError, match=rf"^BRNN_DATA must be a folder that exists, got {absent}$"):
-        images.mnist(root="auto", validation=SHARE)
+        images.mnist(root="auto", validation=SHARE, normalization="none")
 
 
 def test_a_named_folder_without_the_files_is_refused(tmp_path):
@@ -39,4 +39,4 @@ def test_a_named_folder_without_the_files_is_refused(tmp_path):
         with pytest.raises(
             DataError, match=rf"^dataset\.root must hold .*, got {tmp_path} with none of them$"
         ):
-            option(root=str(tmp_path), validation=SHARE)
+            option(root=str(tmp_path), validation=SHARE, normalization="none")

@@ -23,7 +23,9 @@ needs_fashion = pytest.mark.skipif(
 
 @needs_data
 def test_mnist_is_split_into_the_last_55000_the_first_5000_and_10000():
-    got = images.mnist(root=os.environ["BRNN_DATA"] + "/mnist", validation=SHARE)
+    got = images.mnist(
+        root=os.environ["BRNN_DATA"] + "/mnist", validation=SHARE, normalization="none"
+    )
     for (x, y), n in ((got.train, 55_000), (got.validation, 5_000), (got.test, 10_000)):
         assert (x.shape, x.dtype, x.min(), x.max()) == ((n, 28, 28), np.uint8, 0, 255)
         assert (y.shape, y.dtype) == ((n,), np.int32)
@@ -39,6 +41,7 @@ def test_traffic_signs_are_shuffled_by_their_seed_and_all_kept():
     with np.load(Path(os.environ["BRNN_DATA"]) / "gtsrb30.npz") as file:
         x, y = file["x"], file["y"]
     keys = {"root": os.environ["BRNN_DATA"], "validation": 0.1, "test": 0.2}
+    keys["normalization"] = "none"
     got, again, other = (images.gtsrb(**keys, seed=seed) for seed in (0, 0, 1))
     order = np.random.default_rng(0).permutation(10_630)
     np.testing.assert_array_equal(got.test[0], x[order[-2126:]])
@@ -48,17 +51,18 @@ def test_traffic_signs_are_shuffled_by_their_seed_and_all_kept():
 
 
 def test_a_folder_without_traffic_signs_is_named(tmp_path):
+    keys = {"root": str(tmp_path), "validation": 0.1, "test": 0.1, "normalization": "none"}
     with pytest.raises(DataError, match=r"no traffic signs: .*gtsrb30\.npz must hold x"):
-        images.gtsrb(root=str(tmp_path), validation=0.1, test=0.1, seed=0)
+        images.gtsrb(**keys, seed=0)
     np.savez(tmp_path / "gtsrb30.npz", x=np.zeros((2, 3)))
     with pytest.raises(DataError, match=r"must hold x and y, got it without y"):
-        images.gtsrb(root=str(tmp_path), validation=0.1, test=0.1, seed=0)
+        images.gtsrb(**keys, seed=0)
 
 
 @needs_fashion
 def test_fashion_mnist_is_read_from_debians_package(tmp_path, monkeypatch):
     monkeypatch.setenv("BRNN_DATA", str(tmp_path))
-    got = images.fashion_mnist(root="auto", validation=SHARE)
+    got = images.fashion_mnist(root="auto", validation=SHARE, normalization="none")
     assert [len(split[0]) for split in (got.train, got.validation, got.test)] == [
         55_000,
         5_000,
@@ -84,7 +88,7 @@ order = {"permutation_seed": 3}
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     for key, load in {
-        "images": lambda: images.mnist(**keys),
+        "images": lambda: images.mnist(**keys, normalization="none"),
         "rows": lambda: sequences.mnist_rows(**keys, permuted=True, **order),
         "pixels": lambda: sequences.mnist_pixels(**keys, permuted=False, **order),
     }.items():
@@ -99,7 +103,8 @@ images.DEBIAN_FASHION = pathlib.Path("nowhere")
 keys = {"path": "tinyshakespeare", "sequence": 128, "carried": True}
 keys |= {"validation": 0.05, "test": 0.05}
 for key, load in {
-    "fashion": lambda: images.fashion_mnist(root="auto", validation=0.1),
+    "fashion": lambda: images.fashion_mnist(root="auto", validation=0.1, normalization="none"),
+    "cifar": lambda: images.cifar10(root="auto", validation=0.1, normalization="none"),
     "text": lambda: sequences.text(root="auto", **keys),
 }.items():
     try:
@@ -196,6 +201,7 @@ def test_without_fashion_mnist_three_ways_are_named(offline):
 
 
 def test_without_tinyshakespeare_its_address_is_named(offline):
+    assert "cifar-10-python.tar.gz" in str(offline["cifar"])
     assert sequences.SHAKESPEARE_URL in str(offline["text"])
     assert "dataset.path" in str(offline["text"])
 

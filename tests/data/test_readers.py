@@ -100,4 +100,4 @@ def test_other_images_under_the_names_of_mnist_are_refused(folder, option):
         DataError,
         match="is not the original file: get it again; data of your own go into dataset=arr",
     ):
-        option(root=str(folder[0]), validation=0.0)
+        option(root=str(folder[0]), validation=0.0, normalization="none")

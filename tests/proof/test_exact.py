@@ -188,3 +188,11 @@ def test_real_activations_are_refused():
     model = dense.dense(Task((4,), 2), lambda name, _: keras.layers.Activation(name), **keys)
     with pytest.raises(ConfigError, match="needs dense layers and binary activations"):
         reading.read(model)
+
+
+def test_a_rescaling_that_does_not_belong_to_one_bit_inputs_is_refused():
+    rescaled = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Rescaling(2.0, -1.0), keras.layers.Dense(2)]
+    )
+    with pytest.raises(ConfigError, match=r"needs dense layers .*, got rescaling"):
+        reading.read(rescaled)
