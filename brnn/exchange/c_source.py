@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 WORD = 64  # bits
+LANES = 8  # units whose sums are computed together
 HEAD = """\
 /* A net written by brnn {version}: C99, no dependencies, no heap, no state.
 
@@ -23,66 +24,112 @@ HEAD = """\
 
 typedef uint64_t word;
 
+enum {{ LANES = 8 }}; /* units whose codes lie side by side, for compilers to count at once */
+
 int brnn_classify(const uint8_t *input);
 void brnn_logits(const uint8_t *input, float *logits);
 
-static int32_t ones(word x)
+static word ones(word x)
 {{
 #if defined(__GNUC__)
-    return __builtin_popcountll(x);
+    return (word)__builtin_popcountll(x);
 #else
     x = x - ((x >> 1) & 0x5555555555555555u);
     x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u);
     x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
-    return (int32_t)((x * 0x0101010101010101u) >> 56);
+    return (x * 0x0101010101010101u) >> 56;
 #endif
 }}
 """
-SIGNS = """
-/* The sum of codes -1, +1 and inputs -1, +1, each a bit that is 1 for +1. */
-static int32_t signs_binary(const word *x, const word *codes, size_t words, int32_t inputs)
+BYTES = """
+/* The planes of the bits of bytes, the lowest first, eight bytes at once. */
+static void bits_of(const uint8_t *input, size_t count, size_t words, word *planes)
 {
-    int32_t different = 0;
-    for (size_t i = 0; i < words; ++i)
-        different += ones(x[i] ^ codes[i]);
-    return inputs - 2 * different;
-}
-"""
-SIGNS_TERNARY = """
-/* The sum of codes -1, 0, +1 and inputs -1, +1: planes of the codes +1, then -1. */
-static int32_t signs_ternary(const word *x, const word *codes, size_t words)
-{
-    int32_t sum = 0;
-    for (size_t i = 0; i < words; ++i) {
-        word used = codes[i] | codes[words + i];
-        sum += ones(used) - 2 * ones((x[i] ^ codes[i]) & used);
+    for (size_t i = 0; i < count; i += 8) {
+        word bytes = 0;
+        for (size_t k = 0; k < 8 && i + k < count; ++k)
+            bytes |= (word)input[i + k] << 8 * k;
+        for (size_t bit = 0; bit < 8; ++bit)
+            planes[bit * words + i / 64] |=
+                ((bytes >> bit & 0x0101010101010101u) * 0x0102040810204080u >> 56) << i % 64;
     }
-    return sum;
 }
 """
-PLANES = """
-/* The sum of codes -1, +1 and inputs by planes of their bits, the lowest first. */
-static int32_t planes_binary(const word *x, const word *codes, size_t words, int planes,
-                             int32_t total)
+LEVELS = """
+/* A plane of the bytes that reach a level. */
+static void reached(const uint8_t *input, size_t count, uint8_t level, word *plane)
 {
-    int32_t sum = 0;
-    for (int bit = 0; bit < planes; ++bit)
-        for (size_t i = 0; i < words; ++i)
-            sum += ones(x[(size_t)bit * words + i] & codes[i]) * (1 << bit);
-    return 2 * sum - total;
+    for (size_t i = 0; i < count; ++i)
+        plane[i / 64] |= (word)(input[i] >= level) << i % 64;
 }
 """
-PLANES_TERNARY = """
-/* The sum of codes -1, 0, +1 and inputs by planes of their bits, the lowest first. */
-static int32_t planes_ternary(const word *x, const word *codes, size_t words, int planes)
+THRESHOLDS = """
+/* Sets the bits of the units whose sums reach their thresholds. */
+static void set_bits(const int32_t *sums, const int32_t *threshold, size_t units, word *bits)
 {
-    int32_t sum = 0;
-    for (int bit = 0; bit < planes; ++bit)
-        for (size_t i = 0; i < words; ++i) {
-            word plane = x[(size_t)bit * words + i];
-            sum += (ones(plane & codes[i]) - ones(plane & codes[words + i])) * (1 << bit);
+    for (size_t j = 0; j < units; j += LANES) {
+        word reached = 0;
+        for (size_t k = 0; k < LANES; ++k)
+            reached |= (word)(sums[j + k] >= threshold[j + k]) << k;
+        bits[j / 64] |= reached << j % 64;
+    }
+}
+"""
+COPY = """
+/* Copies bits; those of `to` are 0 before. */
+static void copy_bits(word *to, size_t at, const word *from, size_t start, size_t count)
+{
+    while (count > 0) {
+        size_t place = at % 64, shift = start % 64;
+        size_t room = 64 - (place > shift ? place : shift);
+        size_t part = count < room ? count : room;
+        word bits = from[start / 64] >> shift & ~(word)0 >> (64 - part);
+        to[at / 64] |= bits << place;
+        at += part;
+        start += part;
+        count -= part;
+    }
+}
+"""
+WINDOW = """
+/* A map of height by width by depth. */
+struct map {
+    const word *bits; /* NULL: all are 1 */
+    int height, width, depth;
+};
+
+static const word all_ones = ~(word)0;
+
+static void fill(word *to, int at, int count, int bit)
+{
+    for (int part; bit && count > 0; at += part, count -= part) {
+        part = count < 64 ? count : 64;
+        copy_bits(to, (size_t)at, &all_ones, 0, (size_t)part);
+    }
+}
+
+/* Copies a window of rows by columns whose first element is at (y, x); beside the map all bits are
+   `outside`. */
+static void window(word *to, struct map map, int y, int x, int rows, int columns, int outside)
+{
+    int before = x < 0 ? -x : 0;
+    int after = x + columns > map.width ? x + columns - map.width : 0;
+    int length = (columns - before - after) * map.depth;
+    for (int row = 0; row < rows; ++row) {
+        int at = row * columns * map.depth;
+        if (y + row < 0 || y + row >= map.height) {
+            fill(to, at, columns * map.depth, outside);
+            continue;
         }
-    return sum;
+        fill(to, at, before * map.depth, outside);
+        at += before * map.depth;
+        if (map.bits == NULL)
+            fill(to, at, length, 1);
+        else
+            copy_bits(to, (size_t)at, map.bits,
+                      (size_t)(((y + row) * map.width + x + before) * map.depth), (size_t)length);
+        fill(to, at + length, after * map.depth, outside);
+    }
 }
 """
 MAIN = """

@@ -11,9 +11,9 @@ import numpy as np
 
 from brnn.data.pixels import to_pixels
 from brnn.errors import ExportError
-from brnn.exchange.net import SIGN, Exported, Layer, Net
+from brnn.exchange.net import Exported, Layer, Net
 
-BATCH = 1000  # inputs computed at once
+BATCH = 200  # inputs computed at once
 ULP = 2.0**-24  # relative rounding of float32
 ROUNDINGS = 8  # of the sum of all sizes; four times what sums of 784 pixels were seen to be off
 TIE = 2.0**-16  # logits this close, relative to the largest, are equal up to rounding
@@ -105,28 +105,29 @@ def _compared(
 
 
 def _undecided(net: Net, x: np.ndarray) -> np.ndarray:
-    """Return which inputs (n,) have a sum whose sign the rounding of float32 may change."""
+    """Return which inputs (n,) have a sum whose level the rounding of float32 may change."""
     x = net.inputs_of(x)
     result = np.zeros(len(x), bool)
     for layer in net.layers[:-1]:
-        sums = x @ layer.kernel
-        if layer.activation == SIGN and not layer.exact:
-            cut, size = _cut(layer)
-            slack = ROUNDINGS * ULP * (np.abs(x) @ np.abs(layer.kernel) + size)
-            result |= (np.abs(sums - cut) <= slack).any(axis=1)
+        sums = layer.sums(x)
+        if layer.steps is not None and not layer.exact:
+            sizes = layer.sums(np.abs(x), np.abs(layer.kernel))
+            for edge in layer.steps.at:
+                cut, size = _cut(layer, edge)
+                near = np.abs(sums - cut) <= ROUNDINGS * ULP * (sizes + size)
+                result |= near.reshape(len(x), -1).any(axis=1)
         x = layer.output(sums).astype("float64")
     return result
 
 
-def _cut(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
-    """Return the real sums (m,) at which a unit changes its sign, and the sizes of its constants.
+def _cut(layer: Layer, edge: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the real sums (m,) at which a unit reaches a step, and the sizes of its constants.
 
     Both are in units of sums; infinite where a unit is constant.
     """
     constant = layer.multiplier == 0
-    offset = layer.shift / np.where(constant, 1, layer.multiplier).astype("float64")
-    falls = (layer.multiplier < 0) & (layer.threshold is not None)  # its column is negated
-    cut = np.where(falls, 1, -1) * (layer.bias + offset) / layer.scale
+    offset = (edge - layer.shift) / np.where(constant, 1, layer.multiplier).astype("float64")
+    cut = (offset - layer.bias) / layer.scale
     size = (np.abs(layer.bias) + np.abs(offset)) / layer.scale
     return np.where(constant, np.inf, cut), np.where(constant, 0, size)
 

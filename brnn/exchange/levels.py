@@ -5,7 +5,7 @@ import io
 import numpy as np
 
 from brnn.exchange import levels_reader
-from brnn.exchange.net import Exported, Layer, Net
+from brnn.exchange.net import SIGN, Exported, Layer, Net
 
 
 def levels(net: Net) -> Exported:
@@ -16,7 +16,9 @@ def levels(net: Net) -> Exported:
     a byte. Real kernels stay float32. `brnn/exchange/levels_reader.py` reads the file; it computes
     sums of codes exactly.
     """
-    arrays = {"cut": np.array(net.cut), "layers": np.array(len(net.layers))}
+    arrays = {"layers": np.array(len(net.layers))}
+    if net.steps is not None:
+        arrays |= {"at": np.array(net.steps.at), "values": np.array(net.steps.values)}
     for number, layer in enumerate(net.layers):
         arrays |= {f"{number}/{key}": value for key, value in _arrays(layer).items()}
     file = io.BytesIO()
@@ -27,11 +29,21 @@ def levels(net: Net) -> Exported:
 
 
 def _arrays(layer: Layer) -> dict[str, np.ndarray]:
-    kernel = layer.kernel
+    kernel, steps, window = layer.rising, layer.steps, layer.window
     if layer.coded:
-        planes = [kernel == 1, kernel == -1] if layer.ternary else [kernel == 1]
-        kernel = np.packbits(planes, axis=1)
+        codes = kernel.reshape(-1, layer.units)
+        kernel = np.packbits([codes == 1, codes == -1][: 1 + layer.ternary], axis=1)
+    arrays = {"kernel": kernel, "shape": np.array(layer.kernel.shape)}
     if layer.threshold is not None:
-        return {"kernel": kernel, "threshold": layer.threshold.astype("int32")}
-    names = ("scale", "bias", "multiplier", "shift", "activation")
-    return {"kernel": kernel} | {name: np.array(getattr(layer, name)) for name in names}
+        arrays["at"] = layer.threshold.astype("int32")
+    else:
+        names = ("scale", "bias", "multiplier", "shift", "activation")
+        arrays |= {name: np.array(getattr(layer, name)) for name in names}
+        arrays |= {"at": np.array(steps.at)} if steps else {}
+    if steps and steps.values != SIGN.values:
+        arrays["values"] = np.array(steps.values)
+    if layer.convolves:
+        arrays |= {"window": window.numbers, "pool": np.array(window.pool)}
+    if layer.falling.any():
+        arrays["falling"] = layer.falling
+    return arrays

@@ -12,20 +12,28 @@ from ai_edge_quantizer.quantizer import Quantizer
 from brnn.exchange.nodes import to_pixels
 from brnn.terminal import stderr
 
-FIRST_BITS, BITS = 4, 2  # 2 are not to be had where weights are brought to float32
+FLOAT_BITS, BITS = 4, 2  # 2 are not to be had where weights are brought to float32
 
 
 def quantized(content: bytes, first: str) -> bytes:
-    """Return a float32 file with the kernels of its dense layers packed.
+    """Return a float32 file with its kernels packed.
 
     Args:
         content: the file.
-        first: name of the first dense layer, which adds in float32; the others add codes.
+        first: name of the first layer. A dense one, and convolutions, add in float32; the others
+            add codes.
     """
     quantizer = Quantizer(content)
-    for layers, bits, precision in (
-        (".*", BITS, qtyping.ComputePrecision.INTEGER),
-        (rf"(.*/)?{re.escape(first)}(_\d+)?/.*", FIRST_BITS, qtyping.ComputePrecision.FLOAT),
+    dense = qtyping.TFLOperationName.FULLY_CONNECTED
+    for operation, layers, bits, precision in (
+        (dense, ".*", BITS, qtyping.ComputePrecision.INTEGER),
+        (dense, rf"(.*/)?{re.escape(first)}(_\d+)?/.*", FLOAT_BITS, qtyping.ComputePrecision.FLOAT),
+        (
+            qtyping.TFLOperationName.CONV_2D,
+            ".*",
+            FLOAT_BITS,
+            qtyping.ComputePrecision.FLOAT,
+        ),
     ):
         weights = qtyping.TensorQuantizationConfig(
             num_bits=bits,
@@ -38,7 +46,6 @@ def quantized(content: bytes, first: str) -> bytes:
             compute_precision=precision,
             explicit_dequantize=precision is qtyping.ComputePrecision.FLOAT,
         )
-        operation = qtyping.TFLOperationName.FULLY_CONNECTED
         quantizer.update_quantization_recipe(layers, operation, config)
     with redirect_stdout(io.StringIO()):  # it prints the sizes of the file
         return bytes(quantizer.quantize().quantized_model)

@@ -1,6 +1,7 @@
 """A net in the form that the formats write: codes, scales and integer thresholds.
 
-Shapes: inputs (n, *shape), flattened to (n, k); kernels (k, m).
+Shapes: inputs (n, *shape); maps (n, h, w, c); kernels of dense layers (k, m), of convolutions
+(y, x, c, m).
 """
 
 from collections.abc import Callable, Mapping
@@ -9,45 +10,100 @@ from typing import Literal
 
 import numpy as np
 
-from brnn.errors import ConfigError
-from brnn.exchange.levels_reader import ACTIVATIONS
+from brnn.exchange.levels_reader import ACTIVATIONS, pooled, stepped, summed
 
-SIGN = "sign"
-HALF_BYTE = 128  # the first byte that is rounded to 1
-HALF = 0.5
 FLOAT32_WHOLE = 2**24  # float32 holds all whole numbers up to here
+LARGEST_BYTE = 255
+Pads = tuple[tuple[int, int], tuple[int, int]]  # rows before and after, columns before and after
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A step function: `values[i]` where an input reaches `i` of the numbers `at`.
+
+    Attributes:
+        at: ascending.
+        values: ascending whole numbers at equal distances, one more than `at`.
+    """
+
+    at: tuple[float, ...]
+    values: tuple[int, ...]
+
+    @property
+    def distance(self) -> int:
+        """Return the difference of two values that follow each other."""
+        return self.values[1] - self.values[0]
+
+
+SIGN = Steps((0.0,), (-1, 1))
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a convolution, and the max-pooling after it, move over a map.
+
+    Attributes:
+        pads: rows and columns around the map.
+        pad_value: their value, as inputs count.
+        strides: of the convolution.
+        pool: height, width and strides of pooling; 1 for none.
+        pool_first: whether sums are pooled, else the outputs of the activation.
+    """
+
+    pads: Pads = ((0, 0), (0, 0))
+    pad_value: float = 0.0
+    strides: tuple[int, int] = (1, 1)
+    pool: int = 1
+    pool_first: bool = False
+
+    @property
+    def padded(self) -> bool:
+        """Whether there are any pads."""
+        return any(sum(self.pads, ()))
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """Pads, strides and value of the pads."""
+        return np.array([*sum(self.pads, ()), *self.strides, self.pad_value])
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A dense layer with what follows it.
+    """A dense layer or a convolution with what follows it.
 
-    A layer with a threshold gives +1 where the sum of its codes and inputs is at least the
-    threshold, else -1. Any other gives activation((scale sum + bias) multiplier + shift), where
-    `sign` is +1 from 0 on, else -1.
+    A layer with thresholds gives `steps.values[i]` where sign * sum reaches `i` of the thresholds
+    of its unit. Any other gives steps or activation of (scale sum + bias) multiplier + shift.
 
     Attributes:
-        name: of the dense layer in Keras.
-        kernel: codes -1, 0 and +1 as int8, or real values as float32. With a threshold the columns
-            of units that give +1 for small sums are negated.
-        scale: the value of a product of the code 1 and the input 1.
+        name: of the layer in Keras.
+        kernel: codes -1, 0 and +1 as int8, or real values as float32.
+        scale: (m,) float64; the value of a product of the code 1 and the input 1.
         bias: (m,) float32.
         multiplier: (m,) float32, of batch normalization; 1 without it.
         shift: (m,) float32, of batch normalization; 0 without it.
-        activation: a key of `levels_reader.ACTIVATIONS`.
-        threshold: (m,) int64; None where sums are no whole numbers or the activation is no sign.
+        activation: a key of `levels_reader.ACTIVATIONS`; `linear` where there are steps.
+        steps: of a quantized activation, on real numbers.
+        sign: (m,) int8; -1 for units whose outputs fall as their sums grow; 1 without thresholds.
+        threshold: (j, m) int64, ascending; None where sums are no whole numbers or there are no
+            steps.
         reach: the largest size of a sum; 0 where sums are no whole numbers.
+        signs: whether all its inputs are -1 and +1.
+        window: of a convolution.
     """
 
     name: str
     kernel: np.ndarray
-    scale: float
+    scale: np.ndarray
     bias: np.ndarray
     multiplier: np.ndarray
     shift: np.ndarray
     activation: str
+    steps: Steps | None
+    sign: np.ndarray
     threshold: np.ndarray | None
     reach: int
+    signs: bool
+    window: Window = Window()
 
     @property
     def coded(self) -> bool:
@@ -57,61 +113,139 @@ class Layer:
     @property
     def exact(self) -> bool:
         """Whether float32 holds all its sums, in whatever order it adds the products."""
-        power_of_two = np.frexp(self.scale)[0] == 0.5
-        return bool(power_of_two) and 0 < self.reach < FLOAT32_WHOLE
+        powers_of_two = (np.frexp(self.scale)[0] == 0.5).all()
+        return bool(powers_of_two) and 0 < self.reach < FLOAT32_WHOLE
 
     @property
     def ternary(self) -> bool:
         """Whether the kernel holds codes, 0 among them."""
         return self.coded and bool((self.kernel == 0).any())
 
+    @property
+    def convolves(self) -> bool:
+        """Whether it is a convolution."""
+        return self.kernel.ndim == 4
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The levels of its outputs, ascending; none where they are real numbers."""
+        return self.steps.values if self.steps else ()
+
+    @property
+    def units(self) -> int:
+        """Number of units, or of channels."""
+        return self.kernel.shape[-1]
+
+    @property
+    def rising(self) -> np.ndarray:
+        """The kernel of sign * sum, which outputs grow with."""
+        return self.kernel * self.sign
+
+    @property
+    def falling(self) -> np.ndarray:
+        """Which units (m,) give the smallest of the outputs of a window: sums were pooled."""
+        return (self.multiplier < 0) & self.window.pool_first
+
+    @property
+    def products(self) -> int:
+        """Number of products in a sum."""
+        return self.kernel.size // self.units
+
+    def sums(self, x: np.ndarray, kernel: np.ndarray | None = None) -> np.ndarray:
+        """Return the sums of inputs, with another kernel if one is given."""
+        return summed(x, self.kernel if kernel is None else kernel, self.window.numbers)
+
     def output(self, sums: np.ndarray) -> np.ndarray:
-        """Return the outputs (n, m) of sums (n, m)."""
+        """Return the outputs of sums."""
         if self.threshold is not None:
-            return np.where(sums >= self.threshold, 1, -1)
-        values = (sums * self.scale).astype("float32") + self.bias
-        return ACTIVATIONS[self.activation](values * self.multiplier + self.shift)
+            return self.pooled(stepped(sums * self.sign, self.threshold, self.values))
+        x = (sums * self.scale).astype("float32") + self.bias
+        x = x * self.multiplier + self.shift
+        if self.steps is not None:
+            return self.pooled(stepped(x, self.steps.at, self.steps.values))
+        return self.pooled(ACTIVATIONS[self.activation](x))
+
+    def pooled(self, x: np.ndarray) -> np.ndarray:
+        """Return outputs after pooling."""
+        return pooled(x, self.window.pool, self.falling)
 
 
 @dataclass(frozen=True)
 class Net:
-    """A stack of dense layers.
+    """A chain of layers.
 
     Attributes:
         shape: of one input.
-        inputs: `pixels` for bytes 0 to 255, which the first scale brings to [0, 1]; `bits` for
-            inputs that are rounded to 0 or 1; `values` for real numbers.
-        cut: bits are 1 from here on: 128 of bytes, 0.5 of real numbers; 0 for other inputs.
+        inputs: `pixels` for bytes 0 to 255, which the first scale brings to [0, 1]; `levels` for
+            inputs that become few whole numbers; `values` for real numbers.
+        of_bytes: whether the data set has bytes.
+        steps: of inputs that become `levels`: on bytes where there are bytes, else on real numbers.
         layers: the last one gives the logits.
     """
 
     shape: tuple[int, ...]
-    inputs: Literal["pixels", "bits", "values"]
-    cut: float
+    inputs: Literal["pixels", "levels", "values"]
+    of_bytes: bool
+    steps: Steps | None
     layers: tuple[Layer, ...]
 
     @property
     def exact(self) -> bool:
-        """Whether hidden units are signs by thresholds, and float32 rounds no sum of a logit."""
+        """Whether hidden units have thresholds, and float32 rounds no sum of a logit."""
         hidden = all(layer.threshold is not None for layer in self.layers[:-1])
         return hidden and self.layers[-1].exact
 
+    @property
+    def maps(self) -> list[tuple[int, ...]]:
+        """The shapes of the inputs of each layer, without the batch axis, then that of the logits.
+
+        An image has an axis of channels where the first layer is a convolution.
+        """
+        first = (*self.shape, 1)[:3] if self.layers[0].convolves else self.shape
+        shapes = [first]
+        for layer in self.layers:
+            shapes.append(_output_shape(layer, shapes[-1]))
+        return shapes
+
+    @property
+    def pixel_cuts(self) -> tuple[float, ...]:
+        """The steps of inputs on pixels in [0, 1], halfway between two bytes, or on real inputs."""
+        at = self.steps.at if self.steps else ()
+        return tuple((edge - 0.5) / LARGEST_BYTE for edge in at) if self.of_bytes else at
+
     def inputs_of(self, x: np.ndarray) -> np.ndarray:
-        """Return inputs (n, *shape) as the first layer takes them, (n, k) in float64."""
-        x = x.reshape(len(x), -1)
-        return (x >= self.cut if self.cut else x).astype("float64")
+        """Return inputs (n, *shape) as the first layer takes them, in float64."""
+        x = x if self.steps is None else stepped(x, self.steps.at, self.steps.values)
+        return x.reshape(len(x), *self.maps[0]).astype("float64")
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Return the logits (n, classes) of inputs (n, *shape)."""
         x = self.inputs_of(x)
         for layer in self.layers:
-            x = layer.output(x @ layer.kernel).astype("float64")
+            x = layer.output(layer.sums(x)).astype("float64")
         return x.astype("float32")
+
+    @property
+    def classes(self) -> int:
+        """Number of logits."""
+        return self.layers[-1].units
 
     @property
     def weights(self) -> int:
         """Number of weights: those of kernels."""
         return sum(layer.kernel.size for layer in self.layers)
+
+
+def _output_shape(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if not layer.convolves:
+        return (layer.units,)
+    window = layer.window
+    sizes = [
+        (shape[axis] + sum(window.pads[axis]) - layer.kernel.shape[axis]) // window.strides[axis]
+        + 1
+        for axis in (0, 1)
+    ]
+    return (*(size // window.pool for size in sizes), layer.units)
 
 
 @dataclass(frozen=True)
@@ -130,43 +264,17 @@ class Exported:
     runtimes: Mapping[str, Callable[[np.ndarray], np.ndarray]]
 
 
-def halfway(layer: Layer, signs: bool) -> np.ndarray:
-    """Return thresholds (m,) halfway between the last sum below and the first that meets them.
+def halfway(layer: Layer) -> np.ndarray:
+    """Return thresholds (j, m) halfway between the last sum below and the first that meets them.
 
     Sums of codes -1 and +1 with inputs -1 and +1 are all even or all odd, so that these thresholds
     are 1 away from every sum, else a half.
 
     Args:
-        layer: one with a threshold.
-        signs: whether its inputs are -1 and +1.
+        layer: one with thresholds.
     """
     threshold = np.asarray(layer.threshold)
-    if not signs or layer.ternary:
+    zeros = layer.window.padded and layer.window.pad_value == 0
+    if not layer.signs or layer.ternary or zeros:
         return threshold - 0.5
-    return threshold - ((threshold - len(layer.kernel)) % 2 == 0)
-
-
-def check_whole(net: Net, name: str, others: str) -> None:
-    """Check that a net computes in whole numbers up to its logits.
-
-    Args:
-        net: the net.
-        name: of the format that needs it.
-        others: formats that hold other nets too.
-
-    Raises:
-        ConfigError: a layer has real inputs, weights or activations.
-    """
-    for layer in net.layers:
-        reason = ""
-        if not layer.coded:
-            reason = "has real weights"
-        elif layer is not net.layers[-1] and layer.threshold is None:
-            reason = f"has the activation {layer.activation}" if layer.reach else "has real inputs"
-        elif layer.reach == 0:
-            reason = "has real inputs"
-        if reason:
-            raise ConfigError(
-                f"format={name} needs bytes or bits as inputs, weights of two or three levels and"
-                f" signs, but {layer.name} {reason}; formats that hold it: {others}"
-            )
+    return threshold - ((threshold - layer.products) % 2 == 0)

@@ -1,14 +1,15 @@
 """The formats of ONNX: plain, and packed for ONNX Runtime.
 
-Shapes: inputs (n, *shape), flattened to (n, k); kernels (k, m).
+Shapes: inputs (n, *shape); in the packed one maps (n, h, w, c) and kernels (k, m).
 """
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brnn.exchange.net import Exported, Layer, Net, check_whole, halfway
-from brnn.exchange.nodes import add_bits, add_choice, add_real, to_pixels
+from brnn.exchange.limits import check_unit_levels, check_whole
+from brnn.exchange.net import Exported, Layer, Net, halfway
+from brnn.exchange.nodes import add_choices, add_layers, add_real, kernel_of, to_pixels
 
 if TYPE_CHECKING:
     from brnn.exchange.graph import Graph
@@ -19,7 +20,7 @@ MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
 BLOCK = 128  # codes with one scale; blocks of 32 are not exact at level 4
 BITS = 2
 ZERO_CODE = 2  # of a weight of 0: 1, 2 and 3 are -1, 0 and +1
-INT8_LEVEL = 4  # inputs become int8, which -1 and +1 are exactly
+INT8_LEVEL = 4  # inputs become int8, which -1, 0 and +1 are exactly
 FLOAT, UINT8 = 1, 2  # types of ONNX
 
 
@@ -30,49 +31,108 @@ def onnx(net: Net) -> Exported:
     threshold halfway between two sums, so that no runtime's rounding moves it, and 0 gives +1.
     """
     graph = _new_graph({})
-    x = graph.node("Flatten", "flat", "input", axis=1)
-    x = add_bits(graph, net, x)
-    for number, layer in enumerate(net.layers):
-        unit = 255.0 if net.inputs == "pixels" and number == 0 else 1.0  # thresholds count bytes
-        if layer.threshold is None:
-            kernel = (layer.kernel * np.float64(layer.scale * unit)).astype("float32")
-            x = add_real(graph, layer, _product(graph, layer, x, kernel))
-        else:
-            x = _product(graph, layer, x, layer.kernel.astype("float32"))
-            cut = (halfway(layer, signs=number > 0) / unit).astype("float32")
-            x = add_choice(graph, f"{layer.name}/sign", x, cut, 1, -1)
-    return _finished(graph, net, x, "float32")
+    return _finished(graph, net, add_layers(graph, net, _kernel, add_choices), "float32")
+
+
+def _kernel(graph: "Graph", layer: Layer, kernel: np.ndarray) -> str:
+    return graph.constant(f"{layer.name}/kernel", kernel_of(layer, kernel))
 
 
 def onnx_packed(net: Net) -> Exported:
     """Write an ONNX file of bytes and 2-bit codes for ONNX Runtime, an eighth to a fourteenth.
 
     It takes bytes. The first layer is MatMulInteger, the others are ONNX Runtime's MatMulNBits with
-    blocks of 128 codes at accuracy level 4, which is exact for inputs of -1 and +1, and faster than
-    float32.
+    blocks of 128 codes at accuracy level 4, which is exact for inputs of -1, 0 and +1, and faster
+    than float32. The windows of a convolution are joined by Slice and Concat, and so are rows of
+    such a product.
     """
     check_whole(net, "onnx_packed", "onnx, levels")
+    check_unit_levels(net, "onnx_packed", "c, onnx, qonnx, levels")
     graph = _new_graph({MICROSOFT: 1})
-    x = graph.node("Flatten", "flat", "input", axis=1)
-    if net.inputs == "bits":
+    x = "input"
+    if net.steps is not None:
         x = graph.node("Cast", "real", x, to=FLOAT)
-        x = add_choice(graph, "real_bits", x, np.array(net.cut, "float32"), 1, 0)
-        x = graph.node("Cast", "bits", x, to=UINT8)
+        lowest = min(net.steps.values)
+        shifted = tuple(value - lowest for value in net.steps.values)  # by the zero point
+        cuts = np.array(net.steps.at, "float32")
+        levels = add_choices(graph, "real_levels", x, cuts, shifted)
+        x = graph.node("Cast", "levels", levels, to=UINT8)
+    sizes = graph.constant("map/shape", np.array([0, *net.maps[0]], "int64"))
+    x = graph.node("Reshape", "map", x, sizes)
     for number, layer in enumerate(net.layers):
-        if number:
-            x = _packed_product(graph, layer, x)
-        else:
-            kernel = graph.constant(f"{layer.name}/kernel", layer.kernel)
-            x = graph.node("MatMulInteger", f"{layer.name}/product", x, kernel)
-        if layer.threshold is None:
-            x = x if number else graph.node("Cast", f"{layer.name}/sums", x, to=FLOAT)
-            scale = graph.constant(f"{layer.name}/scale", np.array(layer.scale, "float32"))
-            x = add_real(graph, layer, graph.node("Mul", f"{layer.name}/scaled", x, scale))
-        else:
-            whole = layer.threshold.astype("int32")  # of the type of the first layer's sums
-            cut = halfway(layer, signs=True).astype("float32") if number else whole
-            x = add_choice(graph, f"{layer.name}/sign", x, cut, 1, -1)
-    return _finished(graph, net, x, "uint8")
+        x = _packed_layer(graph, net, number, layer, x)
+    return _finished(graph, net, x, "uint8" if net.of_bytes else "float32")
+
+
+def _packed_layer(graph: "Graph", net: Net, number: int, layer: Layer, x: str) -> str:
+    pools_sums = layer.window.pool > 1 and layer.window.pool_first
+    kernel = layer.kernel if pools_sums else layer.rising
+    lowest = 0 if number or net.steps is None else min(net.steps.values)
+    x = _windows(graph, layer, x, "float32" if number else "uint8", lowest)
+    kernel = kernel.reshape(-1, layer.units)
+    if number:
+        x = _packed_product(graph, layer, x, kernel)
+    else:
+        x = _byte_product(graph, layer, x, kernel, -lowest)
+    if pools_sums:
+        x = _pooled(graph, layer, x)
+        if (layer.sign < 0).any():
+            sign = layer.sign.astype("float32" if number else "int32")
+            x = graph.node(
+                "Mul", f"{layer.name}/rising", x, graph.constant(f"{layer.name}/sign", sign)
+            )
+    if layer.threshold is None:
+        x = x if number else graph.node("Cast", f"{layer.name}/sums", x, to=FLOAT)
+        return add_real(graph, layer, x, 1.0)
+    whole = layer.threshold.astype("int32")  # of the type of the first layer's sums
+    cuts = halfway(layer).astype("float32") if number else whole
+    x = add_choices(graph, layer.name, x, cuts, layer.values)
+    return x if pools_sums or layer.window.pool == 1 else _pooled(graph, layer, x)
+
+
+def _windows(graph: "Graph", layer: Layer, x: str, dtype: str, lowest: int) -> str:
+    """Add the rows of the product: windows of a map, or all of it."""
+    if not layer.convolves:
+        return graph.node("Flatten", f"{layer.name}/flat", x, axis=1)
+    window, (rows, columns) = layer.window, layer.kernel.shape[:2]
+    if window.padded:
+        (top, bottom), (left, right) = window.pads
+        around = np.array([0, top, left, 0, 0, bottom, right, 0], "int64")
+        value = np.array(window.pad_value - lowest, dtype)
+        constants = [
+            graph.constant(f"{layer.name}/{key}", values)
+            for key, values in (("pads", around), ("pad", value))
+        ]
+        x = graph.node("Pad", f"{layer.name}/padded", x, *constants)
+    parts = _slices(graph, f"{layer.name}/at", x, (rows, columns), window.strides)
+    return graph.node("Concat", f"{layer.name}/windows", *parts, axis=3)
+
+
+def _slices(
+    graph: "Graph", name: str, x: str, kernel: tuple[int, int], strides: tuple[int, int]
+) -> list[str]:
+    """Add the parts of a map (n, h, w, c) that each element of a window meets."""
+    axes, steps = (
+        graph.constant(f"{name}_{key}", np.array(values, "int64"))
+        for key, values in (("axes", (1, 2)), ("steps", strides))
+    )
+    parts = []
+    for row, column in np.ndindex(*kernel):
+        start = np.array([row, column], "int64")
+        end = start - kernel + 1
+        far = np.where(end == 0, np.iinfo("int64").max, end)
+        ends = [
+            graph.constant(f"{name}_{row}_{column}/{key}", values)
+            for key, values in (("from", start), ("to", far))
+        ]
+        parts.append(graph.node("Slice", f"{name}_{row}_{column}", x, *ends, axes, steps))
+    return parts
+
+
+def _pooled(graph: "Graph", layer: Layer, x: str) -> str:
+    size = layer.window.pool
+    parts = _slices(graph, f"{layer.name}/pool", x, (size, size), (size, size))
+    return graph.node("Max", f"{layer.name}/pooled", *parts)
 
 
 def _new_graph(domains: dict[str, int]) -> "Graph":
@@ -85,23 +145,26 @@ def _finished(graph: "Graph", net: Net, x: str, dtype: str) -> Exported:
     from brnn.exchange.graph import OUTPUT, runtimes
 
     graph.node("Identity", OUTPUT, x)
-    content = graph.serialized(dtype, net.shape, net.layers[-1].kernel.shape[1], "n")
+    content = graph.serialized(dtype, net.shape, net.classes, "n")
 
     prepared = to_pixels if dtype == "float32" else lambda x: x
     return Exported(".onnx", content, runtimes(content, prepared))
 
 
-def _product(graph: "Graph", layer: Layer, x: str, kernel: np.ndarray) -> str:
-    kernel_name = graph.constant(f"{layer.name}/kernel", kernel)
-    return graph.node("MatMul", f"{layer.name}/product", x, kernel_name)
+def _byte_product(graph: "Graph", layer: Layer, x: str, kernel: np.ndarray, zero: int) -> str:
+    """Add the product of bytes, of which `zero` stands for 0, with codes of 8 bits."""
+    names = [graph.constant(f"{layer.name}/kernel", kernel)]
+    if zero:
+        names.append(graph.constant(f"{layer.name}/zero", np.array(zero, "uint8")))
+    return graph.node("MatMulInteger", f"{layer.name}/product", x, *names)
 
 
-def _packed_product(graph: "Graph", layer: Layer, x: str) -> str:
+def _packed_product(graph: "Graph", layer: Layer, x: str, kernel: np.ndarray) -> str:
     """Add the product of units of -1 and +1 with 2-bit codes, four in a byte, the first lowest."""
-    inputs, units = layer.kernel.shape
+    inputs, units = kernel.shape
     blocks = -(-inputs // BLOCK)
     codes = np.full((units, blocks * BLOCK), ZERO_CODE, "uint8")
-    codes[:, :inputs] = layer.kernel.T + ZERO_CODE
+    codes[:, :inputs] = kernel.T + ZERO_CODE
     packed = (
         codes.reshape(units, blocks, -1, 8 // BITS) << np.arange(0, 8, BITS, dtype="uint8")
     ).sum(axis=-1, dtype="uint8")

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brnn.exchange.net import Exported, Layer, Net, check_whole, halfway
-from brnn.exchange.nodes import add_bits, add_real, to_pixels
+from brnn.exchange.limits import check_whole
+from brnn.exchange.net import Exported, Layer, Net
+from brnn.exchange.nodes import add_layers, kernel_of, to_pixels
 
 if TYPE_CHECKING:
     from brnn.exchange.graph import Graph
@@ -29,39 +30,41 @@ def qonnx(net: Net) -> Exported:
 
     check_whole(net, "qonnx", "levels, onnx")
     graph = Graph({DOMAIN: 1})
-    x = graph.node("Flatten", "flat", "input", axis=1)
-    x = add_bits(graph, net, x)
-    for number, layer in enumerate(net.layers):
-        x = graph.node("MatMul", f"{layer.name}/product", x, _codes(graph, layer))
-        unit = 255.0 if net.inputs == "pixels" and number == 0 else 1.0  # thresholds count bytes
-        if layer.threshold is None:
-            scale = graph.constant(f"{layer.name}/scale", np.array(layer.scale * unit, "float32"))
-            x = add_real(graph, layer, graph.node("Mul", f"{layer.name}/scaled", x, scale))
-        else:
-            cut = (halfway(layer, signs=number > 0) / unit).astype("float32")
-            x = graph.node(
-                "Sub", f"{layer.name}/above", x, graph.constant(f"{layer.name}/cut", cut)
-            )
-            x = _bipolar(graph, f"{layer.name}/sign", x)
-    graph.node("Identity", "logits", x)
-    content = graph.serialized("float32", net.shape, net.layers[-1].kernel.shape[1], ROWS)
+    graph.node("Identity", "logits", add_layers(graph, net, _codes, _add_steps))
+    content = graph.serialized("float32", net.shape, net.classes, ROWS)
     return Exported(".onnx", content, {"qonnx": lambda x: run(content, to_pixels(x))})
 
 
-def _codes(graph: "Graph", layer: Layer) -> str:
+def _codes(graph: "Graph", layer: Layer, kernel: np.ndarray) -> str:
     """Add the codes of a layer as constants and the quantizer whose levels they are."""
     name = f"{layer.name}/codes"
-    kernel = graph.constant(f"{layer.name}/kernel", layer.kernel.astype("float32"))
+    constant = graph.constant(f"{layer.name}/kernel", kernel_of(layer, kernel))
     if not layer.ternary:
-        return _bipolar(graph, name, kernel)
+        return _bipolar(graph, name, constant, 1.0)
     values = {"scale": 1, "zero": 0, "bits": 2}
     constants = [
         graph.constant(f"{name}/{key}", np.array(value, "float32")) for key, value in values.items()
     ]
     keys = {"signed": 1, "narrow": 1, "rounding_mode": "ROUND"}
-    return graph.node("Quant", name, kernel, *constants, domain=DOMAIN, **keys)
+    return graph.node("Quant", name, constant, *constants, domain=DOMAIN, **keys)
 
 
-def _bipolar(graph: "Graph", name: str, x: str) -> str:
-    scale = graph.constant(f"{name}/scale", np.array(1, "float32"))
+def _add_steps(graph: "Graph", name: str, x: str, cuts: np.ndarray, values: tuple[int, ...]) -> str:
+    """Add a BipolarQuant for each value but the first, whose sum is the value."""
+    half = (values[1] - values[0]) / 2
+    total = ""
+    for number, cut in enumerate(cuts, 1):
+        limit = graph.constant(f"{name}/cut_{number}", cut)
+        above = graph.node("Sub", f"{name}/above_{number}", x, limit)
+        step = _bipolar(graph, f"{name}/step_{number}", above, half)
+        total = graph.node("Add", f"{name}/total_{number}", total, step) if total else step
+    middle = (values[0] + values[-1]) / 2
+    if middle == 0:
+        return total
+    constant = graph.constant(f"{name}/middle", np.array(middle, "float32"))
+    return graph.node("Add", f"{name}/levels", total, constant)
+
+
+def _bipolar(graph: "Graph", name: str, x: str, level: float) -> str:
+    scale = graph.constant(f"{name}/scale", np.array(level, "float32"))
     return graph.node("BipolarQuant", name, x, scale, domain=DOMAIN)

@@ -1,29 +1,36 @@
 """Keras nets read as codes, scales and integer thresholds."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import keras
 import numpy as np
 from keras import ops
 
+from brnn.data.pixels import to_pixels
 from brnn.errors import ConfigError
-from brnn.exchange.levels_reader import ACTIVATIONS
-from brnn.exchange.net import HALF, HALF_BYTE, SIGN, Layer, Net
+from brnn.exchange.blocks import Block, activation_of, blocks_of
+from brnn.exchange.net import LARGEST_BYTE, SIGN, Layer, Net, Steps
 from brnn.nets.thresholds import integer_thresholds
-from brnn.quantization.layers import QuantActivation, sign_level
 
-BYTES = 255  # a pixel of 1
-SHAPING = keras.layers.InputLayer | keras.layers.Flatten | keras.layers.Dropout
+HALVES = np.array([0, np.nextafter(np.float32(0.5), np.float32(0)), 0.5, 1], "float32")
+BITS = Steps((0.5,), (0, 1))
 
 
-@dataclass
-class _Block:
-    """A dense layer, and the layers of Keras that follow it."""
+@dataclass(frozen=True)
+class _Inputs:
+    """The inputs of a layer.
 
-    dense: keras.layers.Dense
-    normalization: keras.layers.BatchNormalization | None = None
-    activation: keras.layers.Layer | None = None
+    Attributes:
+        largest: the size of the largest one, where they are whole numbers; else 0.
+        unit: the value in Keras of the whole number 1.
+        signs: whether all are -1 and +1.
+    """
+
+    largest: int
+    unit: float
+    signs: bool
 
 
 def read(model: keras.Model, pixels: bool) -> Net:
@@ -34,92 +41,121 @@ def read(model: keras.Model, pixels: bool) -> Net:
         pixels: whether its inputs are bytes, which it is given divided by 255.
 
     Raises:
-        ConfigError: it is not a stack of dense layers, or has an activation that no format holds.
+        ConfigError: it is not a chain of dense layers and convolutions, or has an activation that
+            no format holds.
     """
-    blocks: list[_Block] = []
-    bits = any(layer.name == "binary_input" for layer in model.layers)
-    for layer in getattr(model, "operations", model.layers):  # of a graph, others than layers too
-        if isinstance(layer, keras.layers.Dense) and len(layer.input.shape) == 2:
-            blocks.append(_Block(layer))
-        elif isinstance(layer, keras.layers.BatchNormalization) and blocks:
-            blocks[-1].normalization = layer
-        elif isinstance(layer, QuantActivation | keras.layers.Activation) and blocks:
-            blocks[-1].activation = layer
-        elif not _is_harmless(layer, bits):
-            raise ConfigError(
-                f"{layer.name} ({type(layer).__name__}) cannot be exported; every format holds"
-                " stacks of dense layers alone, as of topology=simple, deep, mlp and dense"
-            )
-    kind: Literal["pixels", "values"] = "pixels" if pixels else "values"
-    inputs: Literal["pixels", "bits", "values"] = "bits" if bits else kind
-    cut = (HALF_BYTE if pixels else HALF) if bits else 0.0
-    largest = {"pixels": BYTES, "bits": 1, "values": 0}[inputs]
-    unit = 1 / BYTES if inputs == "pixels" else 1.0
+    before, blocks = blocks_of(model)
+    steps, inputs = _input_levels(before, pixels)
+    kind: Literal["pixels", "levels", "values"] = "levels" if steps else "values"
+    if pixels and not steps:
+        kind, inputs = "pixels", _Inputs(LARGEST_BYTE, 1 / LARGEST_BYTE, False)
     layers = []
     for block in blocks:
-        layer, unit = _layer(block, largest, unit)
-        largest = int(layer.activation == SIGN)
+        layer, inputs = _layer(block, inputs)
         layers.append(layer)
-    return Net(tuple(model.inputs[0].shape[1:]), inputs, cut, tuple(layers))
+    return Net(tuple(model.inputs[0].shape[1:]), kind, pixels, steps, tuple(layers))
 
 
-def _is_harmless(layer: keras.layers.Layer, bits: bool) -> bool:
-    """Return whether a layer changes nothing that a format states elsewhere."""
-    rounding = bits and (isinstance(layer, keras.layers.Rescaling) or layer.name == "binary_input")
-    return rounding or isinstance(layer, SHAPING)
-
-
-def _layer(block: _Block, largest: int, unit: float) -> tuple[Layer, float]:
-    """Return a layer, and the value of its output +1 if it is a sign.
-
-    Args:
-        block: its layers in Keras.
-        largest: the largest input, where inputs are whole numbers; else 0.
-        unit: the value of the input 1.
-    """
-    weights = [np.asarray(weight) for weight in block.dense.weights]
-    kernel, bias = weights if len(weights) == 2 else (*weights, np.zeros(weights[0].shape[1], "f4"))
-    activation, level = _activation(block)
-    multiplier, shift = _normalization(block.normalization, len(bias))
-    sizes = np.unique(np.abs(kernel[kernel != 0]))
-    is_coded = len(sizes) < 2
-    scale = float(sizes[0] if is_coded and len(sizes) else 1.0) * unit
-    codes = np.sign(kernel).astype("int8") if is_coded else kernel
-    reach = len(kernel) * largest if is_coded else 0
-
-    def holds(sums: np.ndarray) -> np.ndarray:
-        return ((sums * scale).astype("float32") + bias) * multiplier + shift >= 0
-
-    threshold = None
-    if activation == SIGN and reach:
-        sign, threshold = integer_thresholds(holds, reach, len(bias))
-        codes = codes * sign
-    name = block.dense.name
-    layer = Layer(name, codes, scale, bias, multiplier, shift, activation, threshold, reach)
-    return layer, level
-
-
-def _activation(block: _Block) -> tuple[str, float]:
-    """Return the name of an activation, and the value of its output 1.
+def _input_levels(before: list[keras.layers.Layer], pixels: bool) -> tuple[Steps | None, _Inputs]:
+    """Return the steps of the inputs, of bytes or of real numbers, and what they become.
 
     Raises:
-        ConfigError: it has other levels than -s and s, or is not in `ACTIVATIONS`.
+        ConfigError: real inputs become levels by another rule than rounding to 0 and 1.
     """
-    layer = block.activation
-    if isinstance(layer, QuantActivation):
-        if level := sign_level(layer.quantizer):
-            return SIGN, level
-        name = "a quantizer of other levels than -s and +s"
-    else:
-        functions = [block.dense.activation, *([layer.activation] if layer else [])]
-        names = [keras.activations.serialize(function) for function in functions]
-        name = next((name for name in names if name != "linear"), "linear")
-        if name in ACTIVATIONS:
-            return name, 1.0
-    raise ConfigError(
-        f"the activation of {block.dense.name} is {name}, which no format holds; they hold"
-        f" {', '.join(ACTIVATIONS)}"
+    if not before:
+        return None, _Inputs(0, 1.0, False)
+    x = np.arange(LARGEST_BYTE + 1, dtype="uint8") if pixels else HALVES
+    outputs = to_pixels(x)
+    for layer in before:
+        outputs = layer(outputs)
+    outputs = np.asarray(outputs)
+    levels = np.unique(outputs)
+    edges = np.flatnonzero(np.diff(outputs))
+    steps, unit = whole_levels(levels.tolist(), x[edges + 1].tolist(), before[-1].name)
+    if not pixels and steps != BITS:
+        raise ConfigError(
+            f"{before[-1].name} quantizes real inputs, which formats hold for rounding to 0 and 1"
+            " alone; of bytes they hold every rule"
+        )
+    return steps, _Inputs(max(map(abs, steps.values)), unit, steps.values == SIGN.values)
+
+
+def whole_levels(levels: list[float], at: list[float], name: str) -> tuple[Steps, float]:
+    """Return levels as steps of whole numbers, and the value of the whole number 1.
+
+    Raises:
+        ConfigError: they are not at equal distances, or not multiples of one number.
+    """
+    sizes = np.abs(levels)
+    unit = float(sizes[sizes > 0].min()) if sizes.any() else 1.0
+    whole = np.rint(np.array(levels) / unit)
+    if (
+        len(levels) < 2
+        or not np.allclose(whole * unit, levels, rtol=1e-6)
+        or len(np.unique(np.diff(whole))) > 1
+    ):
+        raise ConfigError(
+            f"{name} has the levels {', '.join(f'{level:g}' for level in levels)}; formats hold"
+            " levels at equal distances that are multiples of one number"
+        )
+    return Steps(tuple(at), tuple(int(value) for value in whole)), unit
+
+
+def _layer(block: Block, inputs: _Inputs) -> tuple[Layer, _Inputs]:
+    """Return a layer, and its outputs as inputs of the next one."""
+    kernel, bias = block.weights()
+    activation, found = activation_of(block)
+    steps, unit = whole_levels(found[1], found[0], block.name) if found else (None, 1.0)
+    multiplier, shift = _normalization(block.normalization, len(bias))
+    codes, sizes = _coded(kernel)
+    pad_value = float(np.float32(block.window.pad_value / inputs.unit))
+    is_whole = codes.dtype == np.int8 and inputs.largest and pad_value == int(pad_value)
+    products = kernel.size // len(bias)
+    layer = Layer(
+        name=block.name,
+        kernel=codes,
+        scale=sizes * inputs.unit,
+        bias=bias,
+        multiplier=multiplier,
+        shift=shift,
+        activation=activation,
+        steps=steps,
+        sign=np.ones(len(bias), "int8"),
+        threshold=None,
+        reach=int(products * max(inputs.largest, abs(pad_value))) if is_whole else 0,
+        signs=inputs.signs and pad_value in (0, 1),
+        window=replace(block.window, pad_value=pad_value),
     )
+    if steps is None:
+        return layer, _Inputs(0, 1.0, False)
+    outputs = _Inputs(max(map(abs, steps.values)), unit, steps.values == SIGN.values)
+    return (_with_thresholds(layer) if layer.reach else layer), outputs
+
+
+def _coded(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return codes and the sizes (m,) of their units, or real weights and ones."""
+    sizes = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)), initial=0).astype("float64")
+    sizes[sizes == 0] = 1
+    if not np.isin(np.abs(kernel) / sizes, (0, 1)).all():
+        return kernel, np.ones(len(sizes))
+    return np.sign(kernel).astype("int8"), sizes
+
+
+def _with_thresholds(layer: Layer) -> Layer:
+    """Return a layer of whole sums with the thresholds that decide as float32 does."""
+    edges = layer.steps.at if layer.steps else ()
+    pairs = [integer_thresholds(_rule(layer, edge), layer.reach, layer.units) for edge in edges]
+    threshold = np.stack([threshold for _, threshold in pairs])
+    falls = layer.multiplier < 0
+    return replace(layer, sign=np.where(falls, -1, 1).astype("int8"), threshold=threshold)
+
+
+def _rule(layer: Layer, edge: float) -> Callable[[np.ndarray], np.ndarray]:
+    def reached(sums: np.ndarray) -> np.ndarray:
+        values = (sums * layer.scale).astype("float32") + layer.bias
+        return values * layer.multiplier + layer.shift >= np.float32(edge)
+
+    return reached
 
 
 def _normalization(

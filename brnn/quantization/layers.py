@@ -12,7 +12,10 @@ from brnn.contracts import Array, Estimator, Quantizer
 
 Calls = list[tuple["QuantActivation", Array]]
 
-AROUND_ZERO = np.array([-2, -1e-3, 0, 1e-3, 2], "float32")
+MOST_LEVELS = 16
+SIZES = np.logspace(-6, 6, 1000, dtype="float32")
+PROBES = np.concatenate([-SIZES[::-1], SIZES])
+LARGEST_ORDER = int(np.float32(np.finfo("float32").max).view("int32"))
 
 _recorded: ContextVar[Calls | None] = ContextVar("recorded", default=None)
 
@@ -75,8 +78,37 @@ class QuantActivation(keras.layers.Layer):
         return input_shape
 
 
+def step_function(quantizer: Quantizer) -> tuple[list[float], list[float]] | None:
+    """Return a quantizer as steps: `levels[i]` where x reaches `i` of the numbers `at`.
+
+    Returns:
+        at: ascending, the smallest float32 of each level but the first; None if the quantizer is
+            not a step function of each element, or has more than `MOST_LEVELS` levels.
+        levels: ascending.
+    """
+    outputs = np.asarray(quantizer(PROBES, None))
+    levels = np.unique(outputs)
+    alone = np.asarray(quantizer(PROBES[-1:], None))  # of a quantizer by the mean of all, another
+    if len(levels) > MOST_LEVELS or (np.diff(outputs) < 0).any() or alone != outputs[-1]:
+        return None
+    low, high = (np.full(len(levels) - 1, end) for end in (-LARGEST_ORDER, LARGEST_ORDER))
+    while (low < high).any():
+        middle = (low + high) // 2
+        reached = np.asarray(quantizer(_float_of(middle), None)) >= levels[1:]
+        low, high = np.where(reached, low, middle + 1), np.where(reached, middle, high)
+    return _float_of(high).tolist(), levels.tolist()
+
+
 def sign_level(quantizer: Quantizer) -> float | None:
     """Return s where a quantizer gives -s below 0 and +s from 0 on, else None."""
-    levels = np.asarray(quantizer(AROUND_ZERO, None))
-    level = float(levels[-1])
-    return level if level > 0 and np.array_equal(levels / level, [-1, -1, 1, 1, 1]) else None
+    steps = step_function(quantizer)
+    if steps is None or steps[0] != [0.0]:
+        return None
+    low, high = steps[1]
+    return high if low == -high else None
+
+
+def _float_of(order: np.ndarray) -> np.ndarray:
+    """Return the float32 of some places in the order of all, whose place 0 is 0."""
+    sizes = np.abs(order).astype("int32").view("float32")
+    return np.where(order < 0, -sizes, sizes)

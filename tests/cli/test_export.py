@@ -107,6 +107,20 @@ def test_a_run_logs_the_files_and_their_measures(finished, words, tmp_path, monk
         file.unlink()
 
 
+def test_a_trained_convolutional_net_is_the_same_in_every_format(folder, options, tmp_path):
+    chosen = options(
+        "dataset=arrays", f"dataset.path={folder}/digits.npz", "topology=lenet",
+        "topology.filters=[4,6]", "topology.kernels=[3,2]", "topology.dense=[16]", "epochs=1",
+        "attack=none", "compiled=false", f"export.formats=[{','.join(FORMATS)}]",
+        f"checkpoints={tmp_path}", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db",
+    )  # fmt: skip
+    run(chosen, None, "", lambda epoch, metrics: True)
+    metrics = all_runs(open_in(tmp_path))[0].data.metrics
+    for name in FORMATS:
+        assert metrics[f"export/{name}/equal_classes"] >= 1 - metrics["export/undecided"]
+        assert metrics[f"export/{name}/logit_difference"] == 0
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from support.exported_nets import NETS, images, logits_of, model_of
+from support.exported_nets import compared, exact_nets, images, model_of
 
 from brnn.errors import ConfigError
 from brnn.exchange import litert_format
-from brnn.exchange.check import reference
 from brnn.exchange.reading import read
 
 litert = pytest.importorskip("ai_edge_litert")
@@ -15,14 +14,10 @@ pytest.importorskip("ai_edge_quantizer")
 X = images(500)
 
 
-@pytest.mark.parametrize("keys", NETS.values(), ids=NETS)
-def test_litert_computes_the_logits_of_the_net(keys):
-    model = model_of(**keys)
-    net = read(model, pixels=True)
-    expected = reference(model, net, X)
-    decided = ~expected.undecided
-    found = logits_of(litert_format.litert(net), X)
-    assert np.array_equal(found[decided], expected.logits[decided])
+@pytest.mark.parametrize("make", **exact_nets())
+def test_litert_computes_the_logits_of_the_net(make):
+    found, expected = compared(make(), litert_format.litert)
+    assert np.array_equal(found, expected)
 
 
 def test_two_bits_for_each_weight_beyond_the_first_layer():

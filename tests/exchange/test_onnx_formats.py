@@ -1,14 +1,26 @@
 """The formats of ONNX: all of ONNX Runtime's ways to run a file give the logits of the net."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
-from support.exported_nets import IMAGE, NETS, images, logits_of, model_of
+from support.exported_nets import (
+    IMAGE,
+    compared,
+    convolutional_of,
+    exact_nets,
+    images,
+    logits_of,
+    model_of,
+)
 
 from brnn.errors import ConfigError
 from brnn.exchange import onnx_formats
 from brnn.exchange.check import reference
-from brnn.exchange.net import Layer, halfway
+from brnn.exchange.net import halfway
 from brnn.exchange.reading import read
+from brnn.quantization import quantizers
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -17,14 +29,10 @@ X = images(2000)
 
 
 @pytest.mark.parametrize("name", ["onnx", "onnx_packed"])
-@pytest.mark.parametrize("keys", NETS.values(), ids=NETS)
-def test_the_logits_of_every_way_to_run_it_are_those_of_the_net(name, keys):
-    model = model_of(**keys)
-    net = read(model, pixels=True)
-    expected = reference(model, net, X)
-    decided = ~expected.undecided
-    found = logits_of(getattr(onnx_formats, name)(net), X)
-    assert np.array_equal(found[decided], expected.logits[decided])
+@pytest.mark.parametrize("make", **exact_nets())
+def test_the_logits_of_every_way_to_run_it_are_those_of_the_net(name, make):
+    found, expected = compared(make(), getattr(onnx_formats, name))
+    assert np.array_equal(found, expected)
 
 
 @pytest.mark.parametrize("name", ["onnx", "onnx_packed"])
@@ -103,13 +111,38 @@ def test_a_net_of_real_numbers_is_refused_by_its_layer(keys, pixels, reason):
         onnx_formats.onnx_packed(read(model, pixels))
 
 
-def layer(codes, threshold):
-    units = np.zeros(len(threshold), "float32")
-    return Layer("", np.int8(codes), 1.0, units, units, units, "sign", np.array(threshold), 3)
+@pytest.mark.parametrize(
+    ("layers", "signs", "expected"),
+    [  # three signs: sums are -3, -1, 1 and 3; 0 and 1 are met by the same sums, 0 is halfway
+        ([1, 1, 1], True, [0, 0, 4]),
+        ([1, 1, 1], False, [-0.5, 0.5, 3.5]),  # of bytes
+        ([1, 0, 1], True, [-0.5, 0.5, 3.5]),
+    ],
+)
+def test_thresholds_halfway_between_two_sums(layers, signs, expected):
+    net = read(model_of(batch_normalization=False, depth=1), pixels=True)
+    layer = replace(
+        net.layers[0],
+        kernel=np.int8(layers)[:, None] * np.ones(3, "int8"),
+        threshold=np.array([[0, 1, 4]]),
+        signs=signs,
+    )
+    assert halfway(layer).tolist() == [expected]
 
 
-def test_thresholds_halfway_between_two_sums():
-    # three signs: sums are -3, -1, 1 and 3; 0 and 1 are met by the same sums, and 0 is halfway
-    assert halfway(layer(3 * [3 * [1]], [0, 1, 4]), signs=True).tolist() == [0, 0, 4]
-    assert halfway(layer(3 * [3 * [1]], [0, 1, 4]), signs=False).tolist() == [-0.5, 0.5, 3.5]
-    assert halfway(layer([[1], [0], [1]], [1]), signs=True).tolist() == [0.5]
+def test_pads_of_0_make_sums_of_signs_even_and_odd():
+    net = read(convolutional_of(padding="zero", pools=[1, 1]), pixels=True)
+    assert net.layers[1].signs
+    assert set(np.unique(halfway(net.layers[1]) % 1)) == {0.5}
+    net = read(convolutional_of(padding="one", pools=[1, 1]), pixels=True)
+    assert (halfway(net.layers[1]) % 2 == 1).all()  # sums of 2 * 2 * 6 signs are even
+
+
+def test_levels_that_8_bits_round_are_refused():
+    steps = partial(quantizers.ternary, scale=0.5)
+    net = read(convolutional_of(activation_quantizer=steps, padding="one"), pixels=True)
+    assert net.layers[1].window.pad_value == 2  # 1 where 0.5 counts as 1
+    with pytest.raises(
+        ConfigError, match="convolution_1 also reads 2; formats that hold it: c, onnx, qonnx"
+    ):
+        onnx_formats.onnx_packed(net)

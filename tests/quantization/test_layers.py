@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from brnn.quantization import estimators, quantizers
-from brnn.quantization.layers import QuantActivation
+from brnn.quantization.layers import QuantActivation, sign_level, step_function
 
 X = np.float32([[-30, -1.5, -1, -0.25, 0, 0.3, 1, 1.0001, 30]])
 UPSTREAM = np.float32(
@@ -85,3 +85,39 @@ def test_shape_is_kept_and_gradients_pass_the_layer():
     assert all(
         np.abs(gradient).max() > 0 for gradient in tape.gradient(loss, net.trainable_variables)
     )
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "level"),
+    [
+        (partial(quantizers.binary, scale=0.3), np.float32(0.3)),
+        (partial(quantizers.ternary, scale=1.0), None),
+        (lambda x, noise: -quantizers.binary(x, noise, scale=1.0), None),
+    ],
+)
+def test_the_level_of_a_sign(quantizer, level):
+    assert sign_level(quantizer) == level
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "at", "levels"),
+    [
+        (partial(quantizers.binary, scale=0.5), [0], [-0.5, 0.5]),
+        (partial(quantizers.ternary, scale=0.5), [-0.25, 0.25], [-0.5, 0, 0.5]),
+        (lambda x, noise: keras.ops.cast(x > 0.1, "float32"), [0.1], [0, 1]),
+    ],
+)
+def test_a_quantizer_as_steps(quantizer, at, levels):
+    found_at, found_levels = step_function(quantizer)
+    assert found_levels == levels
+    x = np.float32(found_at)
+    assert np.array_equal(quantizer(x, None), levels[1:])
+    assert np.array_equal(quantizer(np.nextafter(x, np.float32(-1e9)), None), levels[:-1])
+    assert found_at == pytest.approx(at, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    "quantizer", [quantizers.exponential, partial(quantizers.absmean_ternary, by="tensor")]
+)
+def test_quantizers_that_are_no_steps_of_an_element(quantizer):
+    assert step_function(quantizer) is None
