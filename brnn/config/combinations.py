@@ -22,6 +22,11 @@ def check_combination(config: dict[str, Any]) -> None:
     distribution = config["distribution"]
     if distribution["name"] == "multi_worker":
         workers(distribution["workers"], distribution["index"])
+        if config["init"]["from"] or config["teacher"]:
+            raise ConfigError(
+                "distribution=multi_worker needs init.from=null and teacher=null, since only the"
+                " chief reads the tracking store"
+            )
     if config["keep"] == "best" and config["dataset"].get("validation") == 0:
         raise ConfigError(
             "keep=best needs validation data, got dataset.validation=0; use keep=last"
@@ -57,6 +62,8 @@ def _check_data(config: dict[str, Any]) -> None:
             "topology.binary_input=true rounds pixels to 0 or 1 and needs"
             f" dataset.normalization=none, got {normalization}"
         )
+    if config["teacher"] and kind in REGRESSION:
+        raise ConfigError(f"teacher needs a dataset of classes, got dataset={dataset}")
     if (loss == "mean_squared_error") != (kind in REGRESSION):
         valid = "mean_squared_error" if kind in REGRESSION else "cross_entropy or squared_hinge"
         raise ConfigError(f"loss must be {valid} for dataset={dataset}, got {loss}")

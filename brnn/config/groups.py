@@ -37,6 +37,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "bias_initializer": ("brnn.quantization.initializers",),
 }
 NAMED = ("precision", "estimator", "topology", "recipe")  # they name a run
+RUNS = ("init.from", "teacher")  # keys of other runs, which name a run too
 LISTED: dict[str, tuple[str, ...]] = {  # groups of which a key or a command names any number
     "format": (
         "brnn.exchange.levels",
@@ -52,6 +53,8 @@ SHARED = {
 SECTIONS = {  # mappings of the root that are not chosen from a group
     "": ("brnn.config.schema", "Root"),
     "recipe": ("brnn.config.schema", "Recipe"),
+    "init": ("brnn.config.schema", "Init"),
+    "distillation": ("brnn.training.distill", "distillation"),
     "augmentation": ("brnn.training.augment", "augmentation"),
     "tracking": ("brnn.tracking.store", "open_store"),
     "sample": ("brnn.runs.text", "write"),

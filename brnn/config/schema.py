@@ -22,6 +22,7 @@ class Root:
     dry_run: bool
     checkpoints: str
     keep_trained: Count
+    teacher: str | None
     plugins: list[str]
 
 
@@ -34,6 +35,13 @@ class Recipe:
 
     name: str
     batch_normalization: bool
+
+
+@dataclass(frozen=True)
+class Init:
+    """Where the weights start: the key `from`, a word of Python, is the field `from_`."""
+
+    from_: str | None
 
 
 def root(options: dict[str, Any]) -> Root:

@@ -41,6 +41,8 @@ def functions(module: str) -> dict[str, ast.FunctionDef]:
 def parameters(module: str, name: str) -> dict[str, Any]:
     """Return the keys that a function or a typed class states, with their types.
 
+    The underscore after a word of Python, as in `from_`, is not part of a key.
+
     Args:
         module: dotted name; it is located, not imported.
         name: a function, whose keyword-only arguments count, or a class, whose fields count.
@@ -57,7 +59,7 @@ def parameters(module: str, name: str) -> dict[str, Any]:
     result = {}
     for key, annotation in fields:
         try:
-            result[key] = _resolved(annotation, aliases)
+            result[key.removesuffix("_")] = _resolved(annotation, aliases)
         except AnnotationError as error:
             written = ast.unparse(annotation) if annotation else "none"
             raise ConfigError(

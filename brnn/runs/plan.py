@@ -19,6 +19,7 @@ from brnn.tracking.sweep_job import SweepJob
 from brnn.training.checkpoint import trained_path
 from brnn.training.replicas import ONE_DEVICE, Replicas
 
+SHORT = 8  # characters of the id of a run in the name of another one
 PLAIN = "identity"  # the default estimator, of which no note is printed
 
 
@@ -75,7 +76,7 @@ def plan_run(
     check_data(options, data)
     numbers = effective(options)
     fingerprint = run_fingerprint(numbers, digest)
-    name = "-".join(groups.label(options[g]) for g in groups.NAMED) + f"-s{settings.seed}{suffix}"
+    name = "-".join([*_labels(options), f"s{settings.seed}{suffix}"])
     estimator = groups.label(options["estimator"])
     if "estimator" not in numbers and estimator != PLAIN:
         lines.note(
@@ -97,6 +98,18 @@ def plan_run(
         command=command,
         without_effect="".join(options.keys() - numbers.keys()),
     )
+
+
+def other_runs(options: dict[str, Any]) -> dict[str, str]:
+    """Return the ids of the runs on whose nets a training rests, by their keys."""
+    given = {"init.from": options["init"]["from"], "teacher": options["teacher"]}
+    return {key: run for key, run in given.items() if run is not None}
+
+
+def _labels(options: dict[str, Any]) -> list[str]:
+    """Return the parts of a run's name that its choices decide."""
+    labels = [groups.label(options[group]) for group in groups.NAMED]
+    return labels + [f"{key}={run[:SHORT]}" for key, run in other_runs(options).items()]
 
 
 def choose_replicas(options: dict[str, Any], job: SweepJob | None) -> Replicas:

@@ -12,12 +12,13 @@ from brnn.nets import models
 from brnn.paths import masked
 from brnn.runs import drawings, text
 from brnn.runs.export import export
-from brnn.runs.plan import RunPlan
+from brnn.runs.plan import RunPlan, other_runs
 from brnn.tracking import tag_names
 from brnn.tracking.commit import commit
 from brnn.tracking.dataset import described
 from brnn.tracking.run import Run
 from brnn.training.program import Program
+from brnn.training.starts import LATENT, latent_file
 
 GROUPS = (*groups.GROUPS, "optimizer", "recipe")
 PACKAGES = ("brnn", "tensorflow", "keras", "numpy", "mlflow", "hydra-core")
@@ -35,6 +36,7 @@ def log_artifacts(
     tracked.text(masked(yaml.safe_dump(plan.options, sort_keys=False)), "config.yaml")
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     tracked.text(yaml.safe_dump(versions, sort_keys=False), "versions.yaml")
+    tracked.file(latent_file(program.manager), LATENT)
     levels = program.manager.weights()
     model = models.plain_model(plan.options, plan.task, levels)
     for path, content in drawings.files(plan, program, history, model).items():
@@ -79,4 +81,6 @@ def run_tags(plan: RunPlan) -> dict[str, Any]:
     source = command if plan.command else {}
     if plan.without_effect:
         source |= {tag_names.WITHOUT_EFFECT: plan.without_effect}
+    for key, run in other_runs(plan.options).items():
+        code[key.replace(".", "_")] = run
     return labels | identity | code | source | {"data_source": plan.data.source}

@@ -13,6 +13,7 @@ from brnn.runs.record import dataset_of, log_artifacts, logged_parameters, run_t
 from brnn.runs.rehearsal import rehearse
 from brnn.runs.report import part_of, show_results
 from brnn.runs.resume import earlier_run, one_of_equals, skip
+from brnn.runs.starts import load_start
 from brnn.runs.train import train, train_as_worker
 from brnn.terminal import tables
 from brnn.tracking.records import as_decimals
@@ -77,7 +78,8 @@ def _tracked_run(
         time/artifacts (seconds): of figures, the model and other files
         time/tracking (seconds): of writing to the store
     """
-    program = build.program(plan.options, plan.task, plan.replicas)
+    start = load_start(plan, store)
+    program = build.program(plan.options, plan.task, plan.replicas, start)
     names = rehearse(plan, program, store, job)
     with store.run(plan.name, run_tags(plan), job, plan.spool, earlier) as tracked:
         tracked.params(logged_parameters(plan.options))

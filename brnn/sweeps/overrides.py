@@ -55,4 +55,4 @@ def root(override: str) -> str:
 
 def is_in_name(override: str) -> bool:
     """Return whether the name of a run contains the value of an override."""
-    return override.lstrip("+").partition("=")[0] in (*groups.NAMED, "seed")
+    return override.lstrip("+").partition("=")[0] in (*groups.NAMED, *groups.RUNS, "seed")

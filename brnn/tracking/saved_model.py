@@ -53,12 +53,11 @@ def models_tag(run_id: str, folders: list[str]) -> str:
     return json.dumps([logged | {"artifact_path": folder} for folder in folders])
 
 
-def load_weights(folder: Path) -> list[np.ndarray]:
-    """Return the weights of a model from its downloaded folder."""
+def load_model(folder: Path) -> "keras.Model":
+    """Return a model from its downloaded folder."""
     import keras
 
-    model = keras.models.load_model(folder / "data/model.keras", compile=False, safe_mode=True)
-    return model.get_weights()
+    return keras.models.load_model(folder / "data/model.keras", compile=False, safe_mode=True)
 
 
 def _save_with_code(

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import mlflow.store.tracking.sqlalchemy_store  # slower if imported while a store is opened
@@ -24,6 +24,9 @@ from brnn.tracking.process import owner
 from brnn.tracking.records import NAME, TAG, as_name, as_tags, as_texts
 from brnn.tracking.run import Run
 from brnn.tracking.sweep_job import SweepJob
+
+if TYPE_CHECKING:
+    import keras
 
 OF_THE_END = (tag_names.ERROR, tag_names.FAILED_IN, tag_names.PRUNED, tag_names.FAILED)
 DATABASES = ("postgresql", "mysql")  # prefixes of URIs, tracked without an MLflow server
@@ -151,15 +154,23 @@ class Store:
 
     def net(self, run_id: str) -> tuple[dict[str, Any], list[np.ndarray]]:
         """Return the configuration and the weights of the net that a run logged."""
+        config = yaml.safe_load(self.text(run_id, "config.yaml"))
+        return config, self.model(run_id).get_weights()
+
+    def model(self, run_id: str) -> "keras.Model":
+        """Return the net that a run logged, of ordinary Keras layers."""
         with tempfile.TemporaryDirectory() as folder, one_line_errors(self.uri):
-            config = self.client.download_artifacts(run_id, "config.yaml", folder)
-            model = self.client.download_artifacts(run_id, saved_model.FOLDER, folder)
-            return yaml.safe_load(Path(config).read_text()), saved_model.load_weights(Path(model))
+            path = self.client.download_artifacts(run_id, saved_model.FOLDER, folder)
+            return saved_model.load_model(Path(path))
 
     def text(self, run_id: str, path: str) -> str:
         """Return a text artifact of a run."""
+        return self.file(run_id, path).decode()
+
+    def file(self, run_id: str, path: str) -> bytes:
+        """Return an artifact of a run."""
         with tempfile.TemporaryDirectory() as folder, one_line_errors(self.uri):
-            return Path(self.client.download_artifacts(run_id, path, folder)).read_text()
+            return Path(self.client.download_artifacts(run_id, path, folder)).read_bytes()
 
     def _create(self, name: str, tags: dict[str, Any], spool: Path | None) -> Run:
         if len(name) > NAME:

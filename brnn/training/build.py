@@ -11,18 +11,20 @@ import numpy as np
 
 from brnn.config.annealing import END, annealed_keys
 from brnn.config.groups import function, option
-from brnn.contracts import ByStep
+from brnn.contracts import ByStep, Regime
 from brnn.data.dataset import Data
 from brnn.errors import ConfigError
 from brnn.nets.models import build_model, effective
 from brnn.nets.task import Task
 from brnn.quantization.manager import QuantManager
 from brnn.training.augment import augmentation
+from brnn.training.distill import distillation
 from brnn.training.lending import Lending
 from brnn.training.loop import OnShare, fit, no_progress
 from brnn.training.optimizers import optimizer
 from brnn.training.program import Program
 from brnn.training.replicas import ONE_DEVICE, Replicas
+from brnn.training.starts import NEW, Start, Teacher, Weight, initial_values
 
 GRAPH_KEYS = (  # keys that shape the graph; the others only change values
     "precision",
@@ -38,8 +40,10 @@ GRAPH_KEYS = (  # keys that shape the graph; the others only change values
 KEPT = 4  # compiled programs
 
 
-def program(options: dict[str, Any], task: Task, replicas: Replicas = ONE_DEVICE) -> Program:
-    """Return the compiled program of a net, with the initial values that its seed gives.
+def program(
+    options: dict[str, Any], task: Task, replicas: Replicas = ONE_DEVICE, start: Start = NEW
+) -> Program:
+    """Return the compiled program of a net, with the initial values that seed and start give.
 
     Its variables are its own as long as it or its manager is referenced; a later program of the
     same graph, whatever its seed, learning rate and schedule, reuses them and what was compiled.
@@ -48,19 +52,23 @@ def program(options: dict[str, Any], task: Task, replicas: Replicas = ONE_DEVICE
         options: a checked configuration.
         task: the inputs and outputs of the net.
         replicas: they share each batch.
+        start: what other runs give to the training.
 
     Raises:
-        ConfigError: Keras refuses the optimizer, or an option does not fit the task.
+        ConfigError: Keras refuses the optimizer, an option does not fit the task, or the weights of
+            the start are of another net.
     """
     graph = {key: options[key] for key in GRAPH_KEYS}
     graph["optimizer"] = {
         key: value for key, value in options["optimizer"].items() if key != "learning_rate"
     }
-    lease = _programs(json.dumps([graph, asdict(task)]), replicas)
+    if start.teacher:
+        graph["distillation"] = options["distillation"]
+    lease = _programs(json.dumps([graph, asdict(task)]), replicas, start.teacher)
     program = copy(lease.value)
     program.manager = copy(program.manager)
     program.manager.lease = lease
-    program.restore(_initial_state(options, task))
+    program.restore(_initial_state(options, task, start.weights))
     return program
 
 
@@ -112,10 +120,18 @@ def _annealed(given: dict[str, Any], steps: np.ndarray, total: int) -> np.ndarra
     return given["from"] * function("schedule", shape, [])(np.minimum(steps, over), over)
 
 
-def _initial_state(options: dict[str, Any], task: Task) -> list[np.ndarray]:
-    """Return a new program's state: Keras' initial values; of discretized weights the options'."""
+def _initial_state(
+    options: dict[str, Any], task: Task, weights: list[Weight] | None
+) -> list[np.ndarray]:
+    """Return a new program's state: the weights of another net, if there are any.
+
+    Else they are Keras' initial values, and of discretized weights those of the options.
+    """
     keras.utils.set_random_seed(options["seed"])
-    new = _new_program(options, task, ONE_DEVICE)
+    new = _new_program(options, task, ONE_DEVICE, None)
+    if weights is not None:
+        new.manager.model.set_weights(initial_values(weights, new.manager))
+        return new.state()
     kernels, biases = (
         function(group, options[group], options["plugins"])
         for group in ("initializer", "bias_initializer")
@@ -131,16 +147,18 @@ def _initial_state(options: dict[str, Any], task: Task) -> list[np.ndarray]:
     return new.state()
 
 
-def _program_of_graph(graph: str, replicas: Replicas) -> Program:
+def _program_of_graph(graph: str, replicas: Replicas, teacher: Teacher | None) -> Program:
     """Return a new program from the JSON of its options and its task."""
     options, task = json.loads(graph)
-    return _new_program(options, Task(**task | {"shape": tuple(task["shape"])}), replicas)
+    return _new_program(options, Task(**task | {"shape": tuple(task["shape"])}), replicas, teacher)
 
 
 _programs = Lending(_program_of_graph, KEPT)
 
 
-def _new_program(options: dict[str, Any], task: Task, replicas: Replicas) -> Program:
+def _new_program(
+    options: dict[str, Any], task: Task, replicas: Replicas, teacher: Teacher | None
+) -> Program:
     model = build_model(options, task, options["estimator"], replace_real=False)
     precision = function("precision", options["precision"], options["plugins"])()
     manager = QuantManager(model, precision.rules)
@@ -149,9 +167,10 @@ def _new_program(options: dict[str, Any], task: Task, replicas: Replicas) -> Pro
     if options["optimizer"]["name"] == "Bop":
         _check_signs(manager, options["precision"]["name"])
     loss = function("loss", options["loss"], options["plugins"])
-    regime = augmentation(
-        function("training", options["training"], options["plugins"]), **options["augmentation"]
-    )
+    regime: Regime = function("training", options["training"], options["plugins"])
+    if teacher:
+        regime = distillation(regime, teacher.model, **options["distillation"])
+    regime = augmentation(regime, **options["augmentation"])
     return Program(
         manager,
         optimizer(options["optimizer"], binary),

@@ -218,6 +218,19 @@ REFUSED = [
         " got standard",
     ),
     (
+        ["dataset=adding", "topology=gru", "teacher=abc"],
+        "teacher needs a dataset of classes, got dataset=adding",
+    ),
+    (
+        [
+            *("distribution=multi_worker", "distribution.workers=['a:1']", "distribution.index=0"),
+            "init.from=abc",
+        ],
+        "distribution=multi_worker needs init.from=null and teacher=null, since only the chief",
+    ),
+    (["+init.run=abc"], "init.run is not a key here; valid are: from"),
+    (["distillation.weight=1.5"], "distillation.weight must be between 0 and 1, got 1.5"),
+    (
         ["keep=best", "dataset.validation=0"],
         "keep=best needs validation data, got dataset.validation=0; use keep=last",
     ),

@@ -1,0 +1,61 @@
+"""Nets of other runs from which a training starts, or learns."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from brnn.errors import ConfigError, TrackingError
+from brnn.nets.task import Task
+from brnn.runs.plan import RunPlan
+from brnn.tracking.store import Store
+from brnn.training.starts import LATENT, Start, Teacher, Weight, read_weights
+
+
+def load_start(plan: RunPlan, store: Store) -> Start:
+    """Return the weights of the run `init.from` and the net of the run `teacher`.
+
+    Raises:
+        ConfigError: there is no such run with a net, or the teacher has other inputs or outputs.
+    """
+    return Start(
+        _weights(plan.options["init"]["from"], store),
+        _teacher(plan.settings.teacher, store, plan.task),
+    )
+
+
+def _weights(run: str | None, store: Store) -> list[Weight] | None:
+    if run is None:
+        return None
+    with _named("init.from", run):
+        return read_weights(store.model(run).get_weights(), store.file(run, LATENT))
+
+
+def _teacher(run: str | None, store: Store, task: Task) -> Teacher | None:
+    if run is None:
+        return None
+    with _named("teacher", run):
+        model = store.model(run)
+    inputs, outputs = (tensors[0].shape[1:] for tensors in (model.inputs, model.outputs))
+    expected = (*((None,) if task.per_step else ()), task.classes)
+    if not (_fits(inputs, task.shape) and _fits(expected, outputs)):
+        raise ConfigError(
+            f"teacher={run} maps inputs of {inputs} to outputs of {outputs}, and the data have"
+            f" {task.shape} and {task.classes} classes; choose the run of a net of such data"
+        )
+    return Teacher(run, model)
+
+
+def _fits(pattern: tuple[int | None, ...], shape: tuple[int | None, ...]) -> bool:
+    """Return whether a shape has the sizes of a pattern, of which None is any."""
+    pairs = zip(pattern, shape, strict=False)
+    return len(pattern) == len(shape) and all(p in (None, size) for p, size in pairs)
+
+
+@contextmanager
+def _named(key: str, run: str) -> Iterator[None]:
+    """Name the key of a run that has no net."""
+    try:
+        yield
+    except TrackingError as error:
+        raise ConfigError(
+            f"{key} must be null or the id of a run with a net, got {run}: {error}"
+        ) from error

@@ -1,0 +1,132 @@
+"""Where a training starts, beside its configuration: the weights of another net, and a teacher."""
+
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from brnn.errors import ConfigError
+from brnn.quantization.manager import QuantManager, Rule
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A net to learn from; two of one run are equal.
+
+    Attributes:
+        run: the id of its run.
+        model: from inputs to logits.
+    """
+
+    run: str
+    model: keras.Model = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A variable of a trained net.
+
+    Attributes:
+        value: what the net computes with: levels, where it is discretized.
+        latent: what training changed.
+        bound: of the latent values; 0 without one.
+    """
+
+    value: np.ndarray
+    latent: np.ndarray
+    bound: float = 0.0
+
+
+@dataclass(frozen=True)
+class Start:
+    """What another run gives to a training.
+
+    Attributes:
+        weights: in the order of `model.weights`; None for new ones.
+        teacher: None without one.
+    """
+
+    weights: list[Weight] | None = None
+    teacher: Teacher | None = None
+
+
+NEW = Start()
+LATENT = "latent.npz"  # artifact of a run, `latent_file`
+
+
+def latent_file(manager: QuantManager) -> bytes:
+    """Return the latent weights of a net as an .npz file, `latent_i` and `bound_i` of variable i.
+
+    The number i is that in `model.weights`; a bound of 0 is none.
+    """
+    arrays: dict[str, Any] = {}
+    for number, rule in enumerate(_rules(manager)):
+        if rule is not None:
+            arrays[f"latent_{number}"] = np.asarray(manager.model.weights[number])
+            arrays[f"bound_{number}"] = rule.bound or 0.0
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+def read_weights(values: list[np.ndarray], latent: bytes) -> list[Weight]:
+    """Return the weights of a net from its model's values and the file of its latent weights."""
+    with np.load(io.BytesIO(latent), allow_pickle=False) as arrays:
+        return [
+            Weight(value, arrays[f"latent_{number}"], float(arrays[f"bound_{number}"]))
+            if f"latent_{number}" in arrays
+            else Weight(value, value)
+            for number, value in enumerate(values)
+        ]
+
+
+def initial_values(weights: list[Weight], manager: QuantManager) -> list[np.ndarray]:
+    """Return what a net starts from, in the order of `model.weights`, taken from a trained net.
+
+    A variable that the new net keeps real starts from the values that the other net computes with.
+    A discretized one starts from the other's latent weights. If both have bounds, these are made
+    equal. If only the new one has, it becomes 1.4 mean |w|, so that weights which are small for
+    real ones, |w| < 0.7 mean |w|, are 0 in ternary ones of fixed levels, as in `threshold_ternary`.
+
+    Args:
+        weights: of the trained net.
+        manager: the new net.
+
+    Raises:
+        ConfigError: the nets have different shapes.
+    """
+    _check_shapes(weights, manager)
+    return [
+        weight.value if rule is None else _latent(weight, rule.bound)
+        for weight, rule in zip(weights, _rules(manager), strict=True)
+    ]
+
+
+def _latent(weight: Weight, bound: float | None) -> np.ndarray:
+    if bound is None:
+        return weight.latent
+    size = weight.bound or 1.4 * float(np.abs(weight.latent).mean()) or 1.0
+    return np.clip(weight.latent * (bound / size), -bound, bound).astype("float32")
+
+
+def _check_shapes(weights: list[Weight], manager: QuantManager) -> None:
+    given = [weight.value.shape for weight in weights]
+    own = {weight.path: tuple(weight.shape) for weight in manager.model.weights}
+    if given == [*own.values()]:
+        return
+    differ = ((path, shape, g) for (path, shape), g in zip(own.items(), given, strict=False))
+    path, shape, other = next((d for d in differ if d[1] != d[2]), ("", (), ()))
+    detail = f"{path} is {shape} here and {other} there"
+    counts = f"this net has {len(own)} variables and that one {len(given)}"
+    raise ConfigError(
+        f"init.from must be a run whose net has the same shapes; {detail if path else counts}"
+    )
+
+
+def _rules(manager: QuantManager) -> list[Rule | None]:
+    """Return the rule of each of `model.weights`."""
+    pairs = zip(manager.model.trainable_variables, manager.rules, strict=True)
+    rules = {id(variable): rule for variable, rule in pairs}
+    return [rules.get(id(weight)) for weight in manager.model.weights]

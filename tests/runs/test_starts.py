@@ -1,0 +1,135 @@
+"""Runs that start or learn from others: their weights, name and tags; refusals before training."""
+
+import io
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from brnn.errors import ConfigError
+from brnn.runs.plan import plan_run
+from brnn.runs.run import run
+from brnn.runs.starts import load_start
+from brnn.tracking.store import Store, open_store
+from brnn.training import build
+from tests.support.data import write_two_classes
+
+NET = ("topology=mlp", "topology.width=6", "topology.depth=1", "recipe=modern")
+QUICK = ("epochs=1", "batch_size=50", "attack=none")
+
+
+@dataclass
+class Place:
+    """A store with a net in full precision, and a binary one that started from it."""
+
+    options: object
+    words: tuple
+    store: Store
+    full: str = ""
+    binary: str = ""
+
+    def plan(self, *words):
+        return plan_run(self.options(*self.words, *words), None, "")
+
+    def run(self, *words):
+        run(self.options(*self.words, *words), None, "", lambda epoch, metrics: True)
+        return self.runs()[0].info.run_id
+
+    def runs(self):
+        return self.store.search("")
+
+
+@pytest.fixture(scope="module")
+def place(options, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("starts")
+    data = write_two_classes(folder / "two.npz")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    words = (*NET, *QUICK, f"tracking.uri={uri}", f"checkpoints={folder}/checkpoints")
+    words = (*words, "dataset=arrays", f"dataset.path={data}", "dataset.seed=0")
+    made = Place(options, words, open_store(uri=uri, experiment="brnn"))
+    made.full = made.run("precision=full")
+    made.binary = made.run("precision=binarynet", f"init.from={made.full}")
+    return made
+
+
+def started(place, *words):
+    plan = place.plan(*words)
+    return build.program(plan.options, plan.task, start=load_start(plan, place.store)).manager
+
+
+def test_a_binary_net_starts_from_a_float_one(place):
+    manager = started(place, "precision=binarynet", f"init.from={place.full}")
+    real = place.store.model(place.full).get_weights()
+    for variable, value, old in zip(
+        manager.model.weights, manager.model.get_weights(), real, strict=True
+    ):
+        is_discretized = variable.path.endswith(("kernel", "bias"))
+        size = 1.4 * np.abs(old).mean() if is_discretized else 1
+        expected = np.clip(old / size, -1, 1) if is_discretized else old
+        np.testing.assert_allclose(value, expected, rtol=1e-5, err_msg=variable.path)
+
+
+def test_a_ternary_net_starts_from_the_latent_weights_of_a_binary_one(place):
+    manager = started(place, "precision=ternary", f"init.from={place.binary}")
+    with np.load(io.BytesIO(place.store.file(place.binary, "latent.npz"))) as arrays:
+        kernel, bound = arrays["latent_0"], float(arrays["bound_0"])
+    new = manager.rules[0].bound
+    np.testing.assert_allclose(manager.model.get_weights()[0], kernel * new / bound, rtol=1e-6)
+    levels = place.store.model(place.binary).get_weights()[0]
+    assert not np.array_equal(np.abs(kernel), np.abs(levels))
+
+
+def test_name_tags_and_fingerprint_state_the_other_runs(place):
+    words = ("precision=binarynet", f"init.from={place.full}", f"teacher={place.full}")
+    short = place.full[:8]
+    plan = place.plan(*words)
+    assert plan.name == f"binarynet-identity-mlp-modern-init.from={short}-teacher={short}-s0"
+    others = [place.plan(*words[:count]) for count in (1, 2)]
+    assert len({plan.fingerprint, *(other.fingerprint for other in others)}) == 3
+    assert len({plan.trained, *(other.trained for other in others)}) == 3
+    learnt = place.store.get(place.run(*words))
+    assert learnt.data.tags["init_from"] == learnt.data.tags["teacher"] == place.full
+    assert learnt.data.params["teacher"] == place.full
+    assert learnt.info.run_name == plan.name
+    plain = place.store.get(place.full).data.tags
+    assert not plain.keys() & {"init_from", "teacher"}
+
+
+@pytest.fixture(scope="module")
+def small(place, tmp_path_factory):
+    """A run on images of 4 by 4 and four classes, in the same store."""
+    path = tmp_path_factory.mktemp("small") / "small.npz"
+    rng = np.random.default_rng(0)
+    np.savez(path, x=rng.random((100, 4, 4)).astype("float32"), y=np.arange(100) % 4)
+    return place.run("precision=full", f"dataset.path={path}")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["init.from=nothing"],
+            "init.from must be null or the id of a run with a net, got nothing",
+        ),
+        (["teacher=nothing"], "teacher must be null or the id of a run with a net, got nothing"),
+        (
+            ["init.from={full}", "topology.width=7"],
+            "init.from must be a run whose net has the same shapes; hidden_0/kernel is (784, 7)"
+            " here and (784, 6) there",
+        ),
+        (["init.from={small}"], "hidden_0/kernel is (784, 6) here and (16, 6) there"),
+        (
+            ["teacher={small}"],
+            "teacher={small} maps inputs of (4, 4) to outputs of (4,), and the data have (28, 28)"
+            " and 2 classes",
+        ),
+    ],
+)
+def test_a_run_that_does_not_fit_is_refused_before_training(place, small, words, message):
+    known = {"full": place.full, "small": small}
+    before = len(place.runs())
+    with pytest.raises(ConfigError, match=re.escape(message.format(**known))) as refused:
+        place.run("precision=binarynet", *(word.format(**known) for word in words))
+    assert "\n" not in str(refused.value)
+    assert len(place.runs()) == before
