@@ -10,7 +10,7 @@ TensorFlow, float32 unless stated otherwise; values are NumPy arrays only where 
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import keras
@@ -169,6 +169,27 @@ class Schedule(Protocol):
         Args:
             steps: whole numbers from 0, counted over all epochs.
             total: number of steps of the whole run, or of those over which a key is annealed.
+        """
+
+
+class Progression(Protocol):
+    """Group `progression`: the share of each layer that is discretized at a step."""
+
+    def __call__(
+        self,
+        steps: "np.ndarray",
+        total: int,
+        layers: int,
+        part: Literal["weights", "activations"],
+    ) -> "np.ndarray":
+        """Return shares in [0, 1], (steps, layers): 1 where a layer is discretized wholly.
+
+        Args:
+            steps: whole numbers from 0, counted over all epochs.
+            total: number of steps of the whole run.
+            layers: number of layers with discretized weights, or of quantized activations, from the
+                input.
+            part: which of both.
         """
 
 

@@ -18,6 +18,7 @@ CONTRACTS = {
     "distribution": contracts.Distribution,
     "loss": contracts.Loss,
     "schedule": contracts.Schedule,
+    "progression": contracts.Progression,
     "format": contracts.Format,
     "initializer": contracts.Initializer,
     "bias_initializer": contracts.Initializer,

@@ -31,6 +31,11 @@ def check_combination(config: dict[str, Any]) -> None:
         raise ConfigError(
             "keep=best needs validation data, got dataset.validation=0; use keep=last"
         )
+    if config["optimizer"]["name"] == "Bop" and config["progression"]["name"] != "none":
+        raise ConfigError(
+            "optimizer=bop has no latent weights that a progression could begin with; use"
+            f" progression=none, got {config['progression']['name']}"
+        )
     check_objective(config)
 
 

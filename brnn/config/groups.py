@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "brnn.proof.exact",
     ),
     "training": ("brnn.training.regimes",),
+    "progression": ("brnn.training.progressions",),
     "distribution": ("brnn.training.distribution",),
     "loss": ("brnn.training.losses",),
     "schedule": ("brnn.training.schedules",),

@@ -40,7 +40,8 @@ def build_model(
         if quantizer is None and not replace_real:
             return keras.layers.Activation(name)
         forward = quantizer or _unquantized(name)
-        return QuantActivation(forward, backward, fan_in, name=f"activation_{next(numbers)}")
+        number = next(numbers)
+        return QuantActivation(forward, backward, fan_in, number, name=f"activation_{number}")
 
     model = function("topology", options["topology"], options["plugins"])(task, activate)
     if task.normalization and not any(layer.name == NAME for layer in model.layers):

@@ -1,4 +1,4 @@
-"""Estimators whose arguments change from step to step of the training.
+"""What changes from step to step of the training: arguments of estimators, discretized shares.
 
 The training loop computes the values of each step in advance, as it does the learning rates. They
 are tensors of the compiled step, in which `step_values` offers them to whatever is called inside.
@@ -10,16 +10,18 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any
 
+from keras import ops
+
 from brnn.config.annealing import annealed_keys, option_at
 from brnn.config.groups import function
-from brnn.contracts import Array, Estimator
+from brnn.contracts import Array, Estimator, Noise
 
-_values: ContextVar[Mapping[str, Array]] = ContextVar("values", default=MappingProxyType({}))
+_values: ContextVar[Mapping[str, Any]] = ContextVar("values", default=MappingProxyType({}))
 
 
 @contextmanager
-def step_values(values: Mapping[str, Array]) -> Iterator[None]:
-    """Offer the values of a step, by name, to what is called inside."""
+def step_values(values: Mapping[str, Any]) -> Iterator[None]:
+    """Offer the values of a step, by name, and its source of `noise` to what is called inside."""
     token = _values.set(values)
     try:
         yield
@@ -30,6 +32,11 @@ def step_values(values: Mapping[str, Array]) -> Iterator[None]:
 def step_value(name: str, default: Any) -> Any:
     """Return a value of the step; outside a step, or where it has none, the default."""
     return _values.get().get(name, default)
+
+
+def partly(levels: Array, real: Array, share: Array, noise: Noise) -> Array:
+    """Return levels at a random share of the places and real values at the others."""
+    return ops.where(noise(ops.shape(real)) < share, levels, real)
 
 
 def annealed(estimator: Estimator, **last: float) -> Estimator:

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from brnn.contracts import Array, Estimator, Quantizer
+from brnn.quantization.annealing import partly, step_value
 
 Calls = list[tuple["QuantActivation", Array]]
 
@@ -38,20 +39,31 @@ def record_calls(function: Callable[..., Any], *args: Any) -> tuple[Any, Calls]:
 class QuantActivation(keras.layers.Layer):
     """`quantizer(x, noise)` forward, `estimator(x, upstream, fan_in)` backward.
 
-    A stochastic quantizer draws in training only.
+    A stochastic quantizer draws in training only. In a step of the training with values
+    `discretized/activations`, a random part of the input alone is quantized, and the rest clipped
+    to the largest level.
 
     Args:
         quantizer: applied to each input.
         estimator: returns the gradient with respect to the input.
         fan_in: number of products in each sum that is an element of the input.
+        position: the index of its share in `discretized/activations`; None: it has none.
         **kwargs: those of `keras.layers.Layer`.
     """
 
-    def __init__(self, quantizer: Quantizer, estimator: Estimator, fan_in: int, **kwargs: Any):
+    def __init__(
+        self,
+        quantizer: Quantizer,
+        estimator: Estimator,
+        fan_in: int,
+        position: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.quantizer = quantizer
         self.estimator = estimator
         self.fan_in = fan_in
+        self.position = position
         self.seed = keras.random.SeedGenerator()
 
     def call(self, x: Array, training: bool | None = None) -> Array:
@@ -68,7 +80,12 @@ class QuantActivation(keras.layers.Layer):
 
             return self.quantizer(x, noise), backward
 
-        return forward(x)
+        shares = step_value("discretized/activations", None)
+        if shares is None or self.position is None:
+            return forward(x)
+        largest = ops.max(ops.abs(self.quantizer(ops.convert_to_tensor(AROUND_ZERO), None)))
+        real = ops.clip(x, -largest, largest)
+        return partly(forward(x), real, shares[self.position], step_value("noise", self._noise))
 
     def _noise(self, shape: Any) -> Array:
         return keras.random.uniform(shape, seed=self.seed)

@@ -18,6 +18,7 @@ from keras import ops
 
 from brnn.contracts import Array, Noise, Quantizer
 from brnn.errors import ConfigError
+from brnn.quantization.annealing import partly, step_value
 from brnn.quantization.layers import QuantActivation
 
 
@@ -54,6 +55,7 @@ class QuantManager:
 
     Attributes:
         rules: the rule of each variable of `model.trainable_variables`, None where it stays real.
+        layers: paths of the layers with a discretized variable, from the input.
         lease: kept alive for as long as the manager and its copies; of variables that are lent.
 
     Raises:
@@ -70,6 +72,8 @@ class QuantManager:
         self.model = model
         self.lease: object = None
         self.rules = [_matching_rule(variable, rules) for variable in model.trainable_variables]
+        pairs = zip(model.trainable_variables, self.rules, strict=True)
+        self.layers = list(dict.fromkeys(_layer_path(v) for v, rule in pairs if rule is not None))
         _check_precision(model)
         _check_frozen(model, rules)
         for rule in rules:
@@ -91,14 +95,29 @@ class QuantManager:
     ) -> list[Array]:
         """Return the values that the net computes with, one for each trainable variable.
 
+        In a step of the training with values `discretized/weights`, one for each of `layers`, a
+        random part of each variable alone is discretized, and the rest latent.
+
         Args:
             noise: the source of stochastic quantizers; None for their deterministic levels.
             latent: replace the values of the variables.
         """
-        values = map(ops.copy, latent or self.model.trainable_variables)
+        variables = self.model.trainable_variables
+        values = [ops.copy(value) for value in latent or variables]
+        levels = [
+            value if rule is None else rule.quantizer(value, noise)
+            for value, rule in zip(values, self.rules, strict=True)
+        ]
+        shares = step_value("discretized/weights", None)
+        if shares is None or noise is None:
+            return levels
         return [
-            v if rule is None else rule.quantizer(v, noise)
-            for v, rule in zip(values, self.rules, strict=True)
+            level
+            if rule is None
+            else partly(level, value, shares[self.layers.index(_layer_path(variable))], noise)
+            for variable, value, level, rule in zip(
+                variables, values, levels, self.rules, strict=True
+            )
         ]
 
     def initial_state(self, batch: int) -> list[Array]:
@@ -141,6 +160,17 @@ class QuantManager:
         pairs = zip(self.model.trainable_variables, self.levels(), strict=True)
         levels = {id(variable): level for variable, level in pairs}
         return [np.asarray(levels.get(id(weight), weight)) for weight in self.model.weights]
+
+
+def activations_of(model: keras.Model) -> list[QuantActivation]:
+    """Return the quantized activations of a model that have a position, those of cells included."""
+    parts = [part for layer in _layers(model) for part in (layer, getattr(layer, "activation", 0))]
+    found = [part for part in parts if isinstance(part, QuantActivation)]
+    return list({id(part): part for part in found if part.position is not None}.values())
+
+
+def _layer_path(variable: keras.Variable) -> str:
+    return variable.path.rpartition("/")[0]
 
 
 def _matching_rule(variable: keras.Variable, rules: Sequence[Rule]) -> Rule | None:

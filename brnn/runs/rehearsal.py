@@ -52,7 +52,9 @@ def rehearse(plan: RunPlan, program: Program, store: Store, job: SweepJob | None
     """
     settings = plan.settings
     check_loss(program.loss, plan.data.train[1], output_width(program.manager.model))
-    epoch = dict.fromkeys(metric_names(program, plan.data, by_step_of(plan.options)), 0.0)
+    epoch = dict.fromkeys(
+        metric_names(program, plan.data, by_step_of(plan.options, program.manager)), 0.0
+    )
     weights = snapshot(program.manager)
     with _refusal("a measure", plan):
         epoch |= measures(plan, program, epoch, weights, weights)

@@ -131,7 +131,7 @@ def measures(
     if plan.data.tokens is not None and plan.options["loss"]["name"] == "cross_entropy":
         result |= per_character(metrics)
     rows = to_pixels(plan.data.train[0][:PROBED])
-    with step_values(metrics):  # the annealed arguments of the epoch's last step
+    with step_values({key: v for key, v in metrics.items() if key.startswith("annealed/")}):
         return result | gradient_shares(program.manager, rows)
 
 

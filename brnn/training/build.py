@@ -16,7 +16,7 @@ from brnn.data.dataset import Data
 from brnn.errors import ConfigError
 from brnn.nets.models import build_model, effective
 from brnn.nets.task import Task
-from brnn.quantization.manager import QuantManager
+from brnn.quantization.manager import QuantManager, activations_of
 from brnn.training.augment import augmentation
 from brnn.training.distill import distillation
 from brnn.training.lending import Lending
@@ -93,22 +93,33 @@ def epochs(
         data,
         epochs=options["epochs"],
         batch_size=options["batch_size"],
-        by_step=by_step_of(options),
+        by_step=by_step_of(options, program.manager),
         seed=options["seed"],
         start=start,
         on_progress=on_progress,
     )
 
 
-def by_step_of(options: dict[str, Any]) -> ByStep:
-    """Return what a configuration lets change from step to step of the training."""
+def by_step_of(options: dict[str, Any], manager: QuantManager) -> ByStep:
+    """Return what a configuration lets change from step to step of the training of a net."""
     schedule = function("schedule", options["schedule"], options["plugins"])
     rate = options["optimizer"]["learning_rate"]
     keys = annealed_keys(effective(options).get("estimator", {}))
+    progression = function("progression", options["progression"], options["plugins"])
+    layers = {"weights": len(manager.layers), "activations": len(activations_of(manager.model))}
+    if options["progression"]["name"] == "none":
+        layers = {}
 
     def by_step(steps: np.ndarray, total: int) -> dict[str, np.ndarray]:
-        values = {f"annealed/{key}": _annealed(given, steps, total) for key, given in keys.items()}
-        return {"train/learning_rate": rate * schedule(steps, total), **values}
+        return {
+            "train/learning_rate": rate * schedule(steps, total),
+            **{f"annealed/{key}": _annealed(given, steps, total) for key, given in keys.items()},
+            **{
+                f"discretized/{part}": progression(steps, total, count, part)
+                for part, count in layers.items()
+                if count
+            },
+        }
 
     return by_step
 

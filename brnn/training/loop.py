@@ -88,6 +88,8 @@ def fit(
         train/learning_rate (factor): learning rate of the epoch's last step
         annealed/{argument} (unit of the argument): annealed argument of the estimator in the
             epoch's last step
+        discretized/{part} (share): weights or activations that are discretized in the epoch's last
+            step, by a progression; mean over the layers
         time/compile (seconds): compilation of the training step; near 0 from the second epoch on
         time/training (seconds): all training steps of the epoch
         time/evaluation (seconds): evaluation on validation and test

@@ -205,7 +205,7 @@ class Program:
             outputs = model.stateless_call(constant, fixed, inputs, training=False)[0]
             return _split(outputs, recurrent_state)[0]
 
-        with step_values(values):
+        with step_values(values | {"noise": noise}):
             levels = self.manager.levels(self._noise(seed, draws), latent)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(levels)

@@ -58,6 +58,15 @@ REFUSED = [
         "estimator.bound must be a finite number above 0, got nan",
     ),
     (
+        ["optimizer=bop", "progression=layerwise"],
+        "optimizer=bop has no latent weights that a progression could begin with; use"
+        " progression=none, got layerwise",
+    ),
+    (
+        ["progression=two_stages", "progression.split=1"],
+        "progression.split must be at least 0 and below 1, got 1",
+    ),
+    (
         ["estimator=ste", "estimator.bound={schedule: cosine, from: 2, to: 0}"],
         "estimator.bound.to must be a finite number above 0, got 0",
     ),

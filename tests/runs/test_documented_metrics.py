@@ -20,6 +20,7 @@ RUNS = {
             "topology=simple",
             "topology.width=8",
             "estimator=ede",
+            "progression=layerwise",
             "attack.curve_epsilons=[0.1]",
             "attack.curve_iterations=[1]",
         ),

@@ -18,6 +18,7 @@ from brnn.training.loop import fit
 from brnn.training.program import Program
 
 TOTAL = 100
+NO_NET = QuantManager(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), [])
 X = np.float32([-3, -1.2, -0.5, -0.04, 0.0, 0.07, 0.3, 1.0, 1.4, 6])
 
 
@@ -51,7 +52,7 @@ PAPERS = {"ede": ede_of_the_paper, "reste": reste_of_the_paper, "tanh": tanh_of_
 @pytest.mark.parametrize("step", [0, 37, 99])
 def test_the_backward_pass_is_that_of_the_paper_at_points_of_the_schedule(options, name, step):
     keys = options(f"estimator={name}")
-    values = build.by_step_of(keys)(np.array([step]), TOTAL)
+    values = build.by_step_of(keys, NO_NET)(np.array([step]), TOTAL)
     with step_values({key: np.float32(value[0]) for key, value in values.items()}):
         gradient = estimator_of(keys["estimator"], [])(X, np.full_like(X, -2.5), 1)
     np.testing.assert_allclose(gradient, -2.5 * PAPERS[name](X, step), rtol=2e-4, atol=1e-7)
@@ -60,7 +61,7 @@ def test_the_backward_pass_is_that_of_the_paper_at_points_of_the_schedule(option
 def test_any_number_of_an_estimator_can_be_annealed_over_some_steps(options):
     bound = "estimator.bound={schedule: cosine, from: 3, to: 1, steps: 10}"
     keys = options("estimator=ste", bound)
-    values = build.by_step_of(keys)(np.array([0, 5, 10, 99]), TOTAL)
+    values = build.by_step_of(keys, NO_NET)(np.array([0, 5, 10, 99]), TOTAL)
     np.testing.assert_allclose(values["annealed/bound"], [3, 2, 1, 1])
     estimator = estimator_of(keys["estimator"], [])
     x = np.float32([2.5])
