@@ -37,6 +37,7 @@ def binarized(digits):
     options |= {
         "bias_initializer": groups.option("initializer", "binary_choice"),
         "training": {"name": "standard"},
+        "progression": {"name": "none"},
         "augmentation": groups.option("", "config")["augmentation"],
         "plugins": [],
         "seed": 0,

@@ -72,6 +72,7 @@ def one_bit():
     options |= {
         "bias_initializer": groups.option("initializer", "binary_choice"),
         "training": {"name": "standard"},
+        "progression": {"name": "none"},
         "augmentation": groups.option("", "config")["augmentation"],
         "compiled": False,
         "plugins": [],
