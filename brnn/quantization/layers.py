@@ -83,7 +83,7 @@ class QuantActivation(keras.layers.Layer):
         shares = step_value("discretized/activations", None)
         if shares is None or self.position is None:
             return forward(x)
-        largest = ops.max(ops.abs(self.quantizer(ops.convert_to_tensor(AROUND_ZERO), None)))
+        largest = ops.max(ops.abs(self.quantizer(ops.convert_to_tensor(PROBES), None)))
         real = ops.clip(x, -largest, largest)
         return partly(forward(x), real, shares[self.position], step_value("noise", self._noise))
 
