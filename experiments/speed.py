@@ -37,7 +37,7 @@ from brnn.nets import models
 from brnn.nets.task import task_of
 from brnn.runs.plan import choose_replicas
 from brnn.training import build, loop
-from experiments import process_speed
+from experiments import export_speed, process_speed
 from experiments.commands import arguments
 from experiments.nets import configuration
 
@@ -62,6 +62,8 @@ def main(rounds: int, jobs: int) -> None:
         print(f"without Larq; to have its rows: {LARQ}", flush=True)
     for name, overrides in NETS.items():
         _compare(name, overrides, rounds)
+    print("\nexported nets")
+    export_speed.main(rounds)
     if jobs:
         process_speed.print_run()
         process_speed.print_sweep()

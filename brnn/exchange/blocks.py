@@ -73,6 +73,11 @@ def blocks_of(model: keras.Model) -> tuple[list[keras.layers.Layer], list[Block]
             raise ConfigError(f"{layer.name} ({type(layer).__name__}) cannot be exported; {CHAIN}")
     if not chain.blocks:
         raise ConfigError(f"the net has no layer with weights; {CHAIN}")
+    if chain.before and not isinstance(last := chain.before[-1], QuantActivation):
+        raise ConfigError(
+            f"{last.name} ({type(last).__name__}) changes the inputs, which no format holds; they"
+            " hold inputs that are quantized to few levels"
+        )
     return chain.before, chain.blocks
 
 

@@ -1,24 +1,14 @@
 """The format `c`: one C99 file that needs nothing else."""
 
-import os
-import shutil
-import subprocess
-import tempfile
-from functools import partial
-from pathlib import Path
-
 import numpy as np
 
 import brnn
-from brnn.errors import ConfigError, ExportError
-from brnn.exchange import c_source
+from brnn.exchange import c_runtime, c_source
 from brnn.exchange.c_layers import Stage, call, function, helpers, stages, tables
 from brnn.exchange.c_source import real
 from brnn.exchange.limits import check_whole
 from brnn.exchange.net import Exported, Net
 
-COMPILERS = ("cc", "gcc", "clang")
-FLAGS = ("-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror")
 LEVELS = ("-O0", "-O3")  # of optimization, each compared with the net
 FACTOR = 37  # input i of the known input is the last byte of 37 i
 HALF, HALF_BYTE = 0.5, 128  # where real inputs, and bytes, are rounded to 1
@@ -33,11 +23,23 @@ def c(net: Net) -> Exported:
     """
     check_whole(net, "c", "levels, onnx")
     content = _source(net).encode()
-    compiler = _compiler()
+    compiler = c_runtime.compiler()
+
+    def bytes_of(x: np.ndarray) -> np.ndarray:
+        return x if x.dtype == np.uint8 else np.where(x >= HALF, 255, 0).astype("uint8")
+
     runtimes = {
-        f"{compiler} {level}": partial(_run, content, compiler, level, net) for level in LEVELS
+        f"{compiler} {level}": lambda x, level=level: c_runtime.run(
+            content, compiler, level, bytes_of(x)
+        )
+        for level in LEVELS
     }
-    return Exported(".c", content, runtimes)
+    return Exported(
+        ".c",
+        content,
+        runtimes,
+        lambda x: c_runtime.seconds(content, compiler, net.classes, bytes_of(x)),
+    )
 
 
 def _source(net: Net) -> str:
@@ -106,45 +108,3 @@ void brnn_logits(const uint8_t *input, float *logits)
     }}
 }}
 """
-
-
-def _compiler() -> str:
-    """Return the C compiler of this machine.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    names = (os.environ["CC"],) if os.environ.get("CC") else COMPILERS
-    found = next((name for name in names if shutil.which(name)), None)
-    if found is None:
-        raise ConfigError(
-            "format=c is compiled and compared with the net, but there is no C compiler"
-            f" {' or '.join(names)}; CC names another"
-        )
-    return found
-
-
-def _run(content: bytes, compiler: str, level: str, net: Net, x: np.ndarray) -> np.ndarray:
-    """Return the logits (n, classes) that the compiled file prints.
-
-    Raises:
-        ExportError: the compiler or the program fails, or the class is not that of the logits.
-    """
-    images = x if x.dtype == np.uint8 else np.where(x >= HALF, 255, 0).astype("uint8")
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "net.c").write_bytes(content)
-        (Path(folder) / "images").write_bytes(images.tobytes())
-        for command in (
-            [compiler, *FLAGS, level, "net.c", "-o", "net"],
-            ["./net"],
-            ["./net", "images"],
-        ):
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-            if done.returncode:
-                reason = (done.stderr or done.stdout).partition("\n")[0]
-                raise ExportError(f"format=c: {' '.join(command)} failed: {reason}")
-    printed = np.array([line.split() for line in done.stdout.splitlines()], "float64")
-    logits = printed[:, 1:].astype("float32")
-    if not np.array_equal(printed[:, 0], logits.argmax(axis=1)):
-        raise ExportError(f"format=c: {compiler} {level}: a class is not that of the largest logit")
-    return logits

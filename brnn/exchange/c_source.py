@@ -26,6 +26,13 @@ typedef uint64_t word;
 
 enum {{ LANES = 8 }}; /* units whose codes lie side by side, for compilers to count at once */
 
+/* Where a vector holds the counts of all lanes, their loop must stay one for GCC to see it. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__AVX512VPOPCNTDQ__)
+#define LANEWISE _Pragma("GCC unroll 1")
+#else
+#define LANEWISE
+#endif
+
 int brnn_classify(const uint8_t *input);
 void brnn_logits(const uint8_t *input, float *logits);
 

@@ -8,8 +8,10 @@ static void signs_binary(const word *x, const word *codes, size_t words, size_t 
     for (size_t j = 0; j < units; j += LANES) {
         word different[LANES] = {0};
         for (size_t i = 0; i < words; ++i, codes += LANES)
+            LANEWISE
             for (size_t k = 0; k < LANES; ++k)
                 different[k] += ones(x[i] ^ codes[k]);
+        LANEWISE
         for (size_t k = 0; k < LANES; ++k)
             sums[j + k] = inputs - 2 * (int32_t)different[k];
     }
@@ -26,8 +28,10 @@ static void signs_binary_masked(const word *x, const word *used, const word *cod
     for (size_t j = 0; j < units; j += LANES) {
         word different[LANES] = {0};
         for (size_t i = 0; i < words; ++i, codes += LANES)
+            LANEWISE
             for (size_t k = 0; k < LANES; ++k)
                 different[k] += ones((x[i] ^ codes[k]) & used[i]);
+        LANEWISE
         for (size_t k = 0; k < LANES; ++k)
             sums[j + k] = (int32_t)inputs - 2 * (int32_t)different[k];
     }
@@ -41,11 +45,13 @@ static void signs_ternary(const word *x, const word *codes, size_t words, size_t
     for (size_t j = 0; j < units; j += LANES) {
         word inputs[LANES] = {0}, different[LANES] = {0};
         for (size_t i = 0; i < words; ++i, codes += 2 * LANES)
+            LANEWISE
             for (size_t k = 0; k < LANES; ++k) {
                 word used = codes[k] | codes[LANES + k];
                 inputs[k] += ones(used);
                 different[k] += ones((x[i] ^ codes[k]) & used);
             }
+        LANEWISE
         for (size_t k = 0; k < LANES; ++k)
             sums[j + k] = (int32_t)inputs[k] - 2 * (int32_t)different[k];
     }
@@ -59,11 +65,13 @@ static void signs_ternary_masked(const word *x, const word *used, const word *co
     for (size_t j = 0; j < units; j += LANES) {
         word inputs[LANES] = {0}, different[LANES] = {0};
         for (size_t i = 0; i < words; ++i, codes += 2 * LANES)
+            LANEWISE
             for (size_t k = 0; k < LANES; ++k) {
                 word both = (codes[k] | codes[LANES + k]) & used[i];
                 inputs[k] += ones(both);
                 different[k] += ones((x[i] ^ codes[k]) & both);
             }
+        LANEWISE
         for (size_t k = 0; k < LANES; ++k)
             sums[j + k] = (int32_t)inputs[k] - 2 * (int32_t)different[k];
     }
@@ -83,12 +91,15 @@ static void planes_binary(const word *x, const word *codes, size_t words, size_t
     for (size_t j = 0; j < units; j += LANES, codes += words * LANES) {
         word sum[LANES] = {0};
         for (size_t plane = planes; plane-- > 0;) {
+            LANEWISE
             for (size_t k = 0; k < LANES; ++k)
                 sum[k] *= base;
             for (size_t i = 0; i < words; ++i)
+                LANEWISE
                 for (size_t k = 0; k < LANES; ++k)
                     sum[k] += ones(x[plane * words + i] & codes[i * LANES + k]);
         }
+        LANEWISE
         for (size_t k = 0; k < LANES; ++k)
             sums[j + k] = 2 * (int32_t)sum[k] - (int32_t)total;
     }
@@ -102,16 +113,19 @@ static void planes_ternary(const word *x, const word *codes, size_t words, size_
     for (size_t j = 0; j < units; j += LANES, codes += 2 * words * LANES) {
         word added[LANES] = {0}, taken[LANES] = {0};
         for (size_t plane = planes; plane-- > 0;) {
+            LANEWISE
             for (size_t k = 0; k < LANES; ++k) {
                 added[k] *= base;
                 taken[k] *= base;
             }
             for (size_t i = 0; i < words; ++i)
+                LANEWISE
                 for (size_t k = 0; k < LANES; ++k) {
                     added[k] += ones(x[plane * words + i] & codes[2 * i * LANES + k]);
                     taken[k] += ones(x[plane * words + i] & codes[(2 * i + 1) * LANES + k]);
                 }
         }
+        LANEWISE
         for (size_t k = 0; k < LANES; ++k)
             sums[j + k] = (int32_t)added[k] - (int32_t)taken[k];
     }

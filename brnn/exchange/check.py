@@ -12,6 +12,7 @@ import numpy as np
 from brnn.data.pixels import to_pixels
 from brnn.errors import ExportError
 from brnn.exchange.net import Exported, Layer, Net
+from brnn.exchange.speed import ROWS
 
 BATCH = 200  # inputs computed at once
 ULP = 2.0**-24  # relative rounding of float32
@@ -72,6 +73,10 @@ def measures(
             float32
         export/{format}/logit_difference (logits): largest absolute difference of a logit from that
             of the net, over the test inputs that are not undecided
+        export/{format}/images_per_second (1/s): test inputs computed one at a time, by CPU time on
+            one core; of NumPy and qonnx on all cores
+        export/{format}/images_per_second_in_batches (1/s): the same of 128 inputs at once; C
+            computes one after the other
         export/undecided (share): test inputs with a sum so near its threshold that the rounding of
             float32 may decide the sign
     """
@@ -79,11 +84,17 @@ def measures(
         _compared(f"format={name} by {runtime}", logits(expected.x), expected, tolerance)
         for runtime, logits in exported.runtimes.items()
     ]
+    one, many = (
+        rows / exported.seconds(np.resize(expected.x, (rows, *expected.x.shape[1:])))
+        for rows in ROWS
+    )
     return {
         f"export/{name}/bytes": len(exported.content),
         f"export/{name}/bits_per_weight": 8 * len(exported.content) / net.weights,
         f"export/{name}/equal_classes": min(equal for equal, _ in compared),
         f"export/{name}/logit_difference": max(difference for _, difference in compared),
+        f"export/{name}/images_per_second": one,
+        f"export/{name}/images_per_second_in_batches": many,
         "export/undecided": float(expected.undecided.mean()),
     }
 

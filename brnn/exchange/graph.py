@@ -10,6 +10,7 @@ import onnxruntime
 from onnx import helper, numpy_helper
 
 import brnn
+from brnn.exchange import speed
 
 INPUT, OUTPUT = "input", "logits"
 OPSET, IR_VERSION = 17, 8  # old enough for every runtime of today
@@ -73,6 +74,15 @@ def runtimes(content: bytes, prepared: Callable[[np.ndarray], np.ndarray]) -> Ru
         "ONNX Runtime, row by row": partial(_run, content, prepared, usual, 1),
         "ONNX Runtime without optimizations": partial(_run, content, prepared, off, None),
     }
+
+
+def seconds(content: bytes, prepared: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> float:
+    """Return the CPU seconds that ONNX Runtime takes for some inputs on one core."""
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = settings.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(content, settings, ["CPUExecutionProvider"])
+    inputs = {INPUT: prepared(x)}
+    return speed.seconds(lambda: session.run([OUTPUT], inputs))
 
 
 def _run(

@@ -6,6 +6,7 @@ import numpy as np
 
 from brnn.exchange import levels_reader
 from brnn.exchange.net import SIGN, Exported, Layer, Net
+from brnn.exchange.speed import seconds
 
 
 def levels(net: Net) -> Exported:
@@ -24,8 +25,11 @@ def levels(net: Net) -> Exported:
     file = io.BytesIO()
     np.savez(file, **arrays)  # type: ignore[arg-type]
     content = file.getvalue()
-    numpy = {"NumPy": lambda x: levels_reader.logits(io.BytesIO(content), x)}
-    return Exported(".npz", content, numpy)
+
+    def logits(x: np.ndarray) -> np.ndarray:
+        return levels_reader.logits(io.BytesIO(content), x)
+
+    return Exported(".npz", content, {"NumPy": logits}, lambda x: seconds(lambda: logits(x)))
 
 
 def _arrays(layer: Layer) -> dict[str, np.ndarray]:

@@ -24,7 +24,7 @@ def litert(net: Net) -> Exported:
     weights to float32 and add in it. The others have one scale for a whole kernel: with one for
     each unit LiteRT takes another way, which changes signs.
     """
-    from brnn.exchange.litert_runtime import quantized, run
+    from brnn.exchange.litert_runtime import quantized, run, seconds
 
     check_whole(net, "litert", "levels, onnx")
     check_unit_levels(net, "litert", "c, onnx, qonnx, levels")
@@ -38,7 +38,7 @@ def litert(net: Net) -> Exported:
         "LiteRT, row by row": partial(run, content, True, 1),
         "LiteRT without delegates": partial(run, content, False, None),
     }
-    return Exported(".tflite", content, runtimes)
+    return Exported(".tflite", content, runtimes, partial(seconds, content))
 
 
 def _model(net: Net) -> keras.Model:

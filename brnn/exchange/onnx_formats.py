@@ -3,6 +3,7 @@
 Shapes: inputs (n, *shape); in the packed one maps (n, h, w, c) and kernels (k, m).
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -142,13 +143,14 @@ def _new_graph(domains: dict[str, int]) -> "Graph":
 
 
 def _finished(graph: "Graph", net: Net, x: str, dtype: str) -> Exported:
-    from brnn.exchange.graph import OUTPUT, runtimes
+    from brnn.exchange.graph import OUTPUT, runtimes, seconds
 
     graph.node("Identity", OUTPUT, x)
     content = graph.serialized(dtype, net.shape, net.classes, "n")
 
     prepared = to_pixels if dtype == "float32" else lambda x: x
-    return Exported(".onnx", content, runtimes(content, prepared))
+    timed = partial(seconds, content, prepared)
+    return Exported(".onnx", content, runtimes(content, prepared), timed)
 
 
 def _byte_product(graph: "Graph", layer: Layer, x: str, kernel: np.ndarray, zero: int) -> str:

@@ -1,5 +1,6 @@
 """The format of QONNX: an ONNX file whose quantizers are nodes, for tools such as FINN."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,13 +27,15 @@ def qonnx(net: Net) -> Exported:
         Pappalardo et al. 2022, arXiv:2206.07527.
     """
     from brnn.exchange.graph import Graph
-    from brnn.exchange.qonnx_runtime import run
+    from brnn.exchange.qonnx_runtime import run, seconds
 
     check_whole(net, "qonnx", "levels, onnx")
     graph = Graph({DOMAIN: 1})
     graph.node("Identity", "logits", add_layers(graph, net, _codes, _add_steps))
     content = graph.serialized("float32", net.shape, net.classes, ROWS)
-    return Exported(".onnx", content, {"qonnx": lambda x: run(content, to_pixels(x))})
+    return Exported(
+        ".onnx", content, {"qonnx": lambda x: run(content, to_pixels(x))}, partial(seconds, content)
+    )
 
 
 def _codes(graph: "Graph", layer: Layer, kernel: np.ndarray) -> str:

@@ -241,7 +241,10 @@ def _members(metrics: Mapping[str, float]) -> Table:
 def _exports(metrics: Mapping[str, float]) -> Table:
     """Return the table of measures `export/format/measure`, with a line for each format."""
     names = dict.fromkeys(key.split("/")[1] for key in metrics if re.match("export/.+/", key))
-    headings = ("size", "bits per weight", "of float32", "equal classes", "largest difference")
+    headings = (
+        "size", "bits per\nweight", "of\nfloat32", "equal\nclasses", "largest\ndifference",
+        "images/s\nby 1", "images/s\nby 128",
+    )  # fmt: skip
     table = _table("format", *(Column(heading, justify="right") for heading in headings))
     for name in names:
         bits = metrics[f"export/{name}/bits_per_weight"]
@@ -252,6 +255,8 @@ def _exports(metrics: Mapping[str, float]) -> Table:
             f"1/{_FLOAT_BITS / bits:.3g}",
             f"{metrics[f'export/{name}/equal_classes']:.6g}",
             f"{metrics[f'export/{name}/logit_difference']:.3g}",
+            f"{metrics[f'export/{name}/images_per_second']:,.0f}",
+            f"{metrics[f'export/{name}/images_per_second_in_batches']:,.0f}",
         )
     return table
 

@@ -8,6 +8,7 @@ import pytest
 from support.exported_nets import (
     IMAGE,
     compared,
+    convolutional_of,
     exact_nets,
     images,
     logits_of,
@@ -84,6 +85,11 @@ def test_object_code_takes_about_a_bit_for_each_weight(compiler, tmp_path):
     (tmp_path / "net.c").write_bytes(c_format.c(net).content)
     subprocess.run([compiler, "-O2", "-DBRNN_NO_MAIN", "-c", "net.c"], cwd=tmp_path, check=True)
     assert (tmp_path / "net.o").stat().st_size < 4 * net.weights / 20
+
+
+def test_its_speed_is_measured_by_a_program_that_runs():
+    net = read(convolutional_of(), pixels=True)
+    assert c_format.c(net).seconds(images(3, image=net.shape)) > 0
 
 
 def test_a_missing_or_failing_compiler_is_named(monkeypatch):

@@ -28,6 +28,8 @@ def test_measures_of_an_exact_file(checked):
     assert metrics["export/levels/bytes"] == len(exported.content)
     assert metrics["export/levels/bits_per_weight"] == 8 * len(exported.content) / weights
     assert metrics["export/levels/logit_difference"] == 0
+    assert metrics["export/levels/images_per_second"] > 0
+    assert metrics["export/levels/images_per_second_in_batches"] > 0
     assert metrics["export/undecided"] == expected.undecided.mean() < 0.05
 
 

@@ -41,6 +41,11 @@ def convolved(*layers, **keys):
     return keras.Model(x, keras.layers.Dense(2)(keras.layers.Flatten()(y)))
 
 
+def rescaled():
+    x = keras.Input((4,))
+    return keras.Model(x, keras.layers.Dense(2)(keras.layers.Rescaling(0.5, name="half")(x)))
+
+
 def with_uneven_levels():
     def quantizer(x, noise):
         return keras.ops.where(x >= 1, 3.0, keras.ops.where(x >= 0, 1.0, 0.0))
@@ -59,6 +64,7 @@ def with_uneven_levels():
         (with_activation(keras.layers.Activation("softplus")), "hidden is softplus, which no"),
         (with_activation(keras.layers.Rescaling(2.0, name="twice")), "twice (Rescaling) cannot"),
         (with_activation(keras.layers.Softmax(name="shares")), "shares (Softmax) cannot"),
+        (rescaled(), "half (Rescaling) changes the inputs, which no format holds"),
         (convolved(dilation_rate=2), "convolution (Conv2D) cannot be exported"),
         (convolved(groups=2), "convolution (Conv2D) cannot be exported"),
         (convolved(keras.layers.MaxPooling2D(2, 1, name="pool")), "pool (MaxPooling2D) cannot"),
