@@ -211,7 +211,7 @@ def test_every_module_that_a_run_reaches_is_hashed_or_named_as_harmless(options)
     }  # options that this run does not choose
     assert {m for m in chosen - hashed if not m.startswith(tuple(optional))} <= {
         "brnn.data.sequences", "brnn.nets.convolutional", "brnn.nets.recurrent", "brnn.nets.stack",
-        "brnn.nets.cells",
+        "brnn.nets.cells", "brnn.nets.files",
     }  # fmt: skip
     for name in fingerprint.HARMLESS:
         assert any(m == name or m.startswith(f"{name}.") for m in MODULES), f"{name} is gone"

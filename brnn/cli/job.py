@@ -7,6 +7,7 @@ from typing import Any
 
 from brnn.cli.compile_cache import keep_compiled
 from brnn.config.check import check
+from brnn.config.check_data import check_data
 from brnn.config.environment import check_keras
 from brnn.contracts import OnEpoch
 from brnn.data.load import load
@@ -43,7 +44,8 @@ def run_job(
     threading.Thread(target=_import_run, args=(imported,), daemon=True).start()
     if options["plugins"]:  # may import Keras too, which fails in two threads at a time
         imported.exception()  # waits
-    load(json.dumps(options["dataset"]), tuple(options["plugins"]))  # cached; fails early
+    data, _ = load(json.dumps(options["dataset"]), tuple(options["plugins"]))  # cached
+    check_data(options, data)  # as later, but here it fails early
     return imported.result()(options, job, suffix, on_epoch, command)
 
 

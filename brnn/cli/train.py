@@ -23,6 +23,7 @@ from brnn.cli.arguments import flag_words, is_override, parse
 from brnn.cli.commands import COMMANDS
 from brnn.config import environment
 from brnn.config.locations import expand_home
+from brnn.config.model_file import with_architecture
 from brnn.errors import ConfigError, did_you_mean
 from brnn.terminal import lines
 from brnn.tracking.sweep_job import SweepJob
@@ -91,7 +92,8 @@ def _command() -> str:
 
 
 def _plain(composed: DictConfig) -> dict[str, Any]:
-    return expand_home(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
+    options = expand_home(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
+    return with_architecture(options)
 
 
 _hydra = hydra.main(version_base="1.3", config_path=str(paths.conf()), config_name="config")(task)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from brnn.config import groups
 from brnn.config.annealing import check_steps
+from brnn.config.maps import check_images
 from brnn.config.objective import objectives
 from brnn.errors import ConfigError
 
@@ -16,9 +17,10 @@ def check_data(options: dict[str, Any], data: "Data") -> None:
 
     Raises:
         ConfigError: the data do not fill a batch, give fewer steps than a key is annealed over, are
-            no pixels and classes for an attack, no images for an augmentation, or have not the
-            characters of the prompt or the split of the objective.
+            too small for the topology, no pixels and classes for an attack, no images for an
+            augmentation, or have not the characters of the prompt or the split of the objective.
     """
+    check_images(options["topology"], data.train[0].shape[1:])
     rows, size = len(data.train[0]), options["batch_size"]
     if size > rows:
         raise ConfigError(f"batch_size must be at most {rows}, the training rows, got {size}")

@@ -4,12 +4,17 @@ from typing import Any
 
 from brnn.config import groups, signatures
 from brnn.config.cluster import workers
+from brnn.config.maps import check_images
 from brnn.config.objective import REGRESSION, check_objective
 from brnn.errors import ConfigError
 
 # names of `brnn.data.dataset` that a data set states as its return type
 PER_STEP = {"Tokens", "Signal"}
-ONE_OUTPUT = ("brnn.nets.dense", "brnn.nets.convolutional")  # topologies without an output per step
+ONE_OUTPUT = (
+    "brnn.nets.dense",
+    "brnn.nets.convolutional",
+    "brnn.nets.files",
+)  # topologies without an output per step
 
 
 def check_combination(config: dict[str, Any]) -> None:
@@ -19,6 +24,7 @@ def check_combination(config: dict[str, Any]) -> None:
         ConfigError: they do not go together.
     """
     _check_data(config)
+    _check_images(config)
     distribution = config["distribution"]
     if distribution["name"] == "multi_worker":
         workers(distribution["workers"], distribution["index"])
@@ -37,6 +43,21 @@ def check_combination(config: dict[str, Any]) -> None:
             f" progression=none, got {config['progression']['name']}"
         )
     check_objective(config)
+
+
+def _check_images(config: dict[str, Any]) -> None:
+    """Refuse a topology that cannot read the images of a known data set, or not as they are."""
+    dataset, topology = config["dataset"], config["topology"]
+    module, function = groups.locate("dataset", dataset["name"], config["plugins"])
+    shapes = signatures.constant(module, "SHAPES", None) or {}
+    if function in shapes:
+        check_images(topology, shapes[function])
+    normalization = dataset.get("normalization", "none")
+    if topology.get("binary_input") and normalization != "none":
+        raise ConfigError(
+            "topology.binary_input=true rounds pixels to 0 or 1 and needs"
+            f" dataset.normalization=none, got {normalization}"
+        )
 
 
 def _check_data(config: dict[str, Any]) -> None:
@@ -59,14 +80,6 @@ def _check_data(config: dict[str, Any]) -> None:
     if topology in of_inputs and kind in PER_STEP:
         valid = ", ".join(sorted(signatures.functions("brnn.nets.recurrent")))
         raise ConfigError(f"topology must be one of {valid} for dataset={dataset}, got {topology}")
-    if (
-        config["topology"].get("binary_input")
-        and (normalization := config["dataset"].get("normalization", "none")) != "none"
-    ):
-        raise ConfigError(
-            "topology.binary_input=true rounds pixels to 0 or 1 and needs"
-            f" dataset.normalization=none, got {normalization}"
-        )
     if config["teacher"] and kind in REGRESSION:
         raise ConfigError(f"teacher needs a dataset of classes, got dataset={dataset}")
     if (loss == "mean_squared_error") != (kind in REGRESSION):

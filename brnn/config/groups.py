@@ -20,7 +20,12 @@ from brnn.errors import ConfigError, did_you_mean
 GROUPS: dict[str, tuple[str, ...]] = {
     "precision": ("brnn.quantization.precisions",),
     "estimator": ("brnn.quantization.estimators",),
-    "topology": ("brnn.nets.dense", "brnn.nets.convolutional", "brnn.nets.recurrent"),
+    "topology": (
+        "brnn.nets.dense",
+        "brnn.nets.convolutional",
+        "brnn.nets.recurrent",
+        "brnn.nets.files",
+    ),
     "dataset": ("brnn.data.images", "brnn.data.sequences"),
     "attack": (
         "brnn.attacks.gradient",

@@ -26,6 +26,12 @@ FASHION_MNIST = {
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
+SHAPES = {  # of one image, by data set
+    "mnist": (28, 28),
+    "fashion_mnist": (28, 28),
+    "cifar10": (32, 32, 3),
+    "gtsrb": (30, 30, 3),
+}
 Normalization = Literal["none", "symmetric", "standard"]
 
 BUCKET = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"

@@ -10,6 +10,7 @@ from typing import Literal
 import keras
 from keras import ops
 
+from brnn.config.maps import check_blocks, check_stages
 from brnn.config.ranges import Count, ProperShare
 from brnn.contracts import Activate, Array
 from brnn.errors import ConfigError
@@ -66,12 +67,8 @@ def convolutional(
         presets: Courbariaux et al. 2016, arXiv:1602.02830 (`lenet`, `vgg_small`); Umuroglu et al.
         2017, arXiv:1612.07119 (`cnv`); Postovan and Erascu 2023, arXiv:2310.03033 (`traffic30`).
     """
-    if not len(filters) == len(kernels) == len(pools):
-        raise ConfigError(
-            "topology.filters, kernels and pools must have one value for each block, got"
-            f" {len(filters)}, {len(kernels)} and {len(pools)}"
-        )
     inputs, x = _images(task)
+    check_blocks(task.shape, filters, kernels, pools, padding)
     normalize = partial(_normalized, wanted=batch_normalization)
     for index, (channels, kernel, pool) in enumerate(zip(filters, kernels, pools, strict=True)):
         name = "real_first" if real_first and index == 0 else f"convolution_{index}"
@@ -127,6 +124,7 @@ def residual(
         Liu et al. 2018, arXiv:1808.00278 (Bi-Real net); He et al. 2016, arXiv:1512.03385.
     """
     inputs, x = _images(task)
+    check_stages(task.shape, stages)
     x = _normalized(_convolved(x, width, 3, padding, "real_first"), "normalization_first")
     for stage in range(stages):
         for layer in range(2 * blocks):
@@ -159,9 +157,7 @@ def _images(task: Task) -> tuple[Array, Array]:
 def _convolved(
     x: Array, filters: int, kernel: int, padding: Padding, name: str, strides: int = 1
 ) -> Array:
-    if padding == "valid":
-        _check_size(x, kernel, f"a kernel of {kernel} by {kernel}")
-    elif kernel > 1:
+    if padding != "valid" and kernel > 1:
         around = ((kernel - 1) // 2, kernel // 2)
         if padding == "zero":
             x = keras.layers.ZeroPadding2D((around, around))(x)
@@ -171,14 +167,10 @@ def _convolved(
 
 
 def _pooled(x: Array, pool: int) -> Array:
-    if pool == 1:
-        return x
-    _check_size(x, pool, f"max-pooling of {pool} by {pool}")
-    return keras.layers.MaxPooling2D(pool)(x)
+    return x if pool == 1 else keras.layers.MaxPooling2D(pool)(x)
 
 
 def _halved(x: Array, filters: int, name: str) -> Array:
-    _check_size(x, 2, "another stage")
     x = keras.layers.AveragePooling2D(2, padding="same")(x)
     return _normalized(keras.layers.Conv2D(filters, 1, name=name)(x), f"normalization_{name}")
 
@@ -187,12 +179,3 @@ def _normalized(x: Array, name: str, wanted: bool = True) -> Array:
     if not wanted:
         return x
     return keras.layers.BatchNormalization(momentum=BATCH_NORMALIZATION_MOMENTUM, name=name)(x)
-
-
-def _check_size(x: Array, size: int, what: str) -> None:
-    height, width = x.shape[1:3]
-    if min(height, width) < size:
-        raise ConfigError(
-            f"the images are too small for the topology: {what} on maps of {height} by {width};"
-            " use fewer blocks, smaller kernels or padding"
-        )

@@ -59,7 +59,7 @@ def logged_parameters(options: dict[str, Any]) -> dict[str, Any]:
     """Return the label of each choice, and every other key joined by dots."""
     labels = {group: groups.label(options[group]) for group in GROUPS}
     others = groups.flat({key: v for key, v in options.items() if key not in COMMANDS})
-    hidden = (".name", ".preset")
+    hidden = (".name", ".preset", "topology.net")
     return labels | {key: value for key, value in others.items() if not key.endswith(hidden)}
 
 

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from brnn.contracts import OnEpoch
+from brnn.errors import PluginError
 from brnn.measures.weights import layer_rows
 from brnn.runs.attack import attack
 from brnn.runs.choice import closing_metrics, objective_of
@@ -78,9 +79,14 @@ def _tracked_run(
         time/artifacts (seconds): of figures, the model and other files
         time/tracking (seconds): of writing to the store
     """
-    start = load_start(plan, store)
-    program = build.program(plan.options, plan.task, plan.replicas, start)
-    names = rehearse(plan, program, store, job)
+    try:
+        start = load_start(plan, store)
+        program = build.program(plan.options, plan.task, plan.replicas, start)
+        names = rehearse(plan, program, store, job)
+    except PluginError:  # whose traceback the author of the plugin needs
+        with store.run(plan.name, run_tags(plan), job, plan.spool, earlier) as tracked:
+            tracked.params(logged_parameters(plan.options))
+            raise
     with store.run(plan.name, run_tags(plan), job, plan.spool, earlier) as tracked:
         tracked.params(logged_parameters(plan.options))
         tracked.dataset(dataset_of(plan))

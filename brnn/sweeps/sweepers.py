@@ -15,6 +15,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from brnn.config.locations import expand_home
+from brnn.config.model_file import with_architecture
 from brnn.config.objective import check_objective, objectives
 from brnn.errors import require
 from brnn.sweeps import sweep
@@ -195,7 +196,8 @@ def _composed(plugin: Plugin, job: list[str]) -> dict[str, Any]:
     composed = plugin.loader.load_sweep_config(plugin.config, job)
     with open_dict(composed):
         del composed["hydra"]
-    return expand_home(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
+    options = expand_home(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
+    return with_architecture(options)
 
 
 def _lost(returns: Sequence[JobReturn], constant: Sequence[str]) -> list[Row]:

@@ -1,6 +1,7 @@
 """A tracking store and its experiment."""
 
 import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import keras
 
 OF_THE_END = (tag_names.ERROR, tag_names.FAILED_IN, tag_names.PRUNED, tag_names.FAILED)
+TRACEBACK = "error.txt"  # artifact of a failed run
 DATABASES = ("postgresql", "mysql")  # prefixes of URIs, tracked without an MLflow server
 
 
@@ -58,7 +60,7 @@ class Store:
         """Yield a new run, or an earlier one opened again, and set its status at the end.
 
         Ctrl-C and a sweeper end it as killed, any other exception as failed, with the error and the
-        part of the run in which it was raised as tags.
+        part of the run in which it was raised as tags, and the traceback as an artifact.
 
         Args:
             name: the name of a new run.
@@ -86,6 +88,7 @@ class Store:
             with suppress(TrackingError):  # would hide the first error
                 part = {tag_names.FAILED_IN: run.part} if run.part else {}
                 run.tag({tag_names.ERROR: f"{type(error).__name__}: {error}"} | part)
+                run.text(paths.masked(traceback.format_exc()), TRACEBACK)
                 run.end("FAILED")
             raise
         run.end("FINISHED")

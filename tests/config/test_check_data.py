@@ -20,6 +20,7 @@ def text():
 def options(**keys):
     given = {"batch_size": 10, "sample": {"prompt": "abba"}, "objective": "validation/loss"}
     harmless = {"attack": {"name": "none"}, "training": {"name": "standard"}, "augmentation": {}}
+    harmless["topology"] = {"name": "dense"}
     harmless |= {"epochs": 3, "estimator": {"name": "identity"}}
     return given | harmless | keys
 

@@ -108,7 +108,7 @@ def test_everything_is_normalized_if_wanted_and_real_layers_are_named_so():
     ],
 )
 def test_presets_are_the_nets_of_their_papers(options, preset, shape, parameters):
-    keys = options(f"topology={preset}", "recipe=original")["topology"]
+    keys = options(f"topology={preset}", "recipe=original", "dataset=cifar10")["topology"]
     assert (keys["name"], keys["preset"]) == ("convolutional", preset)
     model = convolutional.convolutional(
         Task(shape, 10), lambda name, fan_in: keras.layers.Activation(name), **arguments(keys)

@@ -94,15 +94,26 @@ class Place(NamedTuple):
         run(self.given(*overrides, **data), job, "", lambda epoch, metrics: True)
         return stores.all_runs(self.store)[-1]
 
-    def refusal(self, *overrides, job=None, error=ConfigError, **data):
+    def refusal(self, *overrides, job=None, **data):
         """The line that refuses a run before it is in the store."""
         before = len(stores.all_runs(self.store))
-        with pytest.raises(error) as refused:
+        with pytest.raises(ConfigError) as refused:
             self.run(*overrides, job=job, **data)
         made = stores.all_runs(self.store)[before:]
         assert made == []
         assert "\n" not in str(refused.value)
         return str(refused.value)
+
+    def failure(self, *overrides):
+        """The line of an error in the plugin, and the traceback that the failed run keeps."""
+        before = len(stores.all_runs(self.store))
+        with pytest.raises(PluginError) as failed:
+            self.run(*overrides)
+        (made,) = stores.all_runs(self.store)[before:]
+        assert made.info.status == "FAILED"
+        assert made.data.tags["error"] == f"PluginError: {failed.value}"
+        assert made.data.params["loss"] in ("cross_entropy", "strict")
+        return str(failed.value), self.store.text(made.info.run_id, "error.txt")
 
     @property
     def store(self):
@@ -237,10 +248,12 @@ def test_data_of_a_plugin_in_float64_are_attacked(place):
     ],
 )
 def test_an_error_of_a_plugin_names_the_option_and_the_line(place, overrides, name, line):
-    refused = place.refusal(*overrides, error=PluginError)
-
-    assert refused.startswith(f"{name}=mylab_rehearsed.")
-    assert f" failed at {place.path}/mylab_rehearsed.py:{line_of(line)} (" in refused
+    failed, kept = place.failure(*overrides)
+    file, number = f"{place.path}/mylab_rehearsed.py", line_of(line)
+    assert failed.startswith(f"{name}=mylab_rehearsed.")
+    assert f" failed at {file}:{number} (" in failed
+    assert f'File "{file}", line {number}, in ' in kept
+    assert kept.rstrip().endswith(failed)
 
 
 def test_an_error_of_a_plugin_that_computes_outside_tensorflow_is_refused(place):

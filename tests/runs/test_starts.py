@@ -4,10 +4,14 @@ import io
 import re
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 import pytest
 
+from brnn.config.model_file import with_architecture
 from brnn.errors import ConfigError
+from brnn.nets import models
+from brnn.nets.task import Task
 from brnn.runs.plan import plan_run
 from brnn.runs.run import run
 from brnn.runs.starts import load_start
@@ -133,3 +137,21 @@ def test_a_run_that_does_not_fit_is_refused_before_training(place, small, words,
         place.run("precision=binarynet", *(word.format(**known) for word in words))
     assert "\n" not in str(refused.value)
     assert len(place.runs()) == before
+
+
+def test_a_net_of_a_file_needs_the_file_no_more(place, tmp_path):
+    layers = [keras.Input((784,)), keras.layers.Dense(5, activation="relu"), keras.layers.Dense(2)]
+    keras.Sequential(layers).save(tmp_path / "net.keras")
+    words = ("topology=keras", f"topology.path={tmp_path}/net.keras", "precision=binarynet")
+    options = with_architecture(place.options(*place.words[len(NET) :], *words))
+    run(options, None, "", lambda epoch, metrics: True)
+    (tmp_path / "net.keras").unlink()
+    logged = place.runs()[0]
+    assert logged.info.run_name == "binarynet-identity-keras-original-s0"
+    assert "topology.path" in logged.data.params
+    assert "topology.net" not in logged.data.params
+    config, weights = place.store.net(logged.info.run_id)
+    net = models.model_with_weights(config, Task((28, 28), 2), "trained", weights)
+    x = np.random.default_rng(0).random((3, 28, 28)).astype("float32")
+    np.testing.assert_allclose(net(x), place.store.model(logged.info.run_id)(x), rtol=1e-5)
+    assert np.unique(weights[0]).tolist() == [-1, 1]

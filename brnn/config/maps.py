@@ -1,0 +1,83 @@
+"""Whether a topology can read images: the sizes of its maps, which no kernel or window exceeds."""
+
+from typing import Any
+
+from brnn.config.model_file import input_shape, reads
+from brnn.errors import ConfigError
+
+
+def check_images(topology: dict[str, Any], shape: tuple[int, ...]) -> None:
+    """Check that a topology can read images.
+
+    Args:
+        topology: a checked option.
+        shape: (height, width) or (height, width, channels).
+
+    Raises:
+        ConfigError: they are too small, or not of the shape that a user's net reads.
+    """
+    match topology:
+        case {"name": "convolutional", "filters": filters, "padding": padding}:
+            check_blocks(shape, filters, topology["kernels"], topology["pools"], padding)
+        case {"name": "residual", "stages": stages}:
+            check_stages(shape, stages)
+        case {"name": "keras", "path": path, "net": str(net)}:
+            inputs = input_shape(net)
+            if inputs and not reads(inputs, shape):
+                raise ConfigError(
+                    f"topology.path={path} reads inputs of {inputs}, and the data have {shape}"
+                )
+
+
+def check_blocks(
+    shape: tuple[int, ...],
+    filters: list[int],
+    kernels: list[int],
+    pools: list[int],
+    padding: str,
+) -> None:
+    """Check the maps of blocks of a convolution and a pooling each.
+
+    Args:
+        shape: of one image.
+        filters: output channels of each convolution.
+        kernels: height and width of each kernel.
+        pools: height and width of each window; 1 for none.
+        padding: `valid`, or maps keep their size.
+
+    Raises:
+        ConfigError: a map is smaller than a kernel or a window, or the lists differ in length.
+    """
+    if not len(filters) == len(kernels) == len(pools):
+        raise ConfigError(
+            "topology.filters, kernels and pools must have one value for each block, got"
+            f" {len(filters)}, {len(kernels)} and {len(pools)}"
+        )
+    sizes = shape[:2]
+    for kernel, pool in zip(kernels, pools, strict=True):
+        if padding == "valid":
+            _check_size(sizes, kernel, f"a kernel of {kernel} by {kernel}", shape)
+            sizes = tuple(size - kernel + 1 for size in sizes)
+        _check_size(sizes, pool, f"max-pooling of {pool} by {pool}", shape)
+        sizes = tuple(size // pool for size in sizes)
+
+
+def check_stages(shape: tuple[int, ...], stages: int) -> None:
+    """Check the maps of a residual net, of which each stage but the first halves them.
+
+    Raises:
+        ConfigError: a map has a side of 1 before it is halved.
+    """
+    sizes = shape[:2]
+    for _ in range(stages - 1):
+        _check_size(sizes, 2, "another stage", shape)
+        sizes = tuple(-(-size // 2) for size in sizes)
+
+
+def _check_size(sizes: tuple[int, ...], smallest: int, what: str, shape: tuple[int, ...]) -> None:
+    if min(sizes) < smallest:
+        raise ConfigError(
+            f"the images, of {' by '.join(map(str, shape[:2]))}, are too small for the topology:"
+            f" {what} on maps of {' by '.join(map(str, sizes))}; use fewer blocks, smaller kernels"
+            " or padding"
+        )
