@@ -1,17 +1,19 @@
 """Measure how fast nets train and are evaluated in brnn, `Model.fit` and Larq, side by side.
 
-Command    python -m experiments.speed [rounds] [jobs]   (9 rounds, a sweep of 12 jobs; with 0 jobs
+Command    python -m experiments.speed [rounds] [jobs]   (5 rounds, a sweep of 12 jobs; with 0 jobs
            neither the run nor the sweep is measured)
-Needs      the full MNIST in $BRNN_DATA/mnist, two otherwise idle cores, about 15 minutes; for the
-           rows of Larq the variable LARQ_PYTHON, an interpreter with Larq installed
-Output     medians over rounds of images per second, and ratios. The contenders take turns within a
-           round, so that a busy machine slows them all. Neither compilation nor the first epoch is
+Needs      the full MNIST in $BRNN_DATA/mnist, two otherwise idle cores, about 10 minutes without
+           the sweep; for the rows of another build the variable BASELINE, a checkout of it; for
+           those of Larq the variable LARQ_PYTHON, an interpreter with Larq installed
+Output     the processor, the flags, and which forms of products compute=auto takes; then medians
+           over rounds of images per second, and ratios. The contenders take turns within a round,
+           so that a busy machine slows them all. Neither compilation nor the first epoch is
            counted. `Model.fit` trains the same Keras model in full precision on the same data,
            shuffled, with accuracy as its metric; at its best it has a cached and prefetched
-           tf.data, XLA, and 50 steps per execution. Larq trains nets of dense layers with binary
-           kernels by `Model.fit` of Keras 2, in processes of its own; compare it with brnn's binary
-           weights. The bound is the time of a step's matrix products in a bare loop, in XLA or
-           TensorFlow's graph mode, whichever is faster.
+           tf.data, XLA (but for convolutions), and 50 steps per execution. Larq trains nets of
+           dense layers with binary kernels by `Model.fit` of Keras 2, in processes of its own;
+           compare it with brnn's binary weights. The bound is the time of a step's matrix products
+           in a bare loop, in XLA or TensorFlow's graph mode, whichever is faster.
 """
 
 import json
@@ -22,6 +24,8 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -31,27 +35,39 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from brnn.cli import machine
 from brnn.config import groups
 from brnn.data.pixels import to_pixels
 from brnn.nets import models
 from brnn.nets.task import task_of
 from brnn.runs.plan import choose_replicas
-from brnn.training import build, loop
-from experiments import export_speed, process_speed
+from brnn.training import build, loop, trial
+from brnn.training.program import is_faster_in_xla
+from experiments import build_speed, export_speed, process_speed
 from experiments.commands import arguments
 from experiments.nets import configuration
 
-NETS = {
-    "simple": ["topology=simple"],
-    "deep": ["topology=deep"],
-    "simple, batch normalization": ["topology=simple", "topology.batch_normalization=true"],
-    "GRU": ["topology=gru", "dataset=mnist_rows"],
+NETS = {  # the overrides, and the rows of an epoch
+    "simple": (["topology=simple"], 60_000),
+    "deep": (["topology=deep"], 20_000),
+    "mlp": (["topology=mlp"], 20_000),
+    "GRU": (["topology=gru", "dataset=mnist_rows"], 5_000),
+    "lenet": (["topology=lenet"], 1_280),
+    "traffic30": (["topology=traffic30"], 1_280),
 }
+PRECISIONS = {
+    "brnn": "full",
+    "brnn, binary weights": "contextual_binary",
+    "brnn, binarynet": "binarynet",
+}
+FLAGS = ("XLA_FLAGS", "TF_XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "OMP_NUM_THREADS")
 LARQ = (
     'python3 -m venv larq && larq/bin/pip install "tensorflow-cpu==2.15.*" larq "numpy<2"'
     " (Python 3.9 to 3.11), then LARQ_PYTHON=larq/bin/python"
 )
-LARQ_SPEED = str(Path(__file__).with_name("larq_speed.py"))
+LARQ_SPEED, BUILD_SPEED = (
+    str(Path(__file__).with_name(name)) for name in ("larq_speed.py", "build_speed.py")
+)
 
 
 def main(rounds: int, jobs: int) -> None:
@@ -60,8 +76,9 @@ def main(rounds: int, jobs: int) -> None:
         sys.exit("error: BRNN_DATA must be the folder that holds mnist/, got nothing")
     if not os.environ.get("LARQ_PYTHON"):
         print(f"without Larq; to have its rows: {LARQ}", flush=True)
-    for name, overrides in NETS.items():
-        _compare(name, overrides, rounds)
+    _print_machine()
+    for name, (overrides, rows) in NETS.items():
+        _compare(name, overrides, rows, rounds)
     print("\nexported nets")
     export_speed.main(rounds)
     if jobs:
@@ -69,65 +86,80 @@ def main(rounds: int, jobs: int) -> None:
         process_speed.print_sweep()
 
 
-def _compare(name, overrides, rounds):
-    options, discretized = (
-        configuration([*overrides, f"precision={precision}", "estimator=ste", "attack=none"])
-        for precision in ("full", "contextual_binary")
-    )
+def _print_machine():
+    rows = machine.rows() | {name: os.environ.get(name, "unset") for name in FLAGS}
+    rows |= {"compute=auto": str(trial.forms("auto"))}
+    for name, times in zip(("evaluation", "gradient"), trial.seconds(), strict=True):
+        rows[f"trial, {name}"] = ", ".join(f"{k} {v * 1e3:.2f} ms" for k, v in times.items())
+    for key, value in rows.items():
+        print(f"{key:24}{value}")
+
+
+def _compare(name, overrides, rows, rounds):
+    overrides = [*overrides, "estimator=ste"]
+    options = configuration([*overrides, "precision=full", "attack=none"])
     data = groups.function("dataset", options["dataset"], [])()
+    data = replace(data, train=tuple(array[:rows] for array in data.train))
     batch = options["batch_size"]
     steps = len(data.train[0]) // batch
-    epochs = {
-        "brnn": _ours(options, data, steps),
-        "brnn, binary weights": _ours(discretized, data, steps),
-        "Model.fit": _fit(options, data, steps, best=False),
-        "Model.fit at its best": _fit(options, data, steps, best=True),
+    ours = {
+        row: build_speed.contender([*overrides, f"precision={precision}"], rows)
+        for row, precision in PRECISIONS.items()
     }
-    bound = _products(options, data, steps)
-    if bound:
-        epochs |= bound
-    with _larq(options, data, steps) as larq:
-        seconds = in_turn(epochs | larq, rounds)
-    if bound:
-        seconds["matrix products"] = min((seconds.pop(mode) for mode in bound), key=median)
-    _print(f"training, {name}, batches of {batch}", seconds, steps * batch, rounds)
-    program, x, y = _program(options, data), *data.test
-    model = models.model_with_weights(options, task_of(data), "trained", program.manager.weights())
+    with ExitStack() as stack:
+        ours |= _baseline(stack, overrides, rows)
+        epochs = {row: parts["train"] for row, parts in ours.items()} | {
+            "Model.fit": _fit(options, data, steps, best=False),
+            "Model.fit at its best": _fit(options, data, steps, best=True),
+        }
+        bound = _products(options, data, steps)
+        larq = stack.enter_context(_larq(options, data, steps))
+        seconds = in_turn(epochs | bound | larq, rounds)
+        if bound:
+            seconds["matrix products"] = min((seconds.pop(mode) for mode in bound), key=median)
+        _print(f"training, {name}, batches of {batch}", seconds, steps * batch, rounds)
+        x, y = (array[:rows] for array in data.test)
+        evaluations = {row: parts["evaluate"] for row, parts in ours.items()}
+        evaluations |= _evaluate(options, data, x, y)
+        _print(f"evaluation, {name}", in_turn(evaluations, rounds), len(x), rounds)
+
+
+def _baseline(stack, overrides, rows):
+    """Return the row of another build, in a process that ends with the stack."""
+    folder = os.environ.get("BASELINE")
+    if not folder:
+        return {}
+    words = json.dumps([*overrides, "precision=binarynet"])
+    command = [sys.executable, BUILD_SPEED, words, str(rows)]
+    environment = os.environ | {"PYTHONPATH": os.path.abspath(folder)}
+    run = _start(stack, command, environment)
+    return {"baseline, binarynet": {part: partial(run, part) for part in ("train", "evaluate")}}
+
+
+def _evaluate(options, data, x, y):
+    """Return evaluations by `Model.evaluate` of the same Keras model."""
+    weights = _program(options, data).manager.weights()
+    model = models.model_with_weights(options, task_of(data), "trained", weights)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(loss=loss, metrics=["accuracy"], jit_compile=False)
     pixels = to_pixels(x).numpy()
-    evaluations = {
-        "brnn": lambda: loop.score(program, x, y, batch),
+    return {
         "Model.evaluate": lambda: model.evaluate(pixels, y, verbose=0),
         "Model.evaluate at its best": lambda: model.evaluate(
             pixels, y, batch_size=loop.EVALUATION_BATCH, verbose=0
         ),
     }
-    _print(f"evaluation, {name}", in_turn(evaluations, rounds), len(x), rounds)
 
 
 def _program(options, data):
     return build.program(options, task_of(data), choose_replicas(options, None))
 
 
-def _ours(options, data, steps):
-    program, (x, y) = _program(options, data), map(tf.constant, data.train)
-    rows = np.random.default_rng(0).permutation(len(x))[: steps * options["batch_size"]]
-    batches = rows.reshape(steps, -1).astype("int32")
-    rates = np.full(steps, options["optimizer"]["learning_rate"], "float32")
-    inputs = [x, y, *map(tf.constant, (batches, rates, [0, 0], 0, steps))]
-
-    def epoch():
-        (totals, _), _ = program.train(*inputs, program.zeros(y, options["batch_size"]))
-        return totals["loss"].numpy()
-
-    return epoch
-
-
 def _fit(options, data, steps, best):
     model = _program(options, data).manager.model
     model = keras.models.clone_model(model)
-    keys = {"jit_compile": True, "steps_per_execution": 50} if best else {}
+    jit = is_faster_in_xla(model)
+    keys = {"jit_compile": jit, "steps_per_execution": 50} if best else {}
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(
         keras.optimizers.Adam(options["optimizer"]["learning_rate"]),
@@ -166,23 +198,23 @@ def _larq(options, data, steps):
         }
 
 
-def _start(processes, command):
-    """Start a process, and return a function that lets it train one epoch and waits for its end.
+def _start(processes, command, environment=None):
+    """Start a process, and return a function that gives it a line and waits until it is done.
 
     Ctrl-C does not reach the process, since its traceback would mix with ours: `processes` ends it.
     """
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     process = processes.enter_context(
-        subprocess.Popen(command, start_new_session=True, text=True, **pipes)
+        subprocess.Popen(command, start_new_session=True, text=True, env=environment, **pipes)
     )
     processes.callback(process.terminate)
 
-    def run():
+    def run(line=""):
         with suppress(BrokenPipeError):
-            print(file=process.stdin, flush=True)
+            print(line, file=process.stdin, flush=True)
         if process.stdout.readline() != "done\n":
             raise RuntimeError(
-                f"Larq failed; to see why, give a line of input to: {shlex.join(command)}"
+                f"a contender failed; to see why, give the line {line!r} to: {shlex.join(command)}"
             )
 
     return run
@@ -254,11 +286,13 @@ def in_turn(contenders: dict, rounds: int) -> dict[str, list[float]]:
 
 
 def _print(title, seconds, images, rounds):
-    print(f"\n{title}: medians of {rounds} rounds\n{'':30}{'images/s':>10}{'time, of brnn':>16}")
-    ours = median(seconds["brnn"])
+    print(
+        f"\n{title}: medians of {rounds} rounds\n{'':30}{'images/s':>10}{'time, of binarynet':>20}"
+    )
+    ours = median(seconds["brnn, binarynet"])
     for name, times in seconds.items():
-        print(f"{name:30}{images / median(times):10,.0f}{median(times) / ours:15.2f}x", flush=True)
+        print(f"{name:30}{images / median(times):10,.0f}{median(times) / ours:19.2f}x", flush=True)
 
 
 if __name__ == "__main__":
-    main(*arguments(__doc__, rounds=9, jobs=12))
+    main(*arguments(__doc__, rounds=5, jobs=12))

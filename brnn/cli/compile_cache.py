@@ -2,17 +2,15 @@
 
 import importlib.metadata
 import os
-import platform
 import shutil
 from contextlib import suppress
-from pathlib import Path
 
 from brnn import paths
+from brnn.config import processor
 from brnn.config.fingerprint import hash_json
 
 PROGRAMS = 100  # kept per processor, TensorFlow and flags
 FREE_BYTES = 1 << 28  # needed to keep any: XLA fails where it cannot write
-CPUINFO = Path("/proc/cpuinfo")
 
 
 def keep_compiled() -> None:
@@ -24,7 +22,7 @@ def keep_compiled() -> None:
         os.environ.get(name, "")
         for name in ("XLA_FLAGS", "TF_NUM_INTRAOP_THREADS", "CUDA_VISIBLE_DEVICES")
     ]
-    key = hash_json([importlib.metadata.version("tensorflow"), _processor(), flags])
+    key = hash_json([importlib.metadata.version("tensorflow"), processor.features(), flags])
     folder = paths.user_cache() / f"xla-{key}"
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,10 +32,3 @@ def keep_compiled() -> None:
                 file.unlink()
         if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > FREE_BYTES:
             os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={folder}")
-
-
-def _processor() -> str:
-    """Return the features of the processor, on which compiled programs depend."""
-    description = CPUINFO.read_text() if CPUINFO.exists() else platform.processor()
-    features = (line for line in description.splitlines() if line.startswith(("flags", "Features")))
-    return next(features, description)

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from brnn.cli.compile_cache import CPUINFO
+from brnn.config.processor import CPUINFO
 from brnn.sweeps.cores import core_count
 from brnn.terminal.numbers import size
 

@@ -18,6 +18,7 @@ class Root:
     keep: Literal["last", "best"]
     objective: str | list[str] | None
     compiled: bool | Literal["auto"]
+    compute: Literal["auto", "float32", "bfloat16"]
     resume: bool | Literal["force"]
     dry_run: bool
     checkpoints: str

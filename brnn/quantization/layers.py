@@ -17,6 +17,7 @@ MOST_LEVELS = 16
 SIZES = np.logspace(-6, 6, 1000, dtype="float32")
 PROBES = np.concatenate([-SIZES[::-1], SIZES])
 LARGEST_ORDER = int(np.float32(np.finfo("float32").max).view("int32"))
+LARGEST_DRAW = 1 << 24  # whole numbers below it are exact in float32
 
 _recorded: ContextVar[Calls | None] = ContextVar("recorded", default=None)
 
@@ -88,32 +89,45 @@ class QuantActivation(keras.layers.Layer):
         return partly(forward(x), real, shares[self.position], step_value("noise", self._noise))
 
     def _noise(self, shape: Any) -> Array:
-        return keras.random.uniform(shape, seed=self.seed)
+        """Return uniform values from whole numbers, which XLA and graph mode draw alike."""
+        draws = keras.random.randint(shape, 0, LARGEST_DRAW, seed=self.seed)
+        return ops.cast(draws, "float32") / LARGEST_DRAW
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the input."""
         return input_shape
 
 
-def step_function(quantizer: Quantizer) -> tuple[list[float], list[float]] | None:
-    """Return a quantizer as steps: `levels[i]` where x reaches `i` of the numbers `at`.
+def levels_of(quantizer: Quantizer) -> list[float] | None:
+    """Return the levels of a quantizer, ascending.
 
-    Returns:
-        at: ascending, the smallest float32 of each level but the first; None if the quantizer is
-            not a step function of each element, or has more than `MOST_LEVELS` levels.
-        levels: ascending.
+    None if it is not a rising step function of each element, or has more than `MOST_LEVELS`.
     """
     outputs = np.asarray(quantizer(PROBES, None))
     levels = np.unique(outputs)
     alone = np.asarray(quantizer(PROBES[-1:], None))  # of a quantizer by the mean of all, another
     if len(levels) > MOST_LEVELS or (np.diff(outputs) < 0).any() or alone != outputs[-1]:
         return None
+    return levels.tolist()
+
+
+def step_function(quantizer: Quantizer) -> tuple[list[float], list[float]] | None:
+    """Return a quantizer as steps: `levels[i]` where x reaches `i` of the numbers `at`.
+
+    Returns:
+        at: ascending, the smallest float32 of each level but the first; None if the quantizer has
+            no `levels_of`.
+        levels: ascending.
+    """
+    levels = levels_of(quantizer)
+    if levels is None:
+        return None
     low, high = (np.full(len(levels) - 1, end) for end in (-LARGEST_ORDER, LARGEST_ORDER))
     while (low < high).any():
         middle = (low + high) // 2
-        reached = np.asarray(quantizer(_float_of(middle), None)) >= levels[1:]
+        reached = np.asarray(quantizer(_float_of(middle), None)) >= np.array(levels[1:], "float32")
         low, high = np.where(reached, low, middle + 1), np.where(reached, middle, high)
-    return _float_of(high).tolist(), levels.tolist()
+    return _float_of(high).tolist(), levels
 
 
 def sign_level(quantizer: Quantizer) -> float | None:

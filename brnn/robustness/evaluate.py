@@ -42,9 +42,9 @@ def evaluate_run(
         curve_epsilons: budgets to attack with besides.
         curve_iterations: numbers of iterations to attack with besides.
     """
-    data, model = nets.data, nets.through("trained").model
+    data, net = nets.data, nets.through("trained").logits
     samples = choose(
-        model,
+        net,
         data.test,
         data.classes,
         nets.seed,
@@ -123,7 +123,7 @@ def _noise_metrics(nets: Nets, option: dict[str, Any], report: Report) -> dict[s
     noisy = noise(
         report.samples, report.images, norm_of(option), option.get("clip", True), nets.seed
     )
-    classes = predicted(nets.through("trained").model, noisy)
+    classes = predicted(nets.through("trained").logits, noisy)
     return measure("attack_noise", report.samples, noisy, classes, report.targeted)
 
 

@@ -8,16 +8,20 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from brnn.config import groups
 from brnn.contracts import Array, OnProgress
 from brnn.data.dataset import Data
 from brnn.errors import ConfigError, TrackingError
 from brnn.nets import models
 from brnn.nets.task import Task, task_of
+from brnn.quantization.manager import QuantManager
 from brnn.training import build
+from brnn.training.chain import Chain
 from brnn.training.lending import Lease, Lending
+from brnn.training.trial import forms
 
 KEPT = 32  # nets with what was compiled for them
-SHAPES = ("precision", "estimator", "topology", "plugins")  # the groups that shape a net
+SHAPES = ("precision", "estimator", "topology", "compute", "plugins")  # the groups that shape a net
 
 
 class Net:
@@ -25,16 +29,20 @@ class Net:
 
     Args:
         model: a Keras model, or any function of TensorFlow, from images (n, *d) to logits (n, C).
+        logits: computes what `model` does in a faster way; None for `model` itself.
     """
 
-    def __init__(self, model: Callable[[Array], Array]):
+    def __init__(
+        self, model: Callable[[Array], Array], logits: Callable[[Array], Array] | None = None
+    ):
         self.model = model
+        self.logits = logits or model
         self.queries = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def __call__(self, x: Array, training: bool = False) -> Array:
         """Return the logits in evaluation, whatever `training` is."""
         self.queries.assign_add(tf.cast(tf.shape(x)[0], tf.int64))
-        return self.model(x)
+        return self.logits(x)
 
 
 class Nets(Protocol):
@@ -108,7 +116,7 @@ class RunNets:
             options, weights = self._twin if source == "twin" else self._loaded(source)
         task = task_of(self.data)
         shape = json.dumps({key: options[key] for key in SHAPES})
-        lease = _nets(shape, task, estimator, source)
+        lease = _nets(shape, task, estimator, source, self.data.test[0].dtype == np.uint8)
         try:
             lease.value.model.set_weights(weights)
         except ValueError as error:
@@ -138,8 +146,17 @@ class RunNets:
         return options, program.manager.weights()
 
 
-def _of_shape(options: str, task: Task, estimator: str, source: str | None) -> Net:
-    return Net(models.untrained_model(json.loads(options), task, estimator))
+def _of_shape(shape: str, task: Task, estimator: str, source: str | None, pixels: bool) -> Net:
+    """Return a net whose products of levels are computed as its option `compute` states.
+
+    It is traced once, whatever attacks and checks then call it.
+    """
+    options = json.loads(shape)
+    model = models.untrained_model(options, task, estimator)
+    precision = groups.function("precision", options["precision"], options["plugins"])()
+    chain = Chain(QuantManager(model, precision.rules), forms(options["compute"]).gradient)
+    images = tf.TensorSpec((None, *model.inputs[0].shape[1:]), model.inputs[0].dtype)
+    return Net(model, tf.function(lambda x: chain(x, pixels), [images], autograph=False))
 
 
 _nets = Lending(_of_shape, KEPT)

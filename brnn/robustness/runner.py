@@ -89,7 +89,7 @@ def run_attack(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
         clean = samples.images[remaining]
         images[remaining] = _perturbed(nets, attacked, name, member, clean, labels[remaining])
         queries += int(attacked.queries.numpy()) - before
-        classes[remaining] = predicted(net.model, images[remaining])
+        classes[remaining] = predicted(net.logits, images[remaining])
         reached = (classes[remaining] == labels[remaining]) == targeted
         broke[name] = reached.sum() / len(labels)
         gradient_free_only[remaining[reached]] = _is_gradient_free(nets, member)

@@ -90,6 +90,7 @@ def _tracked_run(
     with store.run(plan.name, run_tags(plan), job, plan.spool, earlier) as tracked:
         tracked.params(logged_parameters(plan.options))
         tracked.dataset(dataset_of(plan))
+        tracked.tag({"products": str(program.forms)})
         if job is None:
             tables.layers_table(layer_rows(program.manager))
         with part_of(tracked, "training"):

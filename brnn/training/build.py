@@ -25,6 +25,7 @@ from brnn.training.optimizers import optimizer
 from brnn.training.program import Program
 from brnn.training.replicas import ONE_DEVICE, Replicas
 from brnn.training.starts import NEW, Start, Teacher, Weight, initial_values
+from brnn.training.trial import forms
 
 GRAPH_KEYS = (  # keys that shape the graph; the others only change values
     "precision",
@@ -35,6 +36,7 @@ GRAPH_KEYS = (  # keys that shape the graph; the others only change values
     "loss",
     "optimizer",
     "compiled",
+    "compute",
     "plugins",
 )
 KEPT = 4  # compiled programs
@@ -189,6 +191,7 @@ def _new_program(
         regime,
         options["compiled"],
         replicas,
+        forms(options["compute"]),
     )
 
 

@@ -18,9 +18,12 @@ from brnn.data.pixels import to_pixels
 from brnn.nets.models import has_convolutions
 from brnn.quantization.annealing import step_values
 from brnn.quantization.manager import QuantManager
+from brnn.training.chain import Chain
 from brnn.training.checks import check_model, check_optimizer, per_label
+from brnn.training.noise import uniform
 from brnn.training.penalties import regularized, with_penalties
 from brnn.training.replicas import ONE_DEVICE, Replicas
+from brnn.training.trial import FLOAT32, Forms
 
 DRAWS = 1 << 16  # upper limit of a replica's random draws in one step
 
@@ -39,6 +42,7 @@ class Program:
             for the faster of the two: see `is_faster_in_xla`.
         replicas: they share each batch. Where there are several, XLA compiles what each does in a
             step, else the loop over the steps.
+        forms: how products of levels are computed; only evaluation takes a narrow one.
 
     Raises:
         ConfigError: the model has several inputs or outputs that are no recurrent states, or the
@@ -53,6 +57,7 @@ class Program:
         regime: Regime,
         compiled: bool | Literal["auto"],
         replicas: Replicas = ONE_DEVICE,
+        forms: Forms = FLOAT32,
     ):
         check_model(manager.model)
         check_optimizer(optimizer)
@@ -64,11 +69,15 @@ class Program:
             is_faster_in_xla(manager.model) if compiled == "auto" else compiled
         )
         self.replicas = replicas
+        self.forms = forms
+        self.net = Chain(manager)
+        self.evaluated = Chain(manager, forms.evaluation, clustered=compiled)
         optimizer.build(manager.model.trainable_variables)
         self.train = tf.function(
             self._train, jit_compile=compiled and replicas.count == 1, autograph=False
         )
-        self.test = tf.function(self._test, jit_compile=compiled, autograph=False)
+        whole = compiled and not self.evaluated.is_narrow
+        self.test = tf.function(self._test, jit_compile=whole, autograph=False)
 
     @property
     def variables(self) -> list:
@@ -185,15 +194,15 @@ class Program:
             the latent weights; the mean metrics and the new values of `fixed`; and the
             recurrent state after the batch.
         """
-        model, x = self.manager.model, to_pixels(x)
+        model, pixels, x = self.manager.model, x.dtype == tf.uint8, to_pixels(x)
         draws = itertools.count()
         of_weights = regularized(model)
         noise = self._noise(seed, (replica * DRAWS + draw for draw in draws))
         fixed = self._shift_seeds(fixed, replica)
 
         def call(x):
-            outputs, updates, penalties = model.stateless_call(
-                levels, fixed, _inputs(x, recurrent_state), training=True, return_losses=True
+            outputs, updates, penalties = self.net.stateless_call(
+                levels, fixed, x, recurrent_state, pixels=pixels, training=True
             )
             outputs, next_state = _split(outputs, recurrent_state)
             of_layers = penalties[: len(penalties) - len(of_weights)]  # those of weights are last
@@ -201,8 +210,9 @@ class Program:
 
         def net(x):
             constant = [tf.stop_gradient(level) for level in levels]
-            inputs = _inputs(x, recurrent_state)
-            outputs = model.stateless_call(constant, fixed, inputs, training=False)[0]
+            outputs, _, _ = self.net.stateless_call(
+                constant, fixed, x, recurrent_state, pixels=pixels, training=False
+            )
             return _split(outputs, recurrent_state)[0]
 
         with step_values(values | {"noise": noise}):
@@ -233,7 +243,11 @@ class Program:
 
     def _test(self, x: Array, y: Array, recurrent_state: list) -> tuple[dict[str, Array], list]:
         """Return each metric per row, (rows,), and the recurrent state after the batch."""
-        outputs = self.manager(_inputs(to_pixels(x), recurrent_state))
+        levels = tf.function(self.manager.levels, jit_compile=self.compiled, autograph=False)()
+        fixed, pixels = self.manager.model.non_trainable_variables, x.dtype == tf.uint8
+        outputs, _, _ = self.evaluated.stateless_call(
+            levels, fixed, x, recurrent_state, pixels=pixels, training=False
+        )
         outputs, recurrent_state = _split(outputs, recurrent_state)
         metrics = {name: _row_means(value) for name, value in self._metrics(y, outputs).items()}
         return metrics, recurrent_state
@@ -247,14 +261,7 @@ class Program:
 
     def _noise(self, seed: Array, draws: Iterator) -> Noise:
         """Return a source of uniform values from the seed of a step and the next of `draws`."""
-
-        def noise(shape):
-            key = tf.random.fold_in(seed, next(draws))
-            return tf.random.stateless_uniform(
-                shape, key, alg="threefry" if self.compiled else "auto_select"
-            )
-
-        return noise
+        return lambda shape: uniform(shape, tf.random.fold_in(seed, next(draws)))
 
     def _is_finite(self, loss: Array) -> Array:
         """Return whether the loss and all floats of the state are finite, as one boolean."""
@@ -269,11 +276,6 @@ def is_faster_in_xla(model: keras.Model) -> bool:
     There XLA does not use oneDNN; `experiments.convolution_speed` measures it.
     """
     return bool(tf.config.list_physical_devices("GPU")) or not has_convolutions(model)
-
-
-def _inputs(x: Array, recurrent_state: list) -> Array | list[Array]:
-    """Return what the model takes: x alone, or with the recurrent state."""
-    return [x, *recurrent_state] if recurrent_state else x
 
 
 def _split(outputs: Array, recurrent_state: list) -> tuple[Array, list]:

@@ -41,6 +41,7 @@ def binarized(digits):
         "augmentation": groups.option("", "config")["augmentation"],
         "plugins": [],
         "seed": 0,
+        "compute": "float32",
     }
     options |= {"compiled": False, "epochs": 4, "batch_size": 50, "attack": attack_option("fgsm")}
     options["topology"] |= {"width": 64, "batch_normalization": False}

@@ -75,6 +75,7 @@ def one_bit():
         "progression": {"name": "none"},
         "augmentation": groups.option("", "config")["augmentation"],
         "compiled": False,
+        "compute": "float32",
         "plugins": [],
         "seed": 0,
     }

@@ -1,0 +1,112 @@
+"""Exact sums of products of whole numbers, in the types that processors multiply fastest.
+
+Shapes: codes (n, k), the inputs of a layer as whole numbers; kernel (k, m) of -1, 0 and 1; sums
+(n, m). docs/explanation/arithmetic.md states what is exact, and why.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from brnn.contracts import Array
+
+LARGEST = 255.0  # of a byte
+ROUNDING = 1e-4  # distance from a whole number that the rounding of pixels explains
+EXACT = 256  # bfloat16 holds every whole number up to this, and every even one up to twice as much
+
+
+@tf.custom_gradient
+def to_whole(x: Array) -> tuple[Array, Callable]:
+    """Return pixels times 255; those of bytes are whole numbers again, despite their rounding."""
+    scaled = x * LARGEST
+    nearest = tf.round(scaled)
+    whole = tf.where(tf.abs(scaled - nearest) < ROUNDING, nearest, scaled)
+    return whole, lambda upstream: upstream * LARGEST
+
+
+@dataclass(frozen=True)
+class Form:
+    """A way to compute the sums.
+
+    Args:
+        encode: float32 codes from -1 to 1 to what `multiply` takes.
+        multiply: `multiply(encoded, kernel, signs)` returns the sums; whether neither side has a 0
+            decides how bfloat16 is exact.
+        multiply_pixels: the same for whole numbers from 0 to 255, as bytes or float32.
+    """
+
+    encode: Callable[[Array], Array]
+    multiply: Callable[[Array, Array, bool], Array]
+    multiply_pixels: Callable[[Array, Array], Array]
+
+
+def _multiply(codes: Array, kernel: Array, signs: bool) -> Array:
+    return tf.matmul(codes, kernel)
+
+
+def _multiply_pixels(pixels: Array, kernel: Array) -> Array:
+    return tf.matmul(tf.cast(pixels, tf.float32), kernel)
+
+
+def _multiply_bfloat16(codes: Array, kernel: Array, signs: bool) -> Array:
+    """Return the sums of parts that are each exact; the gradients are rounded to bfloat16."""
+    inner = kernel.shape[0]
+    size = 2 * EXACT if signs and inner % 2 == 0 else EXACT  # sums of signs are even with `inner`
+    kernel = tf.cast(kernel, tf.bfloat16)
+    starts = range(0, inner, size)
+    sums = [tf.matmul(codes[:, s : s + size], kernel[s : s + size]) for s in starts]
+    return sums[0] if len(sums) == 1 else tf.add_n([tf.cast(part, tf.float32) for part in sums])
+
+
+@tf.custom_gradient
+def _multiply_pixels_bfloat16(pixels: Array, kernel: Array) -> tuple[Array, Callable]:
+    """Return the sums in float32, whose gradients are computed in bfloat16."""
+
+    def gradients(upstream: Array) -> tuple[Array | None, Array]:
+        upstream = tf.cast(upstream, tf.bfloat16)
+        of_kernel = tf.matmul(tf.cast(pixels, tf.bfloat16), upstream, transpose_a=True)
+        of_pixels = tf.matmul(upstream, tf.cast(kernel, tf.bfloat16), transpose_b=True)
+        return tf.cast(of_pixels, tf.float32), tf.cast(of_kernel, tf.float32)
+
+    return _multiply_pixels(pixels, kernel), gradients
+
+
+def _multiply_int8(codes: Array, kernel: Array, signs: bool) -> Array:
+    """Return the sums of codes that were encoded as bytes 0 to 2: without 1 for each product."""
+    kernel = tf.cast(kernel, tf.int8)
+    shift = tf.reduce_sum(tf.cast(kernel, tf.int32), axis=0)
+    return _multiply_bytes(codes, kernel) - shift
+
+
+def _multiply_pixels_int8(pixels: Array, kernel: Array) -> Array:
+    return _multiply_bytes(tf.cast(pixels, tf.uint8), tf.cast(kernel, tf.int8))
+
+
+def _multiply_bytes(x: Array, kernel: Array) -> Array:
+    """Return the product of bytes and int8 as int32, by oneDNN.
+
+    Both ranges have the scale 1, so that the result is the sum itself.
+    """
+    result = tf.raw_ops.QuantizedMatMulWithBias(
+        a=tf.bitcast(x, tf.quint8),
+        b=tf.bitcast(kernel, tf.qint8),
+        bias=tf.zeros(kernel.shape[1:]),
+        min_a=0.0,
+        max_a=255.0,
+        min_b=-127.0,
+        max_b=127.0,
+        Toutput=tf.qint32,
+    )
+    return tf.bitcast(result.out, tf.int32)
+
+
+FORMS = {
+    "float32": Form(lambda x: x, _multiply, _multiply_pixels),
+    "bfloat16": Form(
+        lambda x: tf.cast(x, tf.bfloat16), _multiply_bfloat16, _multiply_pixels_bfloat16
+    ),
+    "int8": Form(  # without gradients
+        lambda x: tf.cast(x + 1.0, tf.uint8), _multiply_int8, _multiply_pixels_int8
+    ),
+}

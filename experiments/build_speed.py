@@ -1,0 +1,48 @@
+"""Train and evaluate a net of a configuration, as a contender of `experiments.speed`.
+
+Command    python experiments/build_speed.py <overrides, as JSON> <rows>
+           (as `experiments.speed` starts it, with another build of brnn on PYTHONPATH)
+Output     for each line `train` or `evaluate` of the input one epoch of training on the first
+           rows, or one evaluation of as many rows of the test data; then the line `done`
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+from brnn.config import groups
+from brnn.nets.task import task_of
+from brnn.runs.plan import choose_replicas
+from brnn.training import build, loop
+from experiments.nets import configuration
+
+
+def main() -> None:
+    """Run one part per line until the input ends."""
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    parts = contender(json.loads(sys.argv[1]), int(sys.argv[2]))
+    for line in sys.stdin:
+        parts[line.strip()]()
+        print("done", flush=True)
+
+
+def contender(overrides: list[str], rows: int) -> dict[str, Callable[[], object]]:
+    """Return functions that train one epoch, without its evaluation, and evaluate a net."""
+    options = configuration([*overrides, "attack=none", "epochs=100000"])
+    data = groups.function("dataset", options["dataset"], [])()
+    x, y = data.train
+    none = (x[:0], y[:0])
+    trained = replace(data, train=(x[:rows], y[:rows]), validation=none, test=none)
+    program = build.program(options, task_of(data), choose_replicas(options, None))
+    epochs = build.epochs(program, options, trained)
+    x_test, y_test = (array[:rows] for array in data.test)
+    return {
+        "train": lambda: next(epochs),
+        "evaluate": lambda: loop.score(program, x_test, y_test, options["batch_size"]),
+    }
+
+
+if __name__ == "__main__":
+    main()

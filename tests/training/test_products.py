@@ -1,0 +1,90 @@
+"""Sums of whole numbers: exact in every form, with the gradients of float32 but for rounding."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from brnn.data.pixels import to_pixels
+from brnn.training.products import FORMS, to_whole
+
+ROWS, UNITS = 64, 24
+SIZES = (512, 513, 784, 1024)
+
+
+def drawn(levels, *shape):
+    return np.random.default_rng(0).choice(levels, shape).astype("float32")
+
+
+def computed(form, *arguments):
+    """The sums of a form; skips where this processor lacks it."""
+    try:
+        return np.asarray(tf.function(form)(*arguments), "float64")
+    except tf.errors.OpError as error:
+        pytest.skip(f"this build of TensorFlow lacks it: {error.message[:80]}")
+
+
+@pytest.mark.parametrize("inner", SIZES)
+@pytest.mark.parametrize("levels", [(-1, 1), (-1, 0, 1)], ids=["signs", "ternary"])
+@pytest.mark.parametrize("name", FORMS)
+def test_sums_of_levels_are_exact(name, levels, inner):
+    codes, kernel = drawn(levels, ROWS, inner), drawn(levels, inner, UNITS)
+    codes[0], kernel[:, 0] = 1, 1  # the largest sum
+    form = FORMS[name]
+    sums = computed(lambda x, w: form.multiply(form.encode(x), w, 0 not in levels), codes, kernel)
+    np.testing.assert_array_equal(sums, codes.astype("float64") @ kernel)
+    assert sums.max() == inner
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_sums_of_bytes_are_exact(name):
+    x = np.random.default_rng(0).integers(256, size=(ROWS, 784), dtype="uint8")
+    x[0], kernel = 255, drawn((-1, 0, 1), 784, UNITS)
+    kernel[:, 0] = 1
+    sums = computed(FORMS[name].multiply_pixels, x, kernel)
+    np.testing.assert_array_equal(sums, x.astype("float64") @ kernel)
+
+
+def test_one_sum_in_bfloat16_is_not_exact_beyond_256():
+    """257 ones: 257 is odd and needs nine bits, so that one product in bfloat16 gives 256."""
+    ones = tf.ones((1, 257))
+    whole = tf.matmul(*(tf.cast(x, tf.bfloat16) for x in (ones, tf.transpose(ones))))
+    assert float(whole[0, 0]) == 256
+    form = FORMS["bfloat16"]
+    assert float(form.multiply(form.encode(ones), tf.transpose(ones), True)[0, 0]) == 257
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["graph", "xla"])
+def test_pixels_of_bytes_are_whole_again(compiled):
+    pixels = tf.constant(np.asarray(to_pixels(np.arange(256, dtype="uint8"))))
+    whole = tf.function(to_whole, jit_compile=compiled)(pixels)
+    np.testing.assert_array_equal(whole, np.arange(256))
+    between = tf.constant([0.3 / 255, 0.9 / 255])
+    np.testing.assert_allclose(to_whole(between), [0.3, 0.9], rtol=1e-6)
+    _, gradient = tf.function(lambda x: gradient_of(to_whole, x))(pixels)
+    np.testing.assert_array_equal(gradient, np.full(256, 255.0))
+
+
+def gradient_of(function, x):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+    return y, tape.gradient(y, x)
+
+
+def test_gradients_in_bfloat16_are_those_of_float32_but_for_rounding():
+    codes, kernel = drawn((-1, 1), ROWS, 64), drawn((-1, 1), 64, UNITS)
+    upstream = np.random.default_rng(1).normal(size=(ROWS, UNITS)).astype("float32")
+
+    def gradients(form):
+        with tf.GradientTape() as tape:
+            x, w = map(tf.constant, (codes, kernel))
+            tape.watch([x, w])
+            sums = tf.cast(form.multiply(form.encode(x), w, True), tf.float32)
+            value = tf.reduce_sum(sums * upstream)
+        return [g.numpy() for g in tape.gradient(value, [x, w])]
+
+    for narrow, exact in zip(
+        gradients(FORMS["bfloat16"]), [upstream @ kernel.T, codes.T @ upstream], strict=True
+    ):
+        np.testing.assert_allclose(narrow, exact, atol=0.02 * np.abs(exact).max())
+        assert (narrow != exact).any()  # rounded to 8 bits
