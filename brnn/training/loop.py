@@ -108,7 +108,9 @@ def fit(
         arguments.append(tf.constant([seed, epoch]))
         rates = table["train/learning_rate"]
         sums, times = _train_epoch(program, arguments, rates, epoch, on_progress)
-        metrics = {f"train/{name}": float(total) / steps for name, total in sums.items()}
+        metrics = {  # as float32, of which the store shows the shortest decimal
+            f"train/{name}": float(np.float32(float(total) / steps)) for name, total in sums.items()
+        }
         trained = time.perf_counter()
         for split, (inputs, labels) in splits.items():
             scores = score(program, inputs, labels, batch_size)

@@ -12,10 +12,9 @@ from brnn.tracking import tag_names
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("launcher", ["hydra/launcher=basic", "hydra.launcher.n_jobs=2"])
-def test_jobs_of_another_sweeper_are_runs_without_a_parent(folder, complete, launcher):
+def test_jobs_of_another_sweeper_are_runs_without_a_parent(folder, complete):
     rates = "optimizer.learning_rate=0.01,1e30,0.02"
-    code, _, err = complete("hydra/sweeper=basic", launcher, "epochs=2", rates, "--multirun")
+    code, _, err = complete("hydra/sweeper=basic", "epochs=2", rates, "--multirun")
     runs = sweep_runs(folder)
     assert code == 1
     assert err.splitlines()[-1].startswith("error: epoch ")  # the error of the second job
