@@ -18,10 +18,11 @@ from experiments.runs import finished_runs
 
 EXPERIMENTS = sorted(path.stem for path in (paths.conf() / "experiment").glob("*.yaml"))
 TINY = {
-    "mnist": ["dataset=arrays", "dataset.path={folder}/digits.npz", "attack.images=20"],
+    "mnist": ["dataset=arrays", "dataset.path={folder}/digits.npz"],
     "text": ["dataset.path={folder}/text.txt", "dataset.sequence=10", "batch_size=2"],
     "waveform": ["dataset.samples=40", "dataset.copies=4"],
 }
+SMALL = {"convolutional": ["topology.filters=[4,4]", "topology.dense=[8]"]}
 METRICS = {  # by which the studies are compared
     "parity": "test/accuracy,attack/success_rate,attack_identity/broke,attack_noise/broke",
     "contextual": "test/loss,test/bits_per_character,cost/sign_flips,size/bits_per_weight",
@@ -60,9 +61,11 @@ def test_the_first_job_of_a_study_runs_at_a_tiny_size(
     composed, options, folder, experiment, capsys, monkeypatch
 ):
     chosen = [f"experiment={experiment}", *first_job(experiment)]
-    data = composed(*chosen)["dataset"]["name"]
-    tiny = [override.format(folder=folder) for override in TINY[data]]
-    tiny += ["epochs=1", "topology.width=8", f"checkpoints={folder}/checkpoints"]
+    groups = composed(*chosen)
+    tiny = [override.format(folder=folder) for override in TINY[groups["dataset"]["name"]]]
+    tiny += SMALL.get(groups["topology"]["name"], ["topology.width=8"])
+    tiny += [] if "images" not in groups["attack"] else ["attack.images=20"]
+    tiny += ["epochs=1", f"checkpoints={folder}/checkpoints"]
     tiny += [f"tracking.uri=sqlite:///{folder}/runs.db"]
     configuration = options(*chosen, *tiny)
     run(configuration, None, "", lambda epoch, metrics: True)
