@@ -125,7 +125,8 @@ class Topology(Protocol):
         Returns:
             A model from inputs (n, *task.shape) to logits (n, C), or (n, steps, C) where
             `task.per_step`. With `task.carried` it maps [x, *states] to [logits, *states]. Layers
-            named `real_…` are never discretized.
+            named `real_…` are never discretized. Inputs are read by
+            `brnn.nets.inputs.normalized(task, inputs)`.
 
         Raises:
             ValueError: the topology cannot read inputs of that shape.

@@ -86,9 +86,10 @@ def initial_values(weights: list[Weight], manager: QuantManager) -> list[np.ndar
     """Return what a net starts from, in the order of `model.weights`, taken from a trained net.
 
     A variable that the new net keeps real starts from the values that the other net computes with.
-    A discretized one starts from the other's latent weights. If both have bounds, these are made
-    equal. If only the new one has, it becomes 1.4 mean |w|, so that weights which are small for
-    real ones, |w| < 0.7 mean |w|, are 0 in ternary ones of fixed levels, as in `threshold_ternary`.
+    A discretized one starts from the other's latent weights, in units of the bounds, where these
+    give the same levels. Else its bound becomes 1.4 mean |w|, so that a binary weight keeps its
+    sign, and a ternary one of fixed levels is 0 where |w| < 0.7 mean |w|, as in
+    `threshold_ternary`.
 
     Args:
         weights: of the trained net.
@@ -99,16 +100,20 @@ def initial_values(weights: list[Weight], manager: QuantManager) -> list[np.ndar
     """
     _check_shapes(weights, manager)
     return [
-        weight.value if rule is None else _latent(weight, rule.bound)
+        weight.value if rule is None else _latent(weight, rule)
         for weight, rule in zip(weights, _rules(manager), strict=True)
     ]
 
 
-def _latent(weight: Weight, bound: float | None) -> np.ndarray:
-    if bound is None:
+def _latent(weight: Weight, rule: Rule) -> np.ndarray:
+    if rule.bound is None:
         return weight.latent
-    size = weight.bound or 1.4 * float(np.abs(weight.latent).mean()) or 1.0
-    return np.clip(weight.latent * (bound / size), -bound, bound).astype("float32")
+    if weight.bound:
+        kept = (weight.latent * (rule.bound / weight.bound)).astype("float32")
+        if np.array_equal(np.sign(rule.quantizer(kept, None)), np.sign(weight.value)):
+            return kept
+    size = 1.4 * float(np.abs(weight.latent).mean()) or 1.0
+    return np.clip(weight.latent * (rule.bound / size), -rule.bound, rule.bound).astype("float32")
 
 
 def _check_shapes(weights: list[Weight], manager: QuantManager) -> None:

@@ -55,11 +55,17 @@ def test_a_ternary_start_has_the_zeros_of_the_threshold_of_twn():
     np.testing.assert_array_equal(np.sign(kernel), np.sign(w))
 
 
-def test_latent_weights_keep_their_share_of_the_bound():
+def test_latent_weights_keep_their_share_of_the_bound_if_they_give_the_same_levels():
     levels = np.where(KERNEL >= 0, 1, -1).astype("float32")
     weights = [Weight(levels, KERNEL, bound=1.0), Weight(BIAS, BIAS)]
-    kernel, _ = starts(weights, rule(bound=0.5, quantizer=partial(quantizers.ternary, scale=0.5)))
+    kernel, _ = starts(weights, rule(bound=0.5, quantizer=partial(quantizers.binary, scale=0.5)))
     np.testing.assert_allclose(kernel, KERNEL / 2)
+    ternary = partial(quantizers.ternary, scale=0.5)  # 0 within ±0.25, as all of KERNEL / 2 but one
+    kernel, _ = starts(weights, rule(bound=0.5, quantizer=ternary))
+    np.testing.assert_allclose(kernel, np.clip(KERNEL * 0.5 / 0.35, -0.5, 0.5), rtol=1e-6)
+    large = [Weight(levels, 0.9 * levels, bound=1.0), weights[1]]
+    kernel, _ = starts(large, rule(bound=0.5, quantizer=ternary))
+    np.testing.assert_allclose(kernel, 0.45 * levels)
     kernel, _ = starts(weights)  # the new net keeps it real: the levels
     np.testing.assert_array_equal(kernel, levels)
     kernel, _ = starts(weights, rule(quantizer=partial(quantizers.absmean_binary, by="tensor")))
