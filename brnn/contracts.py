@@ -9,7 +9,7 @@ TensorFlow, float32 unless stated otherwise; values are NumPy arrays only where 
 `np.ndarray`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from brnn.exchange.net import Exported
     from brnn.exchange.net import Net as ExportedNet
     from brnn.nets.task import Task
-    from brnn.proof.exact import Verdict
+    from brnn.proof.decide import Verdict
     from brnn.quantization.precisions import Precision
     from brnn.training.replicas import Replicas
 
@@ -268,21 +268,20 @@ class Ensemble(Protocol):
 
 
 class Proof(Protocol):
-    """Group `attack`: a solver that decides one image, `brnn.proof.exact`."""
+    """Group `attack`: a solver that decides images one by one, `brnn.proof.exact`."""
 
     def __call__(
-        self, model: "keras.Model", x: "np.ndarray", label: int, example: "np.ndarray | None"
-    ) -> "Verdict":
-        """Return whether an image is certified, broken, or undecided.
+        self,
+        model: "keras.Model",
+        images: "np.ndarray",
+        labels: "np.ndarray",
+        examples: "np.ndarray",
+        on_progress: OnProgress,
+    ) -> Iterator["Verdict"]:
+        """Return an iterator over verdicts: for each image whether another class is possible.
 
-        Args:
-            model: the discretized net.
-            x: pixels *d in [0, 1], without the axis of a batch.
-            label: the class of the image.
-            example: the image of an attack that may break the net; None without one.
-
-        Raises:
-            ConfigError: the net has layers that the solver cannot express.
+        The images (n, *d) have pixels in [0, 1] and the classes `labels` (n,); those of `examples`
+        may break the model, the discretized net. `on_progress` is called as images are decided.
         """
 
 

@@ -62,6 +62,7 @@ DISTRIBUTIONS = {
     "ai_edge_quantizer": "ai-edge-quantizer",
     "art": "adversarial-robustness-toolbox",
     "hydra": "hydra-core",
+    "PIL": "pillow",
     "yaml": "pyyaml",
 }
 

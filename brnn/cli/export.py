@@ -8,13 +8,14 @@ from typing import Any
 from brnn.cli import failures
 from brnn.cli.arguments import parse
 from brnn.cli.help_page import comments, table
+from brnn.cli.run_nets import load_net
 from brnn.config import groups
 from brnn.config.check_formats import check_formats
 from brnn.config.check_keys import check_keys
 from brnn.config.environment import check_keras, tracking_keys
 from brnn.config.ranges import Share
 from brnn.errors import ConfigError, did_you_mean
-from brnn.terminal import lines, stderr, tables
+from brnn.terminal import lines, tables
 
 EXAMPLE = "brnn export run=<id> format=levels path=net.npz"
 VALID = {"run": str, "format": str, "path": str | None, "tolerance": Share, "tracking.uri": str}
@@ -89,16 +90,9 @@ def _check_path(path: Path) -> None:
 
 def _export(keys: dict[str, Any]) -> None:
     check_keras()
-    import brnn.cli.startup  # noqa: F401  without the messages of TensorFlow
-    from brnn.data.load import load
+    options, weights, data = load_net(keys["run"], keys["tracking.uri"])
     from brnn.runs.export import export, write
-    from brnn.tracking.reading import open_existing
 
-    store = open_existing(keys["tracking.uri"], None)[0]
-    stderr.keep_stderr()
-    with stderr.quiet():  # TensorFlow looks for devices
-        options, weights = store.net(keys["run"])
-    data, _ = load(json.dumps(options["dataset"]), tuple(options["plugins"]))
     formats, tolerance = [keys["format"]], keys["tolerance"]
     (exported,) = export(options, data, weights, formats=formats, tolerance=tolerance)
     path = Path(keys["path"] or f"{keys['run']}{exported.suffix}")

@@ -1,5 +1,6 @@
-"""`brnn verify`: whether a property of a net in ONNX has a counterexample: a proof, or an input."""
+"""`brnn verify`: whether a property of a net has a counterexample: a proof, or an input."""
 
+import re
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
@@ -10,8 +11,10 @@ import yaml
 from brnn.cli import failures
 from brnn.cli.arguments import is_override, key_values, parse
 from brnn.cli.help_page import comments, table
+from brnn.cli.run_nets import load_net
 from brnn.config import groups
 from brnn.config.check_keys import check_keys
+from brnn.config.environment import tracking_keys
 from brnn.config.ranges import Positive
 from brnn.config.signatures import parameters
 from brnn.errors import ConfigError
@@ -19,11 +22,13 @@ from brnn.terminal import lines, tables
 from brnn.terminal.progress import verify_progress
 
 if TYPE_CHECKING:
-    from brnn.proof.verify import Ball
+    from brnn.proof.subjects import Subject
+    from brnn.proof.verify import Question
 
 EXAMPLES = """
   brnn verify net.onnx property.vnnlib.gz seconds=60 result=answer.txt
-  brnn verify net.onnx --image image.npy --label 3 --epsilon 2 pixels=whole
+  brnn verify net.keras --image image.png --label 3 --epsilon 2 pixels=whole divisor=255
+  brnn verify <run> --image image.png --label 3 --epsilon 4 --norm l0 pixels=whole
   brnn verify --instances instances.csv results=results.csv"""
 ANSWERS = {
     "sat": "there is a counterexample, confirmed by ONNX Runtime; exit code 0",
@@ -37,12 +42,16 @@ KEYS = parameters("brnn.proof.verify", "verify") | {
     "largest": Positive,
     "result": str | None,
     "results": str,
+    "tracking.uri": str,
 }
+NORMS = ("linf", "l0", "l1", "l2")
+RUN = re.compile("[0-9a-f]{32}")
 
 
 def meanings() -> dict[str, str]:
     """Return the keys of the command, with what each means."""
-    return comments(file="verify")
+    store = "the store of NET, if that is a run; by default MLFLOW_TRACKING_URI, or"
+    return comments(file="verify") | {"tracking.uri": f"{store} sqlite:///mlflow.db"}
 
 
 def parser() -> ArgumentParser:
@@ -57,11 +66,18 @@ def parser() -> ArgumentParser:
         formatter_class=RawDescriptionHelpFormatter,
     )
     result.add_argument(
-        "words", nargs="*", metavar="NET SPEC", help="files of ONNX (or .npz) and VNN-LIB"
+        "words",
+        nargs="*",
+        metavar="NET SPEC",
+        help="a net (.onnx, .keras, .npz, or the id of a run) and a property (.vnnlib)",
     )
-    result.add_argument("--image", metavar="FILE", help="an image as .npy, in place of SPEC")
+    result.add_argument("--image", metavar="FILE", help="an image (.npy, .png), in place of SPEC")
     result.add_argument("--label", metavar="N", help="its class")
-    result.add_argument("--epsilon", metavar="E", help="budget in L-inf, in the unit of pixels")
+    result.add_argument("--epsilon", metavar="E", help="budget, in the unit of pixels; l0: a count")
+    result.add_argument("--norm", default="linf", choices=NORMS, help="of the budget")
+    result.add_argument(
+        "--minimal", action="store_true", help="seek the smallest budget, beginning with E or 1"
+    )
     result.add_argument("--instances", metavar="FILE", help="a CSV of net,property,seconds")
     return result
 
@@ -85,9 +101,13 @@ def _single(files: list[str], given: Namespace, keys: dict[str, Any]) -> str:
     """Decide one property, print the answer and a table, and return the answer."""
     if len(files) != (1 if given.image else 2):
         raise ConfigError("brnn verify needs NET and SPEC, or NET and --image; --help has examples")
-    spec = _ball(given, keys["largest"]) if given.image else Path(files[1])
+    spec = _question(given, keys["largest"]) if given.image else Path(files[1])
     shown = given.image or files[1]
-    verdict, row = _decided(Path(files[0]), spec, shown, keys, keys["result"])
+    net = Path(files[0])
+    if not net.exists() and RUN.fullmatch(files[0]):
+        verdict, row = _decided(_of_run(files[0], keys), spec, shown, keys, keys["result"])
+    else:
+        verdict, row = _decided(net, spec, shown, keys, keys["result"])
     lines.note(verdict)
     _table([row])
     return verdict
@@ -119,7 +139,11 @@ def _benchmark(path: Path, keys: dict[str, Any]) -> list[str]:
 
 
 def _decided(
-    net: Path, spec: "Path | Ball", shown: str, keys: dict[str, Any], result: str | None
+    net: "Path | Subject",
+    spec: "Path | Question",
+    shown: str,
+    keys: dict[str, Any],
+    result: str | None,
 ) -> tuple[str, list[str]]:
     """Return the answer to one property, and its row; write the file of the result."""
     from brnn.proof import instances
@@ -130,16 +154,34 @@ def _decided(
         verdict, text = verify(net, spec, on_progress, **options)
     if verdict.note:
         lines.warning(f"{shown}: {verdict.note}")
+    if verdict.radius:
+        low, high = verdict.radius
+        known = "proved" if verdict.proved else "not proved to be the smallest"
+        found = f"a change of {high:g} does ({known})" if high < float("inf") else "none is found"
+        lines.note(f"no change of up to {low:g} has a counterexample; {found}")
     if result:
         Path(result).write_text(text)
-    return verdict.status, instances.row(str(net), shown, verdict)
+    name = str(net) if isinstance(net, Path) else net.name
+    return verdict.status, instances.row(name, shown, verdict)
 
 
-def _ball(given: Namespace, largest: float) -> "Ball":
-    from brnn.proof.verify import Ball
+def _of_run(run: str, keys: dict[str, Any]) -> "Subject":
+    """Return the net of a run, which takes grey levels if its data are bytes."""
+    options, weights, data = load_net(run, keys["tracking.uri"])
+    from brnn.data.pixels import LEVELS
+    from brnn.nets.models import model_with_weights
+    from brnn.nets.task import task_of
+    from brnn.proof.subjects import KerasNet
+
+    model = model_with_weights(options, task_of(data), "identity", weights)
+    return KerasNet(run, model, LEVELS if data.test[0].dtype == "uint8" else 1.0)
+
+
+def _question(given: Namespace, largest: float) -> "Question":
+    from brnn.proof.verify import Question
 
     try:
-        label, epsilon = int(given.label), float(given.epsilon)
+        label, epsilon = int(given.label), float(given.epsilon or (1.0 if given.minimal else ""))
     except (TypeError, ValueError):
         raise ConfigError(
             "--image needs --label, a whole number, and --epsilon, a number;"
@@ -147,7 +189,7 @@ def _ball(given: Namespace, largest: float) -> "Ball":
         ) from None
     if not epsilon > 0:
         raise ConfigError(f"--epsilon must be above 0, got {epsilon:g}")
-    return Ball(Path(given.image), label, epsilon, largest)
+    return Question(Path(given.image), label, epsilon, given.norm, largest, given.minimal)
 
 
 def _keys(words: list[str]) -> dict[str, Any]:
@@ -157,7 +199,8 @@ def _keys(words: list[str]) -> dict[str, Any]:
         ConfigError: a key is unknown, or a value is not valid.
     """
     given = key_values("brnn verify", words, meanings())
-    keys = groups.option("", "verify") | {k: _value(text) for k, text in given.items()}
+    defaults = groups.option("", "verify") | {"tracking.uri": tracking_keys()["uri"]}
+    keys = defaults | {k: _value(text) for k, text in given.items()}
     check_keys("verify", keys, KEYS)
     return keys
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
+from brnn.proof.ball import Ball
 from brnn.proof.integer_net import Hidden, IntegerNet
 
 
@@ -25,11 +26,26 @@ class Reach:
     down: np.ndarray
 
 
-def reaches(net: IntegerNet, low: np.ndarray, high: np.ndarray) -> list[Reach]:
-    """Return what each hidden layer can be for inputs between `low` and `high`, each (k,)."""
-    found = []
+def reaches(
+    net: IntegerNet, low: np.ndarray, high: np.ndarray, ball: Ball | None = None
+) -> list[Reach]:
+    """Return what each hidden layer can be for inputs of a box, and of a ball if it is given.
+
+    Args:
+        net: the net.
+        low: (k,) lower bounds of the box.
+        high: (k,) upper bounds.
+        ball: whose center lies in the box.
+    """
+    found: list[Reach] = []
     for layer in net.hidden:
-        found.append(_reach(layer, low, high))
+        least, most = interval(layer.weights, low, high)
+        if ball and not found:
+            below, above = ball.bounds(layer.weights, low, high)
+            if layer.whole:
+                below, above = np.ceil(below), np.floor(above)
+            least, most = np.maximum(least, below), np.minimum(most, above)
+        found.append(_reach(layer, least, most))
         low, high = _values(layer, found[-1])
     return found
 
@@ -42,11 +58,11 @@ def interval(
     return positive @ low + negative @ high, positive @ high + negative @ low
 
 
-def _reach(layer: Hidden, low: np.ndarray, high: np.ndarray) -> Reach:
-    least, most = interval(layer.weights, low, high)
-    lowest, highest = (bound[layer.windows].max(axis=1)[:, None] for bound in (least, most))
-    up = (lowest > layer.fall) & (lowest >= layer.rise)
-    return Reach(least, most, up, down=(highest < layer.rise) & (highest <= layer.fall))
+def _reach(layer: Hidden, least: np.ndarray, most: np.ndarray) -> Reach:
+    lowest, highest = (bound[layer.windows][..., None] for bound in (least, most))
+    up = ((lowest > layer.fall) & (lowest >= layer.rise)).any(axis=1)
+    down = ((highest < layer.rise) & (highest <= layer.fall)).all(axis=1)
+    return Reach(least, most, up, down)
 
 
 def _values(layer: Hidden, reach: Reach) -> tuple[np.ndarray, np.ndarray]:

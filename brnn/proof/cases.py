@@ -4,15 +4,19 @@ A program minimizes the first comparison of a case, that is, the output that mus
 minus the one that must be at least as large. There is a counterexample where that is at most 0.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array, diags_array, vstack
 
 from brnn.proof import box
+from brnn.proof.ball import Ball, Constraint, constraint, tangent
 from brnn.proof.integer_net import IntegerNet
 from brnn.proof.links import DOWN, RELATIVE, SLACK, Affine, Links, Rows, link
-from brnn.proof.vnnlib import Case
+from brnn.proof.numbers import lowest_power
+from brnn.proof.vnnlib import Case, Comparison
+
+LARGEST = 2.0**30  # of costs that are whole numbers
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Network:
         low: (k,) lower bounds of the input.
         high: (k,) upper bounds.
         whole: whether inputs are whole numbers only.
+        ball: of which inputs must be too, if it is given.
         sure: whether solutions are to hold in the net, instead of none being left out.
     """
 
@@ -57,18 +62,22 @@ class Network:
         low: np.ndarray,
         high: np.ndarray,
         whole: bool,
+        ball: Ball | None = None,
         sure: bool = False,
     ):
-        self.net, self.low, self.whole, self.sure = net, low, whole, sure
+        self.net, self.low, self.whole, self.ball, self.sure = net, low, whole, ball, sure
         self.pixels = np.flatnonzero(high > low)
-        self.width = (high - low)[self.pixels]
-        count = len(self.pixels)
-        shape = (len(low), count)
+        width, count = (high - low)[self.pixels], len(self.pixels)
+        self.inside = constraint(ball, low, width, self.pixels)
+        self.width = np.concatenate([width, self.inside.width])
+        shape = (len(low), len(self.width))
         matrix = csr_array((np.ones(count), (self.pixels, np.arange(count))), shape=shape)
         units = Affine(matrix, low.astype("float64"), False)
-        clean = np.rint((low + high) / 2) if whole else (low + high) / 2
-        center = clean[self.pixels] - low[self.pixels]
-        self.reaches = box.reaches(net, low, high)
+        clean = (low + high) / 2 if ball is None else ball.center
+        clean = np.rint(clean) if whole else clean
+        center = np.zeros(shape[1])
+        center[:count] = clean[self.pixels] - low[self.pixels]
+        self.reaches = box.reaches(net, low, high, ball)
         self.layers: list[Links] = []
         for layer, reach in zip(net.hidden, self.reaches, strict=True):
             relative = 0.0 if sure else RELATIVE
@@ -79,7 +88,7 @@ class Network:
 
     def is_possible(self, case: Case) -> bool:
         """Return whether interval bounds leave a case open."""
-        costs = [self._cost(*pair) for pair in case]
+        costs = [self._cost(part) for part in case]
         width = self._width()
         return all(
             constant + np.minimum(cost, 0) @ width <= limit for cost, constant, limit in costs
@@ -87,41 +96,71 @@ class Network:
 
     def problem(self, case: Case) -> Problem:
         """Return the program of a case."""
-        costs = [self._cost(*pair) for pair in case]
+        costs = [self._cost(part) for part in case]
         matrix, least = self._rows(np.array([cost for cost, _, _ in costs]))
+        matrix, least = self._within_ball(matrix, least)
         for cost, constant, limit in costs[1:]:
             matrix = csr_array(vstack([matrix, csr_array(-cost[None])]))
             least = np.append(least, constant - limit)
         cost, constant, limit = costs[0]
         used = np.flatnonzero((abs(matrix).sum(axis=0) > 0) | (cost != 0))
         is_pixel = used < len(self.pixels)
+        is_size = ~is_pixel & (used < len(self.width))
+        counted = self.ball is not None and self.ball.norm == "l0"
         return Problem(
             cost[used],
             constant,
             csr_array(matrix[:, used]),
             least,
             self._width()[used],
-            ~is_pixel | self.whole,
+            np.where(is_pixel, self.whole, ~is_size | self.whole | counted),
             limit,
             self.pixels[used[is_pixel]],
         )
 
+    def cut_off(self, point: np.ndarray) -> None:
+        """Add a half-space to all programs that contains the ball, in L2, but not a point (k,)."""
+        if self.ball:
+            row, least = tangent(self.ball, point, self.low, self.pixels)
+            rows = csr_array(vstack([self.inside.rows, csr_array(row[None])]))
+            self.inside = Constraint(rows, np.append(self.inside.least, least), self.inside.width)
+
+    def _within_ball(self, matrix: csr_array, least: np.ndarray) -> tuple[csr_array, np.ndarray]:
+        """Return rows with those of the ball, for the pixels that they need."""
+        rows, count = self.inside.rows, len(self.pixels)
+        if self.ball is None or not rows.shape[0]:
+            return matrix, least
+        needed = np.ones(rows.shape[0], bool)
+        if len(self.inside.width):  # of other pixels the change may be 0
+            pixels = np.asarray(abs(matrix[:, :count]).sum(axis=0) > 0)
+            needed[: 2 * count] = np.tile(pixels, 2)
+            rows = rows @ diags_array(np.tile(pixels, 2).astype("float64"))
+        rows = csr_array(rows[needed])
+        wide = csr_array((rows.data, rows.indices, rows.indptr), (rows.shape[0], self.count))
+        return csr_array(vstack([matrix, wide])), np.append(least, self.inside.least[needed])
+
     def _width(self) -> np.ndarray:
         return np.concatenate([self.width, np.ones(self.count - len(self.width))])
 
-    def _cost(self, rival: int, label: int) -> tuple[np.ndarray, float, float]:
-        """Return costs, constant and limit of output `label` minus output `rival`.
+    def _cost(self, demand: Comparison) -> tuple[np.ndarray, float, float]:
+        """Return costs, constant and limit of the smaller output of a demand minus the larger.
 
-        Those that are not whole numbers are divided by their largest size.
+        Exact ones are whole multiples of a power of two, by which they are divided; others are
+        divided by their largest size.
         """
-        weights, constant, rounding = self.net.last.difference(label, rival)
+        weights, constant, rounding = self.net.last.difference(demand.smaller, demand.larger)
         cost = weights @ self.units.matrix
         constant += float(weights @ self.units.shift)
         numbers = np.append(cost, constant)
-        if rounding == 0 and (numbers == np.rint(numbers)).all():
-            divisor = float(np.gcd.reduce(np.abs(cost).astype("int64"))) or 1.0
-            return cost, constant, constant + divisor * np.floor(-constant / divisor) + SLACK
         size = np.abs(numbers).max() or 1.0
+        unit = min(lowest_power(numbers).min(), size)
+        if rounding == 0 and size <= LARGEST * unit:
+            cost, constant = cost / unit, constant / unit
+            divisor = float(np.gcd.reduce(np.abs(cost).astype("int64"))) or 1.0
+            least = (
+                np.ceil(-constant / divisor) - 1 if demand.strict else np.floor(-constant / divisor)
+            )
+            return cost, constant, constant + divisor * least + SLACK
         error = rounding / size + RELATIVE
         return cost / size, constant / size, -error if self.sure else error
 
@@ -137,6 +176,14 @@ class Network:
             used = sum((abs(matrix).sum(axis=0) for matrix, _ in kept), np.zeros(self.count)) > 0
             up, down = up | used, down | used
         return csr_array(vstack(matrices)), np.concatenate(bounds)
+
+
+def within_limit(problem: Problem) -> Problem:
+    """Return a program with the row that its cost is at most its limit."""
+    rows = csr_array(vstack([problem.rows, csr_array(-problem.cost[None])]))
+    return replace(
+        problem, rows=rows, least=np.append(problem.least, problem.constant - problem.limit)
+    )
 
 
 def _kept(

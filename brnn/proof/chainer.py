@@ -7,10 +7,8 @@ References:
     https://github.com/msakai/bnn-verification
 """
 
-import zlib
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -20,33 +18,35 @@ OPSET, IR_VERSION = 15, 8
 LARGEST = 255  # grey level, by which the nets divide
 
 
-def load(path: Path, variance_epsilon: float | None) -> Any:
+def load(path: Path, arrays: dict[str, np.ndarray], variance_epsilon: float | None) -> Any:
     """Return the model of an archive (.npz), of grey levels (pixels,).
 
     Args:
-        path: the archive.
+        path: of the archive, for messages.
+        arrays: its arrays.
         variance_epsilon: that every normalization adds to its variance.
 
     Raises:
         ConfigError: `variance_epsilon` is not given.
-        DataError: the archive cannot be read, or holds something else.
+        DataError: the archive holds something else.
     """
     require("onnx", "brnn verify", "verify")
     from onnx import TensorProto, helper, numpy_helper
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = dict(archive)
         blocks = sum(name.startswith("blocks/") and name.endswith("lin/W") for name in arrays)
         pixels, classes = len(arrays["input_bn/gamma"]), len(arrays["output_lin/W"])
-    except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is not an archive of bnn-verification: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} is neither an archive of format=levels nor one of bnn-verification: it lacks"
+            f" {error}"
+        ) from error
     if variance_epsilon is None:
         raise ConfigError(
             f"{path} lacks the epsilon of its batch normalizations: add variance_epsilon=2e-05,"
             " as bnn-verification has it"
         )
-    constants = {name: values for name, values in arrays.items() if values.ndim}
+    constants: dict[str, Any] = {name: values for name, values in arrays.items() if values.ndim}
     constants |= {"zero": np.float32(0), "one": np.float32(1), "minus_one": np.float32(-1)}
     constants["largest"] = np.float32(LARGEST)
     nodes = [helper.make_node("Div", ["x", "largest"], ["pixels"], "pixels")]

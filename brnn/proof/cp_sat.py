@@ -1,50 +1,65 @@
 """The solver CP-SAT of OR-Tools, for programs of whole numbers."""
 
-from brnn.errors import SolverError
+import numpy as np
 
-BROKEN, CERTIFIED, UNKNOWN = "broken", "certified", "unknown"
+from brnn.errors import ConfigError, SolverError
+from brnn.proof.cases import Problem, within_limit
+from brnn.proof.highs import Minimum
 
-Row = tuple[dict[int, int], int, int | None, bool]
-"""Coefficients by variable, their least sum, and the variable and value that call for it."""
+FINEST = 2.0**20  # steps of the largest coefficient of a row that is not whole
+LARGEST = 2.0**31  # sum of the sizes in a row
 
 
-def solve_cp_sat(
-    low: list[int], high: list[int], rows: list[Row], seconds: float
-) -> tuple[str, list[int] | None]:
-    """Return a status, and values of the variables if there is a solution.
+def cp_sat(problem: Problem, seconds: float) -> Minimum:
+    """Look for a solution that costs no more than a program's limit.
+
+    CP-SAT computes in whole numbers, so that its claim that there is none has no tolerance. A row
+    of real coefficients is multiplied by a power of two and rounded outward, which adds solutions
+    and takes none away, since no variable is negative.
 
     Args:
-        low: lower bound of each variable.
-        high: upper bound of each variable.
-        rows: the constraints.
+        problem: the program.
         seconds: time limit.
 
-    Returns:
-        `broken` and values, `certified` and None if there is no solution, or `unknown` and None
-        when time is up.
-
     Raises:
+        ConfigError: a variable is a real number.
         SolverError: CP-SAT refuses the program.
     """
     from ortools.sat.python import cp_model
 
+    if not problem.whole.all():
+        raise ConfigError(
+            "solver=cp_sat needs pixels of whole numbers: use pixels=whole, or solver=highs"
+        )
     model = cp_model.CpModel()
-    signs = {sign for _, _, sign, _ in rows if sign is not None}
-    variables = [
-        model.new_bool_var(f"v{i}") if i in signs else model.new_int_var(a, b, f"v{i}")
-        for i, (a, b) in enumerate(zip(low, high, strict=True))
-    ]
-    for row, least, sign, value in rows:
-        total = cp_model.LinearExpr.weighted_sum([variables[i] for i in row], list(row.values()))
-        constraint = model.add(total >= least)
-        if sign is not None:
-            literal = variables[sign]
-            constraint.only_enforce_if(literal if value else literal.negated())
+    columns = [model.new_int_var(0, int(width), f"v{i}") for i, width in enumerate(problem.width)]
+    problem = within_limit(problem)
+    matrix = problem.rows
+    for number, least in enumerate(problem.least):
+        row = slice(matrix.indptr[number], matrix.indptr[number + 1])
+        weights, bound = whole_row(matrix.data[row], least)
+        variables = [columns[i] for i in matrix.indices[row]]
+        model.add(cp_model.LinearExpr.weighted_sum(variables, weights) >= bound)
     solver = cp_model.CpSolver()
     solver.parameters.max_time_in_seconds = seconds
     status = solver.solve(model)
     if status == cp_model.MODEL_INVALID:
-        raise SolverError(f"attack.solver=cp_sat refuses the program: {model.validate()}")
+        raise SolverError(f"solver=cp_sat refuses the program: {model.validate()}")
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return BROKEN, [solver.value(variable) for variable in variables]
-    return (CERTIFIED if status == cp_model.INFEASIBLE else UNKNOWN), None
+        return Minimum(-np.inf, np.array([solver.value(v) for v in columns], "float64"))
+    return Minimum(np.inf if status == cp_model.INFEASIBLE else -np.inf, None)
+
+
+def whole_row(weights: np.ndarray, least: float) -> tuple[list[int], int]:
+    """Return a row of whole numbers that all whole solutions >= 0 of a row fulfil.
+
+    Args:
+        weights: coefficients of a row weights @ v >= least.
+        least: its bound.
+    """
+    factor = 1.0
+    if not (weights == np.rint(weights)).all() or np.abs(weights).sum() > LARGEST:
+        factor = 2.0 ** np.floor(np.log2(FINEST / np.abs(weights).max()))
+    whole = np.ceil(weights * factor).astype("int64").tolist()
+    bound = np.floor(least * factor) if factor != 1.0 else np.ceil(least)
+    return whole, int(bound)

@@ -4,17 +4,21 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
+from brnn.contracts import OnProgress
 from brnn.proof import trial, worker
-from brnn.proof.cases import Network, Problem
+from brnn.proof.cases import Network
 from brnn.proof.hints import hints
 from brnn.proof.integer_net import IntegerNet
+from brnn.proof.numbers import EXACT
 from brnn.proof.vnnlib import Case, Property
 
 SAT, UNSAT, UNKNOWN, TIMEOUT = "sat", "unsat", "unknown", "timeout"
-EXACT = 2.0**24  # whole numbers up to here are exact in float32
+METHODS = ("interval", "tried", "lp", "integer")  # that exclude cases
+MOST_CUTS = 50  # of an L2 ball, for one program
 FIRST_SECONDS = 20.0  # for each case, before those that are left share the rest
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -32,6 +36,9 @@ class Verdict:
             by `lp` relaxations and by `integer` programs, and how many are `open`.
         witness: the counterexample, in float32, if there is one.
         note: what prevented a verdict; empty if nothing did.
+        radius: where the smallest one is sought, up to which there is no counterexample, and the
+            distance of the witness.
+        proved: whether these are known to be next to each other.
     """
 
     status: str
@@ -39,16 +46,28 @@ class Verdict:
     cases: dict[str, int] = field(default_factory=dict)
     witness: np.ndarray | None = None
     note: str = ""
+    radius: tuple[float, float] | None = None
+    proved: bool = False
+
+
+class Options(NamedTuple):
+    """How a property is decided.
+
+    Attributes:
+        whole: whether inputs are whole numbers only.
+        exactly: whether a counterexample must be one in exact arithmetic too, not only for the net.
+        solver: of the integer programs, `highs` or `cp_sat`.
+        seconds: time limit.
+    """
+
+    whole: bool
+    exactly: bool
+    solver: str
+    seconds: float
 
 
 def decide(
-    net: IntegerNet,
-    given: Property,
-    run: Run,
-    *,
-    whole: bool,
-    seconds: float,
-    on_progress: Callable[[str, float], None],
+    net: IntegerNet, given: Property, run: Run, options: Options, on_progress: OnProgress
 ) -> Verdict:
     """Decide whether an input of a box fulfils one of the cases of a property.
 
@@ -57,22 +76,21 @@ def decide(
     tried as a counterexample. Where rounding in float32 may have moved a sum across a threshold, a
     program without such inputs is solved as well.
 
-    `sat` comes with an input for which both the net in whole numbers and `run` fulfil a case.
-    `unsat` holds for every input of the box, in exact arithmetic and in float32.
+    `sat` comes with an input for which `run` fulfils a case, and perhaps the net in whole numbers
+    too. `unsat` holds for every input of the box, in exact arithmetic and in float32.
 
     Args:
         net: the net.
         given: the property.
         run: evaluates the net itself, to confirm counterexamples.
-        whole: whether inputs are whole numbers only.
-        seconds: time limit.
+        options: how it is decided.
         on_progress: called with what is being done, and the share of cases that are excluded.
 
     References:
         Tjeng, Xiao and Tedrake 2019, arXiv:1711.07356; of binarized nets Khalil, Gupta and Dilkina
         2019, arXiv:1810.03538.
     """
-    return _Search(net, given, run, whole, seconds, on_progress).verdict()
+    return _Search(net, given, run, options, on_progress).verdict()
 
 
 class _Search:
@@ -83,18 +101,20 @@ class _Search:
         net: IntegerNet,
         given: Property,
         run: Run,
-        whole: bool,
-        seconds: float,
-        on_progress: Callable[[str, float], None],
+        options: Options,
+        on_progress: OnProgress,
     ):
-        self.net, self.given, self.run, self.whole = net, given, run, whole
+        self.net, self.given, self.run, self.options = net, given, run, options
         self.began = time.perf_counter()
-        self.end = self.began + seconds
+        self.end = self.began + options.seconds
         self.on_progress = on_progress
-        low, high = (np.ceil(given.low), np.floor(given.high)) if whole else (given.low, given.high)
+        low, high = given.low, given.high
+        if options.whole:
+            low, high = np.ceil(low), np.floor(high)
         self.low, self.high = low, high
-        self.grid = 1.0 if whole else _grid(net, np.maximum(np.abs(low), np.abs(high)))
-        self.excluded = {"interval": 0, "tried": 0, "lp": 0, "integer": 0}
+        sizes = np.maximum(np.abs(low), np.abs(high))
+        self.grid = 1.0 if options.whole else _grid(net, sizes)
+        self.excluded = dict.fromkeys(METHODS, 0)
         self.note = ""
         self.witness: np.ndarray | None = None
 
@@ -116,25 +136,25 @@ class _Search:
 
     def _by_relaxations(self) -> list[tuple[float, Case]]:
         """Return the cases that bounds and relaxations leave open, and their bounds."""
-        self._try((self.low + self.high) / 2)
-        self.network = Network(self.net, self.low, self.high, self.whole)
+        center = (self.low + self.high) / 2 if self.given.ball is None else self.given.ball.center
+        self._try(center[None])
+        self.network = self._network(self.net)
         possible = [case for case in self.given.cases if self.network.is_possible(case)]
         self._exclude("interval", len(self.given.cases) - len(possible))
-        if possible and self.whole and self._all_tried():
+        if possible and self.options.whole and not self.given.ball and self._all_tried():
             self._exclude("tried", len(possible))
             return []
-        for x in hints(self.net, self.given, self.low, self.high) if possible else ():
+        for batch in hints(self.net, self.given, self.low, self.high) if possible else ():
             if self._left():
-                self._try(x)
+                self._try(batch)
         remaining = []
         for case in possible:
-            problem = self.network.problem(case)
             seconds = self._left()
-            bound = self._solve(problem, False, seconds) if seconds else -math.inf
-            if bound > problem.limit:
+            slack = self._solve(self.network, case, False, seconds) if seconds else -math.inf
+            if slack > 0:
                 self._exclude("lp")
             else:
-                remaining.append((bound, case))
+                remaining.append((slack, case))
         return sorted(remaining)
 
     def _all_tried(self) -> bool:
@@ -145,7 +165,7 @@ class _Search:
         for batch in batches:
             candidates = self.given.holds(self.net.logits(batch), self.net.last.error)
             if candidates.any():
-                self._try(batch[candidates.argmax()])
+                self._try(batch[candidates.argmax()][None])
                 return False
             if not self._left():
                 return False
@@ -168,9 +188,8 @@ class _Search:
     def _excluded(self, case: Case, seconds: float) -> bool:
         """Return whether an integer program has no solution."""
         self.on_progress(f"case {case}", self._share())
-        problem = self.network.problem(case)
         end = time.perf_counter() + seconds
-        if self._solve(problem, True, seconds) > problem.limit:
+        if self._solve(self.network, case, True, seconds) > 0:
             self._exclude("integer")
             return True
         if time.perf_counter() < end and self._left():
@@ -182,32 +201,65 @@ class _Search:
         for ties in (True, False):
             layers = tuple(layer.sure(self._snap(), ties) for layer in self.net.hidden)
             net = replace(self.net, hidden=layers)
-            network = Network(net, self.low, self.high, self.whole, sure=True)
+            network = self._network(net, sure=True)
             if network.is_possible(case) and self._left():
-                self._solve(network.problem(case), True, self._left())
+                self._solve(network, case, True, self._left())
         self.note = "the programs have solutions, but each depends on the rounding of float32"
 
-    def _solve(self, problem: Problem, integers: bool, seconds: float) -> float:
-        """Return a bound on a program's cost, and try its solution as a counterexample."""
-        minimum = worker.solve("minimize", problem, integers, seconds)
-        if minimum.values is not None:
-            x = (self.low + self.high) / 2
-            x[problem.pixels] = self.low[problem.pixels] + minimum.values[: len(problem.pixels)]
-            self._try(x)
-        return minimum.bound
+    def _network(self, net: IntegerNet, sure: bool = False) -> Network:
+        return Network(net, self.low, self.high, self.options.whole, self.given.ball, sure)
 
-    def _try(self, x: np.ndarray) -> None:
-        """Keep the input of the grid next to `x` if it is a counterexample."""
+    def _solve(self, network: Network, case: Case, integers: bool, seconds: float) -> float:
+        """Return by how much all inputs miss a case at least, and try the solution.
+
+        A solution outside of an L2 ball is cut off, and the program solved again.
+        """
+        end = time.perf_counter() + seconds
+        solver = self.options.solver if integers else "relaxation"
+        for _ in range(MOST_CUTS):
+            problem = network.problem(case)
+            minimum = worker.solve(solver, problem, max(end - time.perf_counter(), 0.01))
+            slack = minimum.bound - problem.limit
+            if minimum.values is None or slack > 0:
+                break
+            x = (self.low + self.high) / 2 if network.ball is None else network.ball.center.copy()
+            x[problem.pixels] = self.low[problem.pixels] + minimum.values[: len(problem.pixels)]
+            self._try(x[None])
+            ball = network.ball
+            if ball is None or ball.norm != "l2" or ball.contains(x[None])[0]:
+                break
+            if time.perf_counter() > end:
+                break
+            network.cut_off(x)
+        return slack
+
+    def _try(self, batch: np.ndarray) -> None:
+        """Keep a counterexample among the inputs of the grid next to those of a batch (b, k)."""
+        images = self._on_grid(batch).astype("float32")
+        inside = ((images >= self.given.low) & (images <= self.given.high)).all(axis=1)
+        if self.given.ball:
+            inside &= self.given.ball.contains(images)
+        if self.options.whole:
+            inside &= (images == np.rint(images)).all(axis=1)
+        images = images[inside]
+        images = images.reshape(-1, *self.net.shape)
+        if self.options.exactly and len(images):
+            images = images[self.given.holds(self.net.logits(images))]
+        broken = self.given.holds(self.run(images)) if len(images) else np.zeros(0, bool)
+        if broken.any():
+            self.witness = images[broken.argmax()]
+        elif self.options.exactly and len(images):
+            self.note = "a counterexample in exact arithmetic is none in float32"
+
+    def _on_grid(self, batch: np.ndarray) -> np.ndarray:
+        """Return inputs of the grid next to those of a batch (b, k), in the box and the ball."""
+        ball = self.given.ball
+        if ball:  # changes are rounded towards 0
+            change = ball.nearest(batch, np.ones(batch.shape[1])) - ball.center
+            return ball.center + np.trunc(change / self.grid) * self.grid
         least, most = np.ceil(self.low / self.grid), np.floor(self.high / self.grid)
-        near = np.clip(np.rint(x / self.grid), least, most) * self.grid
-        image = np.where(least <= most, near, self.low).astype("float32")
-        inside = (image >= self.given.low) & (image <= self.given.high)
-        batch = image.reshape(1, *self.net.shape)
-        if inside.all() and self.given.holds(self.net.logits(batch)).all():
-            if self.given.holds(self.run(batch)).all():
-                self.witness = batch[0]
-            else:
-                self.note = "a counterexample in exact arithmetic is none in float32"
+        near = np.clip(np.rint(batch / self.grid), least, most) * self.grid
+        return np.where(least <= most, near, self.low)
 
     def _snap(self) -> float:
         """Return a power of two: moving an input to the grid moves no sum by as much."""

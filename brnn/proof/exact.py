@@ -1,126 +1,181 @@
 """The option `attack=exact`: whether any image within the budget changes the class."""
 
+import math
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 import keras
 import numpy as np
 
-from brnn.config.ranges import Epsilon, Positive
-from brnn.proof import worker
-from brnn.proof.cp_sat import BROKEN, CERTIFIED, UNKNOWN
-from brnn.proof.program import EITHER, SURE, Program, build_program
-from brnn.proof.reading import BIT, read
+from brnn.config.ranges import Positive
+from brnn.contracts import OnProgress
+from brnn.data.pixels import LEVELS
+from brnn.errors import ConfigError, DataError
+from brnn.proof import keras_reader
+from brnn.proof import minimal as minimal_search
+from brnn.proof.ball import Norm, distance, largest_distance
+from brnn.proof.decide import SAT, Options, Verdict, decide
+from brnn.proof.minimal import Search
+from brnn.proof.vnnlib import Property, near, other_class
 
-LEAST_SECONDS = 0.01  # that a solver is given
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What is known of one image.
-
-    Args:
-        status: `broken`, `certified` or `unknown`.
-        image: one that breaks it, if it is broken.
-        seconds: that the verdict took.
-    """
-
-    status: str
-    image: np.ndarray | None
-    seconds: float
+TOLERANCE = np.float32(1e-6)  # of pixels, in which budgets like 26/255 are rounded
 
 
 def exact(
     model: keras.Model,
-    x: np.ndarray,
-    label: int,
-    example: np.ndarray | None,
+    images: np.ndarray,
+    labels: np.ndarray,
+    examples: np.ndarray,
+    on_progress: OnProgress,
     *,
-    epsilon: Epsilon,
+    epsilon: Positive,
+    norm: Literal["linf", "l0", "l1", "l2"],
+    pixels: Literal["real", "whole"],
     solver: Literal["highs", "cp_sat"],
+    minimal: bool,
     seconds: Positive,
-) -> Verdict:
-    """Decide whether any image in [0, 1] within L-inf `epsilon` of `x` has another class.
+) -> Iterator[Verdict]:
+    """Decide for each image whether any one in [0, 1] within `epsilon` has another class.
 
-    Tried in this order: the image itself and the example, interval bounds, the solver. What the
-    solver returns is checked on the net. Where it does not hold, since sums near 0 have another
-    sign in float32 than in the program, the solver looks for an image without such sums; if there
-    is none, the verdict is `unknown`.
+    The image itself and the example are tried first, then what `brnn.proof.decide` lists. Of equal
+    logits the first class counts, as in argmax.
 
-    `certified` holds for the net in float32: a sum within the bound of its rounding counts with
-    either sign. It is a proof with `cp_sat`, which computes in whole numbers, and needs one-bit
-    inputs and weights that are multiples of one number. With `highs` constraints may be off by a
-    1e-6 of the largest weight of a unit.
+    `unsat` holds for the net in float32, in whatever order it adds: a sum within the bound of its
+    rounding counts with either sign. The budget is that of attacks, as float32 computes it.
 
     Args:
-        model: the net, of dense layers and activations of -1 and +1.
-        x: the image (*d), pixels in [0, 1].
-        label: its class.
-        example: an image that may break it, such as the result of an attack.
-        epsilon: the budget.
-        solver: `highs` of SciPy or `cp_sat` of OR-Tools.
-        seconds: time limit of the solver.
+        model: the net.
+        images: (n, *d), pixels in [0, 1].
+        labels: their classes (n,).
+        examples: images (n, *d) that may break them, such as the results of an attack.
+        on_progress: called with what is being done, and the share of an image's rivals that are
+            excluded.
+        epsilon: the budget; in L0 a number of pixels.
+        norm: of the budget.
+        pixels: `real` for all values, or `whole` for grey levels, multiples of 1/255.
+        solver: of the integer programs: `highs`, or `cp_sat` of OR-Tools.
+        minimal: whether to look for the smallest budget that has a counterexample.
+        seconds: time limit of an image.
+
+    Yields:
+        The verdict of each image; the witness has pixels in [0, 1].
 
     Raises:
-        ConfigError: the net has other layers.
+        ConfigError: the net has layers that are not supported, or an image has other pixels than
+            grey levels.
 
     References:
         Tjeng, Xiao and Tedrake 2019, arXiv:1711.07356; of binarized nets Khalil, Gupta and Dilkina
         2019, arXiv:1810.03538.
     """
-    began = time.perf_counter()
-    broken = next((i for i in (x, example) if i is not None and _class(model, i) != label), None)
-    if broken is None:
-        status, broken = _decided(model, x, label, epsilon, solver, began + seconds)
-    else:
-        status = BROKEN
-    return Verdict(status, broken, time.perf_counter() - began)
+    options = Options(pixels == "whole", exactly=False, solver=solver, seconds=seconds)
+    subject = _Subject(model, norm, options, on_progress)
+    for x, label, example in zip(images, labels, examples, strict=True):
+        ask = subject.smallest if minimal else subject.verdict
+        verdict = ask(x, int(label), epsilon, example)
+        if verdict.witness is not None:
+            verdict = replace(verdict, witness=subject.pixels(verdict.witness))
+        yield verdict
 
 
-def _decided(
-    model: keras.Model, x: np.ndarray, label: int, epsilon: float, solver: str, until: float
-) -> tuple[str, np.ndarray | None]:
-    """Return the status of an image by bounds or a solver, and an image that breaks it."""
-    one_bit, layers = read(model)
-    pixels = x.ravel().astype("float64")
-    for rounding in (EITHER, SURE):
-        program = build_program(layers, one_bit, pixels, label, epsilon, rounding)
-        if program is None:
-            return (CERTIFIED if rounding == EITHER else UNKNOWN), None
-        status, values = _solved(program, solver, until)
-        if values is None:
-            return (status if rounding == EITHER else UNKNOWN), None
-        image = _image(values[: x.size], one_bit, x, epsilon)
-        if _class(model, image) != label:
-            return BROKEN, image
-        if not program.rounds:
-            break
-    return UNKNOWN, None
+class _Subject:
+    """A net, and itself as whole numbers, whose pixels are grey levels or in [0, 1].
 
+    Args:
+        model: the net.
+        norm: of budgets.
+        options: how they are decided.
+        on_progress: called with what is being done.
 
-def _solved(program: Program, solver: str, until: float) -> tuple[str, np.ndarray | None]:
-    """Return a status, and values of the variables if there is a solution."""
-    seconds = max(until - time.perf_counter(), LEAST_SECONDS)
-    if solver == "highs":
-        arguments = (program.low, program.high, program.whole, *program.matrix(), seconds)
-        return worker.solve(solver, *arguments)
-    low, high = ([int(value) for value in bounds] for bounds in (program.low, program.high))
-    status, values = worker.solve(solver, low, high, program.whole_rows(), seconds)
-    return status, None if values is None else np.array(values, "float64")
+    Raises:
+        ConfigError: the net is not supported.
+    """
 
+    def __init__(self, model: keras.Model, norm: Norm, options: Options, on_progress: OnProgress):
+        if not isinstance(model, keras.Model):
+            raise ConfigError(f"attack=exact needs a Keras model, got {type(model).__name__}")
+        self.norm, self.options, self.on_progress = norm, options, on_progress
+        self.seconds = options.seconds
+        self.largest = LEVELS if options.whole else 1
+        try:
+            self.model = keras_reader.of_logits(model)
+            self.net = keras_reader.read(self.model, self.largest, options.whole, self.largest)
+        except DataError as error:
+            raise ConfigError(f"attack=exact: {error}") from error
 
-def _image(values: np.ndarray, one_bit: bool, x: np.ndarray, epsilon: float) -> np.ndarray:
-    """Return the image that a solution stands for, within the budget in float32."""
-    values = values.reshape(x.shape)
-    if not one_bit:
-        return np.clip(values, np.maximum(x - epsilon, 0), np.minimum(x + epsilon, 1)).astype(
-            "float32"
-        )
-    below = np.nextafter(np.float32(BIT), np.float32(0))
-    ones = values >= 0.5
-    return np.where(ones != (x >= BIT), np.where(ones, BIT, below), x)
+    def verdict(self, x: np.ndarray, label: int, epsilon: float, example: np.ndarray) -> Verdict:
+        """Return the verdict of an image (*d) within a budget; its witness has the net's pixels."""
+        began = time.perf_counter()
+        given = self._property(x, label, epsilon)
+        tried = np.stack([self._of_net(x), self._of_net(example)])
+        flat = tried.reshape(2, -1)
+        inside = ((flat >= given.low) & (flat <= given.high)).all(axis=1)
+        inside &= given.ball.contains(flat) if given.ball else True
+        broken = inside & given.holds(self.logits(tried))
+        if broken.any():
+            return Verdict(SAT, time.perf_counter() - began, {}, tried[broken.argmax()])
+        return decide(self.net, given, self.logits, self.options, self.on_progress)
 
+    def smallest(self, x: np.ndarray, label: int, epsilon: float, example: np.ndarray) -> Verdict:
+        """Return the verdict with the smallest budget, in the unit of `epsilon`."""
+        given = self._property(x, label, epsilon)
+        if given.holds(self.logits(self._of_net(x)[None])).any():
+            return Verdict(SAT, 0.0, {}, self._of_net(x), radius=(0.0, 0.0), proved=True)
+        counted = self.norm == "l0"
+        whole, unit = self.options.whole or counted, 1.0 if counted else 1 / self.largest
+        largest = largest_distance(x.size, self.largest, self.norm)
 
-def _class(model: keras.Model, image: np.ndarray) -> int:
-    return int(np.argmax(np.asarray(model(image[None].astype("float32")))[0]))
+        def decided(radius: float, seconds: float) -> tuple[Verdict, float]:
+            self.options = self.options._replace(seconds=seconds)
+            verdict = self.verdict(x, label, radius * unit, example)
+            if verdict.witness is None:
+                return verdict, math.inf
+            change = verdict.witness.astype("float64") - self._of_net(x)
+            return verdict, float(distance(change.reshape(1, -1), self.norm)[0])
+
+        search = Search(whole, math.ceil(largest) if whole else largest)
+        start = max(1.0, round(epsilon / unit)) if whole else epsilon / unit
+        verdict = minimal_search.minimal(decided, start, search, self.seconds)
+        low, high = verdict.radius or (0.0, math.inf)
+        return replace(verdict, radius=(low * unit, high * unit))
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Return the logits of the net, in float32."""
+        return np.asarray(self.model(self.pixels(images)))
+
+    def pixels(self, images: np.ndarray) -> np.ndarray:
+        """Return images of the integer net with pixels in [0, 1]."""
+        return images.astype("float32") * np.float32(1 / self.largest)
+
+    def _of_net(self, x: np.ndarray) -> np.ndarray:
+        """Return an image with the pixels of the integer net.
+
+        Raises:
+            ConfigError: it has other pixels than grey levels, where these are whole.
+        """
+        if not self.options.whole:
+            return x
+        levels = np.rint(x * LEVELS).astype("float32")
+        if not np.array_equal(self.pixels(levels), x):
+            raise ConfigError("attack.pixels=whole needs images of bytes; use real")
+        return levels
+
+    def _property(self, x: np.ndarray, label: int, epsilon: float) -> Property:
+        """Return the property that an image within a budget has another class."""
+        cases = other_class(label, len(self.net.last.shift), first_wins=True)
+        center = self._of_net(x).astype("float64").ravel()
+        if self.norm == "l0":
+            return near(center, "l0", epsilon, self.largest, cases)
+        if self.norm != "linf":
+            radius = (epsilon + float(TOLERANCE)) * self.largest
+            return near(center, self.norm, radius, self.largest, cases)
+        low = np.maximum(x - np.float32(epsilon), np.float32(0)).ravel()
+        high = np.minimum(x + np.float32(epsilon), np.float32(1)).ravel()
+        if self.options.whole:
+            grey = np.arange(LEVELS + 1, dtype="float32") * np.float32(1 / LEVELS)
+            low = np.searchsorted(grey, low - TOLERANCE)
+            high = np.searchsorted(grey, high + TOLERANCE, "right") - 1
+        outputs = len(self.net.last.shift)
+        return Property(low.astype("float64"), high.astype("float64"), cases, outputs)

@@ -11,20 +11,21 @@ import numpy as np
 from scipy.sparse import csr_array, diags_array
 
 from brnn.errors import DataError
-from brnn.proof.bounds import EXACT, OPERATIONS, UNIT, lowest_power
 from brnn.proof.integer_net import Hidden, Last
+from brnn.proof.numbers import EXACT, OPERATIONS, UNIT, lowest_power
 
 LARGEST_WEIGHT = 2**15  # of whole weights in multiples of their unit
 
 
 @dataclass(frozen=True)
 class Sums:
-    """A tensor scale * sum + shift, where a sum is the maximum over a window of weights @ inputs.
+    """A tensor scale * sum + shift, where a sum is the maximum over a window of rows.
 
     Args:
-        weights: (m, k).
-        whole: whether the sums are whole numbers.
-        windows: (*shape, w) the rows of the weights whose maximum is the sum.
+        weights: (m, k), the rows weights @ inputs.
+        whole: whether the rows are whole numbers.
+        windows: (*shape, w) the rows whose maximum is the sum.
+        offsets: (*shape, w) what is added to each row before; 0 without pooling.
         scale: (*shape).
         shift: (*shape).
         error: (*shape) bound on the rounding of float32.
@@ -34,6 +35,7 @@ class Sums:
     weights: csr_array
     whole: bool
     windows: np.ndarray
+    offsets: np.ndarray
     scale: np.ndarray
     shift: np.ndarray
     error: np.ndarray
@@ -45,7 +47,14 @@ class Sums:
 
     def arranged(self, order: np.ndarray) -> "Sums":
         """Return the tensor whose elements have these flat positions in this one."""
-        arrays = (self.windows, self.scale, self.shift, self.error, self.size)
+        arrays = (
+            self.windows,
+            self.offsets,
+            self.scale,
+            self.shift,
+            self.error,
+            self.size,
+        )
         moved = [_taken(array, self.shape, order) for array in arrays]
         return Sums(self.weights, self.whole, *moved)
 
@@ -57,6 +66,7 @@ class Sums:
         size = np.abs(factor) * self.size + np.abs(summand)
         step = np.minimum(lowest_power(scale), lowest_power(shift))
         exact = self.whole & (self.error == 0) & (size <= EXACT * step) & (operations == 1)
+        exact &= (self.offsets == 0).all(axis=-1)
         error = np.abs(factor) * self.error + np.where(exact, 0.0, operations * UNIT * size)
         return replace(self, scale=scale, shift=shift, error=error, size=size)
 
@@ -67,13 +77,15 @@ class Pieces:
 
     Args:
         sums: of which these are functions.
-        at: (*shape, j) thresholds on the sums, ascending.
-        rise: (*shape, j) least sums at which a step may be up in float32.
-        fall: (*shape, j) largest sums at which it may be down.
+        cuts: (*shape, w, j) thresholds as real numbers, ascending.
+        at: (*shape, w, j) a step is up where a row of its window is at least this.
+        rise: (*shape, w, j) least rows at which a step may be up in float32.
+        fall: (*shape, w, j) largest rows at which it may be down.
         values: (*shape, j + 1) by the number of steps that are up; of any type of the graph.
     """
 
     sums: Sums
+    cuts: np.ndarray
     at: np.ndarray
     rise: np.ndarray
     fall: np.ndarray
@@ -85,74 +97,58 @@ class Pieces:
 
     def arranged(self, order: np.ndarray) -> "Pieces":
         """Return the tensor whose elements have these flat positions in this one."""
-        arrays = (
-            _taken(v, self.shape, order) for v in (self.at, self.rise, self.fall, self.values)
-        )
+        arrays = (_taken(v, self.shape, order) for v in (*self.thresholds, self.values))
         return Pieces(self.sums.arranged(order), *arrays)
+
+    @property
+    def thresholds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Cuts, at, rise and fall."""
+        return self.cuts, self.at, self.rise, self.fall
 
     def mapped(self, function: Callable[[np.ndarray], np.ndarray]) -> "Pieces":
         """Return a function of this tensor, element by element."""
         return replace(self, values=function(self.values))
 
-    def same_steps(self, other: "Pieces") -> bool:
-        """Return whether the steps of another tensor are at the same sums."""
-        return (
-            self.sums.weights is other.sums.weights
-            and np.array_equal(self.sums.windows, other.sums.windows)
-            and np.array_equal(self.at, other.at)
-        )
 
-
-Flow = Sums | Pieces
-
-
-def pieces(sums: Sums, cuts: list[tuple[float, bool]], values: np.ndarray) -> Pieces:
-    """Return a step function of a tensor: a further value from each cut on.
+@dataclass(frozen=True)
+class Sizes:
+    """The absolute values of a tensor.
 
     Args:
-        sums: the tensor t.
-        cuts: ascending; a step is up where t >= cut or, where the flag is set, t > cut.
-        values: (j + 1,).
+        sums: the tensor.
     """
-    at, rise, fall = (np.empty((*sums.shape, len(cuts))) for _ in range(3))
-    order = np.argsort(np.where(sums.scale < 0, -1, 1)[..., None] * np.arange(len(cuts)), axis=-1)
-    for number, (cut, strict) in enumerate(cuts):
-        column = _crossing(sums, cut, strict)
-        at[..., number], rise[..., number], fall[..., number] = column
-    at, rise, fall = (np.take_along_axis(v, order, -1) for v in (at, rise, fall))
-    table = np.where((sums.scale < 0)[..., None], values[::-1], values)
-    constant = np.zeros(sums.shape, int)
-    for cut, strict in cuts:
-        constant += sums.shift > cut if strict else sums.shift >= cut
-    flat = (sums.scale == 0)[..., None]
-    table = np.where(flat, values[constant][..., None], table)
-    return Pieces(sums, at, rise, fall, table)
+
+    sums: Sums
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.sums.shape
+
+    def arranged(self, order: np.ndarray) -> "Sizes":
+        """Return the tensor whose elements have these flat positions in this one."""
+        return Sizes(self.sums.arranged(order))
 
 
-def _crossing(sums: Sums, cut: float, strict: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the sum from which on a step is up or, of a negative scale, down; and its bounds."""
-    size = np.abs(sums.scale)
-    scale = np.where(size == 0, 1.0, sums.scale)
-    threshold = (cut - sums.shift) / scale
-    error = np.where(size == 0, 0.0, sums.error / np.abs(scale))
-    open_end = strict != (sums.scale < 0)  # the step is at sums beyond the threshold, not at it
-    if not sums.whole:
-        at = np.where(open_end, np.nextafter(threshold, np.inf), threshold)
-        return at, threshold - error, threshold + error
-
-    def first(value: np.ndarray) -> np.ndarray:
-        return np.where(open_end, np.floor(value) + 1, np.ceil(value))
-
-    return first(threshold), first(threshold - error), first(threshold + error) - 1
+Flow = Sums | Pieces | Sizes
 
 
 def identity(shape: tuple[int, ...], size: float, whole: bool) -> Sums:
-    """Return the tensor of a net's input, of absolute values up to `size`."""
+    """Return the tensor of the inputs of a layer, of absolute values up to `size`."""
     count = int(np.prod(shape))
     zeros = np.zeros(shape)
     weights = csr_array(diags_array(np.ones(count, "int64"), dtype="int64"))
     windows = np.arange(count).reshape(*shape, 1)
-    return Sums(weights, whole, windows, zeros + 1, zeros, zeros, zeros + size)
+    offsets = np.zeros(windows.shape)
+    return Sums(weights, whole, windows, offsets, zeros + 1, zeros, zeros, zeros + size)
+
+
+def pixels(shape: tuple[int, ...], largest: float, whole: bool, divisor: float) -> Sums:
+    """Return the tensor of a net's input: pixels of sizes up to `largest`, by `divisor`.
+
+    It may be computed as a division, or as a product with the float32 next to 1 / divisor.
+    """
+    values = identity(shape, largest, whole)
+    return values if divisor == 1 else values.affine(1 / divisor, 0.0, operations=2)
 
 
 def linear(taps: csr_array, sums: Sums, shape: tuple[int, ...], name: str) -> Sums:
@@ -181,7 +177,8 @@ def linear(taps: csr_array, sums: Sums, shape: tuple[int, ...], name: str) -> Su
     windows = np.arange(len(unit)).reshape(*shape, 1)
     columns = (unit, offset, rounding + abs(taps) @ error, total)
     whole = sums.whole and weights.dtype == "int64"
-    return Sums(weights, whole, windows, *(v.reshape(shape) for v in columns))
+    offsets = np.zeros(windows.shape)
+    return Sums(weights, whole, windows, offsets, *(v.reshape(shape) for v in columns))
 
 
 def _whole_weights(weights: csr_array) -> tuple[csr_array, np.ndarray]:
@@ -212,7 +209,7 @@ def close(flow: Pieces, name: str) -> tuple[Hidden, Sums]:
     whole = np.rint(values / unit)
     if not np.array_equal(whole * unit, values):
         raise DataError(f"{name}: its inputs are not small multiples of one number")
-    at, rise, fall = (v.reshape(count, steps) for v in (flow.at, flow.rise, flow.fall))
+    at, rise, fall = (v.reshape(count, -1, steps) for v in (flow.at, flow.rise, flow.fall))
     table = whole.reshape(count, steps + 1).astype("int64")
     windows = flow.sums.windows.reshape(count, -1)
     hidden = Hidden(flow.sums.weights, flow.sums.whole, windows, at, rise, fall, table)

@@ -1,38 +1,118 @@
-"""The solver HiGHS, for programs of real and whole numbers."""
+"""The solver HiGHS: bounds of programs by their relaxations, and solutions in integers."""
+
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
 
-from brnn.proof.cp_sat import BROKEN, CERTIFIED, UNKNOWN
+from brnn.proof.cases import Problem, within_limit
 
-STATUSES = {0: BROKEN, 2: CERTIFIED}  # SciPy's: 0 solved, 2 infeasible; others are undecided
+ROUNDING = 1e-12  # relative, of sums in float64
 
 
-def solve_highs(
-    low: list[float],
-    high: list[float],
-    whole: list[bool],
-    matrix: np.ndarray,
-    least: np.ndarray,
-    seconds: float,
-) -> tuple[str, np.ndarray | None]:
-    """Return a status, and values of the variables if there is a solution.
+class Minimum(NamedTuple):
+    """What is known of a program.
 
-    Constraints hold up to HiGHS' tolerance of 1e-6.
+    Attributes:
+        bound: no solution costs less; infinity if there is none.
+        values: those of a solution, or None.
+    """
+
+    bound: float
+    values: np.ndarray | None
+
+
+def relaxation(problem: Problem, seconds: float) -> Minimum:
+    """Bound a program without the demand of whole numbers.
+
+    The bound is computed from the solver's dual values, of which any give a bound: it holds
+    whatever their rounding.
 
     Args:
-        low: lower bound of each variable.
-        high: upper bound of each variable.
-        whole: which are whole numbers.
-        matrix: coefficients (rows, variables).
-        least: lower bound of each row.
+        problem: the program.
         seconds: time limit.
     """
-    result = milp(
-        np.zeros(len(low)),
-        integrality=np.array(whole, int),
-        bounds=Bounds(low, high),
-        constraints=LinearConstraint(matrix, lb=least),
-        options={"time_limit": seconds},
-    )
-    return STATUSES.get(result.status, UNKNOWN), result.x
+    solver = _solved(problem, False, seconds)
+    solution = solver.getSolution()
+    duals = np.array(solution.row_dual)
+    values = np.array(solution.col_value) if solution.value_valid else None
+    return Minimum(safe_bound(problem, duals) if solution.dual_valid else -np.inf, values)
+
+
+def highs(problem: Problem, seconds: float) -> Minimum:
+    """Look for a solution in integers that costs no more than a program's limit.
+
+    A claim that there is none rests on HiGHS, whose tolerance of 1e-6 is far below what the rows
+    are relaxed by.
+
+    Args:
+        problem: the program.
+        seconds: time limit.
+    """
+    import highspy
+
+    solver = _solved(within_limit(problem), True, seconds)
+    if solver.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
+        return Minimum(np.inf, None)
+    solution = solver.getSolution()
+    values = np.array(solution.col_value) if solution.value_valid else None
+    return Minimum(solver.getInfo().mip_dual_bound, values)
+
+
+def _solved(problem: Problem, integers: bool, seconds: float) -> Any:
+    """Return HiGHS after it solved a program, up to the first solution."""
+    import highspy
+
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("threads", 1)
+    solver.setOptionValue("time_limit", seconds)
+    solver.setOptionValue("mip_max_improving_sols", 1)
+    solver.passModel(_model(problem, integers))
+    solver.run()
+    return solver
+
+
+def safe_bound(problem: Problem, duals: np.ndarray) -> float:
+    """Return a lower bound on the cost: weak duality, rounded outward.
+
+    y @ least + sum over v of min(cost - y @ rows, 0) * width, for any y >= 0.
+
+    References:
+        Neumaier and Shcherbina 2004, Mathematical Programming 99.
+    """
+    duals = np.maximum(duals, 0.0)
+    reduced = problem.cost - duals @ problem.rows
+    size = np.abs(problem.cost) + duals @ abs(problem.rows)
+    reduced -= ROUNDING * size
+    bound = duals @ problem.least + np.minimum(reduced, 0.0) @ problem.width
+    total = duals @ np.abs(problem.least) + np.abs(reduced) @ problem.width
+    return float(bound + problem.constant - ROUNDING * (total + abs(problem.constant)))
+
+
+def write(problem: Problem, path: str) -> None:
+    """Write a program as `.lp` or `.mps`."""
+    import highspy
+
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    solver.passModel(_model(problem, True))
+    solver.writeModel(path)
+
+
+def _model(problem: Problem, integers: bool) -> Any:
+    import highspy
+
+    model, count = highspy.HighsLp(), len(problem.cost)
+    model.num_col_, model.num_row_ = count, len(problem.least)
+    model.col_cost_, model.offset_ = problem.cost, problem.constant
+    model.col_lower_, model.col_upper_ = np.zeros(count), problem.width
+    model.row_lower_ = problem.least
+    model.row_upper_ = np.full(len(problem.least), highspy.kHighsInf)
+    model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    model.a_matrix_.start_ = problem.rows.indptr
+    model.a_matrix_.index_ = problem.rows.indices
+    model.a_matrix_.value_ = problem.rows.data
+    if integers:
+        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+        model.integrality_ = [kinds[int(whole)] for whole in problem.whole]
+    return model

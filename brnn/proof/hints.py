@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from brnn.proof.integer_net import Hidden, IntegerNet
-from brnn.proof.vnnlib import Property
+from brnn.proof.vnnlib import Case, Property
 
 RIVALS = 3  # cases that are tried, nearest first
 STEPS = 12
@@ -15,24 +15,30 @@ DECAY = 0.8  # of the step's length, which begins as the width of the box
 def hints(
     net: IntegerNet, given: Property, low: np.ndarray, high: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Yield inputs (k,) between `low` and `high` that come near to fulfilling a case.
+    """Yield inputs (b, k) between `low` and `high` that come near to fulfilling a case.
 
     A step of a unit passes its gradient with the weight 1 / (1 + |sum - threshold|).
     """
-    center = (low + high) / 2
+    ball = given.ball
+    center = (low + high) / 2 if ball is None else ball.center
     logits = net.logits(center[None])[0]
-    margins = [max(logits[label] - logits[rival] for rival, label in case) for case in given.cases]
+    margins = [
+        max(logits[label] - logits[rival] for rival, label, _ in case) for case in given.cases
+    ]
     for index in np.argsort(margins)[:RIVALS]:
         case = given.cases[index]
-        x, length = center.copy(), 1.0
+        x, length, path = center, 1.0, []
         for _ in range(STEPS):
             gradient = _gradient(net, x, case)
             x = np.clip(x - length * (high - low) / 2 * np.sign(gradient), low, high)
+            if ball:
+                x = ball.nearest(x[None], gradient)[0]
             length *= DECAY
-            yield x
+            path.append(x)
+        yield np.array(path)
 
 
-def _gradient(net: IntegerNet, x: np.ndarray, case: tuple[tuple[int, int], ...]) -> np.ndarray:
+def _gradient(net: IntegerNet, x: np.ndarray, case: Case) -> np.ndarray:
     """Return the gradient (k,) of the largest comparison of a case that does not hold."""
     inputs, layers = x, []
     for layer in net.hidden:
@@ -40,7 +46,7 @@ def _gradient(net: IntegerNet, x: np.ndarray, case: tuple[tuple[int, int], ...])
         layers.append((layer, sums))
         inputs = layer.units(inputs[:, None])[:, 0]
     logits = net.last.logits(inputs[:, None])[:, 0]
-    rival, label = max(case, key=lambda pair: logits[pair[1]] - logits[pair[0]])
+    rival, label, _ = max(case, key=lambda part: logits[part.smaller] - logits[part.larger])
     upstream = net.last.difference(label, rival)[0]
     for layer, sums in reversed(layers):
         upstream = layer.weights.T @ _through(layer, sums, upstream)
@@ -49,8 +55,9 @@ def _gradient(net: IntegerNet, x: np.ndarray, case: tuple[tuple[int, int], ...])
 
 def _through(layer: Hidden, sums: np.ndarray, upstream: np.ndarray) -> np.ndarray:
     """Return the gradient by sums (m,) from that by units (n,)."""
-    largest = sums[layer.windows].argmax(axis=1)
-    row = np.take_along_axis(layer.windows, largest[:, None], axis=1)[:, 0]
-    heights = np.diff(layer.values, axis=1)
-    weight = (heights / (1 + np.abs(sums[row][:, None] - layer.at))).sum(axis=1)
+    beyond = sums[layer.windows][..., None] - layer.at
+    largest = beyond[..., 0].argmax(axis=1)[:, None]
+    row = np.take_along_axis(layer.windows, largest, axis=1)[:, 0]
+    distance = np.abs(np.take_along_axis(beyond, largest[..., None], axis=1))[:, 0]
+    weight = (np.diff(layer.values, axis=1) / (1 + distance)).sum(axis=1)
     return np.bincount(row, upstream * weight, minlength=len(sums))

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from brnn.errors import DataError
-from brnn.proof.decide import Verdict
+from brnn.proof.decide import METHODS, Verdict
 
-COUNTS = ("interval", "tried", "lp", "integer", "open")
+COUNTS = (*METHODS, "open")
 COLUMNS = ("net", "property", "result", "seconds", *COUNTS)
 
 

@@ -1,8 +1,8 @@
 """Nets whose hidden units are whole numbers, evaluated without rounding.
 
 Shapes: inputs x (k,), sums (m,), units (n,), all flat. A hidden layer computes sums = weights @ x
-and gives each unit the value of a piece of the number line, in which the largest sum of its window
-lies. The last layer gives logits = scale * (weights @ units) + shift.
+and gives each unit a value by the number of its steps that are up. The last layer gives
+logits = scale * (weights @ units) + shift.
 """
 
 from dataclasses import dataclass, replace
@@ -15,17 +15,18 @@ from scipy.sparse import csr_array
 class Hidden:
     """A layer of units that are step functions of sums.
 
-    Step i of a unit is up where its sum is at least `at[i]`, in exact arithmetic. In float32 it may
-    be up only from `rise[i]` on, and down only as far as `fall[i]`: between them rounding decides.
+    Step i of a unit is up where a sum of its window is at least `at[i]`, in exact arithmetic. In
+    float32 that may hold only from `rise[i]` on, and fail only as far as `fall[i]`: between them
+    rounding decides.
     Where sums are whole and without rounding, `rise = at` and `fall = at - 1`.
 
     Args:
         weights: (m, k); whole numbers, except in a first layer of real weights.
         whole: whether all sums are whole numbers.
-        windows: (n, w) the sums whose maximum is a unit's sum; w = 1 without pooling.
-        at: (n, j) thresholds, ascending.
-        rise: (n, j).
-        fall: (n, j).
+        windows: (n, w) the sums of each unit; w = 1 without pooling.
+        at: (n, w, j) thresholds, ascending.
+        rise: (n, w, j).
+        fall: (n, w, j).
         values: (n, j + 1) of a unit with 0 to j steps up.
     """
 
@@ -52,8 +53,9 @@ class Hidden:
 
     def units(self, x: np.ndarray) -> np.ndarray:
         """Return the units (n, b) of inputs (k, b)."""
-        sums = (self.weights @ x)[self.windows].max(axis=1)
-        up = (sums[:, None] >= self.at[:, :, None]).sum(axis=1)
+        sums = (self.weights @ x)[self.windows]
+        steps = (np.any(sums >= self.at[:, :, i, None], axis=1) for i in range(self.at.shape[2]))
+        up = sum(steps, np.zeros((len(self.values), x.shape[1]), "int64"))
         return np.take_along_axis(self.values, up, axis=1)
 
 

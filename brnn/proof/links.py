@@ -122,18 +122,18 @@ def link(
     unit, number = np.nonzero(~reach.up & ~reach.down & (heights != 0))
     variables = len(center) + np.arange(len(unit))
     sums = layer.weights @ clean
-    at = layer.at[unit, number]
-    center = np.concatenate([center, sums[layer.windows].max(axis=1)[unit] >= at])
+    at = layer.at[unit, :, number]
+    center = np.concatenate([center, (sums[layer.windows[unit]] >= at).any(axis=1)])
 
     step = np.repeat(np.arange(len(unit)), layer.windows.shape[1])
     row = layer.windows[unit].ravel()
-    rise, fall = layer.rise[unit, number][step], layer.fall[unit, number][step]
+    rise, fall = layer.rise[unit, :, number].ravel(), layer.fall[unit, :, number].ravel()
     rises, exceeds = reach.high[row] >= rise, reach.high[row] > fall
     literal, chosen = variables[step], variables[step][rises]
     rows = [_ordered(unit, variables, len(center))]
     if layer.windows.shape[1] > 1:  # a step that is up needs one sum of its window that is above
         literal[rises] = len(center) + np.arange(rises.sum())
-        center = np.concatenate([center, sums[row[rises]] >= at[step[rises]]])
+        center = np.concatenate([center, sums[row[rises]] >= at.ravel()[rises]])
         rows.append(_some(variables, chosen, literal[rises], len(center)))
     above = Demands(1, row[rises], rise[rises], literal[rises], chosen)
     upper = variables[step][exceeds]

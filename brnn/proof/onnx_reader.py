@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from brnn.errors import DataError, require
-from brnn.proof import operators, qonnx
-from brnn.proof.flows import Flow, Pieces, Sums, close, identity, last
-from brnn.proof.integer_net import Hidden, IntegerNet
+from brnn.proof import operators, pooling, qonnx
+from brnn.proof.flows import Flow, Pieces, Sums, pixels
+from brnn.proof.integer_net import IntegerNet
+from brnn.proof.tensors import Tensors
 
 SOFTMAX = ("Softmax", "LogSoftmax")  # which keep the order of logits
 SHAPING = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
@@ -29,7 +30,11 @@ CLOSING = (  # operators on units, not on steps
 INTEGERS = (2, 3, 4, 5, 6, 7, 12, 13)  # types of ONNX
 
 
-def load(path: Path) -> Any:
+Model = Any
+"""A `ModelProto` of the package onnx, which is imported when a file is read."""
+
+
+def load(path: Path) -> Model:
     """Return the model of a file, which may be compressed by gzip.
 
     Raises:
@@ -52,39 +57,49 @@ def load(path: Path) -> Any:
     return qonnx.standard(model)
 
 
-def read(model: Any, largest: float, whole: bool) -> IntegerNet:
+def input_shape(model: Model) -> tuple[int, ...]:
+    """Return the shape of one input of a model.
+
+    Raises:
+        DataError: it has several inputs, or one of no fixed shape.
+    """
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    if len(inputs) != 1 or len(model.graph.output) != 1:
+        raise DataError("the net must have one input and one output")
+    return _shape(inputs[0])
+
+
+def read(model: Model, largest: float, whole: bool, divisor: float = 1.0) -> IntegerNet:
     """Return a model of ONNX as an integer net.
 
     Args:
         model: with one input (1, ...) and one output (1, classes). A softmax at its end is left
             out: the net then gives its logits.
-        largest: bound on the absolute value of the input.
-        whole: whether inputs are whole numbers only.
+        largest: bound on the absolute value of the pixels.
+        whole: whether pixels are whole numbers only.
+        divisor: of pixels, which gives the input of the model.
 
     Raises:
         DataError: a node that is not supported; the message names it.
     """
-    return _Reader(model, largest, whole).net()
+    return _Reader(model, largest, whole, divisor).net()
 
 
 class _Reader:
-    """The tensors of a graph by their names, and the hidden layers behind those that are read."""
+    """The nodes of a graph, which are read in their order."""
 
-    def __init__(self, model: Any, largest: float, whole: bool):
+    def __init__(self, model: Any, largest: float, whole: bool, divisor: float):
         from onnx import numpy_helper
 
         self.model, self.graph = model, model.graph
-        self.hidden: list[Hidden] = []
-        self.values: dict[str, Any] = {
-            tensor.name: numpy_helper.to_array(tensor) for tensor in self.graph.initializer
-        }
-        inputs = [value for value in self.graph.input if value.name not in self.values]
-        if len(inputs) != 1 or len(self.graph.output) != 1:
-            raise DataError("the net must have one input and one output")
-        self.shape = _shape(inputs[0])
-        if inputs[0].type.tensor_type.elem_type in INTEGERS and not whole:
+        self.tensors = Tensors(discrete=True)
+        self.tensors.values = {t.name: numpy_helper.to_array(t) for t in self.graph.initializer}
+        self.shape = input_shape(model)
+        (entry,) = (v for v in self.graph.input if v.name not in self.tensors.values)
+        if entry.type.tensor_type.elem_type in INTEGERS and not whole:
             raise DataError("the net takes whole numbers: add pixels=whole")
-        self.values[inputs[0].name] = identity((1, *self.shape), largest, whole)
+        self.tensors.values[entry.name] = pixels((1, *self.shape), largest, whole, divisor)
 
     def net(self) -> IntegerNet:
         nodes = list(self.graph.node)
@@ -93,40 +108,24 @@ class _Reader:
             output = nodes.pop().input[0]
         for node in nodes:
             name = f"{node.op_type} {node.name or node.output[0]}"
-            self.values[node.output[0]] = self._result(node, name)
-        logits = self._open(output, "the output")
-        if not isinstance(logits, Sums) or len(logits.shape) != 2:
-            raise DataError("the output of the net is not one row of classes")
-        if not self.hidden:
-            raise DataError("the net has no hidden layer with a sign or another step function")
-        return IntegerNet(tuple(self.hidden), last(logits, "the output"), self.shape)
+            self.tensors.values[node.output[0]] = self._result(node, name)
+        return self.tensors.net(output, self.shape)
 
     def _result(self, node: Any, name: str) -> Any:
-        missing = [i for i in node.input if i and i not in self.values]
+        values = self.tensors.values
+        missing = [i for i in node.input if i and i not in values]
         if missing:
             raise DataError(
                 f"{name}: its input {missing[0]} is of an operator that is not supported"
             )
-        inputs: list[Any] = [self.values[i] if i else None for i in node.input]
+        inputs: list[Any] = [values[i] if i else None for i in node.input]
         if node.op_type == "Shape" and not isinstance(inputs[0], np.ndarray):
             return np.array(inputs[0].shape)
         if not any(isinstance(value, Flow) for value in inputs):
             return self._constant(node, name, inputs)
         if node.op_type in CLOSING:
-            inputs[0] = self._open(node.input[0], name)
+            inputs[0] = self.tensors.units(node.input[0], name)
         return _apply(node.op_type, name, _attributes(node), inputs)
-
-    def _open(self, tensor: str, name: str) -> Flow:
-        """Return a tensor as sums of the units that it consists of."""
-        flow = self.values[tensor]
-        if isinstance(flow, Pieces):
-            if self.hidden and flow.sums.weights.dtype != "int64":
-                raise DataError(f"{name}: the weights before its inputs are not discrete")
-            hidden, flow = close(flow, name)
-            self.hidden.append(hidden)
-            self.values = {k: v for k, v in self.values.items() if not isinstance(v, Flow)}
-            self.values[tensor] = flow
-        return flow
 
     def _constant(self, node: Any, name: str, inputs: list[np.ndarray]) -> np.ndarray:
         """Return what a node of constants computes."""
@@ -258,13 +257,11 @@ SINGLE: dict[str, Callable] = {  # operators of one tensor
     "Pad": _pad,
     "MatMul": lambda name, _, flow, weights: operators.matrix(name, flow, _array(name, weights)),
     "BatchNormalization": operators.batch_normalization,
-    "MaxPool": operators.max_pool,
-    "AveragePool": operators.average_pool,
-    "GlobalMaxPool": lambda name, _, flow: operators.max_pool(name, _whole_plane(flow), flow),
-    "GlobalAveragePool": lambda name, _, flow: operators.average_pool(
-        name, _whole_plane(flow), flow
-    ),
-    "Sign": lambda _, __, flow: operators.sign(flow),
+    "MaxPool": pooling.max_pool,
+    "AveragePool": pooling.average_pool,
+    "GlobalMaxPool": lambda name, _, flow: pooling.max_pool(name, _whole_plane(flow), flow),
+    "GlobalAveragePool": lambda name, _, flow: pooling.average_pool(name, _whole_plane(flow), flow),
+    "Sign": lambda name, _, flow: operators.sign(name, flow),
     "Neg": lambda name, _, flow: operators.arithmetic(name, "Mul", flow, np.float32(-1)),
     "Not": lambda name, _, flow: operators.comparison(name, "Less", flow, np.float32(0.5)),
     "Where": lambda name, _, *operands: operators.where(name, *operands),

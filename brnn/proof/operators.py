@@ -10,10 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array, diags_array
+from scipy.sparse import coo_array, csr_array
 
 from brnn.errors import DataError
-from brnn.proof.flows import Flow, Pieces, Sums, linear, pieces
+from brnn.proof.flows import Flow, Pieces, Sizes, Sums, linear
+from brnn.proof.numbers import OPERATIONS, UNIT
+from brnn.proof.steps import joined, pieces
 
 Attributes = Mapping[str, Any]
 ARITHMETIC: dict[str, Callable[..., np.ndarray]] = {
@@ -41,6 +43,13 @@ def rearranged(flow: Flow, move: Callable[[np.ndarray], np.ndarray]) -> Flow:
     return flow.arranged(move(np.arange(math.prod(flow.shape)).reshape(flow.shape)))
 
 
+def on_channels(function: Callable, name: str, attributes: dict, flow: Flow, *rest: Any) -> Flow:
+    """Return an operator of ONNX, whose second axis is that of channels, on channels last."""
+    moved = rearranged(flow, lambda order: order.transpose(0, 3, 1, 2))
+    result = function(name, attributes, moved, *rest)
+    return rearranged(result, lambda order: order.transpose(0, 2, 3, 1))
+
+
 def arithmetic(name: str, operator: str, left: Any, right: Any) -> Flow:
     """Return the sum, difference, product or quotient of a tensor and a constant.
 
@@ -51,6 +60,8 @@ def arithmetic(name: str, operator: str, left: Any, right: Any) -> Flow:
         return _elementwise(name, function, left, right)
     if isinstance(left, Sums) and isinstance(right, Sums):
         raise DataError(f"{name}: {operator} of two real tensors is not supported")
+    if isinstance(left, Sizes) or isinstance(right, Sizes):
+        raise DataError(f"{name}: an absolute value can only be compared")
     if isinstance(left, Sums):
         return _affine(operator, left, _constant(name, right, left.shape))
     if operator == "Div":
@@ -76,6 +87,8 @@ def comparison(name: str, operator: str, left: Any, right: Any) -> Pieces:
     """Return where a tensor is at least, above, at most or below a constant."""
     if isinstance(left, Pieces) or isinstance(right, Pieces):
         return _elementwise(name, COMPARISONS[operator], left, right)
+    if isinstance(left, Sizes):
+        return _size_comparison(name, operator, left, right)
     if isinstance(right, Sums):
         if isinstance(left, Sums):
             raise DataError(f"{name}: {operator} of two real tensors is not supported")
@@ -86,11 +99,22 @@ def comparison(name: str, operator: str, left: Any, right: Any) -> Pieces:
     return pieces(shifted, [(0.0, strict)], np.array([below, not below]))
 
 
-def sign(flow: Flow) -> Pieces:
+def _size_comparison(name: str, operator: str, sizes: Sizes, constant: Any) -> Pieces:
+    """Return where an absolute value is at least, above, at most or below one number above 0."""
+    cut = np.asarray(constant, "float64")
+    if cut.size != 1 or not cut > 0:
+        raise DataError(f"{name}: sizes are compared with one number above 0 alone")
+    outside = operator in ("GreaterOrEqual", "Greater")
+    closed = operator in ("GreaterOrEqual", "Less")  # the numbers -cut and cut are outside
+    cuts = [(-float(cut), closed), (float(cut), not closed)]
+    return pieces(sizes.sums, cuts, np.array([outside, not outside, outside]))
+
+
+def sign(name: str, flow: Flow) -> Pieces:
     """Return -1, 0 or 1."""
     if isinstance(flow, Pieces):
         return flow.mapped(np.sign)
-    return pieces(flow, [(0.0, False), (0.0, True)], np.array([-1, 0, 1], "float32"))
+    return pieces(units(name, flow), [(0.0, False), (0.0, True)], np.array([-1, 0, 1], "float32"))
 
 
 def where(name: str, condition: Any, yes: Any, no: Any) -> Pieces:
@@ -99,7 +123,7 @@ def where(name: str, condition: Any, yes: Any, no: Any) -> Pieces:
         raise DataError(f"{name}: Where by a constant condition is not supported")
     first = _elementwise(name, lambda c, v: np.where(c, v, 0), condition, yes)
     second = _elementwise(name, lambda c, v: np.where(c, 0, v), condition, no)
-    return replace(first, values=first.values + second.values)
+    return _elementwise(name, np.add, first, second)
 
 
 def _elementwise(name: str, function: Callable, left: Any, right: Any) -> Pieces:
@@ -108,23 +132,21 @@ def _elementwise(name: str, function: Callable, left: Any, right: Any) -> Pieces
         raise DataError(
             f"{name}: a real tensor and a discrete one are joined, which is not supported"
         )
+    if isinstance(left, Pieces) and isinstance(right, Pieces):
+        left, right = joined(left, right, name)
     flow = left if isinstance(left, Pieces) else right
     operands = []
     for operand in (left, right):
-        if not isinstance(operand, Pieces):
-            operands.append(_broadcast(name, operand, flow.shape)[..., None])
-        elif operand is flow or operand.same_steps(flow):
+        if isinstance(operand, Pieces):
             operands.append(operand.values)
         else:
-            raise DataError(
-                f"{name}: two tensors of different sums are joined; only chains of layers are"
-            )
+            operands.append(_broadcast(name, operand, flow.shape)[..., None])
     return replace(flow, values=function(*operands))
 
 
 def matrix(name: str, flow: Flow, weights: np.ndarray) -> Sums:
     """Return the product of a tensor (1, k) and a matrix (k, m)."""
-    sums = _sums(name, flow)
+    sums = units(name, flow)
     if len(sums.shape) != 2 or weights.ndim != 2 or sums.shape[1] != len(weights):
         raise DataError(
             f"{name}: shapes {sums.shape} and {weights.shape} are not a row and a matrix"
@@ -134,7 +156,7 @@ def matrix(name: str, flow: Flow, weights: np.ndarray) -> Sums:
 
 def convolution(name: str, attributes: Attributes, flow: Flow, kernel: np.ndarray) -> Sums:
     """Return the convolution of a tensor (1, c, h, w) with a kernel (m, c / groups, y, x)."""
-    sums, groups = _sums(name, flow), attributes.get("group", 1)
+    sums, groups = units(name, flow), attributes.get("group", 1)
     if len(sums.shape) != 4 or kernel.ndim != 4 or sums.shape[1] != kernel.shape[1] * groups:
         raise DataError(
             f"{name}: Conv of {sums.shape} with {kernel.shape}: only two-dimensional ones"
@@ -190,64 +212,9 @@ def _line(name: str, attributes: Attributes, size: int, kernel: int, axis: int) 
     return np.arange(count)[:, None] * stride - before + np.arange(kernel) * dilation
 
 
-def max_pool(name: str, attributes: Attributes, flow: Flow) -> Flow:
-    """Return the maximum over windows of a tensor (1, c, h, w)."""
-    shape = _plane(name, flow)
-    positions, inside = windows_of(name, attributes, shape, attributes["kernel_shape"])
-    if not inside.any(axis=-1).all():
-        raise DataError(f"{name}: a window lies outside of the input")
-    first = np.take_along_axis(positions, inside.argmax(-1)[..., None], -1)
-    places = np.where(inside, positions, first)
-    area = shape[2] * shape[3]
-    elements = np.arange(shape[1])[None, :, None, None, None] * area + places[None, None]
-    if isinstance(flow, Sums):
-        return _pooled(name, _rising(flow), elements)
-    rising = (np.diff(np.asarray(flow.values, "float64"), axis=-1) >= 0).all()
-    windows = (v.reshape(-1, v.shape[-1])[elements] for v in (flow.at, flow.values))
-    if not rising or not all((v == v[..., :1, :]).all() for v in windows):
-        raise DataError(f"{name}: MaxPool behind a sign of different or falling thresholds")
-    one = flow.arranged(elements[..., 0])
-    return replace(one, sums=_pooled(name, flow.sums, elements))
-
-
-def _pooled(name: str, sums: Sums, elements: np.ndarray) -> Sums:
-    """Return the maximum over flat positions of a tensor (..., taps)."""
-    one = sums.arranged(elements[..., 0])
-    for values in (sums.scale, sums.shift):
-        window = values.ravel()[elements]
-        if not (window == window[..., :1]).all():
-            raise DataError(f"{name}: MaxPool over different scales is not supported")
-    windows = sums.windows.reshape(-1, sums.windows.shape[-1])[elements]
-    error, size = (v.ravel()[elements].max(axis=-1) for v in (sums.error, sums.size))
-    return replace(one, windows=windows.reshape(*one.shape, -1), error=error, size=size)
-
-
-def _rising(sums: Sums) -> Sums:
-    """Return the same tensor with scales of at least 0, by changing signs of rows."""
-    if (sums.scale >= 0).all():
-        return sums
-    signs = np.ones(sums.weights.shape[0], "int64")
-    signs[sums.windows[sums.scale < 0].ravel()] = -1
-    weights = csr_array(diags_array(signs, dtype=signs.dtype) @ sums.weights)
-    return replace(sums, weights=weights, scale=np.abs(sums.scale))
-
-
-def average_pool(name: str, attributes: Attributes, flow: Flow) -> Sums:
-    """Return the mean over windows of a tensor (1, c, h, w)."""
-    shape = _plane(name, flow)
-    kernel = tuple(attributes["kernel_shape"])
-    _, inside = windows_of(name, attributes, shape, kernel)
-    ones = np.ones((shape[1], 1, *kernel))
-    total = convolution(name, {**attributes, "group": shape[1]}, flow, ones)
-    count = inside.sum(axis=-1)
-    if attributes.get("count_include_pad", 0):
-        count = np.full_like(count, math.prod(kernel))
-    return _affine("Div", total, np.broadcast_to(count.astype("float64"), total.shape))
-
-
 def pad(name: str, flow: Flow, widths: np.ndarray, value: float) -> Sums:
     """Return a tensor with a constant around it, so many elements before and after each axis."""
-    sums = _sums(name, flow)
+    sums = units(name, flow)
     order = np.arange(math.prod(sums.shape)).reshape(sums.shape)
     result = sums.arranged(np.pad(order, widths))
     inside = np.pad(np.ones(sums.shape, bool), widths)
@@ -261,24 +228,23 @@ def pad(name: str, flow: Flow, widths: np.ndarray, value: float) -> Sums:
 
 def batch_normalization(name: str, attributes: Attributes, flow: Flow, *values: np.ndarray) -> Flow:
     """Return the normalized tensor, whose second axis is that of the channels."""
-    sums = _sums(name, flow)
+    sums = units(name, flow)
     gamma, beta, mean, variance = (v.astype("float64") for v in values)
     deviation = np.sqrt(variance + np.float64(np.float32(attributes.get("epsilon", 1e-5))))
     factor, rest = gamma / deviation, (beta, mean)
     shape = (1, -1, *(1,) * (len(sums.shape) - 2))
     factor, (beta, mean) = factor.reshape(shape), (v.reshape(shape) for v in rest)
-    result = sums.affine(factor, beta - mean * factor, operations=8)
+    result = sums.affine(factor, beta - mean * factor, operations=OPERATIONS)
     sizes = np.abs(factor) * (sums.size + np.abs(mean)) + np.abs(beta)
-    return replace(result, error=np.abs(factor) * sums.error + 8 * 2.0**-24 * sizes)
+    return replace(result, error=np.abs(factor) * sums.error + OPERATIONS * UNIT * sizes)
 
 
-def _plane(name: str, flow: Flow) -> tuple[int, ...]:
-    if len(flow.shape) != 4:
-        raise DataError(f"{name}: pooling of shape {flow.shape}: only two-dimensional ones")
-    return flow.shape
+def units(name: str, flow: Flow) -> Sums:
+    """Return a tensor as the sums that it consists of.
 
-
-def _sums(name: str, flow: Flow) -> Sums:
+    Raises:
+        DataError: it consists of something else.
+    """
     if not isinstance(flow, Sums):
         raise DataError(f"{name}: its input is not a tensor of units")
     return flow

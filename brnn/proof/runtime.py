@@ -36,6 +36,7 @@ class Runtime:
         self.input = copy.graph.input[0].name
         kind = copy.graph.input[0].type.tensor_type.elem_type
         self.dtype = helper.tensor_dtype_to_np_dtype(kind)
+        self.single = copy.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 1
         options = onnxruntime.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
         try:
@@ -54,4 +55,6 @@ class Runtime:
         return self._run(self.output, images)
 
     def _run(self, name: str, images: np.ndarray) -> np.ndarray:
-        return np.asarray(self.session.run([name], {self.input: images.astype(self.dtype)})[0])
+        batches = np.split(images, len(images)) if self.single else [images]
+        rows = [self.session.run([name], {self.input: x.astype(self.dtype)})[0] for x in batches]
+        return np.concatenate([np.asarray(row) for row in rows])

@@ -26,7 +26,8 @@ def inputs(
         The batches; None if they are too many, or if rounding in float32 decides a step.
     """
     for layer, reach in zip(net.hidden, reaches, strict=True):
-        if not layer.whole or ((layer.rise <= layer.fall) & ~reach.up & ~reach.down).any():
+        rounded = (layer.rise <= layer.fall).any(axis=1) & ~reach.up & ~reach.down
+        if not layer.whole or rounded.any():
             return None
     pixels = np.flatnonzero(high > low)
     values = _values(net.hidden[0], pixels, low, high)
@@ -56,7 +57,7 @@ def _values(
     kept = []
     for pixel, candidates in zip(pixels, values, strict=True):
         column = slice(*weights.indptr[pixel : pixel + 2])
-        at = first.at[unit_of[weights.indices[column]]]
+        at = first.at[unit_of[weights.indices[column]], 0]
         sums = candidates[:, None, None] * weights.data[column][:, None]
         steps = (sums >= at).reshape(len(candidates), -1)
         _, representatives = np.unique(steps, axis=0, return_index=True)

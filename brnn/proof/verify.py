@@ -1,74 +1,98 @@
 """Properties of nets in files: what `brnn verify` answers."""
 
-from collections.abc import Callable
+import math
+import time
 from pathlib import Path
 from typing import Literal, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 
 from brnn.config.ranges import NonNegative, Positive
+from brnn.contracts import OnProgress
 from brnn.errors import DataError
-from brnn.proof import chainer, onnx_reader, vnnlib
-from brnn.proof.decide import Verdict, decide
+from brnn.proof import images, programs, subjects, vnnlib
+from brnn.proof.ball import Norm, distance, largest_distance
+from brnn.proof.decide import METHODS, UNKNOWN, UNSAT, Options, Verdict, decide
 from brnn.proof.integer_net import IntegerNet
-from brnn.proof.runtime import Runtime
+from brnn.proof.minimal import Search, minimal
+from brnn.proof.subjects import Subject
 from brnn.proof.vnnlib import Property
 
 
-class Ball(NamedTuple):
-    """The question whether another class is at least as large near an image, in L-inf.
+class Question(NamedTuple):
+    """The question whether another class is at least as large near an image.
 
     Attributes:
-        image: a file of NumPy (.npy) in the shape of the net's input.
+        image: a file of NumPy (.npy) or a picture, in the shape of the net's input.
         label: its class.
-        epsilon: the budget, in the unit of the pixels.
+        epsilon: the budget, in the unit of the pixels; in L0 a number of pixels.
+        norm: of the budget.
         largest: pixel; the least is 0.
+        minimal: whether the smallest budget with a counterexample is sought.
     """
 
     image: Path
     label: int
     epsilon: float
+    norm: Norm
     largest: float
+    minimal: bool = False
 
-    def property(self, classes: int) -> Property:
-        """Return the property.
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the image, of a picture without its channels."""
+        return images.shape(self.image)
+
+    @property
+    def bound(self) -> float:
+        """Bound on the absolute value of a pixel."""
+        return self.largest
+
+    def of(self, shape: tuple[int, ...], classes: int) -> Property:
+        """Return the property of a net.
+
+        Args:
+            shape: of its input.
+            classes: the number of its outputs.
 
         Raises:
             DataError: the file cannot be read, a pixel is outside of the range, or the net has no
                 such class.
         """
-        try:
-            x = np.load(self.image, allow_pickle=False).astype("float64").ravel()
-        except (OSError, ValueError, EOFError, AttributeError, BadZipFile) as error:
-            raise DataError(f"{self.image} is not an array of NumPy (.npy): {error}") from error
+        x = images.read(self.image, shape)
         if not ((x >= 0) & (x <= self.largest)).all():
             raise DataError(f"{self.image} has pixels outside of 0 to largest={self.largest:g}")
         if not 0 <= self.label < classes:
             raise DataError(f"--label must be below {classes}, the classes of the net")
-        low, high = np.maximum(x - self.epsilon, 0), np.minimum(x + self.epsilon, self.largest)
-        rivals = (rival for rival in range(classes) if rival != self.label)
-        return Property(low, high, tuple(((rival, self.label),) for rival in rivals), classes)
+        cases = vnnlib.other_class(self.label, classes)
+        return vnnlib.near(x, self.norm, self.epsilon, self.largest, cases)
 
 
 def verify(
-    net: Path,
-    spec: Path | Ball,
-    on_progress: Callable[[str, float], None],
+    net: Path | Subject,
+    spec: Path | Question,
+    on_progress: OnProgress,
     *,
     seconds: Positive,
+    solver: Literal["highs", "cp_sat"],
     pixels: Literal["real", "whole"],
+    divisor: Positive,
     variance_epsilon: NonNegative | None,
+    program: str | None,
 ) -> tuple[Verdict, str]:
-    """Decide a property of a net of ONNX, or of an archive of bnn-verification.
+    """Decide a property of a net.
 
     Args:
-        net: its file; an archive is `.npz`.
-        spec: a file of VNN-LIB, or a ball.
+        net: its file, or itself.
+        spec: a file of VNN-LIB, or a question about an image.
         on_progress: called with what is being done, and the share of it that is done.
         seconds: time limit.
+        solver: of the integer programs: `highs`, or `cp_sat` of OR-Tools.
         pixels: whether inputs are all values of the box, or whole numbers alone.
-        variance_epsilon: of the batch normalizations of an archive.
+        divisor: of pixels, which gives the input of a net of Keras or ONNX.
+        variance_epsilon: of the batch normalizations of an archive of bnn-verification.
+        program: a file for the programs of the cases that bounds leave open, in place of solving
+            them.
 
     Returns:
         The verdict, and the text of VNN-COMP's result file.
@@ -76,38 +100,75 @@ def verify(
     Raises:
         DataError: the net or the property is not supported, or they do not fit.
     """
-    is_archive = net.suffix == ".npz"
-    model = chainer.load(net, variance_epsilon) if is_archive else onnx_reader.load(net)
     whole = pixels == "whole"
-    if isinstance(spec, Ball):
-        integer_net = onnx_reader.read(model, spec.largest, whole)
-        given = spec.property(len(integer_net.last.shift))
-    else:
-        given = vnnlib.read(spec)
-        largest = float(np.abs([given.low, given.high]).max(initial=0.0))
-        integer_net = onnx_reader.read(model, largest, whole)
+    asked = spec if isinstance(spec, Question) else vnnlib.read(spec)
+    if isinstance(net, Path):
+        net = subjects.load(net, asked.shape, divisor, variance_epsilon)
+    integer_net = net.integers(asked.bound, whole)
+    given = asked.of(net.shape, len(integer_net.last.shift))
     _check_sizes(net, given, integer_net)
-    runtime = Runtime(model)
-    verdict = decide(
-        integer_net, given, runtime.logits, whole=whole, seconds=seconds, on_progress=on_progress
-    )
-    return verdict, _result(verdict, runtime)
+    options = Options(whole, exactly=True, solver=solver, seconds=seconds)
+    if program is not None:
+        verdict = _written(integer_net, given, whole, Path(program))
+    elif isinstance(asked, Question) and asked.minimal:
+        verdict = _smallest(net, integer_net, asked, options, on_progress)
+    else:
+        verdict = decide(integer_net, given, net.logits, options, on_progress)
+    return verdict, _result(verdict, net)
 
 
-def _check_sizes(net: Path, given: Property, integer_net: IntegerNet) -> None:
+def _written(net: IntegerNet, given: Property, whole: bool, path: Path) -> Verdict:
+    """Return the verdict by bounds alone, after the programs of the other cases are written."""
+    began, files = time.perf_counter(), programs.write(net, given, whole, path)
+    excluded = {"interval": len(given.cases) - len(files), "open": len(files)}
+    counts = dict.fromkeys(METHODS, 0) | excluded
+    names = f"{files[0].name} to {files[-1].name}" if files else ""
+    note = f"{len(files)} programs are written and not solved: {names}" if files else ""
+    return Verdict(UNKNOWN if files else UNSAT, time.perf_counter() - began, counts, None, note)
+
+
+def _smallest(
+    net: Subject,
+    integer_net: IntegerNet,
+    asked: Question,
+    options: Options,
+    on_progress: OnProgress,
+) -> Verdict:
+    """Return the verdict on a question, with bounds on the smallest budget."""
+    shape, classes = net.shape, len(integer_net.last.shift)
+    x = asked._replace(epsilon=0.0).of(shape, classes).low
+    whole = options.whole or asked.norm == "l0"
+
+    def decided(radius: float, seconds: float) -> tuple[Verdict, float]:
+        given = vnnlib.near(x, asked.norm, radius, asked.largest, cases)
+        limited = options._replace(seconds=seconds)
+        verdict = decide(integer_net, given, net.logits, limited, on_progress)
+        if verdict.witness is None:
+            return verdict, math.inf
+        change = verdict.witness.astype("float64").reshape(1, -1) - x
+        return verdict, float(distance(change, asked.norm)[0])
+
+    cases = vnnlib.other_class(asked.label, classes)
+    largest = largest_distance(x.size, asked.largest, asked.norm)
+    start = max(1.0, round(asked.epsilon)) if whole else asked.epsilon
+    search = Search(whole, math.ceil(largest) if whole else largest)
+    return minimal(decided, start, search, options.seconds)
+
+
+def _check_sizes(net: Subject, given: Property, integer_net: IntegerNet) -> None:
     sizes = int(np.prod(integer_net.shape)), len(integer_net.last.shift)
     for what, stated, actual in zip(
         ("inputs", "outputs"), (len(given.low), given.outputs), sizes, strict=True
     ):
         if stated != actual:
-            raise DataError(f"the property has {stated:,} {what}, {net} has {actual:,}")
+            raise DataError(f"the property has {stated:,} {what}, {net.name} has {actual:,}")
 
 
-def _result(verdict: Verdict, runtime: Runtime) -> str:
+def _result(verdict: Verdict, net: Subject) -> str:
     """Return the answer and, after `sat`, the counterexample and what the net makes of it."""
     if verdict.witness is None:
         return f"{verdict.status}\n"
-    outputs = runtime.outputs(verdict.witness[None])[0]
+    outputs = net.outputs(verdict.witness[None])[0]
     pairs = [f"(X_{i} {value!r})" for i, value in enumerate(verdict.witness.ravel().tolist())]
     pairs += [f"(Y_{i} {value!r})" for i, value in enumerate(outputs.tolist())]
     return f"{verdict.status}\n({chr(10).join(pairs)})\n"

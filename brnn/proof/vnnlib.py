@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from brnn.errors import DataError
+from brnn.proof.ball import Ball, Norm
 
 TOKEN = re.compile(r"\(|\)|[^\s()]+")
 VARIABLE = re.compile(r"([XY])_(\d+)")
@@ -21,8 +23,28 @@ BOUNDS = ("<=", ">=", "=", "==")
 MOST_CASES = 10_000
 SUPPORTED = "supported are bounds of inputs by numbers, and <= and >= between two outputs"
 
-Case = tuple[tuple[int, int], ...]
-"""Pairs of outputs; all of them hold where the first is at least the second."""
+
+class Comparison(NamedTuple):
+    """The demand that an output is at least another one or, if strict, larger.
+
+    Attributes:
+        larger: the index of the output.
+        smaller: that of the other one.
+        strict: whether equal outputs do not fulfil it.
+    """
+
+    larger: int
+    smaller: int
+    strict: bool = False
+
+    def holds(self, high: np.ndarray, low: np.ndarray) -> np.ndarray:
+        """Return for which outputs (b, c) it may hold, of upper and lower bounds on them."""
+        compare = np.greater if self.strict else np.greater_equal
+        return compare(high[:, self.larger], low[:, self.smaller])
+
+
+Case = tuple[Comparison, ...]
+"""Demands of which all hold."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +54,30 @@ class Property:
     Args:
         low: (k,) lower bounds of the input.
         high: (k,) upper bounds.
-        cases: of the outputs; a tie counts.
+        cases: of the outputs.
         outputs: the number of outputs.
+        ball: of which inputs must be too, if it is given.
     """
 
     low: np.ndarray
     high: np.ndarray
     cases: tuple[Case, ...]
     outputs: int
+    ball: Ball | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of inputs."""
+        return self.low.shape
+
+    @property
+    def bound(self) -> float:
+        """Bound on the absolute value of an input."""
+        return float(np.abs([self.low, self.high]).max(initial=0.0))
+
+    def of(self, shape: tuple[int, ...], classes: int) -> "Property":
+        """Return the property of a net, whatever its shape."""
+        return self
 
     def holds(self, logits: np.ndarray, error: np.ndarray | float = 0.0) -> np.ndarray:
         """Return which outputs (b, c) have the property: those of counterexamples.
@@ -49,8 +87,40 @@ class Property:
             error: (c,) by which each may be off; then those that may have it.
         """
         low, high = logits - error, logits + error
-        cases = [np.all([high[:, i] >= low[:, j] for i, j in case], axis=0) for case in self.cases]
+        cases = [np.all([part.holds(high, low) for part in case], axis=0) for case in self.cases]
         return np.any(cases, axis=0)
+
+
+def other_class(label: int, classes: int, first_wins: bool = False) -> tuple[Case, ...]:
+    """Return the cases that another class is at least as large as a label.
+
+    Args:
+        label: the class.
+        classes: the number of classes.
+        first_wins: whether only the first of the largest outputs counts, as in argmax.
+    """
+    rivals = (rival for rival in range(classes) if rival != label)
+    return tuple((Comparison(r, label, first_wins and r > label),) for r in rivals)
+
+
+def near(
+    x: np.ndarray, norm: Norm, radius: float, largest: float, cases: tuple[Case, ...]
+) -> Property:
+    """Return the property that an image within a distance of another one fulfils a case.
+
+    Args:
+        x: (k,) the image.
+        norm: of the distance.
+        radius: the distance.
+        largest: pixel; the least is 0.
+        cases: of the outputs.
+    """
+    x = x.astype("float32").astype("float64")  # as a net takes it
+    reach = largest if norm == "l0" else radius
+    low, high = np.maximum(x - reach, 0), np.minimum(x + reach, largest)
+    outputs = 1 + max(max(part[:2]) for case in cases for part in case)
+    ball = None if norm == "linf" else Ball(x, norm, radius)
+    return Property(low, high, cases, outputs, ball)
 
 
 class _Tree(list):
@@ -157,7 +227,7 @@ def _cases(tree: _Tree, formula: object, declared: dict[str, int]) -> list[Case]
             return list(_joined([_cases(tree, part, declared) for part in parts]))
         case ["<=" | ">=" as sign, str(left), str(right)] if left[:2] == right[:2] == "Y_":
             pair = (_index(tree, left, declared), _index(tree, right, declared))
-            return [(pair if sign == ">=" else pair[::-1],)]
+            return [(Comparison(*(pair if sign == ">=" else pair[::-1])),)]
     raise DataError(f"line {tree.line}: {_shown(formula)} is not supported; {SUPPORTED}")
 
 

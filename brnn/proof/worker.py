@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from brnn.errors import SolverError
+from brnn.errors import BrnnError, SolverError
 
 START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
@@ -27,8 +27,8 @@ def solve(solver: str, *arguments: Any) -> Any:
     """Return what `solver` returns for these arguments, which are pickled.
 
     Args:
-        solver: `highs`, `cp_sat` or `minimize`.
-        *arguments: of `solve_highs`, `solve_cp_sat` or `minimize`.
+        solver: `relaxation`, `highs`, `cp_sat` or `write`, the name of its function.
+        *arguments: of the function.
 
     Raises:
         SolverError: the solver refuses the program, or its process ended.
@@ -67,16 +67,13 @@ def serve() -> None:
 
 
 def _answer(solver: str, arguments: tuple) -> Any:
-    from brnn.proof.cp_sat import solve_cp_sat
-    from brnn.proof.highs import solve_highs
-    from brnn.proof.minimize import minimize
+    from brnn.proof.cp_sat import cp_sat
+    from brnn.proof.highs import highs, relaxation, write
 
-    solvers: dict[str, Callable] = {
-        "highs": solve_highs, "cp_sat": solve_cp_sat, "minimize": minimize,
-    }  # fmt: skip
+    solvers: dict[str, Callable] = {f.__name__: f for f in (relaxation, highs, cp_sat, write)}
     try:
         return solvers[solver](*arguments)
-    except SolverError as error:
+    except BrnnError as error:
         return error
     except Exception as error:
         return SolverError(f"solver {solver} failed: {type(error).__name__}: {error}")

@@ -7,17 +7,24 @@ import numpy as np
 from brnn.attacks.batches import perturbed
 from brnn.config import groups
 from brnn.config.attack_options import COMPARED_WITH_EXACT
-from brnn.proof.cp_sat import BROKEN, CERTIFIED, UNKNOWN
-from brnn.proof.exact import Verdict
+from brnn.data.pixels import grey
+from brnn.proof import kept_verdicts
+from brnn.proof.decide import METHODS, SAT, UNSAT, Verdict
 from brnn.robustness.metrics import measure
 from brnn.robustness.nets import Nets
 from brnn.robustness.runner import Report
 from brnn.robustness.samples import Samples, predicted
 from brnn.robustness.trust import Reason, number
 
+CERTIFIED, BROKEN, UNKNOWN = "certified", "broken", "unknown"
+COMPARED_NORMS = ("linf", "l2")  # of the attacks that stand beside verdicts
+STATUSES = {SAT: BROKEN, UNSAT: CERTIFIED}  # of verdicts; others are unknown
+
 
 def certify(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
     """Decide for each image whether any perturbation within the budget breaks it.
+
+    Verdicts of images are kept in the file `nets.verdicts`, so that none is repeated after a kill.
 
     Args:
         nets: the net under attack.
@@ -31,20 +38,30 @@ def certify(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
         attack_exact/robust_accuracy_low (share): lower bound: certified
         attack_exact/robust_accuracy_high (share): upper bound: certified + unknown
         attack_exact/robust_accuracy_pgd (share): robust accuracy under PGD through the identity
-            estimator, for comparison
+            estimator, for comparison; in L-inf and L2
         attack_exact/robust_accuracy_noise (share): robust accuracy under `attack=noise`
         attack_exact/seconds (seconds): mean time of an image
+        attack_exact/classes_interval (count): rival classes of an image that interval bounds
+            exclude, in the mean over the images that the clean image and PGD do not break
+        attack_exact/classes_tried (count): that trying all grey levels excludes
+        attack_exact/classes_lp (count): that linear relaxations exclude
+        attack_exact/classes_integer (count): that integer programs exclude
+        attack_exact/classes_open (count): that are not excluded, those of a broken image included
+        attack_exact/minimal_low (as attack.epsilon): with attack.minimal, mean budget that provably
+            breaks no image
+        attack_exact/minimal_high (as attack.epsilon): mean budget of the smallest change found,
+            over the images that have one
+        attack_exact/minimal_proved (share): images whose smallest change is proved; of real pixels
+            up to a factor of 1.1
     """
     net = nets.through("identity")
-    attempts = {
-        name: _attempt(nets, name, option["epsilon"], samples) for name in COMPARED_WITH_EXACT
-    }
+    attempts = _attempts(nets, option, samples)
     broken = {name: predicted(net, images) != samples.labels for name, images in attempts.items()}
-    verdicts = _verdicts(nets, option, samples, attempts[COMPARED_WITH_EXACT[0]])
-    images = np.stack(
-        [x if v.image is None else v.image for x, v in zip(samples.images, verdicts, strict=True)]
-    )
-    status = np.array([verdict.status for verdict in verdicts])
+    examples = attempts.get(COMPARED_WITH_EXACT[0], samples.images)
+    verdicts = _verdicts(nets, option, samples, examples)
+    pairs = zip(samples.images, verdicts, strict=True)
+    images = np.stack([x if v.witness is None else v.witness for x, v in pairs])
+    status = np.array([STATUSES.get(verdict.status, UNKNOWN) for verdict in verdicts])
     shares = {s: float(np.mean(status == s)) for s in (CERTIFIED, BROKEN, UNKNOWN)}
     exact = {
         **shares,
@@ -52,33 +69,67 @@ def certify(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
         "robust_accuracy_high": shares[CERTIFIED] + shares[UNKNOWN],
         **{f"robust_accuracy_{name}": float(1 - b.mean()) for name, b in broken.items()},
         "seconds": float(np.mean([verdict.seconds for verdict in verdicts])),
+        **_excluded(verdicts),
+        **_radii(verdicts),
     }
     classes = predicted(net, images)
     metrics = measure("attack", samples, images, classes, False)
     metrics |= {f"attack_exact/{name}": value for name, value in exact.items()}
-    contradicted = (status == CERTIFIED) & np.any(list(broken.values()), axis=0)
+    contradicted = (status == CERTIFIED) & np.array(list(broken.values())).any(axis=0)
     reasons = _reasons(shares[UNKNOWN], int(contradicted.sum()))
     return Report(samples, images, classes, False, metrics, np.zeros(len(images), bool), reasons)
 
 
-def _attempt(nets: Nets, name: str, epsilon: float, samples: Samples) -> np.ndarray:
-    option = groups.option("attack", name) | {"epsilon": epsilon}
-    attack = groups.function("attack", option, nets.plugins)
-    net = nets.through("identity")
-    return perturbed(attack, net, samples.images, samples.labels, nets.seed)
+def _attempts(nets: Nets, option: dict[str, Any], samples: Samples) -> dict[str, np.ndarray]:
+    """Return the images under the attacks that stand beside the verdicts; none in L0 and L1."""
+    net, results = nets.through("identity"), {}
+    for name in COMPARED_WITH_EXACT if option["norm"] in COMPARED_NORMS else ():
+        keys = {key: option[key] for key in ("epsilon", "norm")}
+        attack = groups.function("attack", groups.option("attack", name) | keys, nets.plugins)
+        images = perturbed(attack, net, samples.images, samples.labels, nets.seed)
+        results[name] = grey(images, samples.images) if option["pixels"] == "whole" else images
+    return results
 
 
 def _verdicts(
     nets: Nets, option: dict[str, Any], samples: Samples, examples: np.ndarray
 ) -> list[Verdict]:
+    """Return the verdict of each image; those that an earlier process kept are not repeated."""
     decide = groups.function("attack", option, nets.plugins)
-    model, total = nets.through("identity").model, len(examples)
-    verdicts: list[Verdict] = []
-    for image, label, example in zip(samples.images, samples.labels, examples, strict=True):
-        done = len(verdicts)
-        nets.on_progress(f"exact: {done} of {total} images", done / total)
-        verdicts.append(decide(model, image, int(label), example))
+    verdicts = kept_verdicts.read(nets.verdicts, samples.images.shape[1:])
+    total, done = len(examples), len(verdicts)
+    rest = samples.images[done:], samples.labels[done:], examples[done:]
+
+    def on_progress(label: str, share: float) -> None:
+        nets.on_progress(f"exact: image {len(verdicts) + 1} of {total}", len(verdicts) / total)
+
+    if done < total:
+        on_progress("", 0.0)
+        for verdict in decide(nets.through("identity").model, *rest, on_progress):
+            kept_verdicts.append(nets.verdicts, verdict)
+            verdicts.append(verdict)
     return verdicts
+
+
+def _excluded(verdicts: list[Verdict]) -> dict[str, float]:
+    """Return by which method how many classes of an image were excluded, in the mean."""
+    cases = [verdict.cases for verdict in verdicts if verdict.cases]
+    kinds = (*METHODS, "open")
+    return {f"classes_{k}": float(np.mean([c[k] for c in cases])) if cases else 0.0 for k in kinds}
+
+
+def _radii(verdicts: list[Verdict]) -> dict[str, float]:
+    """Return the bounds on the smallest budgets, where these were sought."""
+    pairs = [verdict.radius for verdict in verdicts if verdict.radius]
+    if not pairs:
+        return {}
+    low, high = np.array(pairs).T
+    proved = [verdict.proved for verdict in verdicts if verdict.radius]
+    return {
+        "minimal_low": float(low.mean()),
+        "minimal_high": float(high[np.isfinite(high)].mean()) if np.isfinite(high).any() else 0.0,
+        "minimal_proved": float(np.mean(proved)),
+    }
 
 
 def _reasons(undecided: float, contradicted: int) -> list[Reason]:

@@ -1,6 +1,7 @@
 """The nets of a model that has no configuration."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -41,6 +42,7 @@ class ModelNets:
         self.twin = twin
         self.seed = seed
         self.plugins: list[str] = []
+        self.verdicts: Path | None = None
         self.on_progress = on_progress
         self.quantized = bool(_activations(net, example))
         weights_quantized = isinstance(net, QuantManager) and any(net.rules)

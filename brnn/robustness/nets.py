@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,12 +50,14 @@ class Nets(Protocol):
     """The net under attack in all its forms, with what the evaluation of an attack needs besides.
 
     `seed` decides every random choice, `plugins` are packages whose attacks may be named with dots,
-    and `full_precision` is whether the net is its own twin.
+    `full_precision` is whether the net is its own twin, and `verdicts` is the file that keeps the
+    verdicts of a solver between processes, if there is one.
     """
 
     seed: int
     plugins: list[str]
     full_precision: bool
+    verdicts: Path | None
     on_progress: OnProgress
 
     def through(self, estimator: str, source: str | None = None) -> Net:
@@ -79,6 +82,7 @@ class RunNets:
         weights: those of the discretized net, in the order of `model.weights`.
         load: returns the configuration and the weights of another run by its id.
         on_progress: called while a twin trains or an attack runs.
+        verdicts: the file that keeps the verdicts of a solver, if any.
     """
 
     def __init__(
@@ -88,7 +92,9 @@ class RunNets:
         weights: list[np.ndarray],
         load: Callable[[str], tuple[dict[str, Any], list[np.ndarray]]],
         on_progress: OnProgress,
+        verdicts: Path | None = None,
     ):
+        self.verdicts = verdicts
         self.options = options
         self.data = data
         self.weights = weights

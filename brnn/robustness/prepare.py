@@ -9,12 +9,10 @@ from brnn.attacks.toolbox import evasion_attack
 from brnn.config import groups
 from brnn.config.attack_options import is_ensemble, members
 from brnn.data.dataset import Data
-from brnn.errors import ConfigError, require
+from brnn.errors import ConfigError, DataError, require
 from brnn.nets.models import untrained_model
 from brnn.nets.task import task_of
-from brnn.proof.program import check_whole
-from brnn.proof.reading import is_sign, read
-from brnn.quantization.manager import QuantManager
+from brnn.proof import keras_reader
 
 
 def prepare(options: dict[str, Any], data: Data) -> None:
@@ -78,22 +76,19 @@ def _check_keys(option: dict[str, Any], classes: int, labels: np.ndarray) -> Non
 
 def _check_exact(options: dict[str, Any], data: Data) -> None:
     """Refuse a net or a solver that cannot be used."""
-    precision = groups.function("precision", options["precision"], options["plugins"])()
-    name, solver = options["precision"]["name"], options["attack"]["solver"]
-    if precision.activation is None or not is_sign(precision.activation):
-        raise ConfigError(f"attack=exact needs activations of -1 and +1, got precision={name}")
-    if solver == "cp_sat":
+    attack = options["attack"]
+    if attack["solver"] == "cp_sat":
         require("ortools", "attack.solver=cp_sat", "exact")
-    model = untrained_model(options, task_of(data), "identity")
-    manager = QuantManager(model, precision.rules)
-    for variable, level in zip(model.trainable_variables, manager.levels(), strict=True):
-        variable.assign(level)
-    one_bit, layers = read(model)
-    if solver == "cp_sat":
-        keys = options["topology"]
-        if not one_bit or keys.get("batch_normalization"):
-            raise ConfigError(
-                "attack.solver=cp_sat needs topology.binary_input=true and"
-                " topology.batch_normalization=false; use highs"
-            )
-        check_whole(layers)
+        if attack["pixels"] != "whole":
+            raise ConfigError("attack.solver=cp_sat needs attack.pixels=whole; use highs")
+    if attack["pixels"] == "whole" and data.test[0].dtype != np.uint8:
+        raise ConfigError("attack.pixels=whole needs images of bytes; use real")
+    precision = groups.function("precision", options["precision"], options["plugins"])()
+    if precision.activation is None:
+        name = options["precision"]["name"]
+        raise ConfigError(f"attack=exact needs discretized activations, got precision={name}")
+    model = keras_reader.of_logits(untrained_model(options, task_of(data), "identity"))
+    try:
+        keras_reader.read(model, 1, whole=False)
+    except DataError as error:
+        raise ConfigError(f"attack=exact: {error}") from error

@@ -85,7 +85,7 @@ def _attacked(
     keys = {key: option[key] for key in parameters(*groups.SHARED["attack"])}
     with progress.attack_progress(plan.name) as on_progress:
         weights = program.manager.weights()
-        nets = RunNets(options, plan.data, weights, store.net, on_progress)
+        nets = RunNets(options, plan.data, weights, store.net, on_progress, plan.verdicts)
         report = evaluate_run(nets, option, **keys)
     if report.reasons is not None:
         tag = report.verdict.removeprefix("trusted: ")

@@ -47,6 +47,16 @@ class RunPlan:
     without_effect: str
 
     @property
+    def verdicts(self) -> Path:
+        """The file of the verdicts of a solver, image by image."""
+        return self.checkpoint.with_suffix(".verdicts")
+
+    def remove_state(self) -> None:
+        """Remove what the run left to be continued from."""
+        self.checkpoint.unlink(missing_ok=True)
+        self.verdicts.unlink(missing_ok=True)
+
+    @property
     def objective(self) -> list[str]:
         """The metrics that the run returns."""
         return objectives(self.options, len(self.data.validation[0]) > 0)

@@ -29,7 +29,7 @@ def earlier_run(plan: RunPlan, store: Store, job: SweepJob | None) -> Any:
     earlier = latest_run(store, plan.fingerprint, plan.spool)
     status = status_of(earlier, launch) if earlier and is_of_launch(earlier, launch) else ""
     if not resume and status not in ("interrupted", "finished"):
-        plan.checkpoint.unlink(missing_ok=True)
+        plan.remove_state()
         return None
     if earlier and resume != "force":
         check_ended(earlier, "run", launch)

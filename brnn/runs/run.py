@@ -110,7 +110,7 @@ def _tracked_run(
         tracked.metrics(final, step=ONCE)
         metrics = as_decimals(training.kept | final)
         value = objective_of(dict.fromkeys(names, math.nan) | metrics, plan.objective)
-        plan.checkpoint.unlink(missing_ok=True)
+        plan.remove_state()
     if job is None:
         show_results(plan.name, metrics, store, tracked.id)
     return value

@@ -1,17 +1,23 @@
 """`brnn verify` on small nets: answers, files, exit codes, and how it refuses bad input."""
 
 import csv
+import re
 
 import numpy as np
 import pytest
 from onnx import save
 from support import onnx_nets
+from support.stores import all_runs, open_in
 
 from brnn.cli import verify
+from brnn.data import sources
 from brnn.proof import decide, vnnlib
+from brnn.proof.ball import distance
 from brnn.proof.runtime import Runtime
+from brnn.runs.run import run as train
 
 SIZE = 4
+BALL = ("net.onnx", "--image", "image.npy", "--label", "0", "--epsilon", "1")
 NET = onnx_nets.dense(np.random.default_rng(0), (SIZE, 6, 3), "where")
 
 
@@ -86,6 +92,61 @@ def test_a_ball_around_an_image_is_clipped_to_the_pixels(run, folder):
     assert ((x >= 0) & (x <= 8) & (x == np.rint(x))).all()
 
 
+@pytest.mark.parametrize("norm", ["l0", "l1", "l2"])
+def test_other_norms_bound_the_counterexample(run, folder, norm):
+    label = (folder / "label.txt").read_text()
+    words = ("net.onnx", "--image", "image.npy", "--label", label, "--norm", norm, "--epsilon")
+    code, out, _ = run(*words, "4", "largest=8", "result=c.txt")
+    assert (code, out.splitlines()[0]) == (0, "sat")
+    values = [line.split()[1] for line in (folder / "c.txt").read_text().splitlines()[1 : SIZE + 1]]
+    x = np.float64([value.strip(")") for value in values])
+    assert distance((x - np.load(folder / "image.npy"))[None], norm)[0] <= 4
+
+
+def test_the_smallest_change_is_printed_with_its_proof(run, folder):
+    label = (folder / "label.txt").read_text()
+    words = ("net.onnx", "--image", "image.npy", "--label", label, "--minimal", "largest=8")
+    code, out, _ = run(*words, "pixels=whole", "result=d.txt")
+    first, answer = out.splitlines()[:2]
+    proved = re.fullmatch(
+        r"no change of up to (\d) has a counterexample; a change of (\d) does \(proved\)", first
+    )
+    low, high = map(int, proved.groups())
+    assert (code, high) == (0, low + 1)
+    assert answer == ("sat" if high == 1 else "unsat")
+    for epsilon, expected in ((low, "unsat"), (high, "sat")):
+        if epsilon:
+            again = (*words[:5], "--epsilon", str(epsilon), "largest=8", "pixels=whole")
+            assert run(*again)[1].splitlines()[0] == expected
+
+
+def test_programs_are_written_and_not_solved(run, folder):
+    code, out, err = run("net.onnx", "sat.vnnlib", "program=open.lp")
+    assert (code, out.splitlines()[0]) == (3, "unknown")
+    files = sorted(folder.glob("open_*.lp"))
+    assert f"{len(files)} programs are written and not solved" in err
+    assert len(files) in (1, 2)
+    assert run("net.onnx", "unsat.vnnlib", "program=none.lp")[1].splitlines()[0] == "unsat"
+
+
+@pytest.mark.slow
+def test_the_net_of_a_run_takes_grey_levels(run, options, tmp_path, capsys):
+    x, y, x_test, y_test = sources.embedded_digits()
+    np.savez(tmp_path / "digits.npz", x=x[:500], y=y[:500], x_test=x_test[:9], y_test=y_test[:9])
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    chosen = options(
+        "dataset=arrays", f"dataset.path={tmp_path}/digits.npz", "topology.width=16", "epochs=1",
+        "attack=none", f"checkpoints={tmp_path}", f"tracking.uri={uri}",
+    )  # fmt: skip
+    train(chosen, None, "", lambda epoch, metrics: True)
+    run_id = all_runs(open_in(tmp_path))[0].info.run_id
+    np.save(tmp_path / "digit.npy", x_test[0])
+    capsys.readouterr()
+    words = (run_id, "--image", str(tmp_path / "digit.npy"), "--label", "0", "--epsilon", "255")
+    code, out, _ = run(*words, "pixels=whole", f"tracking.uri={uri}", "seconds=20")
+    assert (code, out.splitlines()[0]) == (0, "sat")
+
+
 def test_a_benchmark_has_a_table_and_is_not_repeated(run, folder):
     code, out, _ = run("--instances", "instances.csv", "results=table.csv")
     assert code == 0
@@ -129,13 +190,20 @@ def test_time_is_limited(run):
         (["missing.onnx", "sat.vnnlib"], "missing.onnx: No such file"),
         (["sat.vnnlib", "sat.vnnlib"], "sat.vnnlib is not a complete file of ONNX"),
         (["net.onnx", "sat.vnnlib", "pixels=grey"], "verify.pixels must be"),
-        (["image.npz", "sat.vnnlib"], "image.npz is not an archive of bnn-verification"),
+        (["image.npz", "sat.vnnlib"], "image.npz is not a complete archive"),
+        (["net.keras", "sat.vnnlib"], "net.keras: there is no such file"),
+        (["net.onnx", "sat.vnnlib", "divisor=0"], "verify.divisor must be"),
+        (["0" * 32, "sat.vnnlib", "tracking.uri=sqlite:///none.db"], "there is no such file"),
+        ([*BALL, "--norm", "l3"], "invalid choice: 'l3'"),
         (["net.onnx", "sat.vnnlib", "seconds=1e400"], "verify.seconds must be a finite number"),
         (["net.onnx", "sat.vnnlib", "second=3"], "did you mean seconds"),
         (["net.onnx", "sat.vnnlib", "--image", "image.npy"], "needs NET and SPEC, or NET and"),
         (["net.onnx", "--image", "image.npy"], "--image needs --label"),
         (["net.onnx", "--image", "image.npy", "--label", "7", "--epsilon", "1"], "--label must be"),
-        (["net.onnx", "--image", "label.txt", "--label", "0", "--epsilon", "1"], "not an array"),
+        (
+            ["net.onnx", "--image", "label.txt", "--label", "0", "--epsilon", "1"],
+            "neither an array",
+        ),
         (["--instances", "sat.vnnlib"], "line 1: a row must be net,property,seconds"),
         (["--instances", "instances.csv", "results=instances.csv"], "not a table of results"),
         (["--instances", "instances.csv", "net.onnx"], "leave out others"),

@@ -9,7 +9,8 @@ from support import onnx_nets
 from brnn.proof import onnx_reader
 from brnn.proof.box import reaches
 from brnn.proof.cases import Network
-from brnn.proof.minimize import minimize, safe_bound
+from brnn.proof.highs import highs, relaxation, safe_bound
+from brnn.proof.vnnlib import Comparison
 
 NETS = {
     "dense": onnx_nets.dense(np.random.default_rng(0), (6, 6, 6, 3), "larq"),
@@ -30,15 +31,13 @@ def steps_of(net, network, x):
     """The values of the program's variables for an input, without those of pooled windows."""
     values, units = [(x - network.low)[network.pixels]], x[:, None]
     for layer, reach in zip(net.hidden, network.reaches, strict=True):
-        sums = (layer.weights @ units)[layer.windows].max(axis=1)
+        sums = (layer.weights @ units)[layer.windows]
         open_steps = ~reach.up & ~reach.down & (np.diff(layer.values, axis=1) != 0)
-        values.append((sums >= layer.at)[open_steps].astype("float64"))
+        values.append((sums >= layer.at).any(axis=1)[open_steps].astype("float64"))
         if layer.windows.shape[1] > 1:
             unit, number = np.nonzero(open_steps)
-            above = (layer.weights @ units)[layer.windows[unit], 0] >= layer.at[unit, number][
-                :, None
-            ]
-            can = reach.high[layer.windows[unit]] >= layer.rise[unit, number][:, None]
+            above = sums[unit, :, 0] >= layer.at[unit, :, number]
+            can = reach.high[layer.windows[unit]] >= layer.rise[unit, :, number]
             values.append(above[can].astype("float64"))
         units = layer.units(units)
     return np.concatenate(values), units[:, 0]
@@ -73,8 +72,7 @@ def test_interval_bounds_contain_all_inputs(name):
         sums = layer.weights @ units
         assert (sums >= reach.low[:, None] - 1e-9).all()
         assert (sums <= reach.high[:, None] + 1e-9).all()
-        pooled = sums[layer.windows].max(axis=1)[:, None]
-        up = pooled >= layer.at[:, :, None]
+        up = (sums[layer.windows][:, :, None] >= layer.at[..., None]).any(axis=1)
         assert up[reach.up].all()
         assert not up[reach.down].any()
         units = layer.units(units)
@@ -83,13 +81,13 @@ def test_interval_bounds_contain_all_inputs(name):
 def problem():
     net = onnx_reader.read(NETS["dense"], 4, whole=True)
     low, high = np.full(6, -2.0), np.full(6, 2.0)
-    return Network(net, low, high, whole=True).problem(((0, 1),))
+    return Network(net, low, high, whole=True).problem((Comparison(0, 1),))
 
 
 def test_any_dual_values_give_a_bound_below_the_optimum():
     rng, program = np.random.default_rng(0), problem()
-    relaxed = minimize(program, integers=False, seconds=10.0)
-    best = minimize(replace(program, limit=1000.0), integers=True, seconds=10.0)
+    relaxed = relaxation(program, seconds=10.0)
+    best = highs(replace(program, limit=1000.0), seconds=10.0)
     cost = program.cost @ best.values + program.constant
     assert -np.inf < relaxed.bound <= cost + 1e-6
     for scale in (0.0, 0.1, 10.0):
@@ -100,4 +98,4 @@ def test_any_dual_values_give_a_bound_below_the_optimum():
 
 def test_a_program_whose_cost_cannot_reach_its_limit_has_no_solution():
     program = problem()
-    assert minimize(replace(program, limit=-1000.0), integers=True, seconds=10.0).bound == np.inf
+    assert highs(replace(program, limit=-1000.0), seconds=10.0).bound == np.inf

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from brnn.errors import ConfigError, DataError
-from brnn.proof import chainer
-from brnn.proof.verify import Ball, verify
+from brnn.proof import chainer, subjects
+from brnn.proof.verify import Question, verify
 
 FOLDER = Path(os.environ.get("BRNN_DATA", "data")) / "bnnverification"
 needs_data = pytest.mark.skipif(not FOLDER.is_dir(), reason="needs BRNN_DATA")
@@ -32,9 +32,11 @@ def test_the_smallest_change_is_the_known_optimum(tmp_path, net, image, label, o
     np.save(tmp_path / "image.npy", lying.ravel())
 
     def status(change):
-        ball = Ball(tmp_path / "image.npy", label, change, 255)
-        options = {"seconds": 60.0, "pixels": "whole", "variance_epsilon": EPSILON}
-        return verify(FOLDER / f"{net}.npz", ball, lambda *_: None, **options)[0].status
+        asked = Question(tmp_path / "image.npy", label, change, "linf", 255)
+        options = {"seconds": 60.0, "solver": "highs", "pixels": "whole", "divisor": 1.0}
+        options |= {"program": None}
+        path, epsilon = FOLDER / f"{net}.npz", EPSILON
+        return verify(path, asked, lambda *_: None, variance_epsilon=epsilon, **options)[0].status
 
     assert [status(change) for change in range(1, optimum + 1)] == ["unsat"] * (optimum - 1) + [
         "sat"
@@ -53,14 +55,17 @@ def archive(path, **others):
 
 
 def test_the_epsilon_is_asked_for_and_other_archives_are_refused(tmp_path):
-    path = archive(tmp_path / "net.npz")
-    assert len(chainer.load(path, EPSILON).graph.node) == 1 + 3 + 4 + 1
+    path = tmp_path / "net.npz"
+
+    def load(epsilon=EPSILON, **others):
+        with np.load(archive(path, **others)) as arrays:
+            return chainer.load(path, dict(arrays), epsilon)
+
+    assert len(load().graph.node) == 1 + 3 + 4 + 1
+    assert subjects.load(path, (4,), 1.0, EPSILON).shape == (4,)
     with pytest.raises(ConfigError, match="add variance_epsilon=2e-05"):
-        chainer.load(path, None)
+        load(None)
     with pytest.raises(DataError, match="lacks blocks/0/bn/gamma"):
-        chainer.load(archive(path, **{"blocks/0/bn/gamma": None}), EPSILON)
-    with pytest.raises(DataError, match="not an archive of bnn-verification"):
-        chainer.load(archive(path, **{"output_lin/W": None}), EPSILON)
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(DataError, match="not an archive of bnn-verification"):
-        chainer.load(path, EPSILON)
+        load(**{"blocks/0/bn/gamma": None})
+    with pytest.raises(DataError, match="nor one of bnn-verification: it lacks 'output_lin/W'"):
+        load(**{"output_lin/W": None})

@@ -9,9 +9,9 @@ from support import onnx_nets
 from brnn.proof import cases, links, onnx_reader, trial
 from brnn.proof import decide as search
 from brnn.proof.box import reaches
-from brnn.proof.decide import SAT, TIMEOUT, UNKNOWN, UNSAT, decide
+from brnn.proof.decide import SAT, TIMEOUT, UNKNOWN, UNSAT, Options, decide
 from brnn.proof.runtime import Runtime
-from brnn.proof.vnnlib import Property
+from brnn.proof.vnnlib import Comparison, Property, other_class
 
 FORMS = ["larq", "plain", "where", "below"]
 
@@ -30,8 +30,7 @@ def random_net(seed):
 
 def property_around(x, width, label, classes=3):
     """No class is at least as large as `label` near an image."""
-    others = tuple(((rival, label),) for rival in range(classes) if rival != label)
-    return Property(x - width, x + width, others, classes)
+    return Property(x - width, x + width, other_class(label, classes), classes)
 
 
 def whole_box(seed, size):
@@ -46,7 +45,8 @@ def verdict(model, given, whole=True, seconds=20.0, on_progress=lambda *_: None)
     largest = float(np.abs([given.low, given.high]).max())
     net = onnx_reader.read(model, largest, whole)
     logits = Runtime(model).logits
-    return decide(net, given, logits, whole=whole, seconds=seconds, on_progress=on_progress)
+    options = Options(whole, exactly=True, solver="highs", seconds=seconds)
+    return decide(net, given, logits, options, on_progress)
 
 
 def compared(seeds):
@@ -88,7 +88,7 @@ def test_what_bounds_cannot_exclude_is_tried_or_solved(monkeypatch):
     onnx_nets.sign(graph, "where")
     graph.then("MatMul", np.float32([[0, 1], [0, 1]]))
     graph.then("Add", np.float32([1, 0]))
-    given = Property(np.array([-5.0]), np.array([5.0]), (((1, 0),),), 2)
+    given = Property(np.array([-5.0]), np.array([5.0]), ((Comparison(1, 0),),), 2)
     result = verdict(graph.model((1,), 2), given)
     assert (result.status, result.cases["tried"]) == (UNSAT, 1)
     monkeypatch.setattr(trial, "WORK", 0)
@@ -164,7 +164,7 @@ def two_inputs(form, thresholds):
     return graph.model((2,), 2)
 
 
-BOX = Property(np.array([0.0, 0.0]), np.array([1.0, 3.0]), (((1, 0),),), 2)
+BOX = Property(np.array([0.0, 0.0]), np.array([1.0, 3.0]), ((Comparison(1, 0),),), 2)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,20 @@ def test_verdicts_by_hand(form, thresholds, whole, expected):
     assert verdict(two_inputs(form, thresholds), BOX, whole).status == expected
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_a_tie_counts_unless_the_comparison_is_strict(scale):
+    graph = onnx_nets.Graph()  # both outputs are equal where the input is at least 1
+    graph.then("Sub", np.float32([1]))
+    onnx_nets.sign(graph, "where")
+    graph.then("MatMul", np.float32([[0, scale]]))
+    graph.then("Add", np.float32([scale, 0]))
+    model, low, high = graph.model((1,), 2), np.zeros(1), np.full(1, 3.0)
+    for strict, expected in ((False, SAT), (True, UNSAT)):
+        given = Property(low, high, ((Comparison(1, 0, strict),),), 2)
+        for whole in (True, False):
+            assert verdict(model, given, whole).status == expected
+
+
 def test_all_comparisons_of_a_case_must_hold():
     model = onnx_nets.dense(np.random.default_rng(1), (3, 6, 3), "where")
     low, high = np.full(3, -2.0), np.full(3, 2.0)
@@ -190,7 +204,7 @@ def test_all_comparisons_of_a_case_must_hold():
     logits = Runtime(model).logits(everything)
     statuses = set()
     for first, second, third in itertools.permutations(range(3)):
-        given = Property(low, high, (((first, second), (second, third)),), 3)
+        given = Property(low, high, ((Comparison(first, second), Comparison(second, third)),), 3)
         expected = SAT if given.holds(logits).any() else UNSAT
         assert verdict(model, given).status == expected
         statuses.add(expected)
@@ -200,7 +214,8 @@ def test_all_comparisons_of_a_case_must_hold():
 def test_a_time_limit_gives_timeout():
     model, _ = random_net(3)
     size = int(np.prod([d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim[1:]]))
-    given = Property(np.full(size, -3.0), np.full(size, 3.0), (((0, 1), (1, 2), (2, 0)),), 3)
+    case = (Comparison(0, 1), Comparison(1, 2), Comparison(2, 0))
+    given = Property(np.full(size, -3.0), np.full(size, 3.0), (case,), 3)
     assert verdict(model, given, seconds=0.0).status in (TIMEOUT, SAT)
 
 

@@ -2,197 +2,206 @@
 
 import importlib.util
 import itertools
-from fractions import Fraction
 from functools import partial
 
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from support.proof_nets import class_of, dense_net, image_of, neighbours, random_net, with_weights
 
+from brnn.data.pixels import to_pixels
 from brnn.errors import ConfigError
-from brnn.nets import dense
-from brnn.nets.task import Task
-from brnn.proof import cp_sat, program, reading
+from brnn.proof import cases, links, trial, worker
+from brnn.proof import decide as search
+from brnn.proof.ball import distance
+from brnn.proof.decide import SAT, TIMEOUT, UNKNOWN, UNSAT
 from brnn.proof.exact import exact
-from brnn.quantization import estimators, quantizers
-from brnn.quantization.layers import QuantActivation
 
 SOLVERS = ["highs", *(["cp_sat"] if importlib.util.find_spec("ortools") else [])]
-KEYS = {
-    "activation": "tanh",
-    "batch_normalization": False,
-    "dropout": 0.0,
-    "real_first": False,
-    "real_last": False,
-    "binary_input": True,
-}
+ONE_LEVEL = 1.2 / 255
 
 
-def net(seed, pixels=6, widths=(5,), one_bit=True, batch_normalization=False, classes=3, scale=1.0):
-    """A net of random signs times a scale."""
-
-    def activate(name, fan_in):
-        return QuantActivation(partial(quantizers.binary, scale=1.0), estimators.identity, fan_in)
-
-    keys = KEYS | {"binary_input": one_bit, "batch_normalization": batch_normalization}
-    keys |= {"first_width": None, "width": widths[0], "depth": len(widths)}
-    model = dense.dense(Task((pixels,), classes), activate, **keys)
-    rng = np.random.default_rng(seed)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Dense):
-            layer.set_weights(
-                [rng.choice([-scale, scale], value.shape) for value in layer.get_weights()]
-            )
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            gamma, beta, mean, variance = layer.get_weights()
-            layer.set_weights(
-                [
-                    rng.normal(1, 0.5, gamma.shape),
-                    rng.normal(0, 1, beta.shape),
-                    mean + 0.3,
-                    variance * 4,
-                ]
-            )
-    return model
+def verdict(model, x, label, example=None, **keys):
+    options = {
+        "epsilon": ONE_LEVEL, "norm": "linf", "pixels": "whole", "solver": "highs",
+        "minimal": False, "seconds": 20.0,
+    } | keys  # fmt: skip
+    examples = x[None] if example is None else example[None]
+    (result,) = exact(model, x[None], np.array([label]), examples, lambda *_: None, **options)
+    return result
 
 
-def everything(x, epsilon):
-    """One image for each input of bits that lies within epsilon of `x`."""
-    choices = [
-        sorted({v >= 0.5 for v in (max(p - epsilon, 0), min(p + epsilon, 1))})
-        for p in x.astype("float64")
-    ]
-    return np.float32(list(itertools.product(*choices)))
+def compared(seeds, **keys):
+    """Of each net: the verdict on its clean class, and that of trying all grey levels."""
+    for seed in seeds:
+        model = random_net(seed)
+        levels = image_of(model, seed)
+        x = np.asarray(to_pixels(levels))
+        label = int(class_of(model, levels[None])[0])
+        broken = (class_of(model, neighbours(levels)) != label).any()
+        result = verdict(model, x, label, **keys)
+        if result.status == SAT:
+            assert np.abs(result.witness - x).max() <= ONE_LEVEL
+            assert np.argmax(model(result.witness[None])[0]) != label
+        yield seed, result, SAT if broken else UNSAT
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("widths", [(5,), (4, 4)])
-@settings(max_examples=12, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from([0.05, 0.2, 0.4]))
-def test_verdict_is_that_of_exhaustive_search(solver, widths, seed, epsilon):
-    model = net(seed, widths=widths)
-    x = np.random.default_rng(seed).uniform(size=6).astype("float32")
+def test_verdicts_of_programs_are_those_of_exhaustive_search(monkeypatch, solver):
+    monkeypatch.setattr(search, "hints", lambda *_: ())  # so that programs find what there is
+    monkeypatch.setattr(trial, "WORK", 0)
+    results = list(compared(range(60), solver=solver))
+    wrong = [(seed, v.status) for seed, v, true in results if v.status not in (true, UNKNOWN)]
+    assert not wrong
+    statuses = [v.status for _, v, _ in results]
+    assert statuses.count(UNKNOWN) <= 6
+    assert min(statuses.count(SAT), statuses.count(UNSAT)) >= 6
+
+
+@pytest.mark.slow
+def test_verdicts_on_many_nets_are_those_of_exhaustive_search():
+    results = list(compared(range(1000, 1200)))
+    assert not [(seed, v.status) for seed, v, true in results if v.status not in (true, UNKNOWN)]
+
+
+def test_a_tolerance_that_is_not_sound_is_noticed(monkeypatch):
+    monkeypatch.setattr(trial, "WORK", 0)
+    monkeypatch.setattr(links, "SLACK", -1.0)
+    monkeypatch.setattr(cases, "SLACK", -1.0)
+    assert any(v.status == UNSAT and true == SAT for _, v, true in compared(range(60)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_random_image_breaks_a_certified_one_with_real_pixels(seed):
+    model, rng = random_net(seed), np.random.default_rng(seed)
+    x = rng.uniform(0.3, 0.7, model.inputs[0].shape[1:]).astype("float32")
     label = int(np.argmax(model(x[None])[0]))
-    verdict = exact(model, x, label, None, epsilon=epsilon, solver=solver, seconds=20.0)
-    classes = np.argmax(model(everything(x, epsilon)), -1)
-    assert verdict.status == (cp_sat.BROKEN if (classes != label).any() else cp_sat.CERTIFIED)
-    if verdict.status == cp_sat.BROKEN:
-        assert np.argmax(model(verdict.image[None])[0]) != label
-        assert np.abs(verdict.image - x).max() <= epsilon + 1e-6
+    for epsilon in (0.01, 0.1):
+        result = verdict(model, x, label, epsilon=epsilon, pixels="real")
+        images = np.clip(x + rng.uniform(-epsilon, epsilon, (5000, *x.shape)), 0, 1)
+        broken = (np.argmax(model(images.astype("float32")), -1) != label).any()
+        assert result.status in ((SAT,) if broken else (SAT, UNSAT, UNKNOWN))
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("batch_normalization", [False, True])
-def test_no_random_image_breaks_a_certified_one_with_grey_pixels(seed, batch_normalization):
-    model = net(seed, pixels=8, one_bit=False, batch_normalization=batch_normalization)
-    rng = np.random.default_rng(seed)
-    statuses = set()
-    for epsilon in (0.02, 0.3):
-        x = rng.uniform(size=8).astype("float32")
-        label = int(np.argmax(model(x[None])[0]))
-        verdict = exact(model, x, label, None, epsilon=epsilon, solver="highs", seconds=20.0)
-        images = np.clip(x + rng.uniform(-epsilon, epsilon, (3000, 8)), 0, 1).astype("float32")
-        broken = (np.argmax(model(images), -1) != label).any()
-        assert not (broken and verdict.status == cp_sat.CERTIFIED)
-        statuses.add(verdict.status)
-    assert statuses <= {cp_sat.CERTIFIED, cp_sat.BROKEN, cp_sat.UNKNOWN}
+def test_the_budget_reaches_as_far_as_float32_rounds_it():
+    rng, epsilon = np.random.default_rng(0), 0.1
+    values = rng.uniform(0.2, 0.8, 100).astype("float32")
+    (x,) = values[values + np.float32(epsilon) > values.astype("float64") + epsilon][:1]
+    model = with_weights(dense_net(pixels=1, width=1), rng, [1.0])
+    model.get_layer("hidden_0").set_weights([np.ones((1, 1)), -np.ones(1) * (x + np.float32(0.1))])
+    model.get_layer("logits").set_weights([np.float32([[0, 1, 0]]), np.zeros(3)])
+    assert verdict(model, x[None], 0, epsilon=epsilon, pixels="real").status == SAT
+    assert verdict(model, x[None], 0, epsilon=0.0999, pixels="real").status == UNSAT
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("scale", [0.5, 1e-3, 0.1, 0.3])
-def test_no_certificate_is_wrong_at_any_scale_of_the_weights(solver, scale):
+def test_grey_levels_within_a_budget_are_those_of_float32(monkeypatch):
+    boxes = []
+
+    def decide(net, given, *_):
+        boxes.append((given.low, given.high))
+        return search.Verdict(UNSAT, 0.0)
+
+    monkeypatch.setattr("brnn.proof.exact.decide", decide)
+    model = with_weights(dense_net(pixels=3), np.random.default_rng(0), [-1.0, 1.0])
+    x = np.asarray(to_pixels(np.uint8([0, 100, 250])))
+    label = int(np.argmax(model(x[None])[0]))
+    for epsilon, reach in ((26 / 255, 26), (0.1, 25), (0.003, 0)):
+        verdict(model, x, label, epsilon=epsilon)
+        low, high = boxes.pop()
+        assert low.tolist() == [0, 100 - reach, 250 - reach]
+        assert high.tolist() == [reach, 100 + reach, min(250 + reach, 255)]
+
+
+@pytest.mark.parametrize("norm", ["linf", "l0", "l1"])
+def test_the_smallest_change_is_that_of_trying_all_images(norm):
+    found = []
     for seed in range(6):
-        model, x = net(seed, scale=scale), np.full(6, 0.45, "float32")
-        label = int(np.argmax(model(x[None])[0]))
-        verdict = exact(model, x, label, None, epsilon=0.1, solver=solver, seconds=20.0)
-        broken = (np.argmax(model(everything(x, 0.1)), -1) != label).any()
-        if scale == 0.5:  # sums in float32 are exact
-            assert verdict.status == (cp_sat.BROKEN if broken else cp_sat.CERTIFIED)
-        else:
-            assert verdict.status in (cp_sat.BROKEN if broken else cp_sat.CERTIFIED, cp_sat.UNKNOWN)
+        rng = np.random.default_rng(seed)
+        model = with_weights(dense_net(pixels=2, width=6), rng, [-1.0, 1.0])
+        levels = rng.integers(118, 138, 2).astype("uint8")
+        everything = np.array(list(itertools.product(range(256), repeat=2)))
+        classes = class_of(model, everything)
+        label = int(class_of(model, levels[None])[0])
+        sizes = distance((everything - levels.astype("float64")), norm)
+        true = sizes[classes != label].min(initial=np.inf)
+        x = np.asarray(to_pixels(levels))
+        result = verdict(
+            model, x, label, norm=norm, minimal=True, epsilon=1.0 if norm == "l0" else 0.02
+        )
+        unit = 1 if norm == "l0" else 255
+        low, high = (bound * unit for bound in result.radius)
+        assert low < true <= high + 1e-6
+        if result.proved and np.isfinite(true):
+            assert (round(low), round(high)) == (true - 1, true)
+            assert class_of(model, np.rint(result.witness[None] * 255))[0] != label
+        found.append(result.proved)
+    assert sum(found) >= 3  # of the others rounding decides a tie at some radius
+
+
+def test_whole_pixels_need_images_of_bytes():
+    model = with_weights(dense_net(), np.random.default_rng(0), [-1.0, 1.0])
+    with pytest.raises(ConfigError, match=r"attack\.pixels=whole needs images of bytes"):
+        verdict(model, np.full(6, 0.3, "float32"), 0)
+
+
+def test_an_image_or_an_example_that_is_wrong_already_is_the_witness():
+    model = with_weights(dense_net(), np.random.default_rng(1), [-1.0, 1.0])
+    x, other = np.full(6, 0.3, "float32"), np.full(6, 0.31, "float32")
+    label = (int(np.argmax(model(x[None])[0])) + 1) % 3
+    result = verdict(model, x, label, pixels="real")
+    assert (result.status, result.cases) == (SAT, {})
+    np.testing.assert_array_equal(result.witness, x)
+    model.get_layer("hidden_0").set_weights([np.ones((6, 7)), np.full(7, -6 * 0.305)])
+    model.get_layer("logits").set_weights([np.float32([[0, 1, 0]] * 7), np.zeros(3)])
+    result = verdict(model, x, 0, example=other, epsilon=0.02, pixels="real")
+    np.testing.assert_array_equal(result.witness, other)
+
+
+def test_equal_logits_count_for_the_first_class():
+    model = with_weights(dense_net(pixels=1, width=1), np.random.default_rng(0), [1.0])
+    x = np.float32([0.5])  # all logits are always equal, so that class 0 always wins
+    assert verdict(model, x, 0, epsilon=0.3, pixels="real").status == UNSAT
+    assert verdict(model, x, 1, epsilon=0.3, pixels="real").status == SAT
 
 
 @pytest.mark.parametrize("gamma", [1.0, 1e-5])
 def test_small_sums_count_as_much_as_large_ones(gamma):
-    model = net(0, pixels=4, widths=(4,), batch_normalization=True, classes=2)
-    layers = {layer.name: layer for layer in model.layers}
-    layers["hidden_0"].set_weights([np.eye(4) * 2, -np.ones(4)])
-    layers["logits"].set_weights([np.float32([[1, -1]] * 4), np.zeros(2)])
+    keys = {"pixels": 4, "width": 4, "binary_input": True, "batch_normalization": True}
+    model = dense_net(**keys)
+    model.get_layer("hidden_0").set_weights([np.eye(4) * 2, -np.ones(4)])
+    model.get_layer("logits").set_weights([np.float32([[1, -1, -1]] * 4), np.zeros(3)])
     for name, scale in (("normalization_0", gamma), ("normalization_logits", 1.0)):
-        shape = layers[name].gamma.shape
-        layers[name].set_weights(
-            [np.full(shape, scale), np.zeros(shape), np.zeros(shape), np.ones(shape)]
-        )
+        shape = model.get_layer(name).gamma.shape
+        values = np.full(shape, scale), np.zeros(shape), np.zeros(shape), np.ones(shape)
+        model.get_layer(name).set_weights(list(values))
     x = np.full(4, 0.6, "float32")  # class 0; three bits must flip to break it
-    verdict = exact(model, x, 0, None, epsilon=0.2, solver="highs", seconds=10.0)
-    assert verdict.status == cp_sat.BROKEN
+    assert verdict(model, x, 0, epsilon=0.2, pixels="real").status == SAT
     x[:3] = 0.9  # three bits are out of reach
-    verdict = exact(model, x, 0, None, epsilon=0.2, solver="highs", seconds=10.0)
-    assert verdict.status == cp_sat.CERTIFIED
+    assert verdict(model, x, 0, epsilon=0.2, pixels="real").status == UNSAT
 
 
-def test_cp_sat_refuses_what_whole_numbers_cannot_state():
-    model = net(0)
-    program.check_whole(reading.read(model)[1])
-    kernel = np.random.default_rng(0).normal(size=(6, 5)) * np.float32([[1], [1e-9]] * 3)
-    model.get_layer("hidden_0").kernel.assign(kernel)
-    with pytest.raises(ConfigError, match=r"small multiples of one number.* the layer hidden_0"):
-        program.check_whole(reading.read(model)[1])
-    grey, x = net(0, one_bit=False), np.full(6, 0.45, "float32")
-    label = int(np.argmax(grey(x[None])[0]))
-    with pytest.raises(ConfigError, match="cp_sat needs a net of one-bit inputs"):
-        exact(grey, x, label, None, epsilon=0.4, solver="cp_sat", seconds=5.0)
-
-
-def test_weights_have_a_common_unit_if_they_are_multiples_of_a_number():
-    assert program.common_unit([0.1, -0.1, 0.2, 0.0]) == Fraction(0.1)
-    assert program.common_unit([1.0, 0.25]) == Fraction(1, 4)
-    assert program.common_unit([0.1, 0.3]) is None  # neither is exact in binary
-
-
-def test_an_image_that_is_wrong_already_is_broken_by_itself():
-    model, x = net(0), np.full(6, 0.3, "float32")
-    label = int(np.argmin(model(x[None])[0]))
-    verdict = exact(model, x, label, None, epsilon=0.1, solver="highs", seconds=1.0)
-    assert verdict.status == cp_sat.BROKEN
-    np.testing.assert_array_equal(verdict.image, x)
-
-
-def test_bits_far_from_flipping_are_certified_without_a_solver():
-    model, x = net(1), np.float32([0.0, 0.1, 0.9, 1.0, 0.2, 0.8])
+def test_a_time_limit_gives_a_timeout():
+    model = with_weights(dense_net(depth=2), np.random.default_rng(0), [-1.0, 1.0])
+    x = np.full(6, 0.5, "float32")
     label = int(np.argmax(model(x[None])[0]))
-    one_bit, layers = reading.read(model)
-    assert one_bit
-    assert program.build_program(layers, one_bit, x.astype("float64"), label, 0.2) is None
+    result = verdict(model, x, label, epsilon=0.2, pixels="real", seconds=1e-6)
+    assert result.status in (SAT, TIMEOUT)
 
 
-def test_equal_logits_count_for_the_first_class():
-    model = net(0, pixels=1, widths=(1,), classes=2)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Dense):
-            layer.set_weights([np.ones_like(value) for value in layer.get_weights()])
-    x = np.float32([0.5])  # both logits are always equal, so that class 0 always wins
-    assert (
-        exact(model, x, 0, None, epsilon=0.3, solver="highs", seconds=1.0).status
-        == cp_sat.CERTIFIED
+@pytest.mark.skipif(len(SOLVERS) == 1, reason="needs ortools")
+def test_cp_sat_refuses_real_pixels():
+    one = np.ones(1)
+    program = cases.Problem(
+        one, 0.0, csr_array(one[None]), one, one, np.zeros(1, bool), 1.0, np.zeros(1, int)
     )
-    assert (
-        exact(model, x, 1, None, epsilon=0.3, solver="highs", seconds=1.0).status == cp_sat.BROKEN
-    )
+    with pytest.raises(ConfigError, match="cp_sat needs pixels of whole numbers"):
+        worker.solve("cp_sat", program, 5.0)
 
 
-def test_real_activations_are_refused():
-    keys = KEYS | {"first_width": None, "width": 3, "depth": 1}
-    model = dense.dense(Task((4,), 2), lambda name, _: keras.layers.Activation(name), **keys)
-    with pytest.raises(ConfigError, match="needs dense layers and binary activations"):
-        reading.read(model)
-
-
-def test_a_rescaling_that_does_not_belong_to_one_bit_inputs_is_refused():
-    rescaled = keras.Sequential(
-        [keras.Input((4,)), keras.layers.Rescaling(2.0, -1.0), keras.layers.Dense(2)]
-    )
-    with pytest.raises(ConfigError, match=r"needs dense layers .*, got rescaling"):
-        reading.read(rescaled)
+def test_nets_that_are_not_discretized_are_refused():
+    real = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "relu")])
+    with pytest.raises(ConfigError, match=r"attack=exact: Dense .*: its activation relu is not"):
+        verdict(real, np.zeros(4, "float32"), 0)
+    with pytest.raises(ConfigError, match="attack=exact needs a Keras model, got partial"):
+        verdict(partial(np.sum), np.zeros(4, "float32"), 0)

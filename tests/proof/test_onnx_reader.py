@@ -64,10 +64,10 @@ def in_doubt(net, x):
     """Of which images a sum lies where the rounding of float32 decides."""
     units, doubt = x.reshape(len(x), -1).T.astype("int64"), np.zeros(len(x), bool)
     for layer in net.hidden:
-        sums = (layer.weights @ units)[layer.windows].max(axis=1)[:, None]
+        sums = (layer.weights @ units)[layer.windows][:, :, None]
         inside = (sums >= layer.rise[..., None]) & (sums <= layer.fall[..., None])
-        steps = np.diff(layer.values, axis=1) != 0
-        doubt |= (inside & steps[..., None]).any(axis=(0, 1))
+        steps = np.diff(layer.values, axis=1)[:, None, :, None] != 0
+        doubt |= (inside & steps).any(axis=(0, 1, 2))
         units = layer.units(units)
     return doubt
 
@@ -92,9 +92,9 @@ def test_scales_of_a_tenth_leave_equal_sums_to_rounding_and_no_others():
     net = onnx_reader.read(onnx_nets.dense(rng, (6, 5, 3), scale=0.1), 3, whole=True)
     hidden = net.hidden[0]
     assert set(hidden.weights.data.tolist()) == {-1, 1}
-    np.testing.assert_array_equal(hidden.at[0], [0, 1])  # -1 to 0 to 1, before 0.1 is added
-    np.testing.assert_array_equal(hidden.rise[0], [0, 0])  # a sum of 0 may come out as 1e-9
-    np.testing.assert_array_equal(hidden.fall[0], [0, 0])
+    np.testing.assert_array_equal(hidden.at[0, 0], [0, 1])  # -1 to 0 to 1, before 0.1 is added
+    np.testing.assert_array_equal(hidden.rise[0, 0], [0, 0])  # a sum of 0 may come out as 1e-9
+    np.testing.assert_array_equal(hidden.fall[0, 0], [0, 0])
     np.testing.assert_allclose(net.last.scale, 0.1)
     assert (net.last.error > 0).all()
 
@@ -109,7 +109,7 @@ def test_thresholds_of_a_normalization_by_hand():
     graph.then("MatMul", signs(np.random.default_rng(0), 3, 2))
     (hidden,) = onnx_reader.read(graph.model((2,), 2), 3, whole=True).hidden
     # s - 1.25 + 1 >= 0 from s = 1 on; -(s - 1.25) + 1 >= 0 up to s = 2; 1 >= 0 always
-    assert hidden.at[:2, 0].tolist() == [1, 3]
+    assert hidden.at[:2, 0, 0].tolist() == [1, 3]
     assert hidden.values.tolist() == [[-1, 1], [1, -1], [1, 1]]
 
 
@@ -119,7 +119,7 @@ def test_real_inputs_may_cross_a_threshold_by_the_rounding_of_their_sum():
     assert (hidden.at == 0).all()
     assert (hidden.rise < -4 * 255 * 2**-24).all()  # four terms, each rounded
     assert (hidden.fall > 4 * 255 * 2**-24).all()
-    assert hidden.fall.max() < 1e-3
+    assert hidden.fall.max() < 1.1e-3
 
 
 def two_layers(*nodes):

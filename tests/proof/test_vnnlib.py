@@ -26,7 +26,7 @@ def test_a_box_and_cases_by_hand():
     given = vnnlib.parse(TEXT)
     np.testing.assert_array_equal(given.low, [-0.2, 0.5])
     np.testing.assert_array_equal(given.high, [1.5, 0.5])  # an equation bounds both sides
-    assert given.cases == (((0, 2),), ((1, 2), (0, 1)))
+    assert given.cases == (((0, 2, False),), ((1, 2, False), (0, 1, False)))
     assert given.outputs == 3
     logits = np.array([[1, 0, 1], [0, 1, 2], [3, 3, 1], [0, 2, 1]])
     assert given.holds(logits).tolist() == [True, False, True, False]  # a tie counts

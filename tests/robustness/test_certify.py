@@ -1,5 +1,9 @@
 """A solver's verdicts agree with attacks."""
 
+import numpy as np
+import pytest
+
+from brnn.proof.decide import METHODS, SAT, UNKNOWN, UNSAT, Verdict
 from brnn.robustness import certify, trust
 from tests.support.evaluating import evaluated
 
@@ -20,6 +24,47 @@ def test_exact_is_below_every_attack_and_certifies_nothing_that_one_breaks(binar
         adaptive.predictions != adaptive.samples.labels
     )  # of which some may be undecided
     assert broken.mean() <= metrics["attack_exact/unknown"]
+
+
+def test_images_that_were_decided_before_a_kill_are_not_decided_again(
+    binarized, monkeypatch, tmp_path
+):
+    kinds, path = (UNSAT, SAT, UNKNOWN, UNSAT), tmp_path / "run.verdicts"
+    calls: list[int] = []
+
+    def killed(model, images, labels, examples, on_progress, *, stop):
+        for number, x in enumerate(images):
+            calls.append(number)
+            if number == stop:
+                raise KeyboardInterrupt
+            status = kinds[(len(calls) - 1) % 4]
+            witness = 1 - x if status == SAT else None
+            cases = dict.fromkeys((*METHODS, "open"), len(calls))
+            yield Verdict(status, 0.5, cases, witness, "a note")
+
+    monkeypatch.setattr(binarized, "verdicts", path)
+    for stop in (7, 1000):
+        chosen = lambda *_, stop=stop: lambda *args: killed(*args, stop=stop)  # noqa: E731
+        monkeypatch.setattr(certify.groups, "function", _decider(chosen))
+        if stop == 7:
+            with pytest.raises(KeyboardInterrupt):
+                evaluated(binarized, "exact")
+            path.write_bytes(path.read_bytes() + b'{"status": "uns')  # half a line
+        else:
+            report = evaluated(binarized, "exact")
+    assert calls == [*range(8), *range(93)]
+    assert len(path.read_text().splitlines()) == 100
+    changed = np.flatnonzero((report.images != report.samples.images).any(axis=(1, 2)))
+    assert changed[:2].tolist() == [1, 5]
+    assert report.metrics["attack_exact/seconds"] == 0.5
+    assert report.metrics["attack_exact/classes_open"] > 0
+
+
+def _decider(chosen):
+    function = certify.groups.function
+    return lambda group, option, plugins: (
+        chosen() if option["name"] == "exact" else function(group, option, plugins)
+    )
 
 
 def test_images_undecided_or_contradicted_make_the_number_no_robust_accuracy():

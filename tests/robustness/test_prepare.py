@@ -1,6 +1,5 @@
 """An attack that cannot run is refused before training."""
 
-import importlib.util
 from dataclasses import replace
 
 import numpy as np
@@ -16,17 +15,22 @@ from tests.support.evaluating import GROUPS, SHARED, attack_option
     ("changes", "message"),
     [
         (
-            {"name": "exact", "solver": "highs", "precision": "full"},
-            r"needs activations of -1 and \+1, got precision=full",
+            {"name": "exact", "precision": "full"},
+            "attack=exact needs discretized activations, got precision=full",
         ),
         (
-            {"name": "exact", "solver": "cp_sat", "precision": "custom"},
-            r"needs activations of -1 and \+1, got precision=custom",
+            {"name": "exact", "precision": "custom"},
+            "attack=exact needs discretized activations, got precision=custom",
+        ),
+        (
+            {"name": "exact", "topology": "gru"},
+            "attack=exact: ",
         ),
         (
             {"name": "exact", "solver": "cp_sat"},
-            "cp_sat needs topology.binary_input=true",
+            r"attack\.solver=cp_sat needs attack\.pixels=whole",
         ),
+        ({"name": "exact", "pixels": "whole"}, r"attack\.pixels=whole needs images of bytes"),
         ({"name": "suite", "members": ["cw_l2"]}, "cw_l2 has only the norm l2"),
         ({"name": "suite", "members": ["pgd steps=3"]}, "pgd has no key 'steps'"),
         (
@@ -82,25 +86,24 @@ def test_what_cannot_run_is_refused_before_training(digits, changes, message):
     }
     changes = dict(changes)
     options["precision"] = groups.option("precision", changes.pop("precision", "binarynet"))
+    options["topology"] = groups.option("topology", changes.pop("topology", "simple"))
     options["attack"] = attack_option(changes.pop("name"), **changes)
     with pytest.raises(ConfigError, match=message):
         prepare.prepare(options, digits)
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("ortools"), reason="needs ortools")
-def test_cp_sat_needs_kernels_on_a_grid_before_training(digits):
-    options = {group: groups.option(group, name) for group, name in GROUPS.items()} | {
+@pytest.mark.parametrize("topology", ["simple", "lenet", "traffic30"])
+def test_every_dense_and_convolutional_net_can_be_proved(digits, topology):
+    options = {group: groups.option(group, name) for group, name in GROUPS.items()}
+    options |= {
         "plugins": [],
+        "topology": groups.option("topology", topology) | {"filters": [2, 3], "dense": [4]}
+        if topology != "simple"
+        else groups.option("topology", topology),
         "precision": groups.option("precision", "custom")
-        | {"activation": {"quantizer": "binary", "scale": 1.0}},
-        "topology": groups.option("topology", "simple")
-        | {"binary_input": True, "batch_normalization": False},
-        "attack": attack_option("exact", solver="cp_sat"),
+        | {"activation": {"quantizer": "ternary", "scale": 0.5}},
+        "attack": attack_option("exact"),
     }
-    with pytest.raises(ConfigError, match=r"small multiples of one number.* the layer hidden_0"):
-        prepare.prepare(options, digits)
-    kernels = {"kernel": {"quantizer": "ternary", "scale": 0.3}, "bias": None}
-    options["precision"] |= kernels
     prepare.prepare(options, digits)
 
 

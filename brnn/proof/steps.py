@@ -1,0 +1,104 @@
+"""Step functions of sums: thresholds on these, and on what float32 makes of them."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.sparse import csr_array, diags_array
+
+from brnn.errors import DataError
+from brnn.proof.flows import Pieces, Sums
+
+
+def pieces(sums: Sums, cuts: list[tuple[float, bool]], values: np.ndarray) -> Pieces:
+    """Return a step function of a tensor: a further value from each cut on.
+
+    Args:
+        sums: the tensor t.
+        cuts: ascending; a step is up where t >= cut or, where the flag is set, t > cut.
+        values: (j + 1,).
+    """
+    columns = [_crossing(sums, cut, strict) for cut, strict in cuts]
+    falls = (sums.scale < 0)[..., None]
+    stacked = (np.stack(parts, axis=-1) for parts in zip(*columns, strict=True))
+    real, at, rise, fall = (np.where(falls[..., None], v[..., ::-1], v) for v in stacked)
+    table = np.where(falls, values[::-1], values)
+    constant = np.zeros(sums.shape, int)
+    for cut, strict in cuts:
+        constant += sums.shift > cut if strict else sums.shift >= cut
+    flat = (sums.scale == 0)[..., None]
+    table = np.where(flat, values[constant][..., None], table)
+    return Pieces(sums, real, at, rise, fall, table)
+
+
+def joined(one: Pieces, other: Pieces, name: str) -> tuple[Pieces, Pieces]:
+    """Return two step functions of the same sums with the steps of both.
+
+    Float32 decides all steps by one number, so that they are up in the order of their cuts.
+
+    Raises:
+        DataError: they are functions of different sums.
+    """
+    first, second = one.sums, other.sums
+    same = first.weights is second.weights and np.array_equal(first.windows, second.windows)
+    if not same or not np.array_equal(first.offsets, second.offsets):
+        raise DataError(f"{name}: two tensors of different sums are joined; only chains are")
+    pairs = list(zip(one.thresholds, other.thresholds, strict=True))
+    if all(np.array_equal(*pair) for pair in pairs):
+        return one, other
+    cuts, at, rise, fall = (np.concatenate(pair, axis=-1) for pair in pairs)
+    order = np.lexsort((at[..., 0, :], cuts[..., 0, :]))
+    cuts, at, rise, fall = (
+        np.take_along_axis(v, order[..., None, :], -1) for v in (cuts, at, rise, fall)
+    )
+    steps = one.at.shape[-1]
+    values = (_spread(one.values, order < steps), _spread(other.values, order >= steps))
+    left, right = (Pieces(one.sums, cuts, at, rise, fall, v) for v in values)
+    return left, right
+
+
+def _spread(values: np.ndarray, mine: np.ndarray) -> np.ndarray:
+    """Return values by the number of steps (..., j + 1), of which only some (..., j) count."""
+    up = np.cumsum(mine, axis=-1)
+    return np.take_along_axis(values, np.concatenate([0 * up[..., :1], up], axis=-1), -1)
+
+
+def rising(flow: Pieces) -> Pieces:
+    """Return a step function without falling values, of the negative sum where they fall.
+
+    It is returned as it is where its sums are pooled.
+    """
+    falls = np.diff(np.asarray(flow.values, "float64"), axis=-1).sum(axis=-1) < 0
+    if not falls.any() or flow.sums.windows.shape[-1] > 1:
+        return flow
+    sign = np.where(falls, -1, 1).ravel()
+    rows = csr_array(flow.sums.weights[flow.sums.windows.ravel()])
+    weights = csr_array(diags_array(sign, dtype=sign.dtype) @ rows)
+    windows = np.arange(len(sign)).reshape(*flow.shape, 1)
+    scale = flow.sums.scale * sign.reshape(flow.shape)
+    turned = 1 - flow.at if flow.sums.whole else np.nextafter(-flow.at, np.inf)
+    negated = (-flow.cuts, turned, -flow.fall, -flow.rise)
+    cuts, at, rise, fall = (
+        np.where(falls[..., None, None], v[..., ::-1], before)
+        for v, before in zip(negated, flow.thresholds, strict=True)
+    )
+    values = np.where(falls[..., None], flow.values[..., ::-1], flow.values)
+    sums = replace(flow.sums, weights=weights, windows=windows, scale=scale)
+    return Pieces(sums, cuts, at, rise, fall, values)
+
+
+def _crossing(sums: Sums, cut: float, strict: bool) -> tuple[np.ndarray, ...]:
+    """Return from which rows on a step is up (of a negative scale, down), and bounds on these."""
+    size = np.abs(sums.scale)
+    scale = np.where(size == 0, 1.0, sums.scale)
+    threshold = ((cut - sums.shift) / scale)[..., None] - sums.offsets
+    error = np.where(size == 0, 0.0, sums.error / np.abs(scale))[..., None]
+    open_end = np.not_equal(strict, sums.scale < 0)[..., None]  # up beyond the threshold, not at it
+    if not sums.whole:
+        at = np.where(open_end, np.nextafter(threshold, np.inf), threshold)
+        return threshold, at, threshold - error, threshold + error
+
+    def first(value: np.ndarray) -> np.ndarray:
+        return np.where(open_end, np.floor(value) + 1, np.ceil(value))
+
+    bounds = first(threshold - error), first(threshold + error) - 1
+    return threshold, first(threshold), *bounds

@@ -1,0 +1,142 @@
+"""The nets of a property: as they are run, and as integer nets."""
+
+import zlib
+from pathlib import Path
+from typing import Protocol
+from zipfile import BadZipFile
+
+import keras
+import numpy as np
+
+from brnn.errors import DataError
+from brnn.proof import chainer, keras_reader, levels_net, onnx_reader
+from brnn.proof.integer_net import IntegerNet
+from brnn.proof.runtime import Runtime
+
+
+class Subject(Protocol):
+    """A net that takes pixels, in grey levels or another unit.
+
+    Attributes:
+        shape: of one input.
+        name: for messages.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+
+    def integers(self, largest: float, whole: bool) -> IntegerNet:
+        """Return the net in whole numbers.
+
+        Args:
+            largest: bound on the absolute value of a pixel.
+            whole: whether pixels are whole numbers only.
+
+        Raises:
+            DataError: the net is not supported; the message names the layer.
+        """
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Return the logits (b, c), before a softmax, of images (b, ...) in float32."""
+
+    def outputs(self, images: np.ndarray) -> np.ndarray:
+        """Return the outputs (b, c) of the net."""
+
+
+class OnnxNet:
+    """A net of ONNX in ONNX Runtime; see `Subject`.
+
+    Args:
+        name: for messages.
+        model: the net.
+        divisor: of pixels, which gives the input of the model.
+    """
+
+    def __init__(self, name: str, model: onnx_reader.Model, divisor: float):
+        self.name, self.model, self.divisor = name, model, divisor
+        self.shape = onnx_reader.input_shape(model)
+        self.runtime = Runtime(model)
+
+    def integers(self, largest: float, whole: bool) -> IntegerNet:
+        """Return the net in whole numbers."""
+        return onnx_reader.read(self.model, largest, whole, self.divisor)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Return the logits of images."""
+        return self.runtime.logits(self._input(images))
+
+    def outputs(self, images: np.ndarray) -> np.ndarray:
+        """Return the outputs of the net."""
+        return self.runtime.outputs(self._input(images))
+
+    def _input(self, images: np.ndarray) -> np.ndarray:
+        return images if self.divisor == 1 else images / np.float32(self.divisor)
+
+
+class KerasNet:
+    """A net of Keras; see `Subject`.
+
+    Args:
+        name: for messages.
+        model: the net.
+        divisor: of pixels, which gives the input of the model.
+    """
+
+    def __init__(self, name: str, model: keras.Model, divisor: float):
+        self.name, self.model, self.divisor = name, model, divisor
+        self.of_logits = keras_reader.of_logits(model)
+        self.shape = tuple(model.inputs[0].shape[1:])
+
+    def integers(self, largest: float, whole: bool) -> IntegerNet:
+        """Return the net in whole numbers."""
+        return keras_reader.read(self.of_logits, largest, whole, self.divisor)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Return the logits of images."""
+        return np.asarray(self.of_logits(self._input(images)))
+
+    def outputs(self, images: np.ndarray) -> np.ndarray:
+        """Return the outputs of the net."""
+        return np.asarray(self.model(self._input(images)))
+
+    def _input(self, images: np.ndarray) -> np.ndarray:
+        """Return pixels as the package makes them of bytes."""
+        return images.astype("float32") * np.float32(1 / self.divisor)
+
+
+def load(
+    path: Path, shape: tuple[int, ...], divisor: float, variance_epsilon: float | None
+) -> Subject:
+    """Return the net of a file: `.keras`, `.npz`, or ONNX.
+
+    Args:
+        path: the file.
+        shape: of the image of a property, which not every archive states.
+        divisor: of pixels, for nets of Keras and ONNX.
+        variance_epsilon: of the batch normalizations of an archive of bnn-verification.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if path.suffix == ".keras":
+        return KerasNet(str(path), _keras(path), divisor)
+    if path.suffix != ".npz":
+        return OnnxNet(str(path), onnx_reader.load(path), divisor)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = dict(archive)
+    except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile, zlib.error) as error:
+        raise DataError(f"{path} is not a complete archive (.npz): {error}") from error
+    if levels_net.is_levels(arrays):
+        return levels_net.LevelsNet(path, arrays, shape)
+    return OnnxNet(str(path), chainer.load(path, arrays, variance_epsilon), 1.0)
+
+
+def _keras(path: Path) -> keras.Model:
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{path} is not a net that Keras can load: {reason}") from error

@@ -1,0 +1,1 @@
+"""How far discretized nets can be proved, and which of them."""
