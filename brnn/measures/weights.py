@@ -129,7 +129,8 @@ def bits_per_weight(weights: Weights) -> float:
         return FLOAT_BITS
     distinct = np.unique(levels)
     code = max(1, math.ceil(math.log2(len(distinct))))
-    if np.isin(distinct, _fixed_levels(weights.rule.quantizer)).all():
+    fixed = _fixed_levels(weights.rule.quantizer)
+    if not weights.rule.learned and np.isin(distinct, fixed).all():
         return code
     bits = [FLOAT_BITS, code + FLOAT_BITS * len(distinct) / levels.size]
     if levels.ndim > 1:
@@ -227,7 +228,8 @@ def layer_rows(manager: QuantManager) -> list[dict[str, Any]]:
 def _label(quantizer: Any) -> str:
     """Return the name of a quantizer and its keys, as `ternary(scale=0.5)`."""
     name = getattr(quantizer, "func", quantizer).__name__
-    keys = getattr(quantizer, "keywords", {})
-    return (
-        f"{name}({', '.join(f'{key}={value:g}' for key, value in keys.items())})" if keys else name
-    )
+    keys = getattr(quantizer, "keywords", {}).items()
+    shown = [
+        f"{key}={value if isinstance(value, str) else format(value, 'g')}" for key, value in keys
+    ]
+    return f"{name}({', '.join(shown)})" if shown else name

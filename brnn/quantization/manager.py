@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -32,6 +32,8 @@ class Rule:
         bound: latent weights are kept in [-bound, bound]; None leaves them free.
         layers: regular expression that the path of the layer must match from its start.
         optional: whether the rule may match no variable.
+        learned: arguments of the quantizer that are trained, from the values that it has bound.
+        by: whether a learned argument is one number, or one for each of a variable's last axis.
     """
 
     role: str
@@ -39,6 +41,8 @@ class Rule:
     bound: float | None
     layers: str = ""
     optional: bool = False
+    learned: tuple[str, ...] = ()
+    by: Literal["tensor", "channel"] = "tensor"
 
     def matches(self, variable: keras.Variable) -> bool:
         """Return whether the rule applies to a variable."""
@@ -56,6 +60,7 @@ class QuantManager:
     Attributes:
         rules: the rule of each variable of `model.trainable_variables`, None where it stays real.
         layers: paths of the layers with a discretized variable, from the input.
+        learned: the learned arguments of the quantizer of each variable, by name.
         lease: kept alive for as long as the manager and its copies; of variables that are lent.
 
     Raises:
@@ -74,6 +79,10 @@ class QuantManager:
         self.rules = [_matching_rule(variable, rules) for variable in model.trainable_variables]
         pairs = zip(model.trainable_variables, self.rules, strict=True)
         self.layers = list(dict.fromkeys(_layer_path(v) for v, rule in pairs if rule is not None))
+        self.learned = [
+            _learned(variable, rule)
+            for variable, rule in zip(model.trainable_variables, self.rules, strict=True)
+        ]
         _check_precision(model)
         _check_frozen(model, rules)
         for rule in rules:
@@ -90,6 +99,16 @@ class QuantManager:
             self.levels(), self.model.non_trainable_variables, x, training=False
         )[0]
 
+    @property
+    def arguments(self) -> list[keras.Variable]:
+        """The learned arguments of all quantizers."""
+        return [variable for by_name in self.learned for variable in by_name.values()]
+
+    @property
+    def trained(self) -> list[keras.Variable]:
+        """What training changes: the trainable variables of the model, then `arguments`."""
+        return [*self.model.trainable_variables, *self.arguments]
+
     def levels(
         self, noise: Noise | None = None, latent: Sequence[Array] | None = None
     ) -> list[Array]:
@@ -100,13 +119,17 @@ class QuantManager:
 
         Args:
             noise: the source of stochastic quantizers; None for their deterministic levels.
-            latent: replace the values of the variables.
+            latent: replace the values of `trained`.
         """
         variables = self.model.trainable_variables
-        values = [ops.copy(value) for value in latent or variables]
+        values = [ops.copy(value) for value in latent or self.trained]
+        arguments = iter(values[len(variables) :])
+        values = values[: len(variables)]
         levels = [
-            value if rule is None else rule.quantizer(value, noise)
-            for value, rule in zip(values, self.rules, strict=True)
+            value
+            if rule is None
+            else rule.quantizer(value, noise, **{name: next(arguments) for name in learned})
+            for value, rule, learned in zip(values, self.rules, self.learned, strict=True)
         ]
         shares = step_value("discretized/weights", None)
         if shares is None or noise is None:
@@ -171,6 +194,19 @@ def activations_of(model: keras.Model) -> list[QuantActivation]:
 
 def _layer_path(variable: keras.Variable) -> str:
     return variable.path.rpartition("/")[0]
+
+
+def _learned(variable: keras.Variable, rule: Rule | None) -> dict[str, keras.Variable]:
+    """Return new variables of the learned arguments of a variable's quantizer."""
+    if rule is None:
+        return {}
+    shape = variable.shape[-1:] if rule.by == "channel" else ()
+    initial = getattr(rule.quantizer, "keywords", {})
+    prefix = variable.path.replace("/", "_")
+    return {
+        name: keras.Variable(np.full(shape, initial[name], "float32"), name=f"{prefix}_{name}")
+        for name in rule.learned
+    }
 
 
 def _matching_rule(variable: keras.Variable, rules: Sequence[Rule]) -> Rule | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from brnn.config.ranges import Positive, PositiveShare
+from brnn.config.ranges import Positive, PositiveShare, ProperShare
 from brnn.contracts import Quantizer
 from brnn.quantization import quantizers
 from brnn.quantization.manager import Rule
@@ -139,6 +139,49 @@ def bitnet(*, by: Literal["tensor", "channel"], bound: Positive) -> Precision:
         Ma et al. 2024, arXiv:2402.17764; there with activations of 8 bits.
     """
     return Precision(_kernels(partial(quantizers.absmean_ternary, by=by), bound), None)
+
+
+def learned_binary(
+    *, scale: Positive, by: Literal["tensor", "channel"], bound: Positive
+) -> Precision:
+    """Discretize kernels to ± a learned scale, hidden activations to ±1; biases stay real-valued.
+
+    The gradient of the scale is the sum of those of the levels times their signs.
+
+    Args:
+        scale: at the first step.
+        by: whether the scale is that of a tensor, or of each of its output channels.
+        bound: of the latent weights.
+
+    References:
+        Bulat and Tzimiropoulos 2019, arXiv:1909.13863 (XNOR-Net++), by channel.
+    """
+    rules = _kernels(partial(quantizers.binary, scale=scale), bound)
+    learned = tuple(replace(rule, learned=("scale",), by=by) for rule in rules)
+    return Precision(learned, partial(quantizers.binary, scale=1.0))
+
+
+def ttq(
+    *, positive: Positive, negative: Positive, threshold: ProperShare, bound: Positive
+) -> Precision:
+    """Discretize kernels to 0 and two learned levels; biases and activations stay real-valued.
+
+    The gradient of a level is the sum of those of the weights that have it. That of the latent
+    weights passes unchanged; the paper multiplies it by the size of the level.
+
+    Args:
+        positive: the level above 0 at the first step.
+        negative: the size of the level below 0 at the first step.
+        threshold: latent weights within this share of the largest one are 0.
+        bound: of the latent weights.
+
+    References:
+        Zhu et al. 2016, arXiv:1612.01064 (trained ternary quantization).
+    """
+    keys = {"positive": positive, "negative": negative, "threshold": threshold}
+    rules = _kernels(partial(quantizers.trained_ternary, **keys), bound)
+    learned = tuple(replace(rule, learned=("positive", "negative")) for rule in rules)
+    return Precision(learned, None)
 
 
 def contextual_binary(

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from keras import ops
 
-from brnn.config.ranges import Positive, PositiveShare
+from brnn.config.ranges import Positive, PositiveShare, ProperShare
 from brnn.contracts import Array, Noise
 
 SMALLEST = 2.0**-126  # normal float32, so that nothing is divided by 0
@@ -130,6 +130,25 @@ def threshold_ternary(x: Array, noise: Noise | None, *, by: Literal["tensor", "c
     kept = ops.cast(size > 0.7 * _mean(size, by), x.dtype)
     scale = _mean(size * kept, by) / ops.maximum(_mean(kept, by), SMALLEST)
     return scale * kept * _sign(x)
+
+
+def trained_ternary(
+    x: Array, noise: Noise | None, *, positive: Positive, negative: Positive, threshold: ProperShare
+) -> Array:
+    """Return `positive` where x > t max |x|, -`negative` where x < -t max |x|, else 0.
+
+    Args:
+        x: latent weights.
+        noise: not used.
+        positive: the level above 0; a tensor where it is learned.
+        negative: the size of the level below 0; a tensor where it is learned.
+        threshold: t.
+
+    References:
+        Zhu et al. 2016, arXiv:1612.01064 (trained ternary quantization): t = 0.05.
+    """
+    cut = threshold * ops.max(ops.abs(x))
+    return ops.where(x > cut, positive, ops.where(x < -cut, -negative, ops.zeros_like(x)))
 
 
 def _mean(x: Array, by: str) -> Array:

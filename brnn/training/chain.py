@@ -183,7 +183,7 @@ def _split(manager: QuantManager) -> tuple[keras.Model | None, list[Product]]:
     found = []  # the place of each product, and the levels of its kernel and inputs
     for place, layer in enumerate(layers):
         rule = rules.get(id(layer.kernel)) if type(layer) is keras.layers.Dense else None
-        levels = _codes_of(rule.quantizer) if rule else None
+        levels = _codes_of(rule.quantizer) if rule and not rule.learned else None
         inputs = _input_levels(layers[:place])
         if levels and inputs is not None:
             found.append((place, levels, inputs))

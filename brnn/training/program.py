@@ -72,7 +72,7 @@ class Program:
         self.forms = forms
         self.net = Chain(manager)
         self.evaluated = Chain(manager, forms.evaluation, clustered=compiled)
-        optimizer.build(manager.model.trainable_variables)
+        optimizer.build(manager.trained)
         self.train = tf.function(
             self._train, jit_compile=compiled and replicas.count == 1, autograph=False
         )
@@ -82,7 +82,8 @@ class Program:
     @property
     def variables(self) -> list:
         """All that training changes: weights, statistics, optimizer state and seeds of dropout."""
-        return [*self.manager.model.variables, *self.optimizer.variables]
+        manager = self.manager
+        return [*manager.model.variables, *manager.arguments, *self.optimizer.variables]
 
     def state(self) -> list[np.ndarray]:
         """Return the values of `variables`."""
@@ -154,11 +155,11 @@ class Program:
     ) -> tuple[dict[str, Array], list]:
         """Train on one batch: take gradients at the levels, apply them to the latent weights."""
         model = self.manager.model
-        shared = [model.trainable_variables, model.non_trainable_variables, seed, values]
+        shared = [self.manager.trained, model.non_trainable_variables, seed, values]
         (gradients, metrics, updates), recurrent_state = self.replicas.average(
             self._gradients, self.compiled, shared, [x, y, recurrent_state]
         )
-        self.optimizer.apply(gradients, model.trainable_variables)
+        self.optimizer.apply(gradients, self.manager.trained)
         self.manager.clip()
         for variable, value in zip(model.non_trainable_variables, updates, strict=True):
             variable.assign(value)
@@ -180,7 +181,7 @@ class Program:
         All replicas draw the same levels; their other draws depend on `replica`.
 
         Args:
-            latent: the latent weights.
+            latent: the latent weights, and the learned arguments of quantizers.
             fixed: the values of the variables that have no gradient.
             seed: two integers, of this step.
             values: those of the step.
@@ -191,8 +192,8 @@ class Program:
 
         Returns:
             The gradients of the loss at the levels, plus those of the regularizers of weights at
-            the latent weights; the mean metrics and the new values of `fixed`; and the
-            recurrent state after the batch.
+            the latent weights, then those at the learned arguments; the mean metrics and the new
+            values of `fixed`; and the recurrent state after the batch.
         """
         model, pixels, x = self.manager.model, x.dtype == tf.uint8, to_pixels(x)
         draws = itertools.count()
@@ -216,14 +217,18 @@ class Program:
             return _split(outputs, recurrent_state)[0]
 
         with step_values(values | {"noise": noise}):
-            levels = self.manager.levels(self._noise(seed, draws), latent)
+            count = len(model.trainable_variables)
+            learned = [tf.convert_to_tensor(value) for value in latent[count:]]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(learned)
+                levels = self.manager.levels(self._noise(seed, draws), [*latent[:count], *learned])
                 tape.watch(levels)
                 loss, outputs, (updates, penalties, next_state) = self.regime(
                     call, net, self.loss, x, y, noise
                 )
                 objective = tf.add_n([loss, *penalties])
-            gradients = with_penalties(tape.gradient(objective, levels), model, latent)
+            of_levels, of_learned = tape.gradient(objective, [levels, learned])
+        gradients = [*with_penalties(of_levels, model, latent[:count]), *of_learned]
         metrics = {
             name: tf.reduce_mean(value) for name, value in self._metrics(y, outputs).items()
         } | {"loss": loss}
@@ -265,8 +270,7 @@ class Program:
 
     def _is_finite(self, loss: Array) -> Array:
         """Return whether the loss and all floats of the state are finite, as one boolean."""
-        values = [*self.manager.model.variables, *self.optimizer.variables]
-        floats = [v for v in map(tf.convert_to_tensor, values) if v.dtype.is_floating]
+        floats = [v for v in map(tf.convert_to_tensor, self.variables) if v.dtype.is_floating]
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(v)) for v in [loss, *floats]])
 
 

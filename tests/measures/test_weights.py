@@ -144,6 +144,11 @@ def test_size_adds_up_the_bits():
     }
 
 
+def test_layer_rows_name_keys_that_are_words():
+    rows = layer_rows(QuantManager(activated(2), [BY_CHANNEL]))
+    assert rows[0]["quantizer"] == "absmean_binary(by=channel)"
+
+
 def test_layer_rows_name_the_quantizer_and_the_bits():
     manager = QuantManager(activated(2), [TERNARY_KERNELS])
     assert layer_rows(manager) == [

@@ -38,6 +38,11 @@ def uniform(seed):
         ),
         (partial(quantizers.ternary, scale=0.125), [0.0624, 0.0625, -1], [0, 0.125, -0.125]),
         (partial(quantizers.stochastic_ternary, scale=0.5), [0.2, 0.25, -9], [0, 0.5, -0.5]),
+        (
+            partial(quantizers.trained_ternary, positive=0.7, negative=0.3, threshold=0.05),
+            [2, 0.11, 0.1, 0, -0.1, -0.11, -1],  # t max |x| = 0.1
+            [0.7, 0.7, 0, 0, 0, -0.3, -0.3],
+        ),
         # log2 0.7 = -0.51 and log2 0.71 = -0.49, either side of sqrt(1/2)
         (
             quantizers.exponential,
