@@ -10,7 +10,6 @@ from brnn.config.check_keys import check_keys, check_option
 from brnn.config.combinations import check_combination
 from brnn.errors import ConfigError, did_you_mean
 
-OPTIMIZER = {"name": str, "learning_rate": ranges.Positive}  # Keras checks its classes' other keys
 QUANTIZERS = "brnn.quantization.quantizers"
 
 
@@ -42,8 +41,9 @@ def check(config: dict[str, Any]) -> None:
         for role, keys in config["precision"].items():
             if isinstance(keys, dict):
                 _check_quantizer(role, keys)
-    given = {key: value for key, value in config["optimizer"].items() if key in OPTIMIZER}
-    check_keys("optimizer", given, OPTIMIZER)
+    of_every = signatures.parameters("brnn.config.schema", "Optimizer")
+    given = {key: value for key, value in config["optimizer"].items() if key in of_every}
+    check_keys("optimizer", given, of_every)  # Keras checks the others
     check_formats(config["export"]["formats"])
     check_backward(config["attack"]["estimator"], "attack.estimator")
     members(config["attack"], config["plugins"])

@@ -37,11 +37,7 @@ def check_combination(config: dict[str, Any]) -> None:
         raise ConfigError(
             "keep=best needs validation data, got dataset.validation=0; use keep=last"
         )
-    if config["optimizer"]["name"] == "Bop" and config["progression"]["name"] != "none":
-        raise ConfigError(
-            "optimizer=bop has no latent weights that a progression could begin with; use"
-            f" progression=none, got {config['progression']['name']}"
-        )
+    _check_latent(config)
     check_objective(config)
 
 
@@ -58,6 +54,22 @@ def _check_images(config: dict[str, Any]) -> None:
             "topology.binary_input=true rounds pixels to 0 or 1 and needs"
             f" dataset.normalization=none, got {normalization}"
         )
+
+
+def _check_latent(config: dict[str, Any]) -> None:
+    """Refuse what needs latent weights where an optimizer has none."""
+    optimizer, progression = config["optimizer"], config["progression"]["name"]
+    if optimizer["name"] not in ("Bop", "Bop2ndOrder"):
+        return
+    for given, key, harmless in (
+        (progression, "progression", "none"),
+        (optimizer["averaging"], "optimizer.averaging", None),
+    ):
+        if given != harmless:
+            raise ConfigError(
+                f"{key} needs latent weights, which optimizer={optimizer['name'].lower()} does not"
+                f" have; use {key}={'null' if harmless is None else harmless}, got {given}"
+            )
 
 
 def _check_data(config: dict[str, Any]) -> None:

@@ -1,9 +1,9 @@
-"""The keys at the root of a configuration, and those of a recipe."""
+"""The keys at the root of a configuration, and those of a recipe and of an optimizer."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from brnn.config.ranges import Count, MetricDirection, Seed
+from brnn.config.ranges import Count, MetricDirection, Positive, ProperShare, Seed
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,17 @@ class Init:
     """Where the weights start: the key `from`, a word of Python, is the field `from_`."""
 
     from_: str | None
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """The keys of every optimizer; its others are arguments of its class."""
+
+    name: str
+    learning_rate: Positive
+    decayed: Literal["all", "latent", "real"]
+    averaging: ProperShare | None
+    centralized: bool
 
 
 def root(options: dict[str, Any]) -> Root:

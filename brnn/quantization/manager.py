@@ -61,6 +61,7 @@ class QuantManager:
         rules: the rule of each variable of `model.trainable_variables`, None where it stays real.
         layers: paths of the layers with a discretized variable, from the input.
         learned: the learned arguments of the quantizer of each variable, by name.
+        averages: what evaluation takes in place of `trained`; empty: `trained` itself.
         lease: kept alive for as long as the manager and its copies; of variables that are lent.
 
     Raises:
@@ -76,6 +77,7 @@ class QuantManager:
             )
         self.model = model
         self.lease: object = None
+        self.averages: list[keras.Variable] = []
         self.rules = [_matching_rule(variable, rules) for variable in model.trainable_variables]
         pairs = zip(model.trainable_variables, self.rules, strict=True)
         self.layers = list(dict.fromkeys(_layer_path(v) for v, rule in pairs if rule is not None))
@@ -119,10 +121,10 @@ class QuantManager:
 
         Args:
             noise: the source of stochastic quantizers; None for their deterministic levels.
-            latent: replace the values of `trained`.
+            latent: replace the values of `averages` and `trained`.
         """
         variables = self.model.trainable_variables
-        values = [ops.copy(value) for value in latent or self.trained]
+        values = [ops.copy(value) for value in latent or self.averages or self.trained]
         arguments = iter(values[len(variables) :])
         values = values[: len(variables)]
         levels = [

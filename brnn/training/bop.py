@@ -1,5 +1,6 @@
-"""Bop: an optimizer of binary weights without latent weights."""
+"""Bop: optimizers of binary weights without latent weights."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,8 @@ import keras
 from keras import ops
 
 from brnn.contracts import Array
+
+SMALLEST = 1e-10  # so that nothing is divided by 0
 
 
 class Bop(keras.optimizers.Adam):
@@ -46,12 +49,63 @@ class Bop(keras.optimizers.Adam):
         if not self.is_binary[index]:
             super().update_step(gradient, variable, learning_rate)
             return
+        signal = self.signal(index, gradient)
+        flips = (ops.abs(signal) > self.threshold) & ((signal > 0) == (variable >= 0))
+        self.assign(variable, ops.where(flips, -variable, variable))
+
+    def signal(self, index: int, gradient: Array) -> Array:
+        """Update what is known of the gradient of a variable, and return m."""
         mean = self.means[index]
         self.assign_add(mean, self.gamma * (gradient - mean))
-        flips = (ops.abs(mean) > self.threshold) & ((mean > 0) == (variable >= 0))
-        self.assign(variable, ops.where(flips, -variable, variable))
+        return mean
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         own = {"binary": self.binary, "gamma": self.gamma, "threshold": self.threshold}
         return super().get_config() | own
+
+
+class Bop2ndOrder(Bop):
+    """Flip as `Bop` does, by the mean gradient relative to the size of the gradient.
+
+        v <- v + sigma (g^2 - v);  m / (sqrt v + 1e-10) in place of m
+
+    Args:
+        sigma: share of the new square in the mean square, in (0, 1].
+        corrected: whether m is divided by 1 - (1 - gamma)^t and v by 1 - (1 - sigma)^t in step t,
+            so that they are means from the first step on.
+        **kwargs: those of `Bop`.
+
+    References:
+        Suarez-Ramirez et al. 2021, arXiv:2104.05124.
+    """
+
+    def __init__(self, *, sigma: float, corrected: bool, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.sigma = sigma
+        self.corrected = corrected
+
+    def build(self, variables: list) -> None:
+        """Create the state of Bop, and the mean square of each variable."""
+        if not self.built:
+            super().build(variables)
+            self.squares = self.add_optimizer_variables(variables, "mean_square")
+
+    def signal(self, index: int, gradient: Array) -> Array:
+        """Update both means, and return the first relative to the root of the second."""
+        mean, square = super().signal(index, gradient), self.squares[index]
+        self.assign_add(square, self.sigma * (ops.square(gradient) - square))
+        if self.corrected:
+            step = ops.cast(self.iterations + 1, gradient.dtype)
+            mean = mean / _seen(self.gamma, step)
+            square = square / _seen(self.sigma, step)
+        return mean / (ops.sqrt(square) + SMALLEST)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return super().get_config() | {"sigma": self.sigma, "corrected": self.corrected}
+
+
+def _seen(share: float, step: Array) -> Array:
+    """Return 1 - (1 - share)^step, without cancellation in float32."""
+    return -ops.expm1(step * math.log1p(-share)) if share < 1 else ops.ones_like(step)

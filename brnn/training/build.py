@@ -21,11 +21,12 @@ from brnn.training.augment import augmentation
 from brnn.training.distill import distillation
 from brnn.training.lending import Lending
 from brnn.training.loop import OnShare, fit, no_progress
-from brnn.training.optimizers import optimizer
+from brnn.training.optimizers import BOPS, optimizer
 from brnn.training.program import Program
 from brnn.training.replicas import ONE_DEVICE, Replicas
 from brnn.training.starts import NEW, Start, Teacher, Weight, initial_values
 from brnn.training.trial import forms
+from brnn.training.updates import Updates
 
 GRAPH_KEYS = (  # keys that shape the graph; the others only change values
     "precision",
@@ -142,14 +143,22 @@ def _initial_state(
     """
     keras.utils.set_random_seed(options["seed"])
     new = _new_program(options, task, ONE_DEVICE, None)
-    if weights is not None:
-        new.manager.model.set_weights(initial_values(weights, new.manager))
-        return new.state()
+    manager = new.manager
+    if weights is None:
+        _initialize(manager, options)
+    else:
+        manager.model.set_weights(initial_values(weights, manager))
+    for average, variable in zip(manager.averages, manager.trained, strict=False):  # or none
+        average.assign(variable)
+    return new.state()
+
+
+def _initialize(manager: QuantManager, options: dict[str, Any]) -> None:
+    """Set the discretized weights to the values of the initializers."""
     kernels, biases = (
         function(group, options[group], options["plugins"])
         for group in ("initializer", "bias_initializer")
     )
-    manager = new.manager
     for number, (variable, rule) in enumerate(
         zip(manager.model.trainable_variables, manager.rules, strict=True)
     ):
@@ -157,7 +166,6 @@ def _initial_state(
             initializer = biases if rule.role == "bias" else kernels
             rng = np.random.default_rng([options["seed"], number])
             variable.assign(initializer(variable.shape, rule.bound or 1.0, rng))
-    return new.state()
 
 
 def _program_of_graph(graph: str, replicas: Replicas, teacher: Teacher | None) -> Program:
@@ -175,10 +183,13 @@ def _new_program(
     model = build_model(options, task, options["estimator"], replace_real=False)
     precision = function("precision", options["precision"], options["plugins"])()
     manager = QuantManager(model, precision.rules)
-    variables = zip(model.trainable_variables, manager.rules, strict=True)
-    binary = [variable.path for variable, rule in variables if rule is not None]
-    if options["optimizer"]["name"] == "Bop":
-        _check_signs(manager, options["precision"]["name"])
+    rules = zip(model.trainable_variables, manager.rules, strict=True)
+    latent = [variable for variable, rule in rules if rule is not None]
+    paths = {variable.path for variable in latent}
+    real = [variable for variable in manager.trained if variable.path not in paths]
+    keys = options["optimizer"]
+    if keys["name"] in BOPS:
+        _check_signs(manager, keys["name"].lower(), options["precision"]["name"])
     loss = function("loss", options["loss"], options["plugins"])
     regime: Regime = function("training", options["training"], options["plugins"])
     if teacher:
@@ -186,17 +197,18 @@ def _new_program(
     regime = augmentation(regime, **options["augmentation"])
     return Program(
         manager,
-        optimizer(options["optimizer"], binary),
+        optimizer(keys, latent, real),
         loss,
         regime,
         options["compiled"],
         replicas,
         forms(options["compute"]),
+        Updates(keys["averaging"], keys["centralized"]),
     )
 
 
-def _check_signs(manager: QuantManager, precision: str) -> None:
-    """Refuse levels that are not signs, which Bop cannot flip.
+def _check_signs(manager: QuantManager, optimizer: str, precision: str) -> None:
+    """Refuse levels that are not signs, which a Bop cannot flip.
 
     Raises:
         ConfigError: a quantizer has other levels, or nothing is discretized.
@@ -205,6 +217,6 @@ def _check_signs(manager: QuantManager, precision: str) -> None:
     levels = [np.unique(np.asarray(rule.quantizer(grid, None))) for rule in manager.rules if rule]
     if not levels or any(len(of_rule) != 2 or of_rule.sum() for of_rule in levels):
         raise ConfigError(
-            f"optimizer=bop needs weights of two levels ±s, as of precision=binarynet, got"
+            f"optimizer={optimizer} needs weights of two levels ±s, as of precision=binarynet, got"
             f" precision={precision}"
         )

@@ -39,8 +39,8 @@ def check_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
     """
     if optimizer.use_ema:
         raise ConfigError(
-            f"{optimizer.name} has use_ema=True, but averages of latent weights are not supported;"
-            " use use_ema=False"
+            f"{optimizer.name} has use_ema=True, but Keras' averages do not reach the levels; use"
+            " use_ema=False, and optimizer.averaging or Program(updates=Updates(averaging=…))"
         )
     if isinstance(optimizer.get_config()["learning_rate"], dict):
         raise ConfigError(

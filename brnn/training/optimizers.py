@@ -1,39 +1,51 @@
 """Optimizers from a configuration."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import keras
 import numpy as np
 
+from brnn.config import schema
 from brnn.errors import ConfigError
-from brnn.training.bop import Bop
+from brnn.training.bop import Bop, Bop2ndOrder
+
+BOPS = {"Bop": Bop, "Bop2ndOrder": Bop2ndOrder}
 
 
-def optimizer(keys: dict[str, Any], binary: list[str]) -> keras.optimizers.Optimizer:
+def optimizer(
+    keys: dict[str, Any], latent: list[keras.Variable], real: list[keras.Variable]
+) -> keras.optimizers.Optimizer:
     """Return a new optimizer; `brnn.training.loop.fit` sets its learning rate.
 
     Args:
-        keys: the section `optimizer`: a class of `keras.optimizers` or Bop as `name`, its
-            arguments, and `learning_rate`, which is left out.
-        binary: paths of the discretized variables, for Bop.
+        keys: the section `optimizer`: a class of `keras.optimizers` or a Bop as `name`, its
+            arguments, and the keys of every optimizer.
+        latent: the discretized variables.
+        real: the others.
 
     Raises:
         ConfigError: Keras has no such class, or it refuses an argument.
     """
     name = keys["name"]
-    arguments = {key: v for key, v in keys.items() if key not in ("name", "learning_rate")}
-    kind = Bop if name == "Bop" else getattr(keras.optimizers, name, None)
-    if kind is Bop:
-        arguments["binary"] = binary
+    of_every = {field.name for field in fields(schema.Optimizer)}
+    arguments = {key: value for key, value in keys.items() if key not in of_every}
+    kind = BOPS.get(name) or getattr(keras.optimizers, name, None)
+    if name in BOPS:
+        arguments["binary"] = [variable.path for variable in latent]
     if not (isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer)):
         raise ConfigError(
-            f"optimizer.name must be Bop or a class of keras.optimizers, as Adam, got {name!r}"
+            f"optimizer.name must be {', '.join(BOPS)} or a class of keras.optimizers, as Adam, got"
+            f" {name!r}"
         )
     try:
-        return kind(**arguments)
+        built = kind(**arguments)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"optimizer={name} does not take {arguments}: {error}") from error
+    kept = {"all": [], "latent": real, "real": latent}[keys["decayed"]]
+    built.exclude_from_weight_decay(latent if name in BOPS else kept)
+    return built
 
 
 def with_own_rates(

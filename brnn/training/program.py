@@ -24,6 +24,7 @@ from brnn.training.noise import uniform
 from brnn.training.penalties import regularized, with_penalties
 from brnn.training.replicas import ONE_DEVICE, Replicas
 from brnn.training.trial import FLOAT32, Forms
+from brnn.training.updates import NONE, Updates
 
 DRAWS = 1 << 16  # upper limit of a replica's random draws in one step
 
@@ -43,6 +44,7 @@ class Program:
         replicas: they share each batch. Where there are several, XLA compiles what each does in a
             step, else the loop over the steps.
         forms: how products of levels are computed; only evaluation takes a narrow one.
+        updates: what a step does beside the optimizer.
 
     Raises:
         ConfigError: the model has several inputs or outputs that are no recurrent states, or the
@@ -58,6 +60,7 @@ class Program:
         compiled: bool | Literal["auto"],
         replicas: Replicas = ONE_DEVICE,
         forms: Forms = FLOAT32,
+        updates: Updates = NONE,
     ):
         check_model(manager.model)
         check_optimizer(optimizer)
@@ -72,6 +75,8 @@ class Program:
         self.forms = forms
         self.net = Chain(manager)
         self.evaluated = Chain(manager, forms.evaluation, clustered=compiled)
+        self.updates = updates
+        manager.averages = updates.averages(manager.trained)
         optimizer.build(manager.trained)
         self.train = tf.function(
             self._train, jit_compile=compiled and replicas.count == 1, autograph=False
@@ -83,7 +88,8 @@ class Program:
     def variables(self) -> list:
         """All that training changes: weights, statistics, optimizer state and seeds of dropout."""
         manager = self.manager
-        return [*manager.model.variables, *manager.arguments, *self.optimizer.variables]
+        own = [*manager.arguments, *manager.averages]
+        return [*manager.model.variables, *own, *self.optimizer.variables]
 
     def state(self) -> list[np.ndarray]:
         """Return the values of `variables`."""
@@ -159,8 +165,9 @@ class Program:
         (gradients, metrics, updates), recurrent_state = self.replicas.average(
             self._gradients, self.compiled, shared, [x, y, recurrent_state]
         )
-        self.optimizer.apply(gradients, self.manager.trained)
+        self.optimizer.apply(self.updates.before(gradients), self.manager.trained)
         self.manager.clip()
+        self.updates.after(self.manager.averages, self.manager.trained)
         for variable, value in zip(model.non_trainable_variables, updates, strict=True):
             variable.assign(value)
         return metrics, recurrent_state

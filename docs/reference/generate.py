@@ -34,6 +34,8 @@ def options_page() -> str:
         _table(paths.conf() / "config.yaml"),
         "## attack: keys of every attack",
         _table(paths.conf() / "attack_keys.yaml"),
+        "## optimizer: keys of every optimizer",
+        _table(paths.conf() / "optimizer_keys.yaml"),
         "## brnn compare: keys of the command",
         _table(paths.conf() / "compare.yaml"),
         "## brnn verify: keys of the command",

@@ -59,8 +59,17 @@ REFUSED = [
     ),
     (
         ["optimizer=bop", "progression=layerwise"],
-        "optimizer=bop has no latent weights that a progression could begin with; use"
+        "progression needs latent weights, which optimizer=bop does not have; use"
         " progression=none, got layerwise",
+    ),
+    (
+        ["optimizer=bop2ndorder", "optimizer.averaging=0.9"],
+        "optimizer.averaging needs latent weights, which optimizer=bop2ndorder does not have; use"
+        " optimizer.averaging=null, got 0.9",
+    ),
+    (
+        ["optimizer.decayed=levels"],
+        "optimizer.decayed must be one of all, latent, real, got 'levels'",
     ),
     (
         ["progression=two_stages", "progression.split=1"],

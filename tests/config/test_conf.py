@@ -108,7 +108,7 @@ def test_a_preset_holds_defaults_and_values_and_its_own_name(path):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimizer_takes_the_keys_of_its_file(composed, name):
     keys = composed(f"optimizer={name}")["optimizer"]
-    built = optimizer(keys, [])
+    built = optimizer(keys, [], [])
     assert type(built).__name__.lower() == keys["name"].lower() == name
     config = built.get_config()
     own = {key: v for key, v in keys.items() if key not in ("name", "learning_rate")}

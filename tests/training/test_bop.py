@@ -7,7 +7,7 @@ import pytest
 from brnn.errors import ConfigError
 from brnn.nets.task import Task
 from brnn.training import build
-from brnn.training.bop import Bop
+from brnn.training.bop import Bop, Bop2ndOrder
 
 GAMMA, THRESHOLD, STEPS = 0.3, 0.2, 20
 
@@ -34,6 +34,29 @@ def test_flips_equal_a_replay_of_the_rule():
     assert 20 < flips < 500
 
 
+@pytest.mark.parametrize("corrected", [False, True])
+def test_flips_of_the_second_order_equal_a_replay_of_the_rule(corrected):
+    sigma, threshold = 0.1, 0.8
+    rng = np.random.default_rng(0)
+    signs = keras.Variable(rng.choice([-1.0, 1.0], (6, 5)), name="signs")
+    keys = {"gamma": GAMMA, "threshold": threshold, "sigma": sigma, "corrected": corrected}
+    bop = Bop2ndOrder(binary=[signs.path], learning_rate=0.1, **keys)
+    w, mean, square, flips = signs.numpy(), np.zeros((6, 5)), np.zeros((6, 5)), 0
+    for step in range(1, STEPS + 1):
+        gradient = rng.normal(size=(6, 5)).astype("float32")
+        bop.apply([gradient], [signs])
+        mean = (1 - GAMMA) * mean + GAMMA * gradient
+        square = (1 - sigma) * square + sigma * gradient**2
+        m, v = mean, square
+        if corrected:
+            m, v = m / (1 - (1 - GAMMA) ** step), v / (1 - (1 - sigma) ** step)
+        normalized = m / (np.sqrt(v) + 1e-10)
+        flip = (np.abs(normalized) > threshold) & (np.sign(normalized) == np.sign(w))
+        w, flips = np.where(flip, -w, w), flips + flip.sum()
+        np.testing.assert_array_equal(signs, w)
+    assert 20 < flips < 500
+
+
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
 @pytest.mark.parametrize(("gradient", "flips"), [(0.1, False), (0.3, True), (-0.3, False)])
 def test_a_weight_flips_against_a_large_gradient_alone(sign, gradient, flips):
@@ -50,10 +73,14 @@ def test_the_discretized_variables_of_a_net_are_flipped_and_the_others_trained(o
     assert (program.optimizer.gamma, program.optimizer.threshold) == (1e-4, 1e-8)
 
 
+@pytest.mark.parametrize("optimizer", ["bop", "bop2ndorder"])
 @pytest.mark.parametrize("precision", ["ternary", "full", "exponential"])
-def test_levels_that_are_not_signs_are_refused(options, precision):
-    with pytest.raises(ConfigError, match=f"optimizer=bop needs .* got precision={precision}"):
-        build.program(options("optimizer=bop", f"precision={precision}"), Task((3,), 2))
+def test_levels_that_are_not_signs_are_refused(options, optimizer, precision):
+    keys = options(f"optimizer={optimizer}", f"precision={precision}")
+    with pytest.raises(
+        ConfigError, match=f"optimizer={optimizer} needs .* got precision={precision}"
+    ):
+        build.program(keys, Task((3,), 2))
 
 
 @pytest.mark.slow
