@@ -178,8 +178,10 @@ def ttq(
     References:
         Zhu et al. 2016, arXiv:1612.01064 (trained ternary quantization).
     """
-    keys = {"positive": positive, "negative": negative, "threshold": threshold}
-    rules = _kernels(partial(quantizers.trained_ternary, **keys), bound)
+    levels = partial(
+        quantizers.trained_ternary, positive=positive, negative=negative, threshold=threshold
+    )
+    rules = _kernels(levels, bound)
     learned = tuple(replace(rule, learned=("positive", "negative")) for rule in rules)
     return Precision(learned, None)
 
