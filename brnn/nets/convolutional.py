@@ -97,8 +97,11 @@ def residual(
     width: Count,
     stages: Count,
     blocks: Count,
+    groups: Count,
     padding: Literal["zero", "one"],
     activation: str,
+    rsign: bool,
+    rprelu: bool,
     real_last: bool,
 ) -> keras.Model:
     """Return a residual net with a real-valued shortcut around each convolution of 3 by 3.
@@ -113,16 +116,26 @@ def residual(
         width: channels of the first stage.
         stages: groups of layers; each has maps of half the size and twice the channels.
         blocks: pairs of layers of a stage; 3 stages of 3 blocks are a net of 20 layers.
+        groups: groups of channels that the convolutions of 3 by 3 keep apart; each product sums
+            over the channels of one group.
         padding: maps are padded with 0 or with 1; 0 is a third level beside -1 and 1.
         activation: name in Keras of the activation where the precision quantizes none.
+        rsign: add a learned shift of each channel before each activation.
+        rprelu: after each sum, learned shifts before and after a PReLU of each channel.
         real_last: keep the output layer real-valued.
 
     Raises:
-        ConfigError: inputs are not images, or an image is too small for the stages.
+        ConfigError: inputs are not images, an image is too small for the stages, or the channels
+            are not a multiple of the groups.
 
     References:
-        Liu et al. 2018, arXiv:1808.00278 (Bi-Real net); He et al. 2016, arXiv:1512.03385.
+        Liu et al. 2018, arXiv:1808.00278 (Bi-Real net); He et al. 2016, arXiv:1512.03385; Liu et
+        al. 2020, arXiv:2003.03488 (ReActNet: RSign and RPReLU).
     """
+    if width % groups:
+        raise ConfigError(
+            f"topology.width must be a multiple of topology.groups={groups}, got {width}"
+        )
     inputs, x = _images(task)
     check_stages(task.shape, stages)
     x = _normalized(_convolved(x, width, 3, padding, "real_first"), "normalization_first")
@@ -132,11 +145,12 @@ def residual(
             shortcut, strides = x, 1
             if stage and not layer:
                 shortcut, strides = _halved(x, 2 * x.shape[-1], f"real_shortcut_{name}"), 2
-            fan_in = 9 * x.shape[-1]
-            x = activate(activation, fan_in)(x)
-            x = _convolved(x, shortcut.shape[-1], 3, padding, f"convolution_{name}", strides)
+            fan_in = 9 * x.shape[-1] // groups
+            x = activate(activation, fan_in)(_shifted(x, f"real_before_sign_{name}", rsign))
+            filters, name_ = shortcut.shape[-1], f"convolution_{name}"
+            x = _convolved(x, filters, 3, padding, name_, strides=strides, groups=groups)
             x = _normalized(x, f"normalization_{name}")
-            x = keras.layers.Add(name=f"sum_{name}")([x, shortcut])
+            x = _rectified(keras.layers.Add(name=f"sum_{name}")([x, shortcut]), name, rprelu)
     x = keras.layers.GlobalAveragePooling2D()(x)
     name = "real_logits" if real_last else "logits"
     return keras.Model(inputs, keras.layers.Dense(task.classes, name=name)(x))
@@ -155,7 +169,7 @@ def _images(task: Task) -> tuple[Array, Array]:
 
 
 def _convolved(
-    x: Array, filters: int, kernel: int, padding: Padding, name: str, strides: int = 1
+    x: Array, filters: int, kernel: int, padding: Padding, name: str, **keys: int
 ) -> Array:
     if padding != "valid" and kernel > 1:
         around = ((kernel - 1) // 2, kernel // 2)
@@ -163,7 +177,29 @@ def _convolved(
             x = keras.layers.ZeroPadding2D((around, around))(x)
         else:
             x = ops.pad(x, ((0, 0), around, around, (0, 0)), constant_values=1.0)
-    return keras.layers.Conv2D(filters, kernel, strides=strides, name=name)(x)
+    return keras.layers.Conv2D(filters, kernel, name=name, **keys)(x)
+
+
+def _shifted(x: Array, name: str, wanted: bool) -> Array:
+    """Return x plus a learned number for each channel; the factors of the layer stay 1."""
+    if not wanted:
+        return x
+    shift = keras.layers.EinsumDense(
+        "abcd,d->abcd", x.shape[1:], bias_axes="d", kernel_initializer="ones", name=name
+    )
+    x = shift(x)
+    shift.kernel.trainable = False
+    return x
+
+
+def _rectified(x: Array, name: str, wanted: bool) -> Array:
+    """Return x - g + z above g and b (x - g) + z below it, with learned b, g and z (RPReLU)."""
+    if not wanted:
+        return x
+    x = _shifted(x, f"real_before_prelu_{name}", True)
+    quarter = keras.initializers.Constant(0.25)
+    x = keras.layers.PReLU(quarter, shared_axes=[1, 2], name=f"real_prelu_{name}")(x)
+    return _shifted(x, f"real_after_prelu_{name}", True)
 
 
 def _pooled(x: Array, pool: int) -> Array:

@@ -31,8 +31,11 @@ RESIDUAL = {
     "width": 4,
     "stages": 2,
     "blocks": 1,
+    "groups": 1,
     "padding": "zero",
     "activation": "tanh",
+    "rsign": False,
+    "rprelu": False,
     "real_last": True,
 }
 
@@ -136,6 +139,37 @@ def test_a_shortcut_goes_around_each_convolution():
     np.testing.assert_allclose(before, after, atol=1e-6)
 
 
+def test_groups_keep_channels_apart_and_divide_the_fan_in():
+    model, fan_ins = build_net("residual", shape=(7, 7, 3), groups=2)
+    assert fan_ins == [18, 18, 18, 36]
+    assert model.get_layer("convolution_1_1").kernel.shape == (3, 3, 4, 8)
+
+
+def test_rsign_shifts_what_enters_an_activation():
+    model, _ = build_net("residual", shape=(6, 6, 1), stages=1, rsign=True)
+    shift = model.get_layer("real_before_sign_0_1")
+    assert [v.path for v in shift.trainable_variables] == ["real_before_sign_0_1/bias"]
+    shift.bias.assign([1, 0, -2, 0.5])
+    entered = keras.Model(model.inputs[0], [shift.input, shift.output])
+    before, after = entered(np.ones((1, 6, 6, 1), "float32"))
+    np.testing.assert_allclose(after - before, np.broadcast_to([1, 0, -2, 0.5], (1, 6, 6, 4)))
+
+
+def test_rprelu_is_its_formula():
+    """The layer before the PReLU adds -g."""
+    model, _ = build_net("residual", shape=(6, 6, 1), stages=1, rprelu=True)
+    g, b, z = np.float32([[0.3, -0.2, 0, 1], [0.5, 0.25, -1, 2], [0, 1, 2, 3]])
+    model.get_layer("real_before_prelu_0_0").bias.assign(-g)
+    model.get_layer("real_prelu_0_0").alpha.assign(b[None, None])
+    model.get_layer("real_after_prelu_0_0").bias.assign(z)
+    ends = [model.get_layer("sum_0_0").output, model.get_layer("real_after_prelu_0_0").output]
+    x = np.random.default_rng(0).random((2, 6, 6, 1)).astype("float32")
+    x, y = map(np.asarray, keras.Model(model.inputs[0], ends)(x))
+    np.testing.assert_allclose(y, np.where(x > g, x - g, b * (x - g)) + z, rtol=1e-5, atol=1e-6)
+    assert (x > g).any()
+    assert (x < g).any()
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -144,6 +178,7 @@ def test_a_shortcut_goes_around_each_convolution():
         ({"shape": (3, 3)}, "too small for the topology: max-pooling of 2 by 2 on maps of 1 by 1"),
         ({"kernels": [3]}, "one value for each block, got 2, 1 and 2"),
         ({"name": "residual", "shape": (1, 1)}, "another stage on maps of 1 by 1"),
+        ({"name": "residual", "groups": 3}, "width must be a multiple of .*groups=3, got 4"),
     ],
 )
 def test_images_that_do_not_fit_are_refused(keys, message):
@@ -170,6 +205,26 @@ def test_the_exported_net_computes_what_the_trained_one_does(options, digits, pa
     x = digits.test[0][:50] / np.float32(255)
     np.testing.assert_allclose(loaded(x), program.manager(x), rtol=1e-5, atol=1e-5)
     assert not any(isinstance(layer, QuantActivation) for layer in loaded.layers)
+
+
+def test_a_net_with_groups_and_learned_shifts_is_trained_and_exported(options, digits, tmp_path):
+    keys = options(
+        *("topology=resnet20", "topology.width=4", "topology.stages=2", "topology.blocks=1"),
+        *("topology.groups=2", "topology.rsign=true", "topology.rprelu=true", "batch_size=10"),
+        *("estimator=approx_sign", "epochs=1"),
+    )
+    rows = replace(digits, train=tuple(a[:40] for a in digits.train), validation=digits.validation)
+    rows = replace(rows, test=tuple(a[:20] for a in digits.test))
+    program = build.program(keys, task_of(rows))
+    shifts = [v for v in program.manager.model.trainable_variables if "real_before" in v.path]
+    assert len(shifts) == 8
+    list(build.epochs(program, keys, rows))
+    assert all(np.asarray(shift).any() for shift in shifts[:-1])
+    plain = models.plain_model(keys, task_of(rows), program.manager.weights())
+    plain.save(tmp_path / "net.keras")
+    loaded = keras.models.load_model(tmp_path / "net.keras", safe_mode=True)
+    x = rows.test[0] / np.float32(255)
+    np.testing.assert_allclose(loaded(x), program.manager(x), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.slow
