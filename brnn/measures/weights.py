@@ -35,11 +35,15 @@ class Weights:
 
 
 def snapshot(manager: QuantManager) -> list[Weights]:
-    """Return copies of the weights of a net, in the order of `model.trainable_variables`."""
+    """Return copies of the weights of a net, in the order of `model.trainable_variables`.
+
+    Their shapes are `manager.shapes`.
+    """
     variables = manager.model.trainable_variables
+    rows = zip(variables, manager.levels(), manager.rules, manager.shapes, strict=True)
     return [
-        Weights(v.path, np.array(v.numpy()), np.array(level), rule)
-        for v, level, rule in zip(variables, manager.levels(), manager.rules, strict=True)
+        Weights(v.path, np.array(v.numpy()).reshape(shape), np.array(level).reshape(shape), rule)
+        for v, level, rule, shape in rows
     ]
 
 

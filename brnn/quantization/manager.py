@@ -60,6 +60,8 @@ class QuantManager:
     Attributes:
         rules: the rule of each variable of `model.trainable_variables`, None where it stays real.
         layers: paths of the layers with a discretized variable, from the input.
+        shapes: of each variable, its output channels on the last axis; that of a depthwise kernel
+            (height, width, channels, multiplier) is (height, width, 1, channels multiplier).
         learned: the learned arguments of the quantizer of each variable, by name.
         averages: what evaluation takes in place of `trained`; empty: `trained` itself.
         lease: kept alive for as long as the manager and its copies; of variables that are lent.
@@ -81,9 +83,12 @@ class QuantManager:
         self.rules = [_matching_rule(variable, rules) for variable in model.trainable_variables]
         pairs = zip(model.trainable_variables, self.rules, strict=True)
         self.layers = list(dict.fromkeys(_layer_path(v) for v, rule in pairs if rule is not None))
+        self.shapes = _shapes(model)
         self.learned = [
-            _learned(variable, rule)
-            for variable, rule in zip(model.trainable_variables, self.rules, strict=True)
+            _learned(variable, rule, shape)
+            for variable, rule, shape in zip(
+                model.trainable_variables, self.rules, self.shapes, strict=True
+            )
         ]
         _check_precision(model)
         _check_frozen(model, rules)
@@ -130,8 +135,15 @@ class QuantManager:
         levels = [
             value
             if rule is None
-            else rule.quantizer(value, noise, **{name: next(arguments) for name in learned})
-            for value, rule, learned in zip(values, self.rules, self.learned, strict=True)
+            else ops.reshape(
+                rule.quantizer(
+                    ops.reshape(value, shape), noise, **{name: next(arguments) for name in learned}
+                ),
+                value.shape,
+            )
+            for value, rule, shape, learned in zip(
+                values, self.rules, self.shapes, self.learned, strict=True
+            )
         ]
         shares = step_value("discretized/weights", None)
         if shares is None or noise is None:
@@ -198,11 +210,22 @@ def _layer_path(variable: keras.Variable) -> str:
     return variable.path.rpartition("/")[0]
 
 
-def _learned(variable: keras.Variable, rule: Rule | None) -> dict[str, keras.Variable]:
+def _shapes(model: keras.Model) -> list[tuple[int, ...]]:
+    kinds = keras.layers.DepthwiseConv1D | keras.layers.DepthwiseConv2D
+    depthwise = {id(layer.kernel) for layer in _layers(model) if isinstance(layer, kinds)}
+    return [
+        (*v.shape[:-2], 1, v.shape[-2] * v.shape[-1]) if id(v) in depthwise else tuple(v.shape)
+        for v in model.trainable_variables
+    ]
+
+
+def _learned(
+    variable: keras.Variable, rule: Rule | None, shape: tuple[int, ...]
+) -> dict[str, keras.Variable]:
     """Return new variables of the learned arguments of a variable's quantizer."""
     if rule is None:
         return {}
-    shape = variable.shape[-1:] if rule.by == "channel" else ()
+    shape = shape[-1:] if rule.by == "channel" else ()
     initial = getattr(rule.quantizer, "keywords", {})
     prefix = variable.path.replace("/", "_")
     return {

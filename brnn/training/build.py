@@ -159,13 +159,14 @@ def _initialize(manager: QuantManager, options: dict[str, Any]) -> None:
         function(group, options[group], options["plugins"])
         for group in ("initializer", "bias_initializer")
     )
-    for number, (variable, rule) in enumerate(
-        zip(manager.model.trainable_variables, manager.rules, strict=True)
+    for number, (variable, rule, shape) in enumerate(
+        zip(manager.model.trainable_variables, manager.rules, manager.shapes, strict=True)
     ):
         if rule is not None:
             initializer = biases if rule.role == "bias" else kernels
             rng = np.random.default_rng([options["seed"], number])
-            variable.assign(initializer(variable.shape, rule.bound or 1.0, rng))
+            values = initializer(shape, rule.bound or 1.0, rng)
+            variable.assign(values.reshape(variable.shape))
 
 
 def _program_of_graph(graph: str, replicas: Replicas, teacher: Teacher | None) -> Program:

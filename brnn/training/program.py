@@ -165,7 +165,9 @@ class Program:
         (gradients, metrics, updates), recurrent_state = self.replicas.average(
             self._gradients, self.compiled, shared, [x, y, recurrent_state]
         )
-        self.optimizer.apply(self.updates.before(gradients), self.manager.trained)
+        gradients = self.updates.before(gradients)
+        with tf.control_dependencies([g for g in gradients if g is not None]):  # reads come first
+            self.optimizer.apply(gradients, self.manager.trained)
         self.manager.clip()
         self.updates.after(self.manager.averages, self.manager.trained)
         for variable, value in zip(model.non_trainable_variables, updates, strict=True):

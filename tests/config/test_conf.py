@@ -111,7 +111,9 @@ def test_an_optimizer_takes_the_keys_of_its_file(composed, name):
     built = optimizer(keys, [], [])
     assert type(built).__name__.lower() == keys["name"].lower() == name
     config = built.get_config()
-    own = {key: v for key, v in keys.items() if key not in ("name", "learning_rate")}
+    of_every = parameters("brnn.config.schema", "Optimizer")
+    assert of_every.keys() <= keys.keys()
+    own = {key: v for key, v in keys.items() if key not in of_every}
     assert {key: config[key] for key in own} == own
 
 

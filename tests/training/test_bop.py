@@ -36,7 +36,7 @@ def test_flips_equal_a_replay_of_the_rule():
 
 @pytest.mark.parametrize("corrected", [False, True])
 def test_flips_of_the_second_order_equal_a_replay_of_the_rule(corrected):
-    sigma, threshold = 0.1, 0.8
+    sigma, threshold = 0.1, 0.6
     rng = np.random.default_rng(0)
     signs = keras.Variable(rng.choice([-1.0, 1.0], (6, 5)), name="signs")
     keys = {"gamma": GAMMA, "threshold": threshold, "sigma": sigma, "corrected": corrected}

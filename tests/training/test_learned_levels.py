@@ -89,4 +89,4 @@ def test_a_net_with_learned_levels_continues_with_equal_bits_and_states_its_size
     assert bits_per_weight(kernel) == pytest.approx(with_scales)
     assert layer_rows(other.manager)[1]["quantizer"] == "real"  # the bias
     zeros = np.mean(np.asarray(other.manager.weights()[0]) == 0)
-    assert (zeros > 0) is (precision == "ttq")
+    assert (zeros > 0) == (precision == "ttq")
