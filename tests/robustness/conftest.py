@@ -45,6 +45,7 @@ def binarized(digits):
     }
     options |= {"compiled": False, "epochs": 4, "batch_size": 50, "attack": attack_option("fgsm")}
     options["topology"] |= {"width": 64, "batch_normalization": False}
+    options["optimizer"] |= groups.option("", "optimizer_keys")
     program = build.program(options, Task((28, 28), 10))
     for _ in fit(
         program,

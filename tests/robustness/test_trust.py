@@ -80,6 +80,7 @@ def one_bit():
         "seed": 0,
     }
     options["topology"] |= {"width": 100, "binary_input": True, "batch_normalization": False}
+    options["optimizer"] |= groups.option("", "optimizer_keys")
     program = build.program(options, Task((28, 28), 10))
     for _ in fit(
         program,
