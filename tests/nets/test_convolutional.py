@@ -152,7 +152,8 @@ def test_rsign_shifts_what_enters_an_activation():
     shift.bias.assign([1, 0, -2, 0.5])
     entered = keras.Model(model.inputs[0], [shift.input, shift.output])
     before, after = entered(np.ones((1, 6, 6, 1), "float32"))
-    np.testing.assert_allclose(after - before, np.broadcast_to([1, 0, -2, 0.5], (1, 6, 6, 4)))
+    shifts = np.broadcast_to([1, 0, -2, 0.5], (1, 6, 6, 4))
+    np.testing.assert_allclose(after - before, shifts, atol=1e-6)
 
 
 def test_rprelu_is_its_formula():
