@@ -37,6 +37,7 @@ RUNS = {
         "topology=simple",
         "topology.width=8",
         "attack=exact",
+        "attack.minimal=true",
         "attack.images=5",
         "attack.seconds=1",
     ),
