@@ -74,7 +74,7 @@ class Estimator(Protocol):
         Returns:
             Finite values of the shape of `x`, odd in `upstream`.
 
-        A keyword-only argument that is a number may be a scalar tensor: where it is annealed.
+        A keyword-only argument that is a number is a scalar tensor where it is annealed.
         """
 
 
@@ -183,14 +183,14 @@ class Progression(Protocol):
         layers: int,
         part: Literal["weights", "activations"],
     ) -> "np.ndarray":
-        """Return shares in [0, 1], (steps, layers): 1 where a layer is discretized wholly.
+        """Return shares in [0, 1], (steps, layers): 1 where all of a layer is discretized.
 
         Args:
             steps: whole numbers from 0, counted over all epochs.
             total: number of steps of the whole run.
             layers: number of layers with discretized weights, or of quantized activations, from the
                 input.
-            part: which of both.
+            part: which of the two.
         """
 
 

@@ -45,7 +45,7 @@ def run_job(
     if options["plugins"]:  # may import Keras too, which fails in two threads at a time
         imported.exception()  # waits
     data, _ = load(json.dumps(options["dataset"]), tuple(options["plugins"]))  # cached
-    check_data(options, data)  # as later, but here it fails early
+    check_data(options, data)  # again in `plan_run`; here it fails before TensorFlow is imported
     return imported.result()(options, job, suffix, on_epoch, command)
 
 

@@ -34,7 +34,7 @@ def check(config: dict[str, Any]) -> None:
         )
         check_keys(section, keys, signatures.parameters(module, function))
     check_annealed("estimator", config["estimator"], config["plugins"])
-    for group in groups.GROUPS.keys() - {"estimator"}:
+    for group in (name for name in groups.GROUPS if name != "estimator"):
         shared = signatures.parameters(*groups.SHARED[group]) if group in groups.SHARED else {}
         check_option(group, config[group], config["plugins"], shared)
     if config["precision"]["name"] == "custom":

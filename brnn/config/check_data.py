@@ -16,9 +16,9 @@ def check_data(options: dict[str, Any], data: "Data") -> None:
     """Check what a configuration asks of its data.
 
     Raises:
-        ConfigError: the data do not fill a batch, give fewer steps than a key is annealed over, are
-            too small for the topology, no pixels and classes for an attack, no images for an
-            augmentation, or have not the characters of the prompt or the split of the objective.
+        ConfigError: the data do not fill a batch, give fewer steps than a key is annealed over, do
+            not fit the topology, are not pixels and classes for an attack or images for an
+            augmentation, or lack a character of the prompt or the split of the objective.
     """
     check_images(options["topology"], data.train[0].shape[1:])
     rows, size = len(data.train[0]), options["batch_size"]
@@ -27,7 +27,7 @@ def check_data(options: dict[str, Any], data: "Data") -> None:
     check_steps("estimator", options["estimator"], options["epochs"] * (rows // size))
     for key in objectives(options, len(data.validation[0]) > 0):
         if key.startswith("validation/") and not len(data.validation[0]):
-            raise ConfigError(f"objective={key} needs validation data, which the data set has not")
+            raise ConfigError(f"objective={key} needs validation data, which the data set lacks")
     for key, harmless in (("attack", "none"), ("training", "standard")):
         if options[key]["name"] != harmless:
             _check_pixels(f"{key}={groups.label(options[key])}", f"{key}={harmless}", data)
@@ -52,7 +52,7 @@ def _check_pixels(choice: str, remedy: str, data: "Data") -> None:
 
 
 def _check_augmentation(augmentation: dict[str, Any], data: "Data") -> None:
-    """Check that images are what their changes change, and larger than these are."""
+    """Check that the data are images with one class each, and larger than every change."""
     x, y = data.train
     for key, pixels in augmentation.items():
         if pixels and (x.ndim not in (3, 4) or y.ndim != 1 or y.dtype.kind == "f"):
@@ -62,7 +62,8 @@ def _check_augmentation(augmentation: dict[str, Any], data: "Data") -> None:
             )
         if pixels and pixels >= (size := min(x.shape[1:3])):
             raise ConfigError(
-                f"augmentation.{key} must be below {size}, the side of the images, got {pixels}"
+                f"augmentation.{key} must be below {size}, the shorter side of the images, got"
+                f" {pixels}"
             )
 
 

@@ -42,7 +42,7 @@ def check_combination(config: dict[str, Any]) -> None:
 
 
 def _check_images(config: dict[str, Any]) -> None:
-    """Refuse a topology that cannot read the images of a known data set, or not as they are."""
+    """Refuse a topology that cannot read the images of a known data set, or their normalization."""
     dataset, topology = config["dataset"], config["topology"]
     module, function = groups.locate("dataset", dataset["name"], config["plugins"])
     shapes = signatures.constant(module, "SHAPES", None) or {}

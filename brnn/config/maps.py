@@ -1,4 +1,4 @@
-"""Whether a topology can read images: the sizes of its maps, which no kernel or window exceeds."""
+"""Whether a topology can read images: no kernel or window may exceed the map that it reads."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def check_images(topology: dict[str, Any], shape: tuple[int, ...]) -> None:
         shape: (height, width) or (height, width, channels).
 
     Raises:
-        ConfigError: they are too small, or not of the shape that a user's net reads.
+        ConfigError: the images are too small, or not of the shape that a net of a file reads.
     """
     match topology:
         case {"name": "convolutional", "filters": filters, "padding": padding}:
@@ -36,7 +36,7 @@ def check_blocks(
     pools: list[int],
     padding: str,
 ) -> None:
-    """Check the maps of blocks of a convolution and a pooling each.
+    """Check the maps of blocks, each a convolution and max-pooling.
 
     Args:
         shape: of one image.
@@ -63,7 +63,7 @@ def check_blocks(
 
 
 def check_stages(shape: tuple[int, ...], stages: int) -> None:
-    """Check the maps of a residual net, of which each stage but the first halves them.
+    """Check the maps of a residual net: each stage but the first halves them.
 
     Raises:
         ConfigError: a map has a side of 1 before it is halved.

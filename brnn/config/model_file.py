@@ -21,7 +21,7 @@ def with_architecture(options: dict[str, Any]) -> dict[str, Any]:
     So a run is repeated, attacked and exported without the file.
 
     Raises:
-        ConfigError: the file is not one of a Keras model of Keras' own layers.
+        ConfigError: there is no such file, or it does not hold a model of Keras' own layers.
     """
     topology = options["topology"]
     if not isinstance(topology, dict) or topology.get("name") != "keras":
@@ -41,7 +41,7 @@ def architecture(path: str) -> str:
         path: a .keras file, or the text of `model.to_json()`.
 
     Raises:
-        ConfigError: there is no such file, or it is not one of a Keras model of Keras' own layers.
+        ConfigError: there is no such file, or it does not hold a model of Keras' own layers.
     """
     file = Path(path).expanduser()
     if file.suffix not in (".keras", ".json") or not file.is_file():
@@ -75,11 +75,11 @@ def input_shape(net: str) -> Shape | None:
 
 
 def reads(inputs: Shape, shape: tuple[int, ...]) -> bool:
-    """Return whether a net reads data of a shape, perhaps flattened or with an axis of channels.
+    """Return whether a net reads data of a shape: as they are, flattened, or with one channel.
 
     Args:
-        inputs: the shape that the net states; None is any size.
-        shape: that of the data.
+        inputs: the shape of one input that the net states; None is any size.
+        shape: that of one row of the data.
     """
     if len(inputs) == len(shape):
         return all(size in (None, other) for size, other in zip(inputs, shape, strict=True))

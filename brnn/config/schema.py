@@ -40,7 +40,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Init:
-    """Where the weights start: the key `from`, a word of Python, is the field `from_`."""
+    """Where the weights start. The key `from`, a keyword of Python, is the field `from_`."""
 
     from_: str | None
 

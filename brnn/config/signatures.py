@@ -41,7 +41,7 @@ def functions(module: str) -> dict[str, ast.FunctionDef]:
 def parameters(module: str, name: str) -> dict[str, Any]:
     """Return the keys that a function or a typed class states, with their types.
 
-    The underscore after a word of Python, as in `from_`, is not part of a key.
+    The underscore after a keyword of Python, as in `from_`, is not part of a key.
 
     Args:
         module: dotted name; it is located, not imported.

@@ -1,9 +1,9 @@
 """The files of CIFAR-10, in the Python and in the binary version.
 
-Both versions are five files for training and one for test. In the binary version an image is a byte
-of its class and 3,072 bytes, the planes of red, green and blue. In the Python version a file is a
-pickle of a dictionary with an array of such bytes and a list of classes. It is read by an unpickler
-that knows arrays of whole numbers and nothing else, so that no file can run code.
+Both versions have five files for training and one for test. In the binary version an image is a
+byte of its class and 3,072 bytes, the planes of red, green and blue. In the Python version a file
+is a pickle of a dictionary with an array of such bytes and a list of classes. It is read by an
+unpickler that knows arrays of whole numbers and nothing else, so that no file can run code.
 """
 
 import io
@@ -23,7 +23,7 @@ PIXELS = CHANNELS * SIDE * SIDE
 PARTS = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 NAMES = {*PARTS, *(f"{part}.bin" for part in PARTS)}
 ARCHIVE = "cifar-10-python.tar.gz"
-PLACES = (  # of the files in a folder: there, where the archives unpack them, in Keras' cache
+PATHS = (  # in a folder: the files themselves, unpacked archives, Keras' cache, the archives
     "",
     "cifar-10-batches-py",
     "cifar-10-batches-bin",
@@ -45,24 +45,24 @@ def read_cifar10(folder: Path) -> list[np.ndarray] | None:
     Raises:
         DataError: some files are missing, or hold something else.
     """
-    for place in PLACES:
-        if (folder / place).is_file() or _names_in(folder / place):
-            return read_files(folder / place)
+    for path in PATHS:
+        if (folder / path).is_file() or _names_in(folder / path):
+            return read_files(folder / path)
     return None
 
 
-def read_files(place: Path) -> list[np.ndarray]:
-    """Return CIFAR-10 as `read_cifar10` does, from the very folder or archive of its files.
+def read_files(path: Path) -> list[np.ndarray]:
+    """Return CIFAR-10 as `read_cifar10` does, from the folder or the archive that has its files.
 
     Raises:
         DataError: some files are missing, or hold something else.
     """
-    contents = _contents(place)
+    contents = _contents(path)
     suffix, parse = ("", _python) if contents.keys() & {*PARTS} else (".bin", _binary)
     names = [f"{part}{suffix}" for part in PARTS]
     if missing := [name for name in names if name not in contents]:
-        raise DataError(f"{place} has only some files of CIFAR-10; add {', '.join(missing)}")
-    *train, test = (_images(place / name, *parse(place / name, contents[name])) for name in names)
+        raise DataError(f"{path} has only some files of CIFAR-10; add {', '.join(missing)}")
+    *train, test = (_images(path / name, *parse(path / name, contents[name])) for name in names)
     return [*map(np.concatenate, zip(*train, strict=True)), *test]
 
 
@@ -70,17 +70,17 @@ def _names_in(folder: Path) -> list[str]:
     return [name for name in NAMES if (folder / name).is_file()]
 
 
-def _contents(place: Path) -> dict[str, bytes]:
+def _contents(path: Path) -> dict[str, bytes]:
     """Return the files of CIFAR-10 in a folder or an archive, by name."""
     try:
-        if place.is_dir():
-            return {name: (place / name).read_bytes() for name in _names_in(place)}
-        with tarfile.open(place) as archive:
+        if path.is_dir():
+            return {name: (path / name).read_bytes() for name in _names_in(path)}
+        with tarfile.open(path) as archive:
             members = {Path(m.name).name: m for m in archive.getmembers() if m.isfile()}
             opened = {name: archive.extractfile(members[name]) for name in NAMES & members.keys()}
             return {name: file.read() for name, file in opened.items() if file}
     except (OSError, EOFError, tarfile.TarError) as error:
-        raise DataError(f"{place} cannot be read ({error}): get it again") from error
+        raise DataError(f"{path} cannot be read ({error}): get it again") from error
 
 
 def _images(file: Path, rows: np.ndarray, y: np.ndarray) -> Split:
@@ -117,7 +117,7 @@ def _python(file: Path, content: bytes) -> Split:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads dictionaries, lists, numbers, texts, and arrays of whole numbers of NumPy."""
+    """Reads dictionaries, lists, numbers, texts, and NumPy arrays of whole numbers."""
 
     def __init__(self, file: io.BytesIO):
         super().__init__(file, encoding="bytes")  # of Python 2
@@ -136,7 +136,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Type:
-    """A type of NumPy's numbers, by its name."""
+    """The type of the numbers of an array: its name, and the order of its bytes."""
 
     def __init__(self, name: str | bytes, *_: Any):
         self.name = _text(name)
@@ -158,7 +158,7 @@ class _Array:
         """Return the array.
 
         Raises:
-            DataError: it is of no whole numbers.
+            DataError: it does not hold whole numbers.
         """
         _, shape, kind, by_columns, content = self.state
         name = kind.order + kind.name

@@ -237,8 +237,8 @@ def _photographs(root: str) -> tuple[list[np.ndarray], str]:
     """Return CIFAR-10 as [x, y, x_test, y_test] and its source."""
     folder = data_folder(root, "cifar10")
     folders = [folder] if root != AUTO else [folder, folder.parent, keras_home() / "datasets"]
-    for place in folders:
-        if (arrays := cifar.read_cifar10(place)) is not None:
+    for candidate in folders:
+        if (arrays := cifar.read_cifar10(candidate)) is not None:
             return arrays, "cifar"
     if root != AUTO:
         raise DataError(

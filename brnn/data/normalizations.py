@@ -1,8 +1,8 @@
 """Normalizations: the scale and the offset by which a net reads its inputs.
 
-Each function maps the training inputs to pairs (scale, offset), one for all inputs or one for each
-channel, which is the last axis of (n, height, width, channels). The net reads scale x + offset;
-attacks and their budgets keep the pixels x in [0, 1].
+Each function maps the training inputs to pairs (scale, offset): one for all inputs, or one for each
+channel, the last axis of (n, height, width, channels). The net reads scale x + offset; attacks and
+their budgets keep the pixels x in [0, 1].
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ def symmetric(x: np.ndarray) -> Pairs:
 
 
 def standard(x: np.ndarray) -> Pairs:
-    """Return (x - mean) / deviation, of each channel over the training inputs.
+    """Return (x - mean) / deviation, with mean and deviation of each channel of the inputs.
 
     Raises:
         DataError: a channel is constant.

@@ -17,7 +17,7 @@ CHAIN = (
     "every format holds chains of dense layers and convolutions alone, as of topology=dense and"
     " convolutional"
 )
-Found = tuple[list[float], list[float]]  # thresholds and levels of a quantized activation
+Thresholds = tuple[list[float], list[float]]  # thresholds and levels of a quantized activation
 
 
 @dataclass
@@ -25,10 +25,10 @@ class Block:
     """A dense layer or a convolution, and the layers of Keras that follow it.
 
     Attributes:
-        layer: of the weights.
-        window: its pads, with a value as Keras counts, its strides, and pooling.
-        normalization: after it, and after pooling that comes first.
-        activation: after these.
+        layer: the layer with the weights.
+        window: its pads, whose value is that in Keras, its strides, and the pooling after it.
+        normalization: after the layer, and after pooling that comes first.
+        activation: after the normalization.
     """
 
     layer: keras.layers.Dense | keras.layers.Conv2D
@@ -140,7 +140,7 @@ def _takes_pads(chain: _Chain, layer: Any) -> bool:
 
 
 def _follows(block: Block, layer: Any) -> bool:
-    """Add a layer to a block, and return whether it may stand at this place."""
+    """Add a layer to a block, and return whether it may follow what the block already has."""
     if isinstance(layer, keras.layers.MaxPooling2D):
         return _takes_pooling(block, layer)
     if isinstance(layer, keras.layers.BatchNormalization):
@@ -163,7 +163,7 @@ def _takes_pooling(block: Block, layer: keras.layers.MaxPooling2D) -> bool:
     return square and is_free and layer.data_format == "channels_last"
 
 
-def activation_of(block: Block) -> tuple[str, Found | None]:
+def activation_of(block: Block) -> tuple[str, Thresholds | None]:
     """Return the name of an activation, or `linear` and its thresholds and levels.
 
     Raises:
@@ -171,8 +171,8 @@ def activation_of(block: Block) -> tuple[str, Found | None]:
     """
     layer = block.activation
     if isinstance(layer, QuantActivation):
-        if found := step_function(layer.quantizer):
-            return "linear", found
+        if steps := step_function(layer.quantizer):
+            return "linear", steps
         name = "a quantizer of many levels"
     else:
         name = keras.activations.serialize(layer.activation) if layer else "linear"

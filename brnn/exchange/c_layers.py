@@ -1,8 +1,8 @@
 """The layers of a net as C99: tables of their codes, and functions from bits to bits.
 
 A map is a string of bits for each of its planes, in the order of its elements. Bytes have a plane
-for each of their bits, levels one for each level but the lowest, which is 1 where it is reached. So
-max-pooling is OR, and of falling units AND.
+for each of their bits; levels have one for each level but the lowest, with 1 where that level is
+reached. So max-pooling is OR, and AND for falling units.
 """
 
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ typedef uint64_t word;
 
 enum {{ LANES = 8 }}; /* units whose codes lie side by side, for compilers to count at once */
 
-/* Where a vector holds the counts of all lanes, their loop must stay one for GCC to see it. */
+/* Where a vector holds the counts of all lanes, GCC uses it only if their loop is not unrolled. */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__AVX512VPOPCNTDQ__)
 #define LANEWISE _Pragma("GCC unroll 1")
 #else
@@ -83,7 +83,7 @@ static void set_bits(const int32_t *sums, const int32_t *threshold, size_t units
 }
 """
 COPY = """
-/* Copies bits; those of `to` are 0 before. */
+/* Copies bits to where `to` still has zeros. */
 static void copy_bits(word *to, size_t at, const word *from, size_t start, size_t count)
 {
     while (count > 0) {

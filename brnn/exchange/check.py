@@ -54,7 +54,7 @@ def reference(model: keras.Model, net: Net, x: np.ndarray) -> Reference:
 def measures(
     name: str, exported: Exported, net: Net, expected: Reference, tolerance: float
 ) -> dict[str, float]:
-    """Return the size of an exported net, and how exactly it computes what the net computes.
+    """Return the size and the speed of an exported net, and how exactly it computes the logits.
 
     Args:
         name: of the format.
@@ -74,8 +74,8 @@ def measures(
         export/{format}/logit_difference (logits): largest absolute difference of a logit from that
             of the net, over the test inputs that are not undecided
         export/{format}/images_per_second (1/s): test inputs computed one at a time, by CPU time on
-            one core; of NumPy and qonnx on all cores
-        export/{format}/images_per_second_in_batches (1/s): the same of 128 inputs at once; C
+            one core; by NumPy and qonnx on as many cores as they use
+        export/{format}/images_per_second_in_batches (1/s): the same for 128 inputs at once; C
             computes one after the other
         export/undecided (share): test inputs with a sum so near its threshold that the rounding of
             float32 may decide the sign

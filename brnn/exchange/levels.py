@@ -12,10 +12,10 @@ from brnn.exchange.speed import seconds
 def levels(net: Net) -> Exported:
     """Write packed codes, scales and integer thresholds as an `.npz` file for NumPy.
 
-    A kernel of -1 and +1 takes one bit for each weight, one with zeros two: a plane of bits that
-    are 1 at +1, and a second one of those at -1, along the inputs, the first in the highest bit of
-    a byte. Real kernels stay float32. `brnn/exchange/levels_reader.py` reads the file; it computes
-    sums of codes exactly.
+    A kernel of -1 and +1 takes one bit for each weight, one with zeros two bits: a plane of bits
+    that are 1 at +1, and a second plane of bits that are 1 at -1. Bits run along the inputs, the
+    first in the highest bit of a byte. Real kernels stay float32. `brnn/exchange/levels_reader.py`
+    reads the file; it computes sums of codes exactly.
     """
     arrays = {"layers": np.array(len(net.layers))}
     if net.steps is not None:

@@ -1,4 +1,4 @@
-"""What formats cannot hold, by the layer that stands in the way."""
+"""Checks that a format can hold a net; their errors name the layer that it cannot hold."""
 
 from brnn.errors import ConfigError
 from brnn.exchange.net import Layer, Net

@@ -20,9 +20,9 @@ EXTRA = "litert"
 def litert(net: Net) -> Exported:
     """Write a `.tflite` file for LiteRT: 2 bits for each weight of hidden dense layers, else 4.
 
-    It takes pixels in [0, 1], or what the net takes. The first layer and convolutions bring their
+    It takes pixels in [0, 1], or what the net takes. The first layer and convolutions convert their
     weights to float32 and add in it. The others have one scale for a whole kernel: with one for
-    each unit LiteRT takes another way, which changes signs.
+    each unit LiteRT computes in another way, which changes signs.
     """
     from brnn.exchange.litert_runtime import quantized, run, seconds
 

@@ -17,7 +17,7 @@ OPERATORS = {"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu"}
 TO_CHANNELS_FIRST, TO_CHANNELS_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
 
 AddKernel = Callable[["Graph", Layer, np.ndarray], str]
-"""Adds a kernel to a graph, as the format has it, and returns its name."""
+"""`add_kernel(graph, layer, kernel)`: adds a kernel in the way of the format, returns its name."""
 AddSteps = Callable[["Graph", str, str, np.ndarray, tuple[int, ...]], str]
 """`add_steps(graph, name, x, cuts, values)`: adds a step function and returns its output.
 

@@ -40,12 +40,11 @@ def _kernel(graph: "Graph", layer: Layer, kernel: np.ndarray) -> str:
 
 
 def onnx_packed(net: Net) -> Exported:
-    """Write an ONNX file of bytes and 2-bit codes for ONNX Runtime, an eighth to a fourteenth.
+    """Write an ONNX file of bytes and 2-bit codes for ONNX Runtime, 8 to 14 times smaller.
 
     It takes bytes. The first layer is MatMulInteger, the others are ONNX Runtime's MatMulNBits with
     blocks of 128 codes at accuracy level 4, which is exact for inputs of -1, 0 and +1, and faster
-    than float32. The windows of a convolution are joined by Slice and Concat, and so are rows of
-    such a product.
+    than float32. A convolution is such a product too: Slice and Concat join its windows to rows.
     """
     check_whole(net, "onnx_packed", "onnx, levels")
     check_unit_levels(net, "onnx_packed", "c, onnx, qonnx, levels")
@@ -154,7 +153,7 @@ def _finished(graph: "Graph", net: Net, x: str, dtype: str) -> Exported:
 
 
 def _byte_product(graph: "Graph", layer: Layer, x: str, kernel: np.ndarray, zero: int) -> str:
-    """Add the product of bytes, of which `zero` stands for 0, with codes of 8 bits."""
+    """Add the product of bytes, in which `zero` stands for 0, with codes of 8 bits."""
     names = [graph.constant(f"{layer.name}/kernel", kernel)]
     if zero:
         names.append(graph.constant(f"{layer.name}/zero", np.array(zero, "uint8")))

@@ -74,8 +74,8 @@ def _input_levels(before: list[keras.layers.Layer], pixels: bool) -> tuple[Steps
     steps, unit = whole_levels(levels.tolist(), x[edges + 1].tolist(), before[-1].name)
     if not pixels and steps != BITS:
         raise ConfigError(
-            f"{before[-1].name} quantizes real inputs, which formats hold for rounding to 0 and 1"
-            " alone; of bytes they hold every rule"
+            f"{before[-1].name} quantizes real inputs; formats hold only rounding to 0 and 1 of"
+            " these, and any levels of bytes"
         )
     return steps, _Inputs(max(map(abs, steps.values)), unit, steps.values == SIGN.values)
 

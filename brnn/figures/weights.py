@@ -47,11 +47,11 @@ def latent_by_epoch(
 ) -> "Figure":
     """Plot the quantiles of the latent values of each variable by epoch, of the first 12 at most.
 
-    The band between the lowest and the highest quantile and the median are drawn, with the
-    threshold 0 and the bounds as lines.
+    The lowest and the highest quantile limit a band, and the median is a curve in it. Lines mark 0
+    and the bounds.
 
     Args:
-        quantiles: of each epoch from 1, from the lowest to the highest, three of them, by path.
+        quantiles: the lowest, the median and the highest of each epoch from 1, by path.
         bounds: what the values are clipped to, `[-bound, bound]`, by path; None: not clipped.
         title: of the figure.
     """
@@ -68,13 +68,13 @@ def latent_by_epoch(
             axes.axhline(edge, color=_RED, linestyle="--", linewidth=1.2)
         axes.set_title(_short(path), fontsize=9)
         _label(axes, "", "")
-    figure.supxlabel("epoch (grey: threshold, orange: bound)", fontsize=10)
+    figure.supxlabel("epoch (grey: 0, orange: bound)", fontsize=10)
     figure.supylabel("latent value: 5 %, median, 95 %", fontsize=10)
     return figure
 
 
 def first_layer(levels: np.ndarray, shape: tuple[int, ...], title: str) -> "Figure | None":
-    """Draw the levels of the first units as images; None where they are none.
+    """Draw the levels of the first units as images; return None where they have no such shape.
 
     Args:
         levels: of the first kernel: `(inputs, units)` of a dense layer whose inputs are the pixels,
@@ -106,7 +106,7 @@ def first_layer(levels: np.ndarray, shape: tuple[int, ...], title: str) -> "Figu
 
 
 def _panels(count: int, title: str) -> tuple["Figure", list["Axes"]]:
-    """Return a figure with a title and as many small panels, and these."""
+    """Return a figure with a title and `count` small panels, and the panels."""
     columns = max(1, min(4, count))
     rows = max(1, math.ceil(count / columns))
     figure = _figure(max(2.9 * columns, 4.0), 2.1 * rows + 0.8)

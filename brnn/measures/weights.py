@@ -56,20 +56,19 @@ def weight_metrics(now: list[Weights], before: list[Weights]) -> dict[str, float
 
     Metrics:
         sparsity/all (share): trainable weights that are exactly 0, real-valued ones included
-        variables/sparsity/{path} (share): the same of one variable; missing where its quantizer has
-            fixed levels without 0
+        variables/sparsity/{path} (share): weights of one variable that are exactly 0; missing where
+            its quantizer has fixed levels without 0
         positive/all (share): levels above 0 of all discretized weights; 0 where there are none
-        variables/positive/{path} (share): the same of one variable
+        variables/positive/{path} (share): levels above 0 of one variable
         flip_rate/all (share): levels of all discretized weights that the epoch changed; 0 where
             there are none
-        variables/flip_rate/{path} (share): the same of one variable
+        variables/flip_rate/{path} (share): levels of one variable that the epoch changed
         at_bound/all (share): latent weights at or beyond the bound of their rule, of all that have
             one; 0 where there are none
-        variables/at_bound/{path} (share): the same of one variable
-        variables/latent_low/{path} (value): 5 % of the latent weights of a discretized variable are
-            below it
-        variables/latent_median/{path} (value): half of them are
-        variables/latent_high/{path} (value): 95 % of them are
+        variables/at_bound/{path} (share): latent weights of one variable at or beyond its bound
+        variables/latent_low/{path} (value): 5 % quantile of the latent weights of one variable
+        variables/latent_median/{path} (value): median of the latent weights of one variable
+        variables/latent_high/{path} (value): 95 % quantile of the latent weights of one variable
     """
     flags: dict[str, dict[str, np.ndarray]] = {}
     for new, old in zip(now, before, strict=True):

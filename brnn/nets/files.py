@@ -1,4 +1,4 @@
-"""Nets of a user, from the file of a Keras model.
+"""Nets from the file of a Keras model.
 
 Shapes: inputs (n, *task.shape), reshaped to those of the model; logits (n, classes). The file
 states layers alone: weights are new, and what is discretized is decided as for every topology.
@@ -43,8 +43,8 @@ def keras(
         real: names of layers that stay real-valued.
 
     Raises:
-        ConfigError: the model cannot be loaded, has several inputs or outputs, a model inside or
-            other shapes than the data, or lacks a layer of `real`.
+        ConfigError: the model cannot be loaded, has several inputs or outputs or a model inside,
+            does not fit the shapes of the data, or lacks a layer of `real`.
     """
     file = f"topology.path={path}"
     source = _loaded(net, file)
@@ -71,7 +71,7 @@ def _loaded(net: str | None, file: str) -> Model:
 def _check(source: Model, task: Task, real: list[str], file: str) -> None:
     names = [layer.name for layer in source.layers]
     if inner := [layer.name for layer in source.layers if isinstance(layer, Model)]:
-        raise ConfigError(f"{file} must be a net of layers, and its {inner[0]} is a model")
+        raise ConfigError(f"{file} must be a net of layers alone, but its {inner[0]} is a model")
     if missing := [name for name in real if name not in names]:
         raise ConfigError(
             f"topology.real must name layers of the net ({', '.join(names)}), got {missing[0]}"
@@ -109,7 +109,7 @@ class _Calls:
     Args:
         source: the model that is copied.
         inputs: those of the copy.
-        read: what takes their place.
+        read: the inputs as the copy reads them, normalized and reshaped.
         activate: returns the hidden activations.
         real: names of layers that stay real-valued.
     """
@@ -143,9 +143,10 @@ class _Calls:
 
 
 def _activation(layer: Any, is_output: bool) -> str | None:
-    """Return the name of the activation that a layer is or has, empty where it is left out.
+    """Return the name of the activation that a layer is or has.
 
-    It is None where the layer stays as it is: one without an activation, or a softmax in the net.
+    The name is empty for probabilities at the output, which are left out, and None where the layer
+    stays as it is: it has no activation, or it is a softmax inside the net.
     """
     name: Any = None
     if isinstance(layer, layers.Softmax):

@@ -9,11 +9,11 @@ NAME = "normalized_input"  # of the layer
 
 
 def normalized(task: Task, x: Array) -> Array:
-    """Return scale x + offset of each channel where the task normalizes, else x.
+    """Return scale x + offset, of all inputs or of each channel, where the task has them, else x.
 
     Args:
         task: that of the net.
-        x: its inputs, of real values.
+        x: real inputs of the net.
     """
     if not task.normalization:
         return x

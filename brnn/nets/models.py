@@ -46,8 +46,8 @@ def build_model(
     model = function("topology", options["topology"], options["plugins"])(task, activate)
     if task.normalization and not any(layer.name == NAME for layer in model.layers):
         raise ConfigError(
-            f"topology={label(options['topology'])} ignores dataset.normalization; read its inputs"
-            " by brnn.nets.inputs.normalized(task, inputs)"
+            f"topology={label(options['topology'])} ignores dataset.normalization: set it to none,"
+            " or let the topology read brnn.nets.inputs.normalized(task, inputs)"
         )
     return model
 
@@ -98,7 +98,10 @@ def plain_model(options: dict[str, Any], task: Task, weights: list[np.ndarray]) 
 
 
 def with_byte_inputs(model: keras.Model) -> keras.Model:
-    """Return a model of images in bytes, which gives the outputs of `model` for their pixels."""
+    """Return a model that takes images in bytes and gives the outputs of `model` for their pixels.
+
+    Bytes become pixels in [0, 1].
+    """
     inputs = keras.Input(model.inputs[0].shape[1:], dtype="uint8")
     return keras.Model(inputs, model(keras.layers.Rescaling(1 / 255)(inputs)))
 

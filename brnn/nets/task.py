@@ -22,8 +22,8 @@ class Task:
         per_step: whether each step of a sequence has an output, else each input has one.
         carried: whether rows are pieces of longer streams. The net then takes its state as further
             inputs and returns the next state as further outputs.
-        normalization: a scale and an offset of all inputs or of each channel, by which the net
-            reads them; none where it reads them as they are.
+        normalization: scale and offset by which the net reads all inputs, or each channel; empty
+            where it reads them as they are.
     """
 
     shape: tuple[int, ...]

@@ -35,7 +35,7 @@ def step_value(name: str, default: Any) -> Any:
 
 
 def partly(levels: Array, real: Array, share: Array, noise: Noise) -> Array:
-    """Return levels at a random share of the places and real values at the others."""
+    """Return levels in a random share of the entries and real values in the others."""
     return ops.where(noise(ops.shape(real)) < share, levels, real)
 
 
@@ -44,8 +44,8 @@ def annealed(estimator: Estimator, **last: float) -> Estimator:
 
     Args:
         estimator: a function that takes the arguments by name.
-        **last: the arguments, with their values after the training. In a step their values are
-            those of `annealed/{argument}`.
+        **last: the arguments, with their values after the training. In a step of the training an
+            argument has the value `annealed/{argument}` of that step.
     """
 
     def of_step(x: Array, upstream: Array, fan_in: int) -> Array:

@@ -41,7 +41,7 @@ class QuantActivation(keras.layers.Layer):
     """`quantizer(x, noise)` forward, `estimator(x, upstream, fan_in)` backward.
 
     A stochastic quantizer draws in training only. In a step of the training with values
-    `discretized/activations`, a random part of the input alone is quantized, and the rest clipped
+    `discretized/activations`, only a random part of the input is quantized, and the rest is clipped
     to the largest level.
 
     Args:
@@ -105,7 +105,7 @@ def levels_of(quantizer: Quantizer) -> list[float] | None:
     """
     outputs = np.asarray(quantizer(PROBES, None))
     levels = np.unique(outputs)
-    alone = np.asarray(quantizer(PROBES[-1:], None))  # of a quantizer by the mean of all, another
+    alone = np.asarray(quantizer(PROBES[-1:], None))  # differs where a scale follows all inputs
     if len(levels) > MOST_LEVELS or (np.diff(outputs) < 0).any() or alone != outputs[-1]:
         return None
     return levels.tolist()
@@ -115,9 +115,8 @@ def step_function(quantizer: Quantizer) -> tuple[list[float], list[float]] | Non
     """Return a quantizer as steps: `levels[i]` where x reaches `i` of the numbers `at`.
 
     Returns:
-        at: ascending, the smallest float32 of each level but the first; None if the quantizer has
-            no `levels_of`.
-        levels: ascending.
+        at: ascending; the smallest float32 that gives each level but the first.
+        levels: ascending. Both are missing (None) where `levels_of` is None.
     """
     levels = levels_of(quantizer)
     if levels is None:
@@ -140,6 +139,6 @@ def sign_level(quantizer: Quantizer) -> float | None:
 
 
 def _float_of(order: np.ndarray) -> np.ndarray:
-    """Return the float32 of some places in the order of all, whose place 0 is 0."""
+    """Return the float32 at some positions in the order of all float32, with 0 at position 0."""
     sizes = np.abs(order).astype("int32").view("float32")
     return np.where(order < 0, -sizes, sizes)

@@ -121,8 +121,8 @@ class QuantManager:
     ) -> list[Array]:
         """Return the values that the net computes with, one for each trainable variable.
 
-        In a step of the training with values `discretized/weights`, one for each of `layers`, a
-        random part of each variable alone is discretized, and the rest latent.
+        In a step of the training with values `discretized/weights`, one for each of `layers`, only
+        a random part of each variable is discretized, and the rest keeps its latent values.
 
         Args:
             noise: the source of stochastic quantizers; None for their deterministic levels.
@@ -202,8 +202,8 @@ class QuantManager:
 def activations_of(model: keras.Model) -> list[QuantActivation]:
     """Return the quantized activations of a model that have a position, those of cells included."""
     parts = [part for layer in _layers(model) for part in (layer, getattr(layer, "activation", 0))]
-    found = [part for part in parts if isinstance(part, QuantActivation)]
-    return list({id(part): part for part in found if part.position is not None}.values())
+    quantized = [part for part in parts if isinstance(part, QuantActivation)]
+    return list({id(part): part for part in quantized if part.position is not None}.values())
 
 
 def _layer_path(variable: keras.Variable) -> str:

@@ -33,7 +33,7 @@ def measure(
         attack/linf_median (pixels): median L-inf norm over the
             images that were correct and are broken, if there are any, as in Moosavi-Dezfooli et al.
             2016, arXiv:1511.04599
-        attack/l2_median (pixels): the same in L2
+        attack/l2_median (pixels): median L2 norm over the same images as `attack/linf_median`
     """
     before, correct = samples.predictions == samples.labels, classes == samples.labels
     change = (images - samples.images).reshape(len(images), -1)

@@ -22,7 +22,7 @@ from brnn.training.lending import Lease, Lending
 from brnn.training.trial import forms
 
 KEPT = 32  # nets with what was compiled for them
-SHAPES = ("precision", "estimator", "topology", "compute", "plugins")  # the groups that shape a net
+SHAPES = ("precision", "estimator", "topology", "compute", "plugins")  # the keys that shape a net
 
 
 class Net:
@@ -30,7 +30,7 @@ class Net:
 
     Args:
         model: a Keras model, or any function of TensorFlow, from images (n, *d) to logits (n, C).
-        logits: computes what `model` does in a faster way; None for `model` itself.
+        logits: a faster function that computes what `model` does; None for `model` itself.
     """
 
     def __init__(
@@ -153,9 +153,9 @@ class RunNets:
 
 
 def _of_shape(shape: str, task: Task, estimator: str, source: str | None, pixels: bool) -> Net:
-    """Return a net whose products of levels are computed as its option `compute` states.
+    """Return a net whose products of levels are computed as the key `compute` states.
 
-    It is traced once, whatever attacks and checks then call it.
+    It is traced once for all attacks and checks that call it.
     """
     options = json.loads(shape)
     model = models.untrained_model(options, task, estimator)

@@ -83,7 +83,7 @@ def _tracked_run(
         start = load_start(plan, store)
         program = build.program(plan.options, plan.task, plan.replicas, start)
         names = rehearse(plan, program, store, job)
-    except PluginError:  # whose traceback the author of the plugin needs
+    except PluginError:  # logged as a failed run: the author of the plugin needs the traceback
         with store.run(plan.name, run_tags(plan), job, plan.spool, earlier) as tracked:
             tracked.params(logged_parameters(plan.options))
             raise

@@ -45,14 +45,14 @@ def _teacher(run: str | None, store: Store, task: Task) -> Teacher | None:
 
 
 def _fits(pattern: tuple[int | None, ...], shape: tuple[int | None, ...]) -> bool:
-    """Return whether a shape has the sizes of a pattern, of which None is any."""
+    """Return whether a shape has the sizes of a pattern, in which None stands for any size."""
     pairs = zip(pattern, shape, strict=False)
     return len(pattern) == len(shape) and all(p in (None, size) for p, size in pairs)
 
 
 @contextmanager
 def _named(key: str, run: str) -> Iterator[None]:
-    """Name the key of a run that has no net."""
+    """Turn the error of a run without a net into one that names the key."""
     try:
         yield
     except TrackingError as error:

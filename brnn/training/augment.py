@@ -12,7 +12,7 @@ from brnn.training import transforms
 def augmentation(
     regime: Regime, *, shift: Natural, pad_and_crop: Natural, flip: bool, cutout: Natural
 ) -> Regime:
-    """Return a regime whose training steps see changed images; without a change the regime itself.
+    """Return a regime whose steps see changed images; without a change, the regime itself.
 
     The changes are those of `brnn.training.transforms`, in this order. An attack of the regime
     starts from the changed images, and its budget stays in units of pixels.

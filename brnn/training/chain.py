@@ -1,8 +1,8 @@
-"""A net as a line of layers, whose products of levels are computed on whole numbers.
+"""A net as a chain of layers, whose products of levels are computed on whole numbers.
 
-A dense layer with a kernel of levels -s, 0 and s computes with -1, 0 and 1, and is scaled last. Its
-inputs are the levels of an activation, or pixels, which are whole numbers of 1/255. So its sums
-are exact, in every form of `brnn.training.products` and in every order of addition; see
+A dense layer with a kernel of levels -s, 0 and s computes with -1, 0 and 1; its sums are scaled
+last. Its inputs are the levels of an activation, or pixels, which are multiples of 1/255. So its
+sums are exact, in every form of `brnn.training.products` and in every order of addition; see
 docs/explanation/arithmetic.md.
 """
 
@@ -67,9 +67,9 @@ class Product:
 
 
 class Chain:
-    """Calls the model of a manager with its products on whole numbers.
+    """Calls the model of a manager, with products of levels on whole numbers.
 
-    A model that is not a line of layers, or has no such product, is called as it is.
+    A model that is not a chain of layers, or has no such product, is called as it is.
 
     Args:
         manager: the net and its rules; the variables of its model may themselves hold levels.
@@ -172,37 +172,37 @@ class Chain:
 def _split(manager: QuantManager) -> tuple[keras.Model | None, list[Product]]:
     """Return the model before the first product, None where it reads the inputs; and the products.
 
-    There are no products where the model is not a line of layers, or where Keras adds penalties of
+    There are no products where the model is not a chain of layers, or where Keras adds penalties of
     layers or weights to the loss.
     """
     model = manager.model
-    layers = _in_line(model)
+    layers = _chained(model)
     if layers is None or model.losses:
         return None, []
     rules = {id(v): rule for v, rule in zip(model.trainable_variables, manager.rules, strict=True)}
-    found = []  # the place of each product, and the levels of its kernel and inputs
-    for place, layer in enumerate(layers):
+    parts = []  # the index of each product, and the levels of its kernel and inputs
+    for index, layer in enumerate(layers):
         rule = rules.get(id(layer.kernel)) if type(layer) is keras.layers.Dense else None
         levels = _codes_of(rule.quantizer) if rule and not rule.learned else None
-        inputs = _input_levels(layers[:place])
+        inputs = _input_levels(layers[:index])
         if levels and inputs is not None:
-            found.append((place, levels, inputs))
-    ends = [place for place, _, _ in found] + [len(layers)]
+            parts.append((index, levels, inputs))
+    ends = [index for index, _, _ in parts] + [len(layers)]
     products = [
         Product(
-            layers[place],
+            layers[index],
             levels[-1],
             inputs[-1] if inputs else 1.0,
             0.0 not in (*levels, *inputs),
-            _model(layers[place:end]),
+            _model(layers[index:end]),
         )
-        for (place, levels, inputs), end in zip(found, ends[1:], strict=True)
+        for (index, levels, inputs), end in zip(parts, ends[1:], strict=True)
     ]
-    has_head = bool(found and found[0][2])
-    return _model(layers[: found[0][0]]) if has_head else None, products
+    has_head = bool(parts and parts[0][2])
+    return _model(layers[: parts[0][0]]) if has_head else None, products
 
 
-def _in_line(model: keras.Model) -> list[Any] | None:
+def _chained(model: keras.Model) -> list[Any] | None:
     """Return the layers and operations of a model if each takes the output of the one before."""
     if isinstance(model, keras.Sequential):
         model = keras.Model(model.inputs[0], model.outputs[0])
@@ -238,5 +238,5 @@ def _model(layers: Sequence[Any]) -> keras.Model | None:
 
 
 def _over(x: Array, unit: float) -> Array:
-    """Return x over a unit; a compiler could replace the division by another factor."""
+    """Return x / unit, as a product: compilers may round a division in different ways."""
     return x if unit == 1 else x * np.float32(1 / unit)

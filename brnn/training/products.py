@@ -31,8 +31,8 @@ class Form:
 
     Args:
         encode: float32 codes from -1 to 1 to what `multiply` takes.
-        multiply: `multiply(encoded, kernel, signs)` returns the sums; whether neither side has a 0
-            decides how bfloat16 is exact.
+        multiply: `multiply(encoded, kernel, signs)` returns the sums; `signs` states that neither
+            side has a 0, so that bfloat16 is exact for twice as many products.
         multiply_pixels: the same for whole numbers from 0 to 255, as bytes or float32.
     """
 
@@ -50,7 +50,7 @@ def _multiply_pixels(pixels: Array, kernel: Array) -> Array:
 
 
 def _multiply_bfloat16(codes: Array, kernel: Array, signs: bool) -> Array:
-    """Return the sums of parts that are each exact; the gradients are rounded to bfloat16."""
+    """Return the sums, added from parts that are each exact; gradients are rounded to bfloat16."""
     inner = kernel.shape[0]
     size = 2 * EXACT if signs and inner % 2 == 0 else EXACT  # sums of signs are even with `inner`
     kernel = tf.cast(kernel, tf.bfloat16)
@@ -73,7 +73,7 @@ def _multiply_pixels_bfloat16(pixels: Array, kernel: Array) -> tuple[Array, Call
 
 
 def _multiply_int8(codes: Array, kernel: Array, signs: bool) -> Array:
-    """Return the sums of codes that were encoded as bytes 0 to 2: without 1 for each product."""
+    """Return the sums of codes encoded as bytes 0 to 2, less the 1 that was added to each code."""
     kernel = tf.cast(kernel, tf.int8)
     shift = tf.reduce_sum(tf.cast(kernel, tf.int32), axis=0)
     return _multiply_bytes(codes, kernel) - shift

@@ -86,9 +86,9 @@ def initial_values(weights: list[Weight], manager: QuantManager) -> list[np.ndar
     """Return what a net starts from, in the order of `model.weights`, taken from a trained net.
 
     A variable that the new net keeps real starts from the values that the other net computes with.
-    A discretized one starts from the other's latent weights, in units of the bounds, where these
-    give the same levels. Else its bound becomes 1.4 mean |w|, so that a binary weight keeps its
-    sign, and a ternary one of fixed levels is 0 where |w| < 0.7 mean |w|, as in
+    A discretized one starts from the other's latent weights, scaled from its bound to the new one,
+    where these give the same levels. Else 1.4 mean |w| is scaled to the new bound, so that a binary
+    weight keeps its sign, and a ternary one of fixed levels is 0 where |w| < 0.7 mean |w|, as in
     `threshold_ternary`.
 
     Args:
@@ -118,13 +118,13 @@ def _latent(weight: Weight, rule: Rule) -> np.ndarray:
 
 def _check_shapes(weights: list[Weight], manager: QuantManager) -> None:
     given = [weight.value.shape for weight in weights]
-    own = {weight.path: tuple(weight.shape) for weight in manager.model.weights}
-    if given == [*own.values()]:
+    expected = {weight.path: tuple(weight.shape) for weight in manager.model.weights}
+    if given == [*expected.values()]:
         return
-    differ = ((path, shape, g) for (path, shape), g in zip(own.items(), given, strict=False))
-    path, shape, other = next((d for d in differ if d[1] != d[2]), ("", (), ()))
+    triples = ((*pair, other) for pair, other in zip(expected.items(), given, strict=False))
+    path, shape, other = next((t for t in triples if t[1] != t[2]), ("", (), ()))
     detail = f"{path} is {shape} here and {other} there"
-    counts = f"this net has {len(own)} variables and that one {len(given)}"
+    counts = f"this net has {len(expected)} variables and that one {len(given)}"
     raise ConfigError(
         f"init.from must be a run whose net has the same shapes; {detail if path else counts}"
     )

@@ -19,7 +19,7 @@ def shift(x: Array, noise: Noise, pixels: int) -> Array:
 
 
 def pad_and_crop(x: Array, noise: Noise, pixels: int) -> Array:
-    """Return windows of the images' size, at random places of the images padded with zeros.
+    """Return windows of the images' size, cut at random from the images padded with zeros.
 
     References:
         He et al. 2016, arXiv:1512.03385, with pixels = 4.
@@ -32,12 +32,12 @@ def pad_and_crop(x: Array, noise: Noise, pixels: int) -> Array:
 
 
 def flip(x: Array, noise: Noise) -> Array:
-    """Return images of which each is mirrored left to right with probability 1/2."""
+    """Return images, each mirrored left to right with probability 1/2."""
     return tf.where(_aligned(noise(tf.shape(x)[:1]) < 0.5, x), x[:, :, ::-1], x)
 
 
 def cutout(x: Array, noise: Noise, pixels: int) -> Array:
-    """Return images with a black square of that side, whose centre is any pixel.
+    """Return images with a black square of side `pixels`, whose centre is any pixel.
 
     The part of a square that lies outside the image is lost.
 
@@ -49,16 +49,16 @@ def cutout(x: Array, noise: Noise, pixels: int) -> Array:
 
 
 def _interval(x: Array, axis: int, noise: Noise, length: int) -> Array:
-    """Return which places of an axis lie in a random interval of each image, booleans (n, size)."""
-    places = tf.range(x.shape[axis])
+    """Return which indices of an axis lie in a random interval of each image: bool (n, size)."""
+    indices = tf.range(x.shape[axis])
     first = _whole(noise, x, x.shape[axis])[:, None] - length // 2
-    return (places >= first) & (places < first + length)
+    return (indices >= first) & (indices < first + length)
 
 
 def _window(x: Array, axis: int, first: Array, size: int) -> Array:
-    """Return `size` places of an axis, from `first` of each image; the ends of the axis repeat."""
-    places = tf.clip_by_value(first[:, None] + tf.range(size), 0, x.shape[axis] - 1)
-    return tf.gather(x, places, axis=axis, batch_dims=1)
+    """Return `size` entries of an axis, from `first` of each image; the ends of the axis repeat."""
+    indices = tf.clip_by_value(first[:, None] + tf.range(size), 0, x.shape[axis] - 1)
+    return tf.gather(x, indices, axis=axis, batch_dims=1)
 
 
 def _whole(noise: Noise, x: Array, count: int) -> Array:

@@ -27,7 +27,7 @@ from brnn.training.products import FORMS, LARGEST
 Compute = Literal["auto", "float32", "bfloat16"]
 SIZE = (1024, 512, 512)  # rows, inputs and outputs of a product
 ROUNDS = 7
-GAIN = 0.8  # of the time of float32; a form that takes more is not worth its rounding
+GAIN = 0.8  # share of the time of float32; a form that takes more is not worth its rounding
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def test_pixels_may_be_bytes_or_floats_up_to_1(x):
         ((10, 784), (10,), {"shift": 2}, r"augmentation\.shift needs images .*got \(10, 784\)"),
         ((10, 28, 28), (10, 28), {"flip": True}, r"augmentation\.flip needs images"),
         ((10, 8, 3), (10,), {"cutout": 3}, r"augmentation\.cutout must be below 3, .*got 3"),
-        ((10, 4, 8, 3), (10,), {"pad_and_crop": 4}, "pad_and_crop must be below 4, the side"),
+        ((10, 4, 8, 3), (10,), {"pad_and_crop": 4}, "pad_and_crop must be below 4, the shorter"),
     ],
 )
 def test_only_images_larger_than_a_change_are_changed(x, y, augmentation, message):

@@ -116,7 +116,7 @@ def nested():
         (convolutional, Task((8, 8), 4), [], r"reads inputs of \(8, 8, 3\), .* have \(8, 8\)$"),
         (convolutional, Task((8, 8, 3), 5), [], r"outputs of \(4,\), and the data have 5 classes"),
         (convolutional, TASK, ["topology.real=[frist]"], r"topology\.real must name .* got frist"),
-        (nested, TASK, [], "must be a net of layers, and its inner is a model"),
+        (nested, TASK, [], "must be a net of layers alone, but its inner is a model"),
     ],
 )
 def test_a_net_that_does_not_serve_is_refused_in_one_line(keys, model, task, words, message):
