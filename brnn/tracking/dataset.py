@@ -7,8 +7,10 @@ from typing import Any
 import mlflow
 import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag
+from mlflow.exceptions import MlflowException
 
 DIGEST = 36  # characters of a digest that MLflow stores
+DUPLICATE = "IntegrityError"  # in MLflow's message, where two runs enter a data set at once
 CONTEXT = "mlflow.data.context"  # the tag that says what a run takes data for
 
 
@@ -44,7 +46,12 @@ def described(
 def send(client: mlflow.MlflowClient, run_id: str, record: Mapping[str, str]) -> None:
     """Log a described data set as an input of a run; logging it again changes nothing."""
     entered = DatasetInput(Dataset(**record), [InputTag(CONTEXT, "training")])
-    client.log_inputs(run_id, [entered])
+    try:
+        client.log_inputs(run_id, [entered])
+    except MlflowException as error:
+        if DUPLICATE not in str(error):
+            raise
+        client.log_inputs(run_id, [entered])  # another job has entered it just now
 
 
 def _tensor(array: np.ndarray) -> dict[str, Any]:
