@@ -61,7 +61,7 @@ def test_verdicts_of_programs_are_those_of_exhaustive_search(monkeypatch, solver
 
 @pytest.mark.slow
 def test_verdicts_on_many_nets_are_those_of_exhaustive_search():
-    results = list(compared(range(1000, 1200)))
+    results = list(compared(range(1000, 1060)))
     assert not [(seed, v.status) for seed, v, true in results if v.status not in (true, UNKNOWN)]
 
 
