@@ -32,8 +32,8 @@ class Rule:
         bound: latent weights are kept in [-bound, bound]; None leaves them free.
         layers: regular expression that the path of the layer must match from its start.
         optional: whether the rule may match no variable.
-        learned: arguments of the quantizer that are trained, from the values that it has bound.
-        by: whether a learned argument is one number, or one for each of a variable's last axis.
+        learned: arguments of the quantizer that are trained, from the values that it binds.
+        by: whether a learned argument is one number, or one for each entry of the last axis.
     """
 
     role: str
@@ -60,8 +60,8 @@ class QuantManager:
     Attributes:
         rules: the rule of each variable of `model.trainable_variables`, None where it stays real.
         layers: paths of the layers with a discretized variable, from the input.
-        shapes: of each variable, its output channels on the last axis; that of a depthwise kernel
-            (height, width, channels, multiplier) is (height, width, 1, channels multiplier).
+        shapes: of each variable, with its output channels on the last axis: a depthwise kernel
+            (height, width, channels, multiplier) has (height, width, 1, channels multiplier).
         learned: the learned arguments of the quantizer of each variable, by name.
         averages: what evaluation takes in place of `trained`; empty: `trained` itself.
         lease: kept alive for as long as the manager and its copies; of variables that are lent.

@@ -41,12 +41,14 @@ def certify(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
             estimator, for comparison; in L-inf and L2
         attack_exact/robust_accuracy_noise (share): robust accuracy under `attack=noise`
         attack_exact/seconds (seconds): mean time of an image
-        attack_exact/classes_interval (count): rival classes of an image that interval bounds
-            exclude, in the mean over the images that the clean image and PGD do not break
-        attack_exact/classes_tried (count): that trying all grey levels excludes
-        attack_exact/classes_lp (count): that linear relaxations exclude
-        attack_exact/classes_integer (count): that integer programs exclude
-        attack_exact/classes_open (count): that are not excluded, those of a broken image included
+        attack_exact/classes_interval (count): rival classes that interval bounds exclude, mean over
+            the images that neither the clean image nor PGD breaks
+        attack_exact/classes_tried (count): rival classes that trying all grey levels excludes, mean
+            as of classes_interval
+        attack_exact/classes_lp (count): rival classes that linear relaxations exclude, likewise
+        attack_exact/classes_integer (count): rival classes that integer programs exclude, likewise
+        attack_exact/classes_open (count): rival classes that are not excluded, those of a broken
+            image included, likewise
         attack_exact/minimal_low (as attack.epsilon): with attack.minimal, mean budget that provably
             breaks no image
         attack_exact/minimal_high (as attack.epsilon): mean budget of the smallest change found,
@@ -112,7 +114,7 @@ def _verdicts(
 
 
 def _excluded(verdicts: list[Verdict]) -> dict[str, float]:
-    """Return by which method how many classes of an image were excluded, in the mean."""
+    """Return the mean number of classes of an image that each method excluded."""
     cases = [verdict.cases for verdict in verdicts if verdict.cases]
     kinds = (*METHODS, "open")
     return {f"classes_{k}": float(np.mean([c[k] for c in cases])) if cases else 0.0 for k in kinds}
