@@ -18,6 +18,7 @@ from experiments.runs import finished_runs
 
 EXPERIMENTS = sorted(path.stem for path in (paths.conf() / "experiment").glob("*.yaml"))
 TINY = {
+    "gtsrb": ["dataset=arrays", "dataset.path={folder}/digits.npz"],
     "mnist": ["dataset=arrays", "dataset.path={folder}/digits.npz"],
     "text": ["dataset.path={folder}/text.txt", "dataset.sequence=10", "batch_size=2"],
     "waveform": ["dataset.samples=40", "dataset.copies=4"],
