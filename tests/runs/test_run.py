@@ -176,8 +176,10 @@ def test_the_run_lists_its_command_its_data_and_its_model(tracked):
     assert json.loads(entry.dataset.profile) == {"train": 3600, "validation": 400, "test": 1000}
     digest = load(json.dumps(tracked.options["dataset"]), ())[1]
     assert digest.startswith(entry.dataset.digest)
-    (model,) = json.loads(run.data.tags["mlflow.log-model.history"])
-    assert tracked.artifact(f"{model['artifact_path']}/MLmodel").is_file()
+    models = json.loads(run.data.tags["mlflow.log-model.history"])
+    assert [model["artifact_path"] for model in models] == ["model", "model_bytes"]
+    for model in models:
+        assert tracked.artifact(f"{model['artifact_path']}/MLmodel").is_file()
 
 
 def test_the_description_of_a_run_is_its_verdict_and_its_attacks(checked):
@@ -237,8 +239,8 @@ def test_the_artifacts_are_configuration_versions_and_figures(tracked):
     assert versions["keras"] == keras.__version__
     kinds = {".png": b"\x89PNG", ".svg": b"<?xm"}
     found = {path.name: path.read_bytes()[:4] for path in tracked.artifact("figures").iterdir()}
-    names = ("adversarial_examples", "confusion_under_attack", "flips", "latent_weights")
-    shown = (*names, "learning_curves")
+    names = ("adversarial_examples", "confusion", "confusion_under_attack", "flips")
+    shown = (*names, "latent_weights", "latent_weights_by_epoch", "learning_curves")
     assert found == {f"{name}{kind}": head for name in shown for kind, head in kinds.items()}
 
 
