@@ -12,6 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.append(str(Path(__file__).resolve().parents[1] / "_ext"))  # the sweepers and launchers
 
 import hydra
+from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -83,6 +84,12 @@ def task(composed: DictConfig, job: SweepJob | None = None) -> float | list[floa
         return run_job(options, None, "", lambda epoch, metrics: True, _command())
 
 
+def composed(overrides: list[str]) -> dict[str, Any]:
+    """Return the configuration of some overrides, as a command line would compose it."""
+    with initialize_config_dir(str(paths.conf()), version_base="1.3"):
+        return _with_home(compose("config", overrides))
+
+
 def _command() -> str:
     """Return the command line that repeats this run, without the other jobs of its sweep."""
     hydra_config = HydraConfig.get()
@@ -91,9 +98,12 @@ def _command() -> str:
     return f"brnn {shlex.join([*hydra_config.overrides.task, *folders])}".rstrip()
 
 
+def _with_home(composed: DictConfig) -> dict[str, Any]:
+    return expand_home(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
+
+
 def _plain(composed: DictConfig) -> dict[str, Any]:
-    options = expand_home(OmegaConf.to_container(composed, resolve=True))  # type: ignore[arg-type]
-    return with_architecture(options)
+    return with_architecture(_with_home(composed))
 
 
 _hydra = hydra.main(version_base="1.3", config_path=str(paths.conf()), config_name="config")(task)

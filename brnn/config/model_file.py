@@ -10,9 +10,16 @@ from typing import Any
 from brnn.errors import ConfigError
 
 KEYS = ("module", "class_name", "config", "registered_name", "build_config")  # of an architecture
+KERAS = ".keras"
+NETS = (".onnx", ".onnx.gz", ".npz", ".h5", KERAS)  # files of nets with weights
 MEMBER = "config.json"  # the architecture in a .keras file
 
 Shape = tuple[int | None, ...]
+
+
+def is_net(text: str) -> bool:
+    """Return whether a text names a file of a net, and not a run."""
+    return text.endswith(NETS)
 
 
 def with_architecture(options: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
+Number = Annotated[float, "a finite number", math.isfinite]
 Natural = Annotated[int, "a whole number, 0 or more", lambda n: n >= 0]
 Seed = Annotated[
     int, "a whole number from 0 to 2147483647, 2^31 - 1", lambda n: 0 <= n < 2**31

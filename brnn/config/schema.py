@@ -3,14 +3,22 @@
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from brnn.config.ranges import Count, MetricDirection, Positive, ProperShare, Seed
+from brnn.config.ranges import (
+    Count,
+    MetricDirection,
+    Natural,
+    Number,
+    Positive,
+    ProperShare,
+    Seed,
+)
 
 
 @dataclass(frozen=True)
 class Root:
     """The keys at the root; `conf/config.yaml` holds their defaults and explains each."""
 
-    epochs: Count
+    epochs: Natural
     batch_size: Count
     seed: Seed
     patience: Count | None
@@ -43,6 +51,8 @@ class Init:
     """Where the weights start. The key `from`, a keyword of Python, is the field `from_`."""
 
     from_: str | None
+    black: Number
+    white: Number
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,6 @@ def packed_size(weights: list[Weights]) -> dict[str, float]:
     Metrics:
         size/parameters (count): trainable weights
         size/bits_per_weight (bits): mean over all weights of `bits_per_weight`
-        size/packed_bytes (bytes): all weights at their `bits_per_weight`, rounded up
         size/float32_bytes (bytes): all weights at 32 bits
     """
     bits = sum(bits_per_weight(variable) * variable.levels.size for variable in weights)

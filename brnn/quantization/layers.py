@@ -15,7 +15,7 @@ Calls = list[tuple["QuantActivation", Array]]
 
 MOST_LEVELS = 16
 SIZES = np.logspace(-6, 6, 1000, dtype="float32")
-PROBES = np.concatenate([-SIZES[::-1], SIZES])
+PROBES = np.concatenate([-SIZES[::-1], np.zeros(1, "float32"), SIZES])
 LARGEST_ORDER = int(np.float32(np.finfo("float32").max).view("int32"))
 LARGEST_DRAW = 1 << 24  # whole numbers below it are exact in float32
 

@@ -44,9 +44,13 @@ def check_monitor(metrics: dict[str, float], monitor: str) -> None:
 
 
 def has_ended(history: list[dict[str, float]], settings: Root) -> bool:
-    """Return whether all epochs are done or `monitor` has not improved for `patience` epochs."""
-    if len(history) == settings.epochs or not settings.patience or not history:
-        return len(history) == settings.epochs
+    """Return whether all epochs are done or `monitor` has not improved for `patience` epochs.
+
+    Without epochs the net is measured once as it starts.
+    """
+    done = len(history) == max(settings.epochs, 1)
+    if done or not settings.patience or not history:
+        return done
     direction, key = settings.monitor.split()
     values = [metrics[key] for metrics in history]
     best = values.index(max(values) if direction == "max" else min(values))

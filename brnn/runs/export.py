@@ -12,8 +12,9 @@ import numpy as np
 from brnn.config import groups
 from brnn.config.ranges import Share
 from brnn.data.dataset import Data
-from brnn.errors import ExportError
+from brnn.errors import ConfigError, ExportError
 from brnn.exchange.check import measures, reference
+from brnn.exchange.levels import levels
 from brnn.exchange.reading import read
 from brnn.nets import models
 from brnn.nets.task import task_of
@@ -61,6 +62,28 @@ def export(
         exported = groups.function("format", option, options["plugins"])(net)
         metrics = measures(name, exported, net, expected, tolerance)
         yield ExportedFile(name, exported.suffix, exported.content, metrics)
+
+
+def packed_bytes(
+    options: dict[str, Any], data: Data, weights: list[np.ndarray]
+) -> dict[str, float]:
+    """Return the size of a net as a file, nothing where no format holds it.
+
+    Args:
+        options: the configuration of the net.
+        data: its data set.
+        weights: its discretized weights.
+
+    Metrics:
+        size/packed_bytes (bytes): of the net in the format `levels`; of a net that it does not hold
+            all weights at their `bits_per_weight`, rounded up
+    """
+    model = models.model_with_weights(options, task_of(data), "trained", weights)
+    try:
+        net = read(model, pixels=data.test[0].dtype == np.uint8)
+    except ConfigError:
+        return {}
+    return {"size/packed_bytes": len(levels(net).content)}
 
 
 def write(path: Path, content: bytes) -> None:

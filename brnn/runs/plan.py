@@ -1,5 +1,6 @@
 """The plan of a run: data, fingerprint, name, files, replicas."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from brnn.config import groups, schema
 from brnn.config.check_data import check_data
 from brnn.config.fingerprint import run_fingerprint, training_fingerprint
+from brnn.config.model_file import is_net
 from brnn.config.objective import objectives
 from brnn.data.dataset import Data
 from brnn.data.load import load
@@ -85,7 +87,8 @@ def plan_run(
     data, digest = load(json.dumps(options["dataset"]), tuple(settings.plugins))
     check_data(options, data)
     numbers = effective(options)
-    fingerprint = run_fingerprint(numbers, digest)
+    rests_on = digest + _file_digest(options["init"]["from"])
+    fingerprint = run_fingerprint(numbers, rests_on)
     name = "-".join([*_labels(options), f"s{settings.seed}{suffix}"])
     estimator = groups.label(options["estimator"])
     if "estimator" not in numbers and estimator != PLAIN:
@@ -102,12 +105,19 @@ def plan_run(
         fingerprint,
         name=name,
         checkpoint=checkpoint,
-        trained=trained_path(settings.checkpoints, training_fingerprint(numbers, digest)),
+        trained=trained_path(settings.checkpoints, training_fingerprint(numbers, rests_on)),
         spool=checkpoint.with_suffix(".jsonl"),
         replicas=choose_replicas(options, job),
         command=command,
         without_effect="".join(options.keys() - numbers.keys()),
     )
+
+
+def _file_digest(start: str | None) -> str:
+    """Return the hash of the file of a net from which a training starts; empty without one."""
+    if start is None or not is_net(start) or not Path(start).is_file():
+        return ""
+    return hashlib.sha256(Path(start).read_bytes()).hexdigest()
 
 
 def other_runs(options: dict[str, Any]) -> dict[str, str]:
@@ -119,7 +129,8 @@ def other_runs(options: dict[str, Any]) -> dict[str, str]:
 def _labels(options: dict[str, Any]) -> list[str]:
     """Return the parts of a run's name that its choices decide."""
     labels = [groups.label(options[group]) for group in groups.NAMED]
-    return labels + [f"{key}={run[:SHORT]}" for key, run in other_runs(options).items()]
+    runs = other_runs(options).items()  # or files of nets
+    return labels + [f"{key}={Path(run).stem[:SHORT]}" for key, run in runs]
 
 
 def choose_replicas(options: dict[str, Any], job: SweepJob | None) -> Replicas:

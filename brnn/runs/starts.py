@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from brnn.config import model_file
 from brnn.errors import ConfigError, TrackingError
+from brnn.exchange.files import weights_of
 from brnn.nets.task import Task
 from brnn.runs.plan import RunPlan
 from brnn.tracking.store import Store
@@ -11,20 +14,27 @@ from brnn.training.starts import LATENT, Start, Teacher, Weight, read_weights
 
 
 def load_start(plan: RunPlan, store: Store) -> Start:
-    """Return the weights of the run `init.from` and the net of the run `teacher`.
+    """Return the weights of the run or file `init.from` and the net of the run `teacher`.
 
     Raises:
+        DataError: the file cannot be read.
         ConfigError: there is no such run with a net, or the teacher has other inputs or outputs.
     """
     return Start(
-        _weights(plan.options["init"]["from"], store),
+        _weights(plan, store),
         _teacher(plan.settings.teacher, store, plan.task),
     )
 
 
-def _weights(run: str | None, store: Store) -> list[Weight] | None:
+def _weights(plan: RunPlan, store: Store) -> list[Weight] | None:
+    run = plan.options["init"]["from"]
     if run is None:
         return None
+    if model_file.is_net(run):
+        return [
+            Weight(value, value, bound)
+            for value, bound in weights_of(Path(run), plan.options["init"], plan.data)
+        ]
     with _named("init.from", run):
         return read_weights(store.model(run).get_weights(), store.file(run, LATENT))
 

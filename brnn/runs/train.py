@@ -22,7 +22,7 @@ from brnn.runs.choice import best_epoch, has_ended
 from brnn.runs.plan import RunPlan
 from brnn.terminal import lines, progress
 from brnn.tracking.run import Run
-from brnn.training import build, checkpoint
+from brnn.training import build, checkpoint, loop
 from brnn.training.program import Program
 
 PROBED = 1000  # rows on which the share of passed gradients is measured
@@ -88,10 +88,13 @@ def _train(plan, program, tracked, on_epoch):
     for epoch, metrics in enumerate(history, 1):  # the last may not be logged yet
         tracked.metrics(metrics, step=epoch)
     before = snapshot(program.manager)
-    with progress.training_progress(plan.settings.epochs, plan.name, done=len(history)) as bar:
+    count = max(plan.settings.epochs, 1)
+    with progress.training_progress(count, plan.name, done=len(history)) as bar:
         epochs = build.epochs(program, plan.options, plan.data, len(history), bar.within)
         while not has_ended(history, plan.settings):
-            metrics, epoch = next(epochs), len(history) + 1
+            metrics, epoch = next(epochs, None), len(history) + 1
+            if metrics is None:  # epochs=0: the net is measured as it starts
+                metrics = loop.evaluated(program, plan.data, plan.settings.batch_size)
             now = snapshot(program.manager)
             metrics |= measures(plan, program, metrics, now, before)
             history.append(metrics)

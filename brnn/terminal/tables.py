@@ -40,12 +40,13 @@ _FLOAT_BITS = 32
 _WIDE = 140  # minimum terminal width for the column of run ids
 
 
-def layers_table(rows: Iterable[Mapping[str, Any]]) -> None:
+def layers_table(rows: Iterable[Mapping[str, Any]], packed: float | None = None) -> None:
     """Print one line per variable, and a last one with the size of them all.
 
     Args:
         rows: each with `path`, `shape`, `role`, `quantizer` (text; "real" where nothing is
             discretized), `parameters` and `bits_per_weight`.
+        packed: bytes of the net as a file; None for all variables at their bits.
     """
     rows = list(rows)
     parameters = sum(row["parameters"] for row in rows)
@@ -69,7 +70,12 @@ def layers_table(rows: Iterable[Mapping[str, Any]]) -> None:
             f"{row['bits_per_weight']:.4g}",
             style="dim" if row["quantizer"] == "real" else None,
         )
-    write(sys.stdout, "", table, f"{size(bits / 8)} packed, {size(4 * parameters)} as float32")
+    write(
+        sys.stdout,
+        "",
+        table,
+        f"{size(packed or bits / 8)} packed, {size(4 * parameters)} as float32",
+    )
 
 
 def results_table(name: str, metrics: Mapping[str, float], *, seconds: float, hint: str) -> None:

@@ -112,15 +112,25 @@ def fit(
             f"train/{name}": float(np.float32(float(total) / steps)) for name, total in sums.items()
         }
         trained = time.perf_counter()
-        for split, (inputs, labels) in splits.items():
-            scores = score(program, inputs, labels, batch_size)
-            metrics |= {f"{split}/{name}": value for name, value in scores.items()}
         yield metrics | {
+            **_scores(program, splits, batch_size),
             "train/images_per_second": steps * batch_size / times["time/training"],
             **{name: float(column[-1].mean()) for name, column in table.items()},
             **times,
             "time/evaluation": time.perf_counter() - trained,
         }
+
+
+def evaluated(program: Program, data: Data, batch_size: int) -> dict[str, float]:
+    """Return losses and accuracies of a net on validation and test data; see `fit`."""
+    splits = _checked(program, data, batch_size)
+    del splits["train"]
+    return _scores(program, splits, batch_size)
+
+
+def _scores(program: Program, splits: dict[str, Split], batch_size: int) -> dict[str, float]:
+    scores = {split: score(program, *rows, batch_size) for split, rows in splits.items()}
+    return {f"{split}/{name}": v for split, of in scores.items() for name, v in of.items()}
 
 
 def _checked(program: Program, data: Data, batch_size: int) -> dict[str, Split]:

@@ -104,6 +104,7 @@ def test_the_level_of_a_sign(quantizer, level):
     [
         (partial(quantizers.binary, scale=0.5), [0], [-0.5, 0.5]),
         (partial(quantizers.ternary, scale=0.5), [-0.25, 0.25], [-0.5, 0, 0.5]),
+        (lambda x, noise: keras.ops.sign(x), [0, 1e-38], [-1, 0, 1]),
         (lambda x, noise: keras.ops.cast(x > 0.1, "float32"), [0.1], [0, 1]),
     ],
 )

@@ -1,0 +1,77 @@
+"""Nets that come from files of several formats."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from brnn.config.model_file import KERAS
+from brnn.data.dataset import Data
+from brnn.errors import DataError
+from brnn.exchange.incoming import Imported, imported
+from brnn.exchange.larq_import import read_larq
+from brnn.exchange.levels_import import read_levels
+from brnn.exchange.onnx_import import read_onnx
+
+LEVEL = 1.0  # of codes
+
+
+def weights_of(path: Path, init: dict, data: Data) -> list[tuple[np.ndarray, float]]:
+    """Return the weights of a net, in the order of `model.weights`, and the bounds of their levels.
+
+    Args:
+        path: of the file.
+        init: the keys `init` of a configuration.
+        data: whose images the net takes.
+
+    Raises:
+        ConfigError: a package is missing.
+        DataError: the file cannot be read.
+    """
+    if path.suffix == KERAS:
+        return [(value, 0.0) for value in read_model(path).get_weights()]
+    x = data.test[0]
+    net = read_net(path, x.shape[1:], x.dtype == np.uint8, init["black"], init["white"])
+    coded = [weight.path.endswith("/kernel") for weight in net.model.weights]
+    values = net.model.get_weights()
+    return [(v, LEVEL if is_coded else 0.0) for v, is_coded in zip(values, coded, strict=True)]
+
+
+def read_net(
+    path: Path, shape: tuple[int, ...], of_bytes: bool, low: float, high: float
+) -> Imported:
+    """Return the net of a file that states more than a Keras model: ONNX, levels or Larq.
+
+    Args:
+        path: of the file; its suffix is that of the format.
+        shape: of one input of the data.
+        of_bytes: whether the data are bytes.
+        low: what the net takes for a black pixel.
+        high: what it takes for a white one; 255 where it takes bytes.
+
+    Raises:
+        ConfigError: a package is missing.
+        DataError: the file cannot be read, or holds a net of another kind.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} is not a file")
+    if path.suffix == ".npz":
+        net = read_levels(path, shape)
+    elif path.suffix == ".h5":
+        net = read_larq(path, low, high)
+    else:
+        net = read_onnx(path, low, high)
+    return imported(net, of_bytes)
+
+
+def read_model(path: Path) -> keras.Model:
+    """Return the model of a `.keras` file, without code of its own.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises errors of any class
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is not a net that Keras can load: {reason}") from error
