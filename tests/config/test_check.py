@@ -6,12 +6,11 @@ from brnn.config.check import check
 from brnn.errors import ConfigError
 
 REFUSED = [
-    (["epochs=0"], "epochs must be a whole number, 1 or more, got 0"),
-    (["epochs=-1"], "epochs must be a whole number, 1 or more, got -1"),
-    (["epochs=ten"], "epochs must be a whole number, 1 or more, got 'ten'"),
-    (["epochs=1.5"], "epochs must be a whole number, 1 or more, got 1.5"),
-    (["epochs=true"], "epochs must be a whole number, 1 or more, got True"),
-    (["epochs=null"], "epochs must be a whole number, 1 or more, got None"),
+    (["epochs=-1"], "epochs must be a whole number, 0 or more, got -1"),
+    (["epochs=ten"], "epochs must be a whole number, 0 or more, got 'ten'"),
+    (["epochs=1.5"], "epochs must be a whole number, 0 or more, got 1.5"),
+    (["epochs=true"], "epochs must be a whole number, 0 or more, got True"),
+    (["epochs=null"], "epochs must be a whole number, 0 or more, got None"),
     (["batch_size=0"], "batch_size must be a whole number, 1 or more, got 0"),
     (["seed=-1"], "seed must be a whole number from 0 to 2147483647, 2^31 - 1, got -1"),
     (["seed=2147483648"], "seed must be a whole number from 0 to 2147483647, 2^31 - 1, got 2147"),

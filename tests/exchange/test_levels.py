@@ -60,7 +60,7 @@ def test_units_whose_outputs_fall_as_sums_grow_have_negated_codes():
         {"make": convolutional_of, "real": "convolution_0"},
         {"make": convolutional_of, "real": "logits"},
     ],
-    ids=str,
+    ids=lambda keys: " ".join(str(getattr(v, "__name__", v)) for v in keys.values()),
 )  # fmt: skip
 def test_real_activations_weights_and_scales_differ_by_rounding_alone(keys):
     keys = {"make": model_of, "real": None} | keys
