@@ -127,11 +127,9 @@ def _radii(verdicts: list[Verdict]) -> dict[str, float]:
         return {}
     low, high = np.array(pairs).T
     proved = [verdict.proved for verdict in verdicts if verdict.radius]
-    return {
-        "minimal_low": float(low.mean()),
-        "minimal_high": float(high[np.isfinite(high)].mean()) if np.isfinite(high).any() else 0.0,
-        "minimal_proved": float(np.mean(proved)),
-    }
+    bounds = {"minimal_low": float(low.mean()), "minimal_proved": float(np.mean(proved))}
+    found = high[np.isfinite(high)]
+    return bounds | ({"minimal_high": float(found.mean())} if found.size else {})
 
 
 def _reasons(undecided: float, contradicted: int) -> list[Reason]:
