@@ -105,3 +105,7 @@ def test_a_mutated_configuration_is_valid_or_refused_in_one_line(defaults, data)
         elif section or not isinstance(part.get(key), dict):
             part[key] = data.draw(VALUES)
     assert "\n" not in refusal(chosen)
+
+
+def test_a_key_that_cannot_be_printed_is_quoted(defaults):
+    assert refusal(copy.deepcopy(defaults) | {"\n": 1}).startswith("'\\n' is not a key here; ")

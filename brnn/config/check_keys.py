@@ -20,8 +20,9 @@ def check_keys(section: str, given: dict[str, Any], valid: dict[str, Any]) -> No
     dotted = f"{section}." if section else ""
     for key in given:
         if key not in valid:
+            shown = key if str(key).isprintable() else repr(key)
             raise ConfigError(
-                f"{dotted}{key} is not a key here; valid are:"
+                f"{dotted}{shown} is not a key here; valid are:"
                 f" {', '.join(valid) or 'none'}{did_you_mean(str(key), valid)}"
             )
     for key, annotation in valid.items():

@@ -65,8 +65,8 @@ def test_a_flag_with_an_optional_value_may_stand_last(light):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("epochs=ten", "epochs must be a whole number, 1 or more, got 'ten'"),
-        ("epochs=-1", "epochs must be a whole number, 1 or more, got -1"),
+        ("epochs=ten", "epochs must be a whole number, 0 or more, got 'ten'"),
+        ("epochs=-1", "epochs must be a whole number, 0 or more, got -1"),
         ("batch_size=0", "batch_size must be a whole number, 1 or more, got 0"),
         ("dataset=text", "topology must be one of clockwork, gru, lstm, mut1, mut2, rnn,"),
         ("estimator=ste,chernoff", "Ambiguous value for argument 'estimator=ste,chernoff'"),
