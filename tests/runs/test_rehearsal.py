@@ -264,5 +264,7 @@ def test_an_error_of_a_plugin_that_computes_outside_tensorflow_is_refused(place)
 
 def test_a_format_that_cannot_hold_the_net_is_refused_before_it_is_trained(place):
     line = place.refusal("export.formats=[levels,c]", "attack=none")
-    assert line.startswith("format=c needs bytes or bits as inputs, weights of two or three levels")
+    assert line.startswith(
+        "format=c needs bytes or levels as inputs, weights of two or three levels"
+    )
     assert "but hidden_0 has real inputs; formats that hold it: levels, onnx" in line

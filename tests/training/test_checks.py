@@ -35,7 +35,7 @@ def test_one_input_and_one_output_and_states_of_one_shape_pass():
 @pytest.mark.parametrize(
     ("optimizer", "message"),
     [
-        (lambda: keras.optimizers.Adam(use_ema=True), "use_ema=True, but averages"),
+        (lambda: keras.optimizers.Adam(use_ema=True), "use_ema=True, but Keras' averages"),
         (
             lambda: keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 10)),
             "is a schedule, but the rates are those",
