@@ -22,7 +22,7 @@ import pytest
         ("+estimator.bound=1", "estimator.bound is not a key here; valid are: none", "none"),
         (
             "optimizer.nesterov=true",
-            "optimizer.nesterov is not a key here; valid are: name, learning_rate, beta_1, beta_2",
+            "optimizer.nesterov is not a key here; valid are: decayed, averaging, centralized",
             "; other arguments of its class need a plus: +optimizer.nesterov=…",
         ),
         ("hydra/launchr=ray", "hydra/launchr is not a key here", "; did you mean hydra/launcher?"),
