@@ -48,8 +48,8 @@ def test_every_command_has_a_help_page(light, command):
     [
         (
             ["smaple"],
-            "smaple is neither a command (compare, doctor, export, import, sample, sync, ui, verify)"
-            " nor key=value; did you mean sample?",
+            "smaple is neither a command (compare, doctor, export, import, sample, sync, ui,"
+            " verify) nor key=value; did you mean sample?",
         ),
         (["epochs=3", "sample"], "sample is a command and must be the first word"),
         (
