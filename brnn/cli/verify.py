@@ -171,7 +171,7 @@ def _of_run(run: str, keys: dict[str, Any]) -> "Subject":
     from brnn.data.pixels import LEVELS
     from brnn.nets.models import model_with_weights
     from brnn.nets.task import task_of
-    from brnn.proof.subjects import KerasNet
+    from brnn.proof.keras_net import KerasNet
 
     model = model_with_weights(options, task_of(data), "identity", weights)
     return KerasNet(run, model, LEVELS if data.test[0].dtype == "uint8" else 1.0)

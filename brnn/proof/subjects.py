@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Protocol
 from zipfile import BadZipFile
 
-import keras
 import numpy as np
 
 from brnn.errors import DataError
-from brnn.proof import chainer, keras_reader, levels_net, onnx_reader
+from brnn.proof import chainer, levels_net, onnx_reader
 from brnn.proof.integer_net import IntegerNet
 from brnn.proof.runtime import Runtime
+from brnn.terminal import stderr
 
 
 class Subject(Protocol):
@@ -73,37 +73,6 @@ class OnnxNet:
         return images if self.divisor == 1 else images / np.float32(self.divisor)
 
 
-class KerasNet:
-    """A net of Keras; see `Subject`.
-
-    Args:
-        name: for messages.
-        model: the net.
-        divisor: of pixels, which gives the input of the model.
-    """
-
-    def __init__(self, name: str, model: keras.Model, divisor: float):
-        self.name, self.model, self.divisor = name, model, divisor
-        self.of_logits = keras_reader.of_logits(model)
-        self.shape = tuple(model.inputs[0].shape[1:])
-
-    def integers(self, largest: float, whole: bool) -> IntegerNet:
-        """Return the net in whole numbers."""
-        return keras_reader.read(self.of_logits, largest, whole, self.divisor)
-
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        """Return the logits of images."""
-        return np.asarray(self.of_logits(self._input(images)))
-
-    def outputs(self, images: np.ndarray) -> np.ndarray:
-        """Return the outputs of the net."""
-        return np.asarray(self.model(self._input(images)))
-
-    def _input(self, images: np.ndarray) -> np.ndarray:
-        """Return pixels as the package makes them of bytes."""
-        return images.astype("float32") * np.float32(1 / self.divisor)
-
-
 def load(
     path: Path, shape: tuple[int, ...], divisor: float, variance_epsilon: float | None
 ) -> Subject:
@@ -119,7 +88,7 @@ def load(
         DataError: the file cannot be read.
     """
     if path.suffix == ".keras":
-        return KerasNet(str(path), _keras(path), divisor)
+        return _keras_net(path, divisor)
     if path.suffix != ".npz":
         return OnnxNet(str(path), onnx_reader.load(path), divisor)
     try:
@@ -132,11 +101,9 @@ def load(
     return OnnxNet(str(path), chainer.load(path, arrays, variance_epsilon), 1.0)
 
 
-def _keras(path: Path) -> keras.Model:
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{path} is not a net that Keras can load: {reason}") from error
+def _keras_net(path: Path, divisor: float) -> Subject:
+    """Return the net of a Keras file; TensorFlow is imported for no other."""
+    with stderr.quiet():
+        from brnn.proof import keras_net
+
+        return keras_net.KerasNet(str(path), keras_net.load(path), divisor)

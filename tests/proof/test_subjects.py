@@ -1,6 +1,8 @@
 """Nets in files of Keras and of `brnn export`: their own logits, and the same in whole numbers."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -113,3 +115,9 @@ def test_a_picture_in_colour_has_its_channels_where_the_net_has_them(tmp_path):
     (tmp_path / "x.png").write_bytes(b"none")
     with pytest.raises(DataError, match="is neither an array"):
         files.read(tmp_path / "x.png", (9,))
+
+
+def test_nets_in_onnx_are_decided_without_tensorflow():
+    code = "import sys, brnn.proof.verify, brnn.proof.instances; print('keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
