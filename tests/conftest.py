@@ -31,7 +31,7 @@ settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser):
-    parser.addoption("--made-up", type=int, default=150, help="cases of tests/runs/test_made_up.py")
+    parser.addoption("--made-up", type=int, default=100, help="cases of tests/runs/test_made_up.py")
 
 
 @pytest.fixture(scope="session")
