@@ -1,13 +1,13 @@
 """Files of ONNX read as integer nets."""
 
-import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from brnn.errors import DataError, require
+from brnn.errors import DataError
+from brnn.exchange import onnx_file
 from brnn.proof import operators, pooling, qonnx
 from brnn.proof.flows import Flow, Pieces, Sums, pixels
 from brnn.proof.integer_net import IntegerNet
@@ -41,20 +41,7 @@ def load(path: Path) -> Model:
         ConfigError: the package onnx is not installed.
         DataError: the file cannot be read.
     """
-    require("onnx", "brnn verify", "verify")
-    import onnx
-
-    try:
-        data = path.read_bytes()
-        model = onnx.load_from_string(gzip.decompress(data) if path.suffix == ".gz" else data)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path} is not a complete file of ONNX: {reason}") from error
-    if not model.graph.output:
-        raise DataError(f"{path} is not a complete file of ONNX: it has no output")
-    return qonnx.standard(model)
+    return qonnx.standard(onnx_file.load(path, "brnn verify", "verify"))
 
 
 def input_shape(model: Model) -> tuple[int, ...]:

@@ -34,17 +34,17 @@ def main(path, outputs):
     ]  # fmt: skip
     model = tf.keras.Sequential(layers)
     rng = np.random.default_rng(0)
-    for layer in model.layers:
-        if isinstance(layer, tf.keras.layers.BatchNormalization):
-            weights = [rng.normal(0, 0.3, weight.shape) for weight in layer.get_weights()]
-            weights[-1] = rng.uniform(1, 9, weights[-1].shape)
-            layer.set_weights(weights)
     x = rng.integers(0, 256, (100, 8, 8), dtype="uint8")
     x[::2] = np.where(x[::2] < 128, 0, 255)
-    layer = model.get_layer("batch_normalization")  # the mean of pooled sums of these pixels
-    gamma, beta, _, variance = layer.get_weights()
-    sums = model.layers[1](model.layers[0](x[..., None].astype("float32") / 255)).numpy()
-    layer.set_weights([gamma, beta, sums.mean(axis=(0, 1, 2)), variance])
+    values = x[..., None].astype("float32") / 255
+    for layer in model.layers:  # normalized by these pixels, so that no sign is constant
+        if isinstance(layer, tf.keras.layers.BatchNormalization):
+            axes = tuple(range(values.ndim - 1))
+            scales = layer.get_weights()[:-2]
+            scales = [rng.normal(0, 0.3, weight.shape) for weight in scales]
+            scales[-1] *= 0.3
+            layer.set_weights([*scales, values.mean(axes), values.var(axes) + 0.01])
+        values = layer(values).numpy()
     model.save(path)
     pixels = x[..., None].astype("float32") * np.float32(1 / 255)
     np.savez_compressed(outputs, x=x, probabilities=model(pixels).numpy())
