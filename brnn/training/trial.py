@@ -1,7 +1,8 @@
 """Which exact form of a product this processor computes fastest, by a short trial.
 
-The result is kept in the user's cache, so that later runs on the same machine choose alike. The
-form changes no sum; only gradients through products in bfloat16 are rounded.
+The first result is kept in the user's cache, so that all processes on a machine choose alike,
+whatever their number of threads. The form changes no sum; only gradients through products in
+bfloat16 are rounded.
 """
 
 import importlib.metadata
@@ -62,9 +63,16 @@ def seconds() -> tuple[dict[str, float], dict[str, float]]:
     Forms that the processor lacks, or with which sums are not exact, are left out.
     """
     file = _file()
-    with suppress(OSError, ValueError, KeyError):
-        kept = json.loads(file.read_text())
-        return kept["evaluation"], kept["gradient"]
+    kept = _read(file)
+    if kept is None:
+        kept = _measure()
+        with suppress(OSError):
+            _keep(kept, file)
+        kept = _read(file) or kept  # that of a process which was faster
+    return kept
+
+
+def _measure() -> tuple[dict[str, float], dict[str, float]]:
     rng = np.random.default_rng(0)
     rows, inner, outer = SIZE
     codes, kernel = (
@@ -74,13 +82,7 @@ def seconds() -> tuple[dict[str, float], dict[str, float]]:
     pixels = tf.constant(rng.integers(int(LARGEST) + 1, size=(rows, inner), dtype="uint8"))
     evaluation = _measured({form: _product(form) for form in FORMS}, codes, kernel, pixels)
     with_gradient = {form: _gradient(form) for form in ("float32", "bfloat16")}
-    gradient = _measured(with_gradient, codes, kernel, None)
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps({"evaluation": evaluation, "gradient": gradient}))
-        part.replace(file)
-    return evaluation, gradient
+    return evaluation, _measured(with_gradient, codes, kernel, None)
 
 
 def _worthwhile(form: str, times: dict[str, float]) -> str:
@@ -128,10 +130,31 @@ def _measured(functions: dict[str, Callable], *arguments: Array | None) -> dict[
 
 
 def _file() -> Path:
-    flags = [
-        os.environ.get(name, "") for name in ("TF_NUM_INTRAOP_THREADS", "TF_ENABLE_ONEDNN_OPTS")
-    ]
     devices = len(tf.config.list_physical_devices("GPU"))
     version = importlib.metadata.version("tensorflow")
-    key = hash_json([version, processor.features(), flags, devices])
+    onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "")
+    key = hash_json([version, processor.features(), onednn, devices])
     return paths.user_cache() / f"products-{key}.json"
+
+
+def _read(file: Path) -> tuple[dict[str, float], dict[str, float]] | None:
+    """Return the kept seconds, None where there are none; a damaged file is deleted."""
+    try:
+        kept = json.loads(file.read_text())
+        return kept["evaluation"], kept["gradient"]
+    except OSError:
+        return None
+    except (ValueError, KeyError):
+        file.unlink(missing_ok=True)
+        return None
+
+
+def _keep(times: tuple[dict[str, float], dict[str, float]], file: Path) -> None:
+    """Write the seconds whole, unless another process did so first."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(f".{os.getpid()}")
+    part.write_text(json.dumps(dict(zip(("evaluation", "gradient"), times, strict=True))))
+    try:
+        os.link(part, file)
+    finally:
+        part.unlink()

@@ -1,4 +1,6 @@
-"""The trial of forms: kept in the cache, and only exact forms count."""
+"""The trial of forms: kept in the cache, the same for all processes, of exact forms alone."""
+
+import json
 
 import pytest
 import tensorflow as tf
@@ -9,23 +11,61 @@ from brnn.training.trial import FLOAT32, Forms
 
 
 @pytest.fixture
-def fresh(monkeypatch, tmp_path):
+def cache(monkeypatch, tmp_path):
+    """The folder of an empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     trial.seconds.cache_clear()
-    yield
+    yield tmp_path / "brnn"
     trial.seconds.cache_clear()
 
 
-@pytest.mark.usefixtures("fresh")
-def test_the_trial_is_made_once_and_kept(monkeypatch):
-    first = trial.seconds()
-    assert set(first[1]) == {"float32", "bfloat16"}
+@pytest.fixture
+def keep(cache):
+    """A function that puts seconds of evaluation and of gradients in the cache."""
+    trial.seconds()
+    (file,) = cache.iterdir()
+
+    def write(evaluation: dict, gradient: dict) -> None:
+        file.write_text(json.dumps({"evaluation": evaluation, "gradient": gradient}))
+        trial.seconds.cache_clear()
+
+    return write
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_process_takes_the_kept_seconds_whatever_its_threads(monkeypatch, keep, threads):
+    keep({"float32": 1.0}, {"float32": 2.0})
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", threads)
+    assert trial.seconds() == ({"float32": 1.0}, {"float32": 2.0})
+
+
+def test_the_first_of_two_trials_at_once_counts(monkeypatch, cache, keep):
+    keep({"float32": 1.0}, {"float32": 2.0})
+    (first,) = cache.iterdir()
+    content = first.read_text()
+    first.unlink()
+    form = FORMS["float32"]
+
+    def encode(x):  # while this process measures, another one writes its result
+        first.write_text(content)
+        return form.encode(x)
+
+    monkeypatch.setitem(FORMS, "slow", Form(encode, form.multiply, form.multiply_pixels))
+    assert trial.seconds() == ({"float32": 1.0}, {"float32": 2.0})
+    assert [file.read_text() for file in cache.iterdir()] == [content]
+
+
+def test_a_damaged_file_is_measured_anew(cache, keep):
+    keep({}, {})
+    (file,) = cache.iterdir()
+    file.write_text("{")
+    measured = trial.seconds()
     trial.seconds.cache_clear()
-    monkeypatch.setattr(trial, "_measured", lambda *arguments: pytest.fail("measured again"))
-    assert trial.seconds() == first
+    assert trial.seconds() == measured
+    assert set(measured[1]) == {"float32", "bfloat16"}
 
 
-@pytest.mark.usefixtures("fresh")
+@pytest.mark.usefixtures("cache")
 def test_a_form_without_exact_sums_is_left_out(monkeypatch):
     form = FORMS["float32"]
     off = Form(form.encode, lambda x, w, signs: tf.matmul(x, w) + 1, form.multiply_pixels)
@@ -41,8 +81,8 @@ def test_a_form_without_exact_sums_is_left_out(monkeypatch):
         ("auto", Forms("int8", "float32")),
     ],
 )
-def test_auto_takes_what_is_faster(monkeypatch, compute, expected):
+def test_auto_takes_what_is_faster(keep, compute, expected):
     evaluation = {"float32": 1.0, "bfloat16": 0.9, "int8": 0.3}
     gradient = {"float32": 1.0, "bfloat16": 0.9}  # a gain that is not worth the rounding
-    monkeypatch.setattr(trial, "seconds", lambda: (evaluation, gradient))
+    keep(evaluation, gradient)
     assert trial.forms(compute) == expected
