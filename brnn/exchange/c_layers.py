@@ -12,9 +12,8 @@ import numpy as np
 from brnn.errors import ConfigError
 from brnn.exchange import c_source, c_sums
 from brnn.exchange.c_source import LANES, WORD, real, table, words_of
-from brnn.exchange.net import SIGN, Layer, Net
+from brnn.exchange.net import BYTE, SIGN, Layer, Net
 
-BYTE = 8
 NEVER = 2**31 - 1  # a threshold of units that only fill the last lanes
 HELPERS = {  # of sums: by codes and inputs
     "signs_binary": c_sums.SIGNS,

@@ -13,6 +13,7 @@ import numpy as np
 from brnn.exchange.levels_reader import ACTIVATIONS, pooled, stepped, summed
 
 FLOAT32_WHOLE = 2**24  # float32 holds all whole numbers up to here
+BYTE = 8  # bits
 LARGEST_BYTE = 255
 Pads = tuple[tuple[int, int], tuple[int, int]]  # rows before and after, columns before and after
 

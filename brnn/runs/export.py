@@ -14,6 +14,7 @@ from brnn.config.ranges import Share
 from brnn.data.dataset import Data
 from brnn.errors import ConfigError, ExportError
 from brnn.exchange.check import measures, reference
+from brnn.exchange.cost import products
 from brnn.exchange.levels import levels
 from brnn.exchange.reading import read
 from brnn.nets import models
@@ -64,10 +65,10 @@ def export(
         yield ExportedFile(name, exported.suffix, exported.content, metrics)
 
 
-def packed_bytes(
+def packed_metrics(
     options: dict[str, Any], data: Data, weights: list[np.ndarray]
 ) -> dict[str, float]:
-    """Return the size of a net as a file, nothing where no format holds it.
+    """Return size and products of a net as a file, nothing where no format holds it.
 
     Args:
         options: the configuration of the net.
@@ -83,7 +84,7 @@ def packed_bytes(
         net = read(model, pixels=data.test[0].dtype == np.uint8)
     except ConfigError:
         return {}
-    return {"size/packed_bytes": len(levels(net).content)}
+    return {"size/packed_bytes": len(levels(net).content)} | products(net)
 
 
 def write(path: Path, content: bytes) -> None:

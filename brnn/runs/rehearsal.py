@@ -21,7 +21,7 @@ from brnn.robustness.nets import RunNets
 from brnn.robustness.prepare import prepare
 from brnn.robustness.runner import run_attack
 from brnn.runs.choice import check_monitor, closing_metrics, objective_of
-from brnn.runs.export import export
+from brnn.runs.export import export, packed_metrics
 from brnn.runs.plan import RunPlan
 from brnn.runs.train import measures
 from brnn.tracking.metric_names import check_metric_names
@@ -62,6 +62,7 @@ def rehearse(plan: RunPlan, program: Program, store: Store, job: SweepJob | None
         check_monitor(epoch, settings.monitor)
     metrics = epoch | closing_metrics([epoch], program, plan.task.shape[0])
     metrics |= _attack_metrics(plan, program, store) | dict.fromkeys(OF_THE_RUN, 0.0)
+    metrics |= packed_metrics(plan.options, plan.data, program.manager.weights())
     metrics |= _export_metrics(plan, program)
     check_metric_names(metrics)
     objective_of(metrics, plan.objective)

@@ -9,7 +9,7 @@ from brnn.errors import PluginError
 from brnn.measures.weights import layer_rows
 from brnn.runs.attack import attack
 from brnn.runs.choice import closing_metrics, objective_of
-from brnn.runs.export import packed_bytes
+from brnn.runs.export import packed_metrics
 from brnn.runs.plan import RunPlan, plan_run
 from brnn.runs.record import dataset_of, log_artifacts, logged_parameters, run_tags
 from brnn.runs.rehearsal import rehearse
@@ -92,12 +92,13 @@ def _tracked_run(
         tracked.params(logged_parameters(plan.options))
         tracked.dataset(dataset_of(plan))
         tracked.tag({"products": str(program.forms)})
-        size = packed_bytes(plan.options, plan.data, program.manager.weights())
         if job is None:
-            tables.layers_table(layer_rows(program.manager), size.get("size/packed_bytes"))
+            at_start = packed_metrics(plan.options, plan.data, program.manager.weights())
+            tables.layers_table(layer_rows(program.manager), at_start)
         with part_of(tracked, "training"):
             training = train(plan, program, tracked, on_epoch)
-            final = closing_metrics(training.history, program, plan.task.shape[0]) | size
+            final = closing_metrics(training.history, program, plan.task.shape[0])
+            final |= packed_metrics(plan.options, plan.data, program.manager.weights())
             tracked.metrics(final, step=ONCE)
         trained = time.perf_counter()
         with part_of(tracked, "attack"):

@@ -34,19 +34,23 @@ _CLOSING = (
     "size/bits_per_weight",
     "trust/robust_accuracy",
 )
+_PRODUCTS = ("binary", "ternary", "real")
 _IMAGES = "attack/images"  # in the heading of the attacks
 _DOUBT = "?"  # before a number that is not trusted
 _FLOAT_BITS = 32
 _WIDE = 140  # minimum terminal width for the column of run ids
 
 
-def layers_table(rows: Iterable[Mapping[str, Any]], packed: float | None = None) -> None:
-    """Print one line per variable, and a last one with the size of them all.
+def layers_table(
+    rows: Iterable[Mapping[str, Any]], metrics: Mapping[str, float] | None = None
+) -> None:
+    """Print one line per variable, and below the size and the products of the net.
 
     Args:
         rows: each with `path`, `shape`, `role`, `quantizer` (text; "real" where nothing is
             discretized), `parameters` and `bits_per_weight`.
-        packed: bytes of the net as a file; None for all variables at their bits.
+        metrics: `size/packed_bytes` and `cost/{kind}_products` of the net as a file; without them
+            all variables count at their bits.
     """
     rows = list(rows)
     parameters = sum(row["parameters"] for row in rows)
@@ -70,11 +74,16 @@ def layers_table(rows: Iterable[Mapping[str, Any]], packed: float | None = None)
             f"{row['bits_per_weight']:.4g}",
             style="dim" if row["quantizer"] == "real" else None,
         )
+    metrics = metrics or {}
+    packed = metrics.get("size/packed_bytes", bits / 8)
+    kinds = {kind: metrics.get(f"cost/{kind}_products") for kind in _PRODUCTS}
+    products = ", ".join(f"{count:,.0f} {kind}" for kind, count in kinds.items() if count)
     write(
         sys.stdout,
         "",
         table,
-        f"{size(packed or bits / 8)} packed, {size(4 * parameters)} as float32",
+        f"{size(packed)} packed, {size(4 * parameters)} as float32",
+        *([f"multiply-accumulates of an input: {products}"] if products else []),
     )
 
 

@@ -96,6 +96,8 @@ def test_a_run_logs_the_files_and_their_measures(finished, words, tmp_path, monk
     _, run_id, store = finished
     monkeypatch.chdir(tmp_path)
     metrics = store.get(run_id).data.metrics
+    assert metrics["size/packed_bytes"] == metrics["export/levels/bytes"]
+    assert metrics["cost/binary_products"] == 8 * 784 * 64 + 64 * 64 + 64 * 10
     for name in FORMATS:
         export.main([*words, f"format={name}"])
         (file,) = tmp_path.glob(f"{run_id}.*")
@@ -117,6 +119,7 @@ def test_a_trained_convolutional_net_is_the_same_in_every_format(folder, options
     )  # fmt: skip
     run(chosen, None, "", lambda epoch, metrics: True)
     metrics = all_runs(open_in(tmp_path))[0].data.metrics
+    assert metrics["size/packed_bytes"] == metrics["export/levels/bytes"]
     for name in FORMATS:
         assert metrics[f"export/{name}/equal_classes"] >= 1 - metrics["export/undecided"]
         assert metrics[f"export/{name}/logit_difference"] == 0

@@ -14,6 +14,7 @@ from brnn.quantization.layers import QuantActivation
 
 BINARY, TERNARY = (-1.0, 1.0), (-1.0, 0.0, 1.0)
 IMAGE = (5, 6)
+TASK = Task(IMAGE, 4)
 KEYS = {
     "activation": "tanh", "batch_normalization": True, "dropout": 0.2, "real_first": False,
     "real_last": False, "binary_input": False, "first_width": 40, "width": 32, "depth": 3,
@@ -55,10 +56,12 @@ CONVOLUTIONS = {  # the same with convolutions
 }
 
 
-def model_of(*, levels=BINARY, scale=1.0, activation_scale=1.0, signs=True, seed=0, **keys):
+def model_of(
+    *, levels=BINARY, scale=1.0, activation_scale=1.0, signs=True, seed=0, task=TASK, **keys
+):
     """A dense net with every kind of normalization: gamma above, below and equal to 0."""
     sign = partial(quantizers.binary, scale=activation_scale)
-    model = dense.dense(Task(IMAGE, 4), _activate(sign if signs else None), **KEYS | keys)
+    model = dense.dense(task, _activate(sign if signs else None), **KEYS | keys)
     return _randomized(model, levels, scale, seed)
 
 

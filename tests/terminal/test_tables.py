@@ -45,6 +45,17 @@ def test_layers_are_listed_and_added_up(capsys):
     assert lines[-1] == ["25.5 KiB packed, 785.0 KiB as float32"]
 
 
+def test_the_size_of_a_file_and_its_products_stand_below_the_layers(capsys):
+    counts = {"binary": 1_234_567.0, "ternary": 0.0, "real": 20.0}
+    products = {f"cost/{kind}_products": count for kind, count in counts.items()}
+    tables.layers_table(LAYERS, {"size/packed_bytes": 2048.0} | products)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == [
+        "2.0 KiB packed, 785.0 KiB as float32",
+        "multiply-accumulates of an input: 1,234,567 binary, 20 real",
+    ]
+
+
 def test_results_show_closing_metrics_and_attacks_side_by_side(capsys):
     metrics = {
         "test/accuracy": 0.8934,
