@@ -122,7 +122,7 @@ def _fingerprint(options: dict[str, Any], digest: str, root: str) -> str:
         numbers["distribution"]["workers"] = len(addresses)
     if "attack" in options:
         numbers["read while running"] = attack_files(options)
-    code = {module: _code_digest(module) for module in numeric_modules(options, root)}
+    code = {module: _code(module)[0] for module in numeric_modules(options, root)}
     versions = [importlib.metadata.version(name) for name in LIBRARIES]
     return hash_json([numbers, digest, code, versions])
 
@@ -143,26 +143,26 @@ def attack_files(options: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _code_digest(module: str) -> str:
-    """Return a digest of what a module does, without comments, docstrings and layout."""
-    tree = ast.parse(signatures.source(module))
+def _code(module: str) -> tuple[str, frozenset[str]]:
+    """Return a digest of what a module does, and the dotted names that it imports anywhere.
+
+    The digest is without comments, docstrings and layout.
+    """
+    spec = importlib.util.find_spec(module)
+    is_package = spec is not None and spec.submodule_search_locations is not None
+    package = module if is_package else module.rpartition(".")[0]
+    tree, names = ast.parse(signatures.source(module)), set[str]()
     for node in ast.walk(tree):
+        names.update(_imported(node, package))
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest(), frozenset(names)
 
 
 @cache
 def _imports(module: str, packages: tuple[str, ...]) -> frozenset[str]:
     """Return the modules of some packages that a module imports anywhere in its source."""
-    spec = importlib.util.find_spec(module)
-    is_package = spec is not None and spec.submodule_search_locations is not None
-    package = module if is_package else module.rpartition(".")[0]
-    names = [
-        n
-        for node in ast.walk(ast.parse(signatures.source(module)))
-        for n in _imported(node, package)
-    ]
+    _, names = _code(module)
     return frozenset(_as_module(name) for name in names if name.split(".")[0] in packages)
 
 

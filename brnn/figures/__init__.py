@@ -120,12 +120,16 @@ def files(figure: "Figure", path: str) -> dict[str, bytes]:
 
 
 def image(figure: "Figure", kind: Kind) -> bytes:
-    """Return the content of a file of a figure; equal figures have equal bytes."""
+    """Return the content of a file of a figure; equal figures have equal bytes.
+
+    The first file of a figure decides where its parts are in later ones.
+    """
     import matplotlib
 
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "brnn"}):
         figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    figure.set_layout_engine("none")  # a layout takes as long as the drawing
     return buffer.getvalue()
 
 

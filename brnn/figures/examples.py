@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 _FILLED = 0.92  # share of the width of a strip that its pictures fill
+_INCHES_OF_NUMBERS = 0.65  # that the name of an axis and the numbers of its ticks take
 _COLORS = 3  # channels of an image in colour
 
 
@@ -93,9 +94,12 @@ def confusion_matrix(
     counts = np.zeros((classes, classes))
     np.add.at(counts, (labels, predictions), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = min(11.0, 2.0 + (0.3 if classes > 20 and names else 0.42) * classes)
-    figure = _figure(side + 0.6, side, "constrained")
-    axes = figure.subplots()
+    panel = min(10.0, 1.0 + (0.3 if classes > 20 and names else 0.42) * classes)
+    words = names[:classes]
+    edge = _INCHES_OF_NUMBERS + max((_inches(word, 7) for word in words), default=0.0)
+    margins = (edge, 1.0, edge, 0.5)
+    figure = _figure(edge + panel + 1.0, edge + panel + 0.5)
+    axes = _grid(figure, 1, 1, margins=margins, gaps=(0.0, 0.0))[0, 0]
     drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     if classes <= 20:
         axes.set(xticks=range(classes), yticks=range(classes))
@@ -105,15 +109,23 @@ def confusion_matrix(
                 text = f"{share:.2f}".removeprefix("0")
                 axes.text(column, row, text, fontsize=7, color=color, ha="center", va="center")
     axes.tick_params(labelsize=9)
-    if names:
-        words = names[:classes]
+    if words:
         axes.set_xticks(range(classes), words, fontsize=7, rotation=90)
         axes.set_yticks(range(classes), words, fontsize=7)
     axes.set_xlabel("prediction", fontsize=10)
     axes.set_ylabel("label", fontsize=10)
-    figure.colorbar(drawn, shrink=0.8).ax.tick_params(labelsize=8)
+    width, height = figure.get_size_inches()
+    scale = (1 - 0.85 / width, (edge + 0.1 * panel) / height, 0.2 / width, 0.8 * panel / height)
+    figure.colorbar(drawn, cax=figure.add_axes(scale)).ax.tick_params(labelsize=8)
     figure.suptitle(title, fontsize=10)
     return figure
+
+
+def _inches(text: str, size: float) -> float:
+    """Return the width of a text of a size in points."""
+    from matplotlib.textpath import TextPath
+
+    return TextPath((0, 0), text, size=size).get_extents().width / 72
 
 
 def _name(number: int, names: Sequence[str]) -> str:

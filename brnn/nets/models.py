@@ -66,6 +66,16 @@ def untrained_model(options: dict[str, Any], task: Task, estimator: str) -> kera
     return build_model(options, task, backward, replace_real=not trained)
 
 
+def is_trained_by(options: dict[str, Any], estimator: str) -> bool:
+    """Return whether `untrained_model` is the same for an estimator and for `trained`."""
+    quantized = _activation_quantizer(options) is not None
+    return (
+        quantized
+        and estimator != "trained"
+        and option("estimator", estimator) == options["estimator"]
+    )
+
+
 def model_with_weights(
     options: dict[str, Any], task: Task, estimator: str, weights: list[np.ndarray]
 ) -> keras.Model:

@@ -2,12 +2,16 @@
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from brnn import figures
 from brnn.figures.examples import adversarial_examples, confusion_matrix
 from brnn.robustness.runner import Report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EXAMPLES = 8  # adversarial images in the figure
 SAVED = 200  # adversarial images in the artifact
@@ -33,17 +37,27 @@ def files(
         target=saved.targets,
         prediction=report.predictions[:SAVED],
     )
-    drawn = adversarial_examples(
-        saved.images,
+    written = {"adversarial.npz": arrays.getvalue()}
+    for path, figure in drawn(report, name, title, names).items():
+        written |= figures.files(figure, f"figures/{path}")
+    return written
+
+
+def drawn(
+    report: Report, name: str, title: str = "", names: Sequence[str] = ()
+) -> dict[str, "Figure"]:
+    """Return the figures of an attack by name; see `files`."""
+    samples, labels = report.samples, report.samples.labels
+    examples = adversarial_examples(
+        samples.images[:SAVED],
         report.images[:SAVED],
-        saved.labels,
+        labels[:SAVED],
         report.predictions[:SAVED],
-        saved.targets if report.targeted else None,
+        samples.targets[:SAVED] if report.targeted else None,
         EXAMPLES,
         title,
         names,
     )
-    labels = report.samples.labels
     confused = confusion_matrix(
         labels,
         report.predictions,
@@ -51,18 +65,9 @@ def files(
         f"{title}, predictions under attack".lstrip(", "),
         names,
     )
-    by_key = {key: points for key, points in report.curves.items() if points}
     curves = {
-        path: content
-        for key, points in by_key.items()
-        for path, content in figures.files(
-            figures.curves({name: points}, key, "robust accuracy", None),
-            f"figures/robust_accuracy_by_{key}",
-        ).items()
+        f"robust_accuracy_by_{key}": figures.curves({name: points}, key, "robust accuracy", None)
+        for key, points in report.curves.items()
+        if points
     }
-    return {
-        "adversarial.npz": arrays.getvalue(),
-        **figures.files(drawn, "figures/adversarial_examples"),
-        **figures.files(confused, "figures/confusion_under_attack"),
-        **curves,
-    }
+    return {"adversarial_examples": examples, "confusion_under_attack": confused} | curves

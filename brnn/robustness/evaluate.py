@@ -102,7 +102,9 @@ def assess(
     report = run_attack(nets, option, samples)
     identity = None
     if sees_gradient(option, nets.plugins) and not is_ensemble(option) and source is None:
-        identity = run_attack(nets, option | {"estimator": "identity"}, samples)
+        identity = report
+        if nets.through("identity") is not nets.through(estimator):
+            identity = run_attack(nets, option | {"estimator": "identity"}, samples)
         report.metrics |= {
             name.replace("attack/", "attack_identity/"): value
             for name, value in identity.metrics.items()

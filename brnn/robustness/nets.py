@@ -109,8 +109,10 @@ class RunNets:
         """Return the net with a backward pass of choice, or a surrogate; see `Nets`.
 
         It has these weights as long as `self` is referenced. Later nets of the same shape reuse it
-        with what was compiled for it.
+        with what was compiled for it. The net's own backward pass is the same object by both names.
         """
+        if source is None and models.is_trained_by(self.options, estimator):
+            estimator = "trained"
         key = (estimator, source)
         if key not in self._leases:
             self._leases[key] = self._leased(*key)

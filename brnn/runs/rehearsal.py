@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from brnn import figures
 from brnn.config import groups
 from brnn.config.attack_options import is_ensemble, members
 from brnn.config.signatures import parameters
@@ -86,7 +87,8 @@ def _attack_metrics(plan: RunPlan, program: Program, store: Store) -> dict[str, 
         if is_ensemble(option):  # whose first member may break all images
             for member in members(option, plugins).values():
                 run_attack(nets, member, report.samples)
-        artifacts.files(report, option["name"])
+        for figure in artifacts.drawn(report, option["name"], plan.name, plan.data.names).values():
+            figures.png(figure)
     attacks = {key.partition("/")[0] for key in report.metrics if key.endswith("/linf")}
     return report.metrics | {f"{attack}/{key}": 0.0 for attack in attacks for key in OF_BROKEN}
 

@@ -26,11 +26,11 @@ def changed(monkeypatch):
             return text.replace(old, new)
 
         monkeypatch.setattr(signatures, "source", source)
-        for cached in (fingerprint._code_digest, fingerprint._imports):
+        for cached in (fingerprint._code, fingerprint._imports):
             cached.cache_clear()
 
     yield change
-    for cached in (fingerprint._code_digest, fingerprint._imports):
+    for cached in (fingerprint._code, fingerprint._imports):
         cached.cache_clear()
 
 

@@ -10,6 +10,8 @@ from brnn.attacks import batches, gradient
 from brnn.attacks.batches import perturbed
 from brnn.config import groups
 from brnn.errors import ConfigError
+from brnn.nets import models
+from brnn.nets.task import task_of
 from brnn.robustness.nets import Net, RunNets
 from tests.support.evaluating import attack_option
 
@@ -51,6 +53,19 @@ def test_runs_of_the_same_shape_share_their_nets_and_programs_one_after_the_othe
     kind = np.dtype("int32")
     graphs = [batches._graph(gradient.fgsm, key, net, (28, 28), kind) for key in keys]
     assert graphs[0] is graphs[1] is not graphs[2]
+
+
+@pytest.mark.parametrize(
+    ("keys", "same"),
+    [([], True), (["estimator=ste"], False), (["precision=full"], False)],
+)
+def test_the_identity_estimator_is_one_net_with_the_backward_pass_of_training(
+    options, digits, keys, same
+):
+    configuration = options("topology=simple", *keys)
+    model = models.untrained_model(configuration, task_of(digits), "trained")
+    nets = RunNets(configuration, digits, model.get_weights(), None, lambda *_: None)
+    assert (nets.through("identity") is nets.through("trained")) is same
 
 
 def test_a_surrogate_of_other_inputs_is_refused(digits, binarized):
