@@ -64,7 +64,7 @@ def test_the_identity_estimator_is_one_net_with_the_backward_pass_of_training(
 ):
     configuration = options("topology=simple", *keys)
     model = models.untrained_model(configuration, task_of(digits), "trained")
-    nets = RunNets(configuration, digits, model.get_weights(), None, lambda *_: None)
+    nets = RunNets(configuration, digits, model.get_weights(), {}.get, lambda *_: None)
     assert (nets.through("identity") is nets.through("trained")) is same
 
 
