@@ -1,6 +1,8 @@
 """`brnn compare`: what a sweep says: means, intervals and tests over its seeds."""
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,14 +74,26 @@ def main(arguments: list[str]) -> None:
             print(formats.csv_text(comparison), end="")
         elif given.latex:
             print(formats.latex(comparison), end="")
-        elif given.html:
-            page.write(Path(given.html), page.page(comparison))
-            lines.note(f"page: {Path(given.html).resolve()}")
-        elif given.figures:
-            for path in printed.write_figures(comparison, Path(given.figures)):
-                lines.note(str(path))
+        elif given.html is not None:
+            with _writing("html", given.html) as path:
+                page.write(path, page.page(comparison))
+            lines.note(f"page: {path.resolve()}")
+        elif given.figures is not None:
+            with _writing("figures", given.figures) as path:
+                files = printed.write_figures(comparison, path)
+            for file in files:
+                lines.note(str(file))
         else:
             report.show(comparison)
+
+
+@contextmanager
+def _writing(flag: str, text: str) -> Iterator[Path]:
+    """Yield the path that a flag states; where it cannot be written, say so in one line."""
+    try:
+        yield Path(text).absolute()
+    except OSError as error:
+        raise ComparisonError(f"--{flag} {text!r}: {error.strerror or error}") from error
 
 
 def _comparison(keys: dict[str, Any]) -> "Comparison":
@@ -115,7 +129,7 @@ def _keys(words: list[str]) -> dict[str, Any]:
     valid = parameters(*SELECTION) | parameters(*COMPARISON)
     read = {key: _value(text, valid[key]) for key, text in given.items()}
     keys = groups.option("", "compare") | read
-    check_keys("compare", keys, valid)
+    check_keys("", keys, valid)
     return keys | {"tracking.uri": uri}
 
 

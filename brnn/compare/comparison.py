@@ -130,7 +130,7 @@ def compare(
     groups, lost = grouped(selection.runs, over, selection.sweeps.values())
     names = measures.chosen(metrics, selection.runs)
     if sort and sort not in names:
-        names += measures.chosen([sort], selection.runs)
+        names += measures.checked("sort", [sort], selection.runs)
     tables = [
         {name: summarize(measures.values(group, name, epoch), name, interval) for name in names}
         for group in groups
@@ -223,13 +223,13 @@ def _contrasts(
     adjusted = holm([d.p for *_, d in found])
     tests = max(1, sum(not math.isnan(p) for p in adjusted))
     return [
-        Contrast(metric, i, j, d, p, _needed(d, tests) if not p < LEVEL else None)
+        Contrast(metric, i, j, d, p, None if p < LEVEL else _needed(d, test, tests))
         for (metric, i, j, d), p in zip(found, adjusted, strict=True)
     ]
 
 
-def _needed(d: Difference, tests: int) -> int | None:
-    return required(d.effect, paired=d.paired, level=LEVEL / tests)
+def _needed(d: Difference, test: TestKind, tests: int) -> int | None:
+    return required(d.effect, test=test, paired=d.paired, level=LEVEL / tests)
 
 
 def _fronts(

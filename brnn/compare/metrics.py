@@ -60,17 +60,31 @@ def is_robust(metric: str) -> bool:
 
 
 def chosen(given: Sequence[str] | None, runs: Sequence[SelectedRun]) -> list[str]:
-    """Return the given metrics, else the objectives of the runs and the usual metrics.
+    """Return the given metrics, each once, else the objectives of the runs and the usual metrics.
 
     Raises:
         ComparisonError: no run has a given metric, or any metric.
     """
-    present = sorted({key for run in runs for key in run.metrics})
-    if not present:
+    if not any(run.metrics for run in runs):
         raise ComparisonError(f"none of the {len(runs)} runs has a metric")
-    for metric in given or ():
-        _check(metric, present)
-    return list(given) if given else usual(runs)
+    return checked("metrics", given, runs) if given else usual(runs)
+
+
+def checked(key: str, given: Iterable[str], runs: Iterable[HasMetrics]) -> list[str]:
+    """Return metrics that a key names, each once.
+
+    Raises:
+        ComparisonError: no run has one of them.
+    """
+    present = sorted({metric for run in runs for metric in run.metrics})
+    for metric in given:
+        if metric not in present:
+            near = difflib.get_close_matches(metric, present, n=3, cutoff=0.5)
+            nearest = f"; the nearest are: {', '.join(near)}" if near else ""
+            raise ComparisonError(
+                f"{key}: no run has {metric or 'a metric without a name'}{nearest}"
+            )
+    return list(dict.fromkeys(given))
 
 
 def usual(runs: Iterable[HasMetrics]) -> list[str]:
@@ -124,13 +138,6 @@ def _value(run: SelectedRun, metric: str, epoch: WhichEpoch) -> float:
     if epoch == "last" or "best/epoch" not in run.metrics:
         return last
     return run.history(metric).get(int(run.metrics["best/epoch"]), last)
-
-
-def _check(metric: str, present: Iterable[str]) -> None:
-    if metric not in present:
-        near = difflib.get_close_matches(metric, list(present), n=3, cutoff=0.5)
-        nearest = f"; the nearest are: {', '.join(near)}" if near else ""
-        raise ComparisonError(f"metrics: no run has {metric}{nearest}")
 
 
 def _objectives(params: Mapping[str, str]) -> list[str]:

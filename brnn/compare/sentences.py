@@ -47,10 +47,10 @@ def sentence(comparison: Comparison, contrast: Contrast) -> str:
     count = _counted(comparison, contrast)
     if d.count < 2:
         more = f"{comparison.over}='range(5)'"
-        return f"{metric}: nothing can be said of {first} and {second} from one run; add {more}"
+        return f"{metric}: one run says nothing about {first} and {second}; add {more}"
     if math.isnan(d.p):
-        difference = f"exactly {abs(d.mean):.4g}" if d.mean else "nothing"
-        return f"{metric}: {first} and {second} differ by {difference} in all {count}"
+        what = f"differ by exactly {abs(d.mean):.4g}" if d.mean else "are equal"
+        return f"{metric}: {first} and {second} {what} in all {count}"
     facts = f"p {_p(contrast.p)} after Holm, {count}, effect {abs(d.effect):.2g}"
     if not contrast.decided:
         return (

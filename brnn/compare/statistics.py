@@ -158,16 +158,34 @@ def power(effect: float, count: int, *, paired: bool, level: float) -> float:
     return float(stats.nct.sf(bound, freedom, shift) + stats.nct.cdf(-bound, freedom, shift))
 
 
-def required(effect: float, *, paired: bool, level: float) -> int | None:
+def required(effect: float, *, test: TestKind, paired: bool, level: float) -> int | None:
     """Return the smallest number of pairs, or of values per sample, with a power of 0.8.
 
-    None: more than 1,000 would be needed, or the effect is not known.
+    A test by ranks needs pi / 3 times the number of the t test if the values are normal, and so
+    many that its smallest p-value, 2 / 2^n of pairs and else 2 / binom(2 n, n), is below the level.
+
+    Args:
+        effect: the standardized difference.
+        test: `t` or `wilcoxon`.
+        paired: whether the values are pairs.
+        level: of significance.
+
+    Returns:
+        The number; None: it is above 1,000, or the effect is not known.
+
+    References:
+        Lehmann, E. L. Nonparametrics: Statistical Methods Based on Ranks. 1975.
     """
     if math.isnan(effect):
         return None
     counts = range(2, MOST + 1)
     index = bisect_left(counts, POWER, key=lambda n: power(effect, n, paired=paired, level=level))
-    return counts[index] if index < len(counts) else None
+    count = 2 + index
+    if test == "wilcoxon":
+        orders = (2**n if paired else math.comb(2 * n, n) for n in counts)
+        least = next(n for n, number in zip(counts, orders, strict=True) if level * number > 2)
+        count = max(least, math.ceil(count * math.pi / 3))
+    return count if count <= MOST else None
 
 
 def pareto_front(points: np.ndarray) -> np.ndarray:

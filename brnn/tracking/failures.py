@@ -17,11 +17,12 @@ TEMPORARY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")  # codes of requests w
 
 
 @contextmanager
-def one_line_errors(uri: str) -> Iterator[None]:
+def one_line_errors(uri: str, bad_value: str = "") -> Iterator[None]:
     """Replace the errors of a store by one line that names it.
 
     Args:
         uri: the tracking URI of the store.
+        bad_value: the beginning of the line where the store refuses a value; empty: as otherwise.
 
     Raises:
         AwayError: a server does not answer, or cannot process the request now.
@@ -33,10 +34,12 @@ def one_line_errors(uri: str) -> Iterator[None]:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         code = getattr(error, "error_code", None)
         temporary = isinstance(error, requests.RequestException) or code in TEMPORARY
+        if bad_value and code == "INVALID_PARAMETER_VALUE":
+            raise TrackingError(masked(f"{bad_value}: {reason}")) from error
+        failed = f"tracking.uri={uri} failed ({reason})"
+        if temporary and not is_sqlite(uri):
+            raise AwayError(masked(f"{failed}; check the address, and that it answers")) from error
         advice = "check that it can be opened and written, and has room"
         if code == "RESOURCE_DOES_NOT_EXIST":
             advice = "check the id and the store"
-        message = masked(f"tracking.uri={uri} failed ({reason}); {advice}")
-        if temporary and not is_sqlite(uri):
-            raise AwayError(message) from error
-        raise TrackingError(message) from error
+        raise TrackingError(masked(f"{failed}; {advice}")) from error

@@ -119,10 +119,14 @@ class Store:
         return sorted({run.info.run_id: run for run in runs}.values(), key=position)
 
     def search(self, query: str) -> list[entities.Run]:
-        """Return the runs that a filter in MLflow's syntax matches, newest first."""
+        """Return the runs that a filter in MLflow's syntax matches, newest first.
+
+        Raises:
+            TrackingError: the filter is not valid, or the store cannot be read.
+        """
         runs: list[entities.Run] = []
         token = None
-        with one_line_errors(self.uri):
+        with one_line_errors(self.uri, bad_value=f"filter={query} is not valid"):
             while True:
                 page = self.client.search_runs([self.experiment_id], query, page_token=token)
                 runs, token = [*runs, *page], page.token

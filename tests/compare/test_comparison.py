@@ -102,7 +102,7 @@ def test_one_seed_says_nothing_about_differences():
     assert any(note.startswith("each group has at most one run") for note in found.notes)
     found = compared([run("ste", 0, 0.9), run("ste", 1, 0.8), run("identity", 0, 0.8)])
     assert conclusions(found)[0] == (
-        "test/accuracy: nothing can be said of ste and identity from one run; add seed='range(5)'"
+        "test/accuracy: one run says nothing about ste and identity; add seed='range(5)'"
     )
 
 
@@ -196,6 +196,20 @@ def test_a_metric_that_no_run_has_is_refused_with_the_nearest():
         compared(runs_of(a=WEAK), metrics=["test/acuracy"])
     with pytest.raises(ComparisonError, match="none of the 1 runs has a metric"):
         compared([run("a", 0)])
+
+
+def test_a_metric_that_is_named_twice_is_tested_once():
+    runs = runs_of(weak=WEAK, strong=STRONG)
+    once, twice = (compared(runs, metrics=["test/accuracy"] * count) for count in (1, 2))
+    assert (twice.tests, twice.metrics) == (1, ["test/accuracy"])
+    assert twice.contrasts == once.contrasts
+
+
+def test_ranks_need_more_pairs_than_those_that_did_not_decide():
+    found = compared(runs_of(weak=WEAK, strong=STRONG, more=STRONG[::-1] + 0.1), test="wilcoxon")
+    undecided = [contrast for contrast in found.contrasts if contrast.p >= 0.05]
+    assert len(undecided) == 3
+    assert all(contrast.needed > 6 for contrast in undecided)  # p is at least 3 * 2 / 2^6
 
 
 def test_a_description_is_cut_at_the_end_of_a_line():

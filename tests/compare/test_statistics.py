@@ -100,12 +100,28 @@ def test_holm_leaves_out_what_was_not_tested():
     [(0.5, True, 34), (0.5, False, 64), (0.8, False, 26), (-0.8, False, 26)],
 )
 def test_the_required_number_is_that_of_cohen_s_tables(effect, paired, count):
-    assert statistics.required(effect, paired=paired, level=0.05) == count
+    assert statistics.required(effect, test="t", paired=paired, level=0.05) == count
 
 
 def test_the_required_number_has_a_limit():
-    assert statistics.required(0.001, paired=True, level=0.05) is None
-    assert statistics.required(math.nan, paired=True, level=0.05) is None
+    for test in ("t", "wilcoxon"):
+        assert statistics.required(0.001, test=test, paired=True, level=0.05) is None
+        assert statistics.required(math.nan, test=test, paired=True, level=0.05) is None
+
+
+@pytest.mark.parametrize(
+    ("effect", "paired", "level", "count"),
+    [
+        (9.0, True, 0.05, 6),  # 2 / 2^6 = 0.031, and 2 / 2^5 = 0.063
+        (9.0, True, 0.05 / 12, 9),  # 2 / 2^9 = 0.0039, and 2 / 2^8 = 0.0078
+        (9.0, False, 0.05, 4),  # 2 / binom(8, 4) = 0.029, and 2 / binom(6, 3) = 0.1
+        (0.5, True, 0.05, 36),  # 34 pi / 3 = 35.6
+    ],
+)
+def test_ranks_need_as_many_values_as_can_reach_the_level(effect, paired, level, count):
+    assert statistics.required(effect, test="wilcoxon", paired=paired, level=level) == count
+    smallest = stats.wilcoxon(np.arange(1.0, 7.0)).pvalue if paired else 2 / math.comb(8, 4)
+    assert smallest == pytest.approx(2 / (2**6 if paired else 70))
 
 
 def test_the_power_is_the_share_of_decided_experiments():

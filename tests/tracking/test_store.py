@@ -344,14 +344,14 @@ def test_a_run_that_is_interrupted_is_killed(store, stored):
 # Stores that fail
 
 
-def refused(uri):
+def refused(uri, advice="check that it can be opened and written, and has room"):
     """Return the one line of the error that opening a store raises."""
     with pytest.raises(TrackingError) as error:
         open_store(uri=uri, experiment="tests")
     message = str(error.value)
     assert "\n" not in message
     assert message.startswith(f"tracking.uri={uri} failed (")
-    assert message.endswith("; check that it can be opened and written, and has room")
+    assert message.endswith(f"; {advice}")
     return message
 
 
@@ -371,7 +371,8 @@ def test_a_folder_in_place_of_a_store_is_refused(tmp_path):
 
 def test_a_server_that_does_not_answer_is_refused(monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    assert "Connection refused" in refused("http://127.0.0.1:9")
+    advice = "check the address, and that it answers"
+    assert "Connection refused" in refused("http://127.0.0.1:9", advice)
 
 
 def test_a_database_that_cannot_be_reached_is_refused():
