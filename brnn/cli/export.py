@@ -102,7 +102,7 @@ def _export(keys: dict[str, Any]) -> None:
     if undecided := exported.metrics["export/undecided"]:
         lines.note(
             f"{undecided:.2%} of the test data have a sum so near its threshold that the rounding"
-            " of float32 may decide its sign; their classes may differ from the net's"
+            " of float32 may decide its sign; only there may classes differ from the net's"
         )
     lines.note(f"file: {path.resolve()}")
 

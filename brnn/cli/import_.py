@@ -61,11 +61,7 @@ def _options(path: Path, overrides: list[str]) -> dict[str, Any]:
         return with_architecture(options)
     from brnn.cli.startup import run  # noqa: F401  imports TensorFlow without its messages
     from brnn.data.load import load
-    from brnn.exchange.files import read_net
+    from brnn.exchange.files import configured
 
     data, _ = load(json.dumps(options["dataset"]), tuple(options["plugins"]))
-    x, init = data.test[0], options["init"]
-    net = read_net(path, x.shape[1:], x.dtype == "uint8", init["black"], init["white"])
-    options["topology"] |= {"net": net.model.to_json(), "real": net.real}
-    options["precision"] |= net.precision
-    return options
+    return configured(path, options, data)[0]

@@ -1,11 +1,13 @@
 """Nets that come from files of several formats."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from brnn.config.model_file import KERAS
+from brnn.config.groups import option
+from brnn.config.model_file import KERAS, with_architecture
 from brnn.data.dataset import Data
 from brnn.errors import DataError
 from brnn.exchange.incoming import Imported, imported
@@ -35,6 +37,31 @@ def weights_of(path: Path, init: dict, data: Data) -> list[tuple[np.ndarray, flo
     coded = [weight.path.endswith("/kernel") for weight in net.model.weights]
     values = net.model.get_weights()
     return [(v, LEVEL if is_coded else 0.0) for v, is_coded in zip(values, coded, strict=True)]
+
+
+def configured(
+    path: Path, options: dict[str, Any], data: Data
+) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """Return a configuration whose net is that of a file, and its weights.
+
+    Args:
+        path: of the file.
+        options: a configuration; of a Keras file, whose weights are real, its precision stays.
+        data: whose images the net takes.
+
+    Raises:
+        ConfigError: a package is missing, or a Keras file has other layers than Keras' own.
+        DataError: the file cannot be read.
+    """
+    topology = option("topology", "keras") | {"path": str(path)}
+    if path.suffix == KERAS:
+        model = read_model(path)
+        return with_architecture(options | {"topology": topology}), model.get_weights()
+    x, init = data.test[0], options["init"]
+    net = read_net(path, x.shape[1:], x.dtype == np.uint8, init["black"], init["white"])
+    topology |= {"net": net.model.to_json(), "real": net.real}
+    precision = option("precision", "custom") | net.precision
+    return options | {"topology": topology, "precision": precision}, net.model.get_weights()
 
 
 def read_net(

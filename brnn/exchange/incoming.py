@@ -87,7 +87,8 @@ def imported(net: Incoming, of_bytes: bool) -> Imported:
         of_bytes: whether its inputs are bytes, which it is given divided by 255.
 
     Raises:
-        DataError: its activations or kernels have different levels.
+        DataError: its activations or kernels have different levels, or its layers do not fit its
+            inputs.
     """
     quantizers = {net.quantizer, *(part.quantizer for part in net.parts)} - {None}
     if len(quantizers) > 1:
@@ -102,7 +103,11 @@ def imported(net: Incoming, of_bytes: bool) -> Imported:
             if of_bytes and not parts and net.quantizer is None and part.quantizer == SIGN:
                 part = replace(part, shift=_halfway(part))
         parts.append((part, codes is None))
-    model = _model(net, [part for part, _ in parts])
+    try:
+        model = _model(net, [part for part, _ in parts])
+    except ValueError as error:  # of Keras
+        reason = " ".join(str(error).split())
+        raise DataError(f"the net does not fit inputs of {net.shape}: {reason}") from error
     level = {"scale": 1.0}
     precision = {
         "kernel": {"quantizer": TERNARY if zeros else SIGN} | level,

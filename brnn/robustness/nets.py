@@ -65,8 +65,8 @@ class Nets(Protocol):
 
         Args:
             estimator: `trained` for the net's own, or an option of the group `estimator`.
-            source: the surrogate: `twin` for the net in full precision, or the id of a run; None
-                for the net itself.
+            source: the surrogate: `twin` for the net in full precision, the id of a run, or a file;
+                None for the net itself.
 
         Raises:
             ConfigError: there is no such form of this net.
@@ -80,7 +80,8 @@ class RunNets:
         options: a checked configuration.
         data: its data set, whose training rows train a twin.
         weights: those of the discretized net, in the order of `model.weights`.
-        load: returns the configuration and the weights of another run by its id.
+        load: returns the configuration and the weights of another net, by the id of its run or the
+            name of its file.
         on_progress: called while a twin trains or an attack runs.
         verdicts: the file that keeps the verdicts of a solver, if any.
     """
@@ -124,10 +125,12 @@ class RunNets:
             options, weights = self._twin if source == "twin" else self._loaded(source)
         task = task_of(self.data)
         shape = json.dumps({key: options[key] for key in SHAPES})
-        lease = _nets(shape, task, estimator, source, self.data.test[0].dtype == np.uint8)
         try:
+            lease = _nets(shape, task, estimator, source, self.data.test[0].dtype == np.uint8)
             lease.value.model.set_weights(weights)
         except ValueError as error:
+            if source is None:
+                raise
             raise ConfigError(
                 f"attack.source={source} does not fit inputs of {task.shape}: {error}"
             ) from error
@@ -138,8 +141,8 @@ class RunNets:
             return self.load(source)
         except TrackingError as error:
             raise ConfigError(
-                f"attack.source must be null, twin or the id of a run with a net, got {source}:"
-                f" {error}"
+                "attack.source must be null, twin, the id of a run with a net, or a file of one,"
+                f" got {source}: {error}"
             ) from error
 
     @cached_property

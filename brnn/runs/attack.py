@@ -1,6 +1,7 @@
 """The attack on a trained net, and what is logged of it."""
 
 import time
+from functools import partial
 
 from brnn.config import groups
 from brnn.config.signatures import parameters
@@ -10,6 +11,7 @@ from brnn.robustness.nets import RunNets
 from brnn.runs.choice import best_epoch
 from brnn.runs.plan import RunPlan
 from brnn.runs.report import description, show_verdict
+from brnn.runs.starts import load_surrogate
 from brnn.terminal import lines, progress
 from brnn.tracking import tag_names
 from brnn.tracking.run import ONCE, Run
@@ -85,7 +87,8 @@ def _attacked(
     keys = {key: option[key] for key in parameters(*groups.SHARED["attack"])}
     with progress.attack_progress(plan.name) as on_progress:
         weights = program.manager.weights()
-        nets = RunNets(options, plan.data, weights, store.net, on_progress, plan.verdicts)
+        load = partial(load_surrogate, plan, store)
+        nets = RunNets(options, plan.data, weights, load, on_progress, plan.verdicts)
         report = evaluate_run(nets, option, **keys)
     if report.reasons is not None:
         tag = report.verdict.removeprefix("trusted: ")

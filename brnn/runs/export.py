@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from brnn.config import groups
 from brnn.config.ranges import Share
@@ -19,6 +20,8 @@ from brnn.exchange.levels import levels
 from brnn.exchange.reading import read
 from brnn.nets import models
 from brnn.nets.task import task_of
+from brnn.quantization.manager import QuantManager
+from brnn.training.chain import Chain
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,11 @@ def export(
     if not formats:
         return
     model = models.model_with_weights(options, task_of(data), "trained", weights)
-    x = data.test[0]
-    net = read(model, pixels=x.dtype == np.uint8)
-    expected = reference(model, net, x)
+    precision = groups.function("precision", options["precision"], options["plugins"])()
+    chain = Chain(QuantManager(model, precision.rules))  # evaluates as the run did
+    x, pixels = data.test[0], data.test[0].dtype == np.uint8
+    net = read(model, pixels)
+    expected = reference(lambda rows: np.asarray(chain(tf.constant(rows), pixels)), net, x)
     for name in formats:
         option = groups.option("format", name)
         exported = groups.function("format", option, options["plugins"])(net)

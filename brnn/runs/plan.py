@@ -88,7 +88,8 @@ def plan_run(
     check_data(options, data)
     numbers = effective(options)
     rests_on = digest + _file_digest(options["init"]["from"])
-    fingerprint = run_fingerprint(numbers, rests_on)
+    surrogate = _file_digest(options["attack"].get("source"))
+    fingerprint = run_fingerprint(numbers, rests_on + surrogate)
     name = "-".join([*_labels(options), f"s{settings.seed}{suffix}"])
     estimator = groups.label(options["estimator"])
     if "estimator" not in numbers and estimator != PLAIN:
@@ -113,11 +114,11 @@ def plan_run(
     )
 
 
-def _file_digest(start: str | None) -> str:
-    """Return the hash of the file of a net from which a training starts; empty without one."""
-    if start is None or not is_net(start) or not Path(start).is_file():
+def _file_digest(net: str | None) -> str:
+    """Return the hash of the file of a net; empty where there is none, but a run."""
+    if net is None or not is_net(net) or not Path(net).is_file():
         return ""
-    return hashlib.sha256(Path(start).read_bytes()).hexdigest()
+    return hashlib.sha256(Path(net).read_bytes()).hexdigest()
 
 
 def other_runs(options: dict[str, Any]) -> dict[str, str]:

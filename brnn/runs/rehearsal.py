@@ -8,6 +8,7 @@ refuses. No number of the run depends on it.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from brnn import figures
 from brnn.config import groups
@@ -24,6 +25,7 @@ from brnn.robustness.runner import run_attack
 from brnn.runs.choice import check_monitor, closing_metrics, objective_of
 from brnn.runs.export import export, packed_metrics
 from brnn.runs.plan import RunPlan
+from brnn.runs.starts import load_surrogate
 from brnn.runs.train import measures
 from brnn.tracking.metric_names import check_metric_names
 from brnn.tracking.store import Store
@@ -80,7 +82,8 @@ def _attack_metrics(plan: RunPlan, program: Program, store: Store) -> dict[str, 
     option = option | {key: value for key, value in SMALLEST.items() if key in option}
     option |= {key: option[key][:1] for key in ("curve_epsilons", "curve_iterations")}
     untrained = options | {"epochs": 0}  # of a twin
-    nets = RunNets(untrained, plan.data, program.manager.weights(), store.net, no_progress)
+    load = partial(load_surrogate, plan, store)
+    nets = RunNets(untrained, plan.data, program.manager.weights(), load, no_progress)
     with _refusal(f"attack={groups.label(option)}", plan):
         keys = {key: option[key] for key in parameters(*groups.SHARED["attack"])}
         report = evaluate_run(nets, option, **keys)

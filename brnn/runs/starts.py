@@ -1,12 +1,15 @@
-"""Nets of other runs from which a training starts, or learns."""
+"""Nets of other runs and of files: where a training starts, its teacher, surrogates of attacks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from brnn.config import model_file
 from brnn.errors import ConfigError, TrackingError
-from brnn.exchange.files import weights_of
+from brnn.exchange.files import configured, weights_of
 from brnn.nets.task import Task
 from brnn.runs.plan import RunPlan
 from brnn.tracking.store import Store
@@ -24,6 +27,22 @@ def load_start(plan: RunPlan, store: Store) -> Start:
         _weights(plan, store),
         _teacher(plan.settings.teacher, store, plan.task),
     )
+
+
+def load_surrogate(
+    plan: RunPlan, store: Store, source: str
+) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """Return configuration and weights of the run or file `attack.source`.
+
+    Raises:
+        TrackingError: there is no such run with a net.
+        DataError: the file cannot be read.
+        ConfigError: a package is missing, or the file has other layers than Keras' own.
+    """
+    if not model_file.is_net(source):
+        return store.net(source)
+    real = plan.options | {"precision": {"name": "full"}}
+    return configured(Path(source), real, plan.data)
 
 
 def _weights(plan: RunPlan, store: Store) -> list[Weight] | None:

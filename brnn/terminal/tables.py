@@ -257,7 +257,7 @@ def _exports(metrics: Mapping[str, float]) -> Table:
     """Return the table of measures `export/format/measure`, with a line for each format."""
     names = dict.fromkeys(key.split("/")[1] for key in metrics if re.match("export/.+/", key))
     headings = (
-        "size", "bits per\nweight", "of\nfloat32", "equal\nclasses", "largest\ndifference",
+        "size", "bits per\nweight", "of\nfloat32", "other\nclasses", "largest\ndifference",
         "images/s\nby 1", "images/s\nby 128",
     )  # fmt: skip
     table = _table("format", *(Column(heading, justify="right") for heading in headings))
@@ -268,7 +268,7 @@ def _exports(metrics: Mapping[str, float]) -> Table:
             size(metrics[f"export/{name}/bytes"]),
             f"{bits:.4g}",
             f"1/{_FLOAT_BITS / bits:.3g}",
-            f"{metrics[f'export/{name}/equal_classes']:.6g}",
+            f"{metrics[f'export/{name}/other_classes']:,.0f}",
             f"{metrics[f'export/{name}/logit_difference']:.3g}",
             f"{metrics[f'export/{name}/images_per_second']:,.0f}",
             f"{metrics[f'export/{name}/images_per_second_in_batches']:,.0f}",

@@ -126,7 +126,8 @@ def _check_shapes(weights: list[Weight], manager: QuantManager) -> None:
     detail = f"{path} is {shape} here and {other} there"
     counts = f"this net has {len(expected)} variables and that one {len(given)}"
     raise ConfigError(
-        f"init.from must be a run whose net has the same shapes; {detail if path else counts}"
+        "init.from must be a run or a file whose net has the same shapes;"
+        f" {detail if path else counts}; brnn import FILE epochs=5 trains the net of a file"
     )
 
 

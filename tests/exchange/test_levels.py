@@ -8,6 +8,7 @@ from support.exported_nets import (
     NETS,
     compared,
     convolutional_of,
+    evaluation,
     exact_nets,
     images,
     logits_of,
@@ -72,7 +73,7 @@ def test_real_activations_weights_and_scales_differ_by_rounding_alone(keys):
         layer.set_weights([rng.normal(size=weight.shape) for weight in layer.get_weights()])
     net = read(model, pixels=True)
     x = images(500, image=net.shape)
-    expected = reference(model, net, x)
+    expected = reference(evaluation(model), net, x)
     assert not net.exact
     found = logits_of(levels(net), x)
     decided = ~expected.undecided
@@ -84,7 +85,7 @@ def test_real_inputs_are_taken_as_they_are():
     x = np.random.default_rng(0).normal(size=(500, 5, 6)).astype("float32")
     model = model_of()
     net = read(model, pixels=False)
-    expected = reference(model, net, x)
+    expected = reference(evaluation(model), net, x)
     found = logits_of(levels(net), x)
     assert np.array_equal(found[~expected.undecided], expected.logits[~expected.undecided])
     assert expected.undecided.mean() < 0.01
@@ -141,6 +142,6 @@ def test_scales_of_channels_are_kept_apart():
     layer.set_weights([kernel * 2.0 ** np.arange(-20, 20), bias])
     net = read(model, pixels=True)
     assert net.layers[0].scale[0] == 2.0**-20 / 255
-    expected = reference(model, net, X)
+    expected = reference(evaluation(model), net, X)
     decided = ~expected.undecided
     assert np.array_equal(logits_of(levels(net), X)[decided], expected.logits[decided])

@@ -2,7 +2,14 @@
 
 import numpy as np
 import pytest
-from support.exported_nets import CONVOLUTIONS, NETS, convolutional_of, images, model_of
+from support.exported_nets import (
+    CONVOLUTIONS,
+    NETS,
+    convolutional_of,
+    evaluation,
+    images,
+    model_of,
+)
 from support.imported_nets import quantized
 
 from brnn.data.pixels import to_pixels
@@ -34,7 +41,7 @@ def test_a_net_that_left_comes_back(make, keys, tmp_path):
     np.testing.assert_allclose(returned.logits(x), net.logits(x), rtol=1e-5, atol=1e-4)
     found = np.asarray(model(to_pixels(x.reshape(-1, *model.input_shape[1:]))))
     np.testing.assert_allclose(found, net.logits(x), rtol=1e-5, atol=1e-4)
-    assert not reference(model, returned, x).undecided.any()
+    assert not reference(evaluation(model), returned, x).undecided.any()
 
 
 def test_real_activations_are_refused_by_their_layer(tmp_path):

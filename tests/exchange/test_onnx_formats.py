@@ -9,6 +9,7 @@ from support.exported_nets import (
     IMAGE,
     compared,
     convolutional_of,
+    evaluation,
     exact_nets,
     images,
     logits_of,
@@ -57,7 +58,7 @@ def test_a_plain_file_holds_real_activations(keys):
     model = model_of(**keys)
     net = read(model, pixels=True)
     for logits in onnx_formats.onnx(net).runtimes.values():
-        expected = reference(model, net, X).logits
+        expected = reference(evaluation(model), net, X).logits
         np.testing.assert_allclose(logits(X), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -65,7 +66,7 @@ def test_real_inputs_of_a_plain_file_are_taken_as_they_are():
     x = np.random.default_rng(0).normal(size=(500, *IMAGE)).astype("float32")
     model = model_of()
     net = read(model, pixels=False)
-    expected = reference(model, net, x)
+    expected = reference(evaluation(model), net, x)
     found = logits_of(onnx_formats.onnx(net), x)
     assert np.array_equal(found[~expected.undecided], expected.logits[~expected.undecided])
 

@@ -179,7 +179,7 @@ def test_the_rehearsal_names_all_metrics_of_a_run_and_leaves_its_net_as_it_is(pl
         ),
         (
             ["attack.source=nowhere"],
-            "attack.source must be null, twin or the id of a run with a net, got nowhere: .*",
+            "attack.source must be null, twin, the id of a run .* file of one, got nowhere: .*",
         ),
         (
             ["attack=none", *of_plugin("topology", "named", "first_width")],

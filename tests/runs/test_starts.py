@@ -3,21 +3,28 @@
 import io
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
 
 from brnn.config.model_file import with_architecture
-from brnn.errors import ConfigError
+from brnn.data.pixels import to_pixels
+from brnn.errors import BrnnError, ConfigError
+from brnn.exchange.levels import levels
+from brnn.exchange.reading import read
 from brnn.nets import models
 from brnn.nets.task import Task
+from brnn.robustness.nets import RunNets
 from brnn.runs.plan import plan_run
 from brnn.runs.run import run
-from brnn.runs.starts import load_start
+from brnn.runs.starts import load_start, load_surrogate
 from brnn.tracking.store import Store, open_store
 from brnn.training import build
+from brnn.training.loop import no_progress
 from tests.support.data import write_two_classes
+from tests.support.exported_nets import images, model_of
 
 NET = ("topology=mlp", "topology.width=6", "topology.depth=1", "recipe=modern")
 QUICK = ("epochs=1", "batch_size=50", "attack=none")
@@ -123,8 +130,8 @@ def small(place, tmp_path_factory):
         (["teacher=nothing"], "teacher must be null or the id of a run with a net, got nothing"),
         (
             ["init.from={full}", "topology.width=7"],
-            "init.from must be a run whose net has the same shapes; hidden_0/kernel is (784, 7)"
-            " here and (784, 6) there",
+            "init.from must be a run or a file whose net has the same shapes; hidden_0/kernel is"
+            " (784, 7) here and (784, 6) there",
         ),
         (["init.from={small}"], "hidden_0/kernel is (784, 6) here and (16, 6) there"),
         (
@@ -159,3 +166,63 @@ def test_a_net_of_a_file_needs_the_file_no_more(place, tmp_path):
     x = np.random.default_rng(0).random((3, 28, 28)).astype("float32")
     np.testing.assert_allclose(net(x), place.store.model(logged.info.run_id)(x), rtol=1e-5)
     assert np.unique(weights[0]).tolist() == [-1, 1]
+
+
+@pytest.fixture(scope="module")
+def surrogates(tmp_path_factory):
+    """Files of nets of these data, images with the logits of each, and files that do not fit."""
+    folder = tmp_path_factory.mktemp("surrogates")
+    net = read(model_of(task=Task((28, 28), 2)), pixels=True)
+    (folder / "net.npz").write_bytes(levels(net).content)
+    layers = [keras.Input((784,)), keras.layers.Dense(5, activation="relu"), keras.layers.Dense(2)]
+    model = keras.Sequential(layers)
+    model.save(folder / "net.keras")
+    (folder / "small.npz").write_bytes(levels(read(model_of(), pixels=True)).content)
+    other = read(model_of(task=Task((28, 28), 4)), pixels=True)
+    (folder / "other.npz").write_bytes(levels(other).content)
+    (folder / "part.npz").write_bytes(levels(net).content[:500])
+    x = images(50, image=(28, 28))
+    pixels = np.asarray(to_pixels(x))
+    real = np.asarray(model(pixels.reshape(-1, 784)))
+    return folder, pixels, {"net.npz": net.logits(x), "net.keras": real}
+
+
+def nets_of(place):
+    plan = place.plan("precision=binarynet")
+    load = partial(load_surrogate, plan, place.store)
+    return RunNets(plan.options, plan.data, [], load, no_progress)
+
+
+@pytest.mark.parametrize("name", ["net.npz", "net.keras"])
+def test_a_file_is_a_surrogate(place, surrogates, name):
+    folder, x, logits = surrogates
+    found = np.asarray(nets_of(place).through("trained", str(folder / name))(x))
+    np.testing.assert_allclose(found, logits[name], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("small.npz", r"the net does not fit inputs of \(28, 28\): Layer layer_0 .*\(784, 40\)"),
+        ("other.npz", r"attack.source=\S+other.npz does not fit inputs of \(28, 28\): .*of \(4,\)"),
+        ("part.npz", "part.npz is not a complete file of the format levels"),
+        ("no.npz", "no.npz is not a file"),
+    ],
+)
+def test_a_surrogate_that_does_not_fit_is_named(place, surrogates, name, message):
+    with pytest.raises(BrnnError, match=message):
+        nets_of(place).through("trained", str(surrogates[0] / name))
+
+
+def test_a_start_that_does_not_fit_says_what_trains_the_net_of_a_file(place, surrogates):
+    with pytest.raises(ConfigError, match="brnn import FILE epochs=5 trains the net of a file"):
+        started(place, f"init.from={surrogates[0]}/net.npz")
+
+
+def test_another_file_under_the_same_name_makes_another_run(place, tmp_path):
+    words = ("attack=pgd", "attack.early_stop=false", f"attack.source={tmp_path}/net.npz")
+    fingerprints = set()
+    for content in (b"one", b"two"):
+        (tmp_path / "net.npz").write_bytes(content)
+        fingerprints.add(place.plan(*words).fingerprint)
+    assert len(fingerprints) == 2

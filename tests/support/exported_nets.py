@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import numpy as np
 
+from brnn.data.pixels import to_pixels
 from brnn.exchange.check import reference
 from brnn.exchange.reading import read
 from brnn.nets import convolutional, dense
@@ -112,6 +113,11 @@ def images(count, seed=1, image=IMAGE):
     return x
 
 
+def evaluation(model):
+    """How Keras computes a net, whose pixels are added as float32."""
+    return lambda rows: np.asarray(model(to_pixels(rows)))
+
+
 def logits_of(exported, x):
     """The logits that all runtimes of a file agree on, bit for bit."""
     first, *others = (logits(x) for logits in exported.runtimes.values())
@@ -123,7 +129,7 @@ def compared(model, form, count=500):
     """The logits of a net in a format, and those expected, of images that float32 decides."""
     net = read(model, pixels=True)
     x = images(count, image=net.shape)
-    expected = reference(model, net, x)
+    expected = reference(evaluation(model), net, x)
     decided = ~expected.undecided
     assert net.exact
     assert decided.mean() > (0.7 if net.inputs == "pixels" else 0.999)

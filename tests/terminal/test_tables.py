@@ -92,7 +92,7 @@ def test_results_show_closing_metrics_and_attacks_side_by_side(capsys):
 
 
 def test_results_show_exported_files_a_line_for_each(capsys):
-    measures = {"bytes": 2048, "bits_per_weight": 1.25, "equal_classes": 0.9996}
+    measures = {"bytes": 2048, "bits_per_weight": 1.25, "other_classes": 4.0}
     metrics = {f"export/c/{key}": value for key, value in measures.items()}
     metrics |= {"export/c/logit_difference": 0.0, "export/undecided": 0.0466}
     metrics |= {"export/c/images_per_second": 123456.7}
@@ -103,7 +103,7 @@ def test_results_show_exported_files_a_line_for_each(capsys):
         for line in capsys.readouterr().out.splitlines()
         if (words := line.split())[:1] == ["c"]
     ]
-    assert row == ["c", "2.0", "KiB", "1.25", "1/25.6", "0.9996", "0", "123,457", "234,568"]
+    assert row == ["c", "2.0", "KiB", "1.25", "1/25.6", "4", "0", "123,457", "234,568"]
 
 
 def test_a_run_without_attacks_has_no_table_of_attacks(capsys):
