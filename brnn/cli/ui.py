@@ -2,6 +2,7 @@
 
 import webbrowser
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import TYPE_CHECKING
 
 from brnn.cli import failures
 from brnn.cli.arguments import key_values, parse
@@ -9,6 +10,9 @@ from brnn.cli.help_page import table
 from brnn.config.environment import tracking_keys
 from brnn.errors import ComparisonError, ConfigError
 from brnn.terminal import lines, stderr
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 KEYS = {
     "tracking.uri": "the store; by default MLFLOW_TRACKING_URI, or sqlite:///mlflow.db",
@@ -65,11 +69,11 @@ def _page(uri: str, sweep: str | None, run: str | None) -> tuple[str, str]:
     """
     from brnn.compare.selection import parents
     from brnn.sweeps.conclusion import save_view_of
-    from brnn.tracking.reading import newest_run, open_existing, run_page
+    from brnn.tracking.reading import newest_run, open_existing
 
     stores = open_existing(uri, None)
     if run:
-        return stores[0].uri, run_page(stores[0].get(run))
+        return stores[0].uri, _page_of(stores[0].get(run))
     try:
         ((store, parent),) = parents(uri, [sweep] if sweep else None, None)
         return store.uri, save_view_of(store, parent)
@@ -77,7 +81,13 @@ def _page(uri: str, sweep: str | None, run: str | None) -> tuple[str, str]:
         newest = newest_run(stores)
         if sweep or newest is None:
             raise
-        return stores[0].uri, run_page(newest)
+        return stores[0].uri, _page_of(newest)
+
+
+def _page_of(run: "Run") -> str:
+    from brnn.tracking.reading import run_page
+
+    return run_page(run.info.experiment_id, run.info.run_id)
 
 
 def _open(address: str, browser: bool) -> None:

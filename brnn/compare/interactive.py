@@ -22,6 +22,7 @@ SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up")  # no common d
 CURVES = ("test/accuracy", "test/loss", "train/loss")
 DOUBTED = "Open points: the robust accuracy of the run is not trusted."
 CELLS = ((0, "#f7fbff"), (1, "#6baed6"))  # of a heat map: black text is readable on all
+LINES = ((0, "#0072B2"), (1, "#D55E00"))  # readable on white and on black
 _STRIP = 0.5  # width of the strip of a group's points, of the distance between groups
 
 
@@ -123,10 +124,12 @@ def parallel_coordinates(comparison: Comparison) -> Iterator[Figure]:
     ]
     if runs and len(axes) > 1:
         color = axes[len(comparison.keys)]["values"]
-        line = {"color": color, "colorscale": "Cividis", "showscale": False}
+        line = {"color": color, "colorscale": LINES, "showscale": False}
         trace = {"type": "parcoords", "dimensions": axes, "line": line}
         about = f"Lines: runs, coloured by {comparison.metrics[0]}. Drag along an axis to select."
-        margin = {"l": 100, "r": 60, "t": 70, "b": 30}
+        ticks = max(map(len, axes[0].get("ticktext", [])), default=0)
+        first, last = (len(axes[i]["label"]) for i in (0, -1))
+        margin = {"l": 20 + max(8 * ticks, 4 * first), "r": 20 + 4 * last, "t": 70, "b": 30}
         yield _figure("Parallel coordinates", about, [trace], "", "", margin=margin) | {
             "wide": True
         }

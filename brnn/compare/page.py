@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import string
 from collections.abc import Sequence
 from html import escape
@@ -90,8 +91,8 @@ def _runs(comparison: Comparison) -> str:
     for group, table in zip(comparison.groups, comparison.table, strict=True):
         for key, run in group.runs.items():
             values = [table[m].values.get(key, float("nan")) for m in comparison.metrics]
-            told = run.tags.get(measures.TRUSTED, "not checked")
-            shown = [*map(known, values), _verdict(told)]
+            trusted = run.tags.get(measures.TRUSTED, "not checked")
+            shown = [*map(known, values), _marked(trusted, trusted == "yes")]
             rows.append([_link(run), escape(group.name), escape(key), run.status, *shown])
         for run in group.unfinished:
             key = run.params.get(comparison.over, "")
@@ -109,10 +110,6 @@ def _marked(text: str, good: bool) -> str:
     return escape(text) if good else f'<span class="doubt">{escape(text)}</span>'
 
 
-def _verdict(text: str) -> str:
-    return f'<span class="verdict">{_marked(text, text == "yes")}</span>'
-
-
 def _items(texts: Sequence[str]) -> str:
     return "".join(f"<li>{escape(text)}</li>" for text in texts)
 
@@ -128,4 +125,5 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], names: int) -> st
         return f"<tr>{inner}</tr>"
 
     body = "".join(line("td", row) for row in rows)
-    return f"<table><thead>{line('th', [*map(escape, head)])}</thead><tbody>{body}</tbody></table>"
+    heads = [re.sub("(?<=[/_])", "<wbr>", escape(text)) for text in head]
+    return f"<table><thead>{line('th', heads)}</thead><tbody>{body}</tbody></table>"

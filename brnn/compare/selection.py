@@ -138,7 +138,7 @@ def _selected(store: "Store", run: "Run") -> SelectedRun:
         {key: v for key, v in data.params.items() if key.partition(".")[0] != ignored},
         data.metrics,
         data.tags,
-        ui_base(store.uri) + run_page(run),
+        ui_base(store.uri) + run_page(info.experiment_id, info.run_id),
         partial(store.history, info.run_id),
     )
 

@@ -155,7 +155,8 @@ def power(effect: float, count: int, *, paired: bool, level: float) -> float:
     freedom = count - 1 if paired else 2 * count - 2
     shift = abs(effect) * math.sqrt(count if paired else count / 2)
     bound = stats.t.ppf(1 - level / 2, freedom)
-    return float(stats.nct.sf(bound, freedom, shift) + stats.nct.cdf(-bound, freedom, shift))
+    # of the lower tail nct.cdf(-bound, freedom, shift) is NaN where it is tiny
+    return float(stats.nct.sf(bound, freedom, shift) + stats.nct.sf(bound, freedom, -shift))
 
 
 def required(effect: float, *, test: TestKind, paired: bool, level: float) -> int | None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from brnn.paths import masked
 from brnn.terminal import lines, tables
+from brnn.tracking.reading import run_page, ui_base
 from brnn.tracking.run import Run
 from brnn.tracking.store import Store
 
@@ -30,8 +31,8 @@ def part_of(tracked: Run, part: str) -> Iterator[None]:
 
 
 def show_results(name: str, metrics: dict[str, float], store: Store, run_id: str) -> None:
-    """Print the table of a finished run, its id, and the command that starts the MLflow UI."""
-    hint = f"run={run_id}\n{ui_address(store.uri, run_id)}"
+    """Print the table of a finished run, its id, and what opens its page in the MLflow UI."""
+    hint = f"run={run_id}\n{_opening(store, run_id)}"
     tables.results_table(name, metrics, seconds=metrics["time/seconds"], hint=hint)
 
 
@@ -58,11 +59,11 @@ def show_verdict(verdict: str, job: str) -> None:
     lines.verdict(f"{job}  {_sentence(verdict)}".lstrip(), verdict == "yes")
 
 
-def ui_address(uri: str, run_id: str) -> str:
-    """Return the address of a tracking server, or the command that shows a run of other stores."""
-    if uri.startswith(("http://", "https://")):
-        return uri
-    return f"brnn ui run={run_id} tracking.uri={shlex.quote(masked(uri))}"
+def _opening(store: Store, run_id: str) -> str:
+    """Return the address of a run's page at a tracking server, or the command that opens it."""
+    if store.uri.startswith(("http://", "https://")):
+        return ui_base(store.uri) + run_page(store.experiment_id, run_id)
+    return f"brnn ui run={run_id} tracking.uri={shlex.quote(masked(store.uri))}"
 
 
 def _sentence(verdict: str) -> str:

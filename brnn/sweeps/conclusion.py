@@ -45,8 +45,7 @@ def conclude(store: "Store", run: "Run", arguments: list[str]) -> None:
             report.show(comparison)
         else:
             lines.note(notes.single(comparison.over))
-        command = f"brnn {shlex.join([*arguments, '--multirun'])}"
-        note = formats.note(comparison, command, records.TAG)
+        note = formats.note(comparison, repeated_by(arguments), records.TAG)
         run.tag({tag_names.NOTE: note})
         run.metrics(group_metrics(comparison), step=sum(len(g.runs) for g in comparison.groups))
         run.text(page.page(comparison), formats.PAGE)
@@ -58,6 +57,11 @@ def conclude(store: "Store", run: "Run", arguments: list[str]) -> None:
         return
     lines.note(f"brnn ui tracking.uri={shlex.quote(store.uri)}")
     lines.note(f"{ui_base(store.uri)}{view}")
+
+
+def repeated_by(arguments: list[str]) -> str:
+    """Return the command that repeats a sweep of some overrides."""
+    return f"brnn {shlex.join([*arguments, '--multirun'])}"
 
 
 def save_view_of(store: "Store", parent: "EarlierRun") -> str:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from brnn.config.fingerprint import hash_json
 from brnn.config.locations import expand_home
 from brnn.errors import SweepError
-from brnn.sweeps.conclusion import conclude
+from brnn.sweeps.conclusion import conclude, repeated_by
 from brnn.sweeps.outcomes import Row, collect, delete_failure_records
 from brnn.sweeps.overrides import FREE, root
 from brnn.terminal import tables
@@ -55,8 +55,10 @@ def parent_run(
     earlier = latest if composed.resume else None
     if earlier and composed.resume != "force":
         check_ended(earlier, "sweep")
-    began, launch, name = time.time(), uuid.uuid4().hex, " ".join(arguments) or "sweep"
+    began, launch = time.time(), uuid.uuid4().hex
+    name = " ".join(sorted(arguments, key=lambda argument: argument in constant)) or "sweep"
     tags = {"sweep": name, tag_names.FINGERPRINT: fingerprint, tag_names.LAUNCH: launch}
+    tags |= {tag_names.SOURCE: repeated_by(arguments), tag_names.SOURCE_TYPE: "JOB"}
     lost: list[Row] = []
     with store.run(name, tags, None, spool, earlier) as run:
         common = SweepJob(run.id, launch, tuple(constant), sweeper)

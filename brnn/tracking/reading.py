@@ -54,9 +54,9 @@ def ui_base(uri: str) -> str:
     return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
 
 
-def run_page(run: entities.Run) -> str:
-    """Return the page of a run within the MLflow UI."""
-    return f"/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+def run_page(experiment_id: str, run_id: str) -> str:
+    """Return the page of a run within the MLflow UI, in its mode for the training of models."""
+    return f"/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
 
 
 def newest_run(stores: Sequence[Store]) -> entities.Run | None:

@@ -16,6 +16,7 @@ from brnn.tracking.records import TAG, now
 from brnn.tracking.store import Store
 
 _SECTION = "brnn"  # the id of the one section of charts
+_COLUMNS = 2  # of charts; three would leave no room for their titles
 _LINES = {"lineSmoothness": 0, "xAxisKey": "step", "selectedXAxisMetricKey": ""}
 
 
@@ -59,6 +60,7 @@ def view_state(
     charts = [_line_chart(i, key) for i, key in enumerate(curves)]
     charts += [_bar_chart(i, key) for i, key in enumerate(metrics, len(charts))]
     section = {"uuid": _SECTION, "name": "what counts", "display": True, "isReordered": True}
+    section |= {"columns": _COLUMNS}
     columns = [f"params.`{key}`" for key in params] + [f"metrics.`{key}`" for key in metrics]
     group_by = {
         "aggregateFunction": "average",

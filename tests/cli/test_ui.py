@@ -15,6 +15,7 @@ from support.sweeps import log_run, log_sweep
 from brnn.cli import ui
 from brnn.errors import ConfigError, TrackingError
 from brnn.sweeps.conclusion import conclude
+from brnn.tracking.reading import run_page
 
 METRICS = {
     "test/accuracy": 0.7,
@@ -73,8 +74,8 @@ def test_the_printed_address_shows_what_counts_by_group_without_a_click(address,
 @pytest.mark.skipif(not browser.CHROMIUM, reason=browser.NO_CHROMIUM)
 def test_the_run_of_the_sweep_is_described_by_the_table_of_its_groups(address, swept, tmp_path):
     place, experiment = re.match(r"(http://.*/#/experiments/(\d+))/", address).groups()
-    shown = browser.dom_with(f"{place}/runs/{swept[1]}", tmp_path, "0.7340 ± 0.0010")
-    assert experiment == "1"
+    page = run_page(experiment, swept[1]).removeprefix(f"/#/experiments/{experiment}")
+    shown = browser.dom_with(f"{place}{page}", tmp_path, "0.7340 ± 0.0010", "Model registry")
     cells = [unescape(cell) for cell in re.findall(r"<td[^>]*>(?:<[^>]+>)*([^<]+)", shown)]
     assert "0.7340 ± 0.0010" in cells
     assert "brnn estimator=ste,chernoff 'seed=range(3)' --multirun" in texts(shown)
@@ -99,8 +100,8 @@ def test_a_store_without_a_sweep_opens_at_its_newest_run(tmp_path):
     store = open_in(tmp_path)
     first, last = (log_run(store, {"seed": seed}, {"test/accuracy": 0.5}) for seed in range(2))
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    assert ui._page(uri, None, None) == (uri, f"/#/experiments/1/runs/{last}")
-    assert ui._page(uri, None, first) == (uri, f"/#/experiments/1/runs/{first}")
+    assert ui._page(uri, None, None) == (uri, run_page("1", last))
+    assert ui._page(uri, None, first) == (uri, run_page("1", first))
     with pytest.raises(TrackingError, match="check the id and the store"):
         ui._page(uri, "unknown", None)
 

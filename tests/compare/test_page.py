@@ -38,7 +38,14 @@ for (const element of document.body.querySelectorAll("*")) {
   const [high, low] = [luminance(colour), behind].sort((a, b) => b - a);
   if ((high + 0.05) / (low + 0.05) < 4.5) weak.push(element.textContent + " " + colour);
 }
-return { hovered, opened, weak, colours: seen.size, background: back,
+const width = index => document.querySelector(`#plot${index} .main-svg`).clientWidth;
+const widths = () => plots.map((_, index) => width(index));
+const shown = widths();
+await draw(true);
+const printed = widths();
+await draw(false);
+return { hovered, opened, weak, shown, printed, restored: widths(), colours: seen.size,
+  background: back,
   drawn: document.querySelectorAll(".plot .main-svg").length,
   slots: document.querySelectorAll(".plot").length };
 """
@@ -85,6 +92,8 @@ def test_in_a_browser_all_is_drawn_readable_and_linked(text, tmp_path, dark):
     assert (found["background"] < 0.1) is dark
     assert found["slots"] >= 6
     assert found["drawn"] >= found["slots"]
+    assert found["printed"] == [335] * (found["slots"] - 1) + [690]
+    assert found["restored"] == found["shown"] != found["printed"]
     assert re.search(r"-s\d.*seed=\d.*test/accuracy 0\.", found["hovered"])
     (address,) = found["opened"]
     assert address.startswith("http://127.0.0.1:5000/#/experiments/1/runs/run")

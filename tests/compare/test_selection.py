@@ -77,7 +77,8 @@ def test_a_run_has_its_history_and_its_page(store):
     run = select(uri, **ALL | {"sweep": [first]}).runs[0]
     assert run.history("test/accuracy") == {1: 0.25, 2: 0.5}
     experiment = open_in_experiment(uri)
-    assert run.address == f"http://127.0.0.1:5000/#/experiments/{experiment}/runs/{run.id}"
+    page = f"/#/experiments/{experiment}/runs/{run.id}?workflowType=machine_learning"
+    assert run.address == f"http://127.0.0.1:5000{page}"
 
 
 def open_in_experiment(uri):

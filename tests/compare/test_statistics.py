@@ -130,6 +130,20 @@ def test_the_power_is_the_share_of_decided_experiments():
     assert statistics.power(0.9, 8, paired=True, level=0.05) == pytest.approx(share, abs=0.01)
 
 
+def test_a_large_effect_of_two_pairs_does_not_decide_among_four_tests():
+    draws = np.random.default_rng(0).normal(7.2, 1.0, (20_000, 2))
+    share = np.mean(stats.ttest_1samp(draws, 0, axis=1).pvalue < 0.05 / 4)
+    assert statistics.power(7.2, 2, paired=True, level=0.05 / 4) == pytest.approx(share, abs=0.01)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_the_power_is_known_and_grows_with_the_number(paired):
+    for effect in (0.1, 1.0, 5.0, 8.2, 40.0):
+        powers = [statistics.power(effect, n, paired=paired, level=0.004) for n in range(2, 30)]
+        assert np.diff(powers).min() >= -1e-9
+        assert 0 < powers[0] <= powers[-1] <= 1 + 1e-9
+
+
 def test_the_pareto_front_has_no_dominated_point():
     points = np.array([[1.0, 3.0], [2.0, 2.0], [1.0, 2.0], [3.0, 1.0], [3.0, 1.0]])
     assert statistics.pareto_front(points).tolist() == [True, True, False, True, True]

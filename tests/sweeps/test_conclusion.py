@@ -67,6 +67,7 @@ def test_the_view_has_the_columns_the_groups_and_the_charts_of_the_comparison(st
     state = json.loads(zlib.decompress(base64.b64decode(packed)))
     assert (view["name"], kind) == (" ".join(ARGUMENTS), "deflate")
     assert state["searchFilter"] == f"tags.`mlflow.parentRunId` = '{parent}'"
+    assert [section["columns"] for section in state["compareRunSections"]] == [2]
     columns = ["params.`estimator`", "params.`seed`", "metrics.`test/accuracy`"]
     assert state["selectedColumns"] == columns
     assert state["groupBy"]["groupByKeys"] == [{"mode": "param", "groupByData": "estimator"}]
@@ -77,7 +78,13 @@ def test_the_view_has_the_columns_the_groups_and_the_charts_of_the_comparison(st
 def test_the_mlflow_ui_still_reads_views_of_this_form():
     scripts = Path(mlflow.__file__).parent / "server/js/build/static/js"
     code = "".join(path.read_text() for path in scripts.glob("*.js"))
-    for name in ("viewStateShareKey", "workflowType", f"{tag_names.VIEW}.", "compareRunCharts"):
+    for name in (
+        "viewStateShareKey",
+        "workflowType",
+        f"{tag_names.VIEW}.",
+        "compareRunCharts",
+        ".columns",
+    ):
         assert name in code
 
 

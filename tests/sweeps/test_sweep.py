@@ -36,7 +36,9 @@ def test_a_sweep_is_a_parent_with_a_child_for_each_job(estimators):
     }
     assert runs.statuses == ["FINISHED"] * 3
     (parent,) = runs.parents
-    assert parent.info.run_name == "precision=binarynet estimator=ste,chernoff epochs=1"
+    assert parent.info.run_name == "estimator=ste,chernoff precision=binarynet epochs=1"
+    command = "brnn precision=binarynet estimator=ste,chernoff epochs=1 --multirun"
+    assert parent.data.tags["mlflow.source.name"] == command
 
 
 @pytest.mark.slow
