@@ -72,9 +72,14 @@ def shares_by_epoch(
     }
     if not series:
         return None
-    figure = curves(series, "epoch", ylabel, None)
+    figure = curves(series, f"epoch{left_out(len(names), 'curves')}", ylabel, None)
     figure.suptitle(title, fontsize=10)
     return figure
+
+
+def left_out(count: int, what: str) -> str:
+    """Return a note on those of `count` that a figure of the first 12 does not show, if any."""
+    return f"  ({count - _MAX_PANELS} more {what} are not shown)" if count > _MAX_PANELS else ""
 
 
 def curves(

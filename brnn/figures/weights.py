@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brnn.figures import _BLUE, _GREY, _MAX_PANELS, _RED, _figure, _grid, _label, _tidy
+from brnn.figures import _BLUE, _GREY, _MAX_PANELS, _RED, _figure, _grid, _label, _tidy, left_out
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,11 +31,7 @@ def latent_histograms(
     figure, panels = _panels(len(shown), title)
     for axes, path in zip(panels, shown, strict=False):
         _histogram(axes, path, np.ravel(weights[path]), bounds[path])
-    hidden = len(weights) - len(shown)
-    figure.supxlabel(
-        "latent value" + (f"  ({hidden} more variables are not shown)" if hidden else ""),
-        fontsize=10,
-    )
+    figure.supxlabel(f"latent value{left_out(len(weights), 'variables')}", fontsize=10)
     figure.supylabel("count", fontsize=10)
     return figure
 
@@ -68,7 +64,8 @@ def latent_by_epoch(
             axes.axhline(edge, color=_RED, linestyle="--", linewidth=1.2)
         axes.set_title(_short(path), fontsize=9)
         _label(axes, "", "")
-    figure.supxlabel("epoch (grey: 0, orange: bound)", fontsize=10)
+    legend = "epoch (grey: 0, orange: bound)"
+    figure.supxlabel(f"{legend}{left_out(len(quantiles), 'variables')}", fontsize=10)
     figure.supylabel("latent value: 5 %, median, 95 %", fontsize=10)
     return figure
 

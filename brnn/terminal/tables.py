@@ -38,7 +38,6 @@ _PRODUCTS = ("binary", "ternary", "real")
 _IMAGES = "attack/images"  # in the heading of the attacks
 _DOUBT = "?"  # before a number that is not trusted
 _FLOAT_BITS = 32
-_WIDE = 140  # minimum terminal width for the column of run ids
 
 
 def layers_table(
@@ -127,14 +126,13 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
 
     Args:
         rows: each with `name` and `status` (`finished`, `failed`, `skipped`, `killed`, `pruned` or
-            `running`; in a dry run `run`, `resume`, `attack` or `skip`), perhaps `error` and `run`
-            (an id, for which a narrow terminal has no room), `doubted` (metrics that are marked as
-            not trusted), and metrics.
+            `running`; in a dry run `run`, `resume`, `attack` or `skip`), perhaps `error`, `run`
+            (an id), `doubted` (metrics that are marked as not trusted), and metrics.
     """
     rows, styles = list(rows), _STATUS_STYLE | _OTHER_STATUS_STYLE
     texts = ("name", "status", "error", "run", "doubted")
     metrics = list(dict.fromkeys(key for row in rows for key in row if key not in texts))
-    has_ids = any("run" in row for row in rows) and open_console(sys.stdout).width >= _WIDE
+    has_ids = any("run" in row for row in rows)
     headings = ["job", "status", *(re.sub("(?<=[/_])", "\n", key) for key in metrics)]
     cells = [
         [

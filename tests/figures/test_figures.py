@@ -254,6 +254,8 @@ def test_shares_by_epoch_have_a_curve_for_each_name_of_the_prefix():
     figure = figures.shares_by_epoch(history, "flip/", "flips", "net")
     assert points(figure.axes[0]) == {"a": [(1, 0.5), (2, 0.25)], "b": [(1, 0.1)]}
     assert figures.shares_by_epoch(history, "other/", "flips", "net") is None
+    (axes,) = figures.shares_by_epoch([{f"flip/{i}": 0.5 for i in range(13)}], "flip/", "", "").axes
+    assert (len(axes.lines), axes.get_xlabel()) == (12, "epoch  (1 more curves are not shown)")
 
 
 def test_a_figure_has_a_png_and_an_svg_file_of_equal_bytes_each_time():

@@ -85,6 +85,13 @@ def test_quantiles_of_latent_values_are_drawn_by_epoch_between_threshold_and_bou
     assert len(free.lines) == 2
 
 
+def test_variables_by_epoch_that_have_no_room_are_counted():
+    quantiles = {f"layer_{i}/kernel": [(-1, 0, 1)] for i in range(14)}
+    figure = latent_by_epoch(quantiles, dict.fromkeys(quantiles))
+    assert len(figure.axes) == 12
+    assert figure.get_supxlabel().endswith("bound)  (2 more variables are not shown)")
+
+
 @pytest.mark.parametrize("shape", [(2, 3), (2, 3, 1)])
 def test_units_of_a_dense_layer_are_drawn_in_the_shape_of_the_image(shape):
     levels = np.float32([[1, -1], [1, 1], [1, -1], [-1, 1], [-1, 1], [-1, 1]])

@@ -124,16 +124,17 @@ def test_a_sweep_lists_its_jobs_and_what_went_wrong(capsys):
     ]
 
 
-def test_a_sweep_shows_ids_of_runs_in_a_pipe_and_on_a_wide_terminal(capsys, monkeypatch):
+def test_a_sweep_shows_ids_of_runs_in_a_pipe_and_on_a_terminal(capsys, monkeypatch):
     def show():
-        tables.sweep_table([{"name": "seed=0", "status": "finished", "run": RUN_ID}])
+        accuracy = {"test/accuracy": 0.5}
+        tables.sweep_table([{"name": "seed=0", "status": "finished", "run": RUN_ID} | accuracy])
 
     show()
-    assert ["seed=0", "finished", RUN_ID] in [
+    assert ["seed=0", "finished", "0.5000", RUN_ID] in [
         words(row) for row in capsys.readouterr().out.splitlines()
     ]
-    assert RUN_ID in on_a_terminal(monkeypatch, show, columns=140)
-    assert "run" not in without_escapes(on_a_terminal(monkeypatch, show, columns=120))
+    narrow = without_escapes(on_a_terminal(monkeypatch, show, columns=60)).splitlines()
+    assert ["seed=0", "finished", RUN_ID] in [words(row) for row in narrow]
 
 
 def test_what_went_wrong_is_red_on_a_terminal(monkeypatch):
