@@ -18,7 +18,15 @@ from brnn.config import groups, signatures
 from brnn.config.attack_options import COMPARED_WITH_EXACT, members
 from brnn.config.cluster import workers
 
-IRRELEVANT_KEYS = ("tracking", "checkpoints", "resume", "dry_run", "objective", "keep_trained")
+IRRELEVANT_KEYS = (
+    "tracking",
+    "checkpoints",
+    "resume",
+    "dry_run",
+    "objective",
+    "figures",
+    "keep_trained",
+)
 POST_TRAINING_KEYS = ("attack", "sample", "export")
 LOCATION_KEYS = {"dataset": ("root", "path"), "distribution": ("workers", "index", "timeout")}
 LIBRARIES = ("tensorflow", "keras", "numpy")

@@ -30,6 +30,7 @@ class Root:
     resume: bool | Literal["force"]
     dry_run: bool
     checkpoints: str
+    figures: list[Literal["png", "svg"]]
     keep_trained: Count
     teacher: str | None
     plugins: list[str]

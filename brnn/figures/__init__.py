@@ -113,14 +113,14 @@ def png(figure: "Figure") -> bytes:
     return image(figure, "png")
 
 
-def files(figure: "Figure", path: str) -> dict[str, bytes]:
-    """Return the contents of a PNG and an SVG file of a figure, by path.
+def files(figure: "Figure", path: str, kinds: Sequence[Kind]) -> dict[str, bytes]:
+    """Return the contents of the files of a figure, by path.
 
     Args:
         figure: the figure.
-        path: of both, without the suffix.
+        path: of all, without the suffix.
+        kinds: their formats.
     """
-    kinds: tuple[Kind, ...] = ("png", "svg")
     return {f"{path}.{kind}": image(figure, kind) for kind in kinds}
 
 

@@ -17,17 +17,8 @@ EXAMPLES = 8  # adversarial images in the figure
 SAVED = 200  # adversarial images in the artifact
 
 
-def files(
-    report: Report, name: str, title: str = "", names: Sequence[str] = ()
-) -> dict[str, bytes]:
-    """Return the artifacts of an attack by path: arrays, a figure of examples, and its curves.
-
-    Args:
-        report: the result of the attack.
-        name: that of the attack, for the legend of the curves.
-        title: of the figures.
-        names: of the classes; none for their numbers.
-    """
+def images(report: Report) -> bytes:
+    """Return an .npz file of the first images of an attack, with what the net says about them."""
     saved, arrays = report.samples.take(np.arange(min(SAVED, len(report.images)))), io.BytesIO()
     np.savez_compressed(
         arrays,
@@ -37,16 +28,20 @@ def files(
         target=saved.targets,
         prediction=report.predictions[:SAVED],
     )
-    written = {"adversarial.npz": arrays.getvalue()}
-    for path, figure in drawn(report, name, title, names).items():
-        written |= figures.files(figure, f"figures/{path}")
-    return written
+    return arrays.getvalue()
 
 
 def drawn(
     report: Report, name: str, title: str = "", names: Sequence[str] = ()
 ) -> dict[str, "Figure"]:
-    """Return the figures of an attack by name; see `files`."""
+    """Return the figures of an attack by name: examples, the confusion matrix, and its curves.
+
+    Args:
+        report: the result of the attack.
+        name: that of the attack, for the legend of the curves.
+        title: of the figures.
+        names: of the classes; none for their numbers.
+    """
     samples, labels = report.samples, report.samples.labels
     examples = adversarial_examples(
         samples.images[:SAVED],

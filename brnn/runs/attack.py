@@ -3,6 +3,7 @@
 import time
 from functools import partial
 
+from brnn import figures
 from brnn.config import groups
 from brnn.config.signatures import parameters
 from brnn.robustness import artifacts
@@ -96,8 +97,12 @@ def _attacked(
         show_verdict(tag, plan.name if job else "")
     epsilon = f" epsilon={option['epsilon']:g}" if option.get("epsilon") else ""
     title = f"{plan.name}: attack={groups.label(option)}{epsilon}"
-    for path, content in artifacts.files(report, option["name"], title, plan.data.names).items():
-        tracked.file(content, path)
+    tracked.file(artifacts.images(report), "adversarial.npz")
+    if kinds := plan.settings.figures:
+        drawn = artifacts.drawn(report, option["name"], title, plan.data.names)
+        for name, figure in drawn.items():
+            for path, content in figures.files(figure, f"figures/{name}", kinds).items():
+                tracked.file(content, path)
     for key, points in report.curves.items():
         _log_curve(key, points, tracked)
     return report.metrics

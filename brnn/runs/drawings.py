@@ -31,7 +31,7 @@ History = list[dict[str, float]]
 def files(
     plan: RunPlan, program: Program, history: History, model: "keras.Model"
 ) -> dict[str, bytes]:
-    """Return the files of the figures of a training, PNG and SVG, by path.
+    """Return the files of the figures of a training by path; none without formats.
 
     Args:
         plan: the run.
@@ -39,13 +39,18 @@ def files(
         history: the metrics of each epoch.
         model: the discretized net.
     """
+    if not plan.settings.figures:
+        return {}
     drawn = {"learning_curves": figures.learning_curves(history, plan.name)}
     for name, prefix, what in CURVES:
         if (curve := figures.shares_by_epoch(history, prefix, what, plan.name)) is not None:
             drawn[name] = curve
     drawn |= dict(_weights(plan, program, history)) | dict(_confusion(plan, model))
-    found = [figures.files(figure, f"figures/{name}") for name, figure in drawn.items()]
-    return {path: content for pair in found for path, content in pair.items()}
+    found = [
+        figures.files(figure, f"figures/{name}", plan.settings.figures)
+        for name, figure in drawn.items()
+    ]
+    return {path: content for files in found for path, content in files.items()}
 
 
 def _weights(plan: RunPlan, program: Program, history: History) -> Iterator[tuple[str, "Figure"]]:

@@ -90,8 +90,10 @@ def _attack_metrics(plan: RunPlan, program: Program, store: Store) -> dict[str, 
         if is_ensemble(option):  # whose first member may break all images
             for member in members(option, plugins).values():
                 run_attack(nets, member, report.samples)
-        for figure in artifacts.drawn(report, option["name"], plan.name, plan.data.names).values():
-            figures.png(figure)
+        if kinds := plan.settings.figures:
+            drawn = artifacts.drawn(report, option["name"], plan.name, plan.data.names)
+            for figure in drawn.values():
+                figures.image(figure, kinds[0])
     attacks = {key.partition("/")[0] for key in report.metrics if key.endswith("/linf")}
     return report.metrics | {f"{attack}/{key}": 0.0 for attack in attacks for key in OF_BROKEN}
 

@@ -10,9 +10,7 @@ from tests.support.evaluating import evaluated
 
 def test_artifact_holds_the_images_and_their_predictions(binarized):
     report = evaluated(binarized, "noise", draws=2, checks=False)
-    saved = np.load(
-        io.BytesIO(artifacts.files(report, "noise")["adversarial.npz"]), allow_pickle=False
-    )
+    saved = np.load(io.BytesIO(artifacts.images(report)), allow_pickle=False)
     np.testing.assert_array_equal(saved["adversarial"], report.images)
     np.testing.assert_array_equal(saved["original"], report.samples.images)
     np.testing.assert_array_equal(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from brnn import figures
 from brnn.config import groups
 from brnn.config.signatures import parameters
 from brnn.robustness import artifacts, evaluate
@@ -63,9 +64,9 @@ def test_curves_fall_with_epsilon(binarized):
     assert accuracies[0] == report.metrics["attack/clean_accuracy"]
     assert accuracies[0] >= accuracies[1] > accuracies[2] > accuracies[3]
     assert [value for value, _ in report.curves["iterations"]] == [0, 1, 5]
-    assert {"figures/robust_accuracy_by_epsilon.png", "adversarial.npz"} <= set(
-        artifacts.files(report, "pgd")
-    )
+    drawn = artifacts.drawn(report, "pgd")
+    assert {"robust_accuracy_by_epsilon", "robust_accuracy_by_iterations"} < drawn.keys()
+    assert figures.files(drawn["robust_accuracy_by_epsilon"], "a", ["svg"]).keys() == {"a.svg"}
 
 
 @pytest.mark.parametrize("sees_gradient", [True, False])

@@ -13,7 +13,7 @@ from brnn.tracking.store import open_store
 from docs.reference import generate
 
 DOCUMENTED = {name for name, *_ in generate.documented_metrics()}
-SMALL = ("epochs=2", "attack.images=40", "resume=false")
+SMALL = ("epochs=2", "attack.images=40", "resume=false", "figures=[]", "compiled=false")
 RUNS = {
     "an attack with its controls, checks and curves": (
         *(
@@ -38,7 +38,7 @@ RUNS = {
         "topology.width=8",
         "attack=exact",
         "attack.minimal=true",
-        "attack.images=5",
+        "attack.images=3",
         "attack.seconds=1",
     ),
     "a recurrent net on text": (

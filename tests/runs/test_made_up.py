@@ -25,7 +25,7 @@ from brnn.training import build
 CHUNK = 25  # cases of a test
 BASES = 20  # composed configurations
 LOGGED = 5  # of so many cases one is a whole run, attack and artifacts included
-FIXED = ("dataset=arrays", "epochs=1", "compiled=false", "distribution=none")
+FIXED = ("dataset=arrays", "epochs=1", "compiled=false", "distribution=none", "figures=[svg]")
 
 
 def pytest_generate_tests(metafunc):

@@ -17,7 +17,7 @@ from brnn.runs.run import run
 from brnn.tracking.sweep_job import SweepJob
 from brnn.training import build
 
-NET = ("dataset=arrays", "batch_size=20", "epochs=1", "compiled=false")
+NET = ("dataset=arrays", "batch_size=20", "epochs=1", "compiled=false", "figures=[png]")
 DEFAULTS = {
     "topology": "dense",
     "dataset": "arrays",
@@ -149,8 +149,8 @@ def line_of(text):
 def test_the_rehearsal_names_all_metrics_of_a_run_and_leaves_its_net_as_it_is(place):
     configuration = place.given(
         *("topology=mlp", "topology.dropout=0.5", "attack=adaptive", "attack.temperatures=[1.0]"),
-        "export.formats=[levels]",
-    )
+        "export.formats=[levels]", "figures=[]",
+    )  # fmt: skip
     plan = plan_run(configuration, None, "")
     program = build.program(configuration, plan.task)
     before = program.state()
@@ -198,12 +198,12 @@ def test_a_search_needs_its_monitor_from_the_first_epoch_on(place):
 
 
 def test_an_objective_that_exists_only_where_an_image_is_broken_is_not_refused(place):
-    place.run("objective=attack/linf_median")
+    place.run("objective=attack/linf_median", "figures=[]")
 
 
 def test_quotes_have_no_part_in_the_name_of_a_member(place):
     members = """attack.members=['pgd loss="margin"',noise]"""
-    metrics = place.run("attack=suite", members, "attack.checks=false").data.metrics
+    metrics = place.run("attack=suite", members, "attack.checks=false", "figures=[]").data.metrics
     assert "suite/pgd-loss:margin/broke_further" in metrics
 
 
@@ -214,8 +214,9 @@ def test_quotes_have_no_part_in_the_name_of_a_member(place):
 def test_inputs_of_any_number_of_axes_are_attacked(place, shape):
     run = place.run("topology.width=4", shape=shape)
     assert {"trust/squares", "attack_noise/robust_accuracy"} <= run.data.metrics.keys()
-    figures = place.store.client.list_artifacts(run.info.run_id, "figures")
-    assert "figures/adversarial_examples.png" in [file.path for file in figures]
+    drawn = place.store.client.list_artifacts(run.info.run_id, "figures")
+    assert {file.path.rpartition(".")[2] for file in drawn} == {"png"}
+    assert "figures/adversarial_examples.png" in [file.path for file in drawn]
 
 
 def test_a_member_that_two_classes_do_not_allow_is_named(place):
@@ -231,7 +232,7 @@ def test_a_foreign_attack_that_wants_images_is_refused(place):
 
 
 def test_data_of_a_plugin_in_float64_are_attacked(place):
-    run = place.run(*of_plugin("dataset", "doubles", "path", "seed"))
+    run = place.run(*of_plugin("dataset", "doubles", "path", "seed"), "figures=[]")
     assert "trust/squares" in run.data.metrics
 
 

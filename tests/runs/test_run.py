@@ -35,7 +35,7 @@ NET = (
         "topology.real_first=true",
     ),
 )
-QUICK = ("epochs=1", "attack=none")
+QUICK = ("epochs=1", "attack=none", "figures=[]")
 BY_EPOCH = {
     *("train/loss", "train/accuracy", "train/images_per_second"),
     *("validation/accuracy", "test/loss", "test/accuracy", "sparsity/all", "flip_rate/all"),
@@ -138,7 +138,7 @@ def tracked(track):
 @pytest.fixture(scope="module")
 def checked(track):
     """A run whose attack is checked."""
-    return track("epochs=1", "attack.checks=true", "attack.images=40")
+    return track("epochs=1", "attack.checks=true", "attack.images=40", "figures=[svg]")
 
 
 def images(folder):
@@ -244,6 +244,11 @@ def test_the_artifacts_are_configuration_versions_and_figures(tracked):
     assert found == {f"{name}{kind}": head for name in shown for kind, head in kinds.items()}
 
 
+def test_figures_are_drawn_in_the_formats_of_choice(checked):
+    found = {path.suffix for path in checked.artifact("figures").iterdir()}
+    assert found == {".svg"}
+
+
 def test_it_is_finished_and_leaves_no_checkpoint_but_of_the_trained_net(tracked, folder):
     assert tracked.status == "FINISHED"
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["trained"]
@@ -254,7 +259,7 @@ def test_it_returns_the_accuracy_of_validation_not_of_test(tracked):
     assert tracked.objective != tracked.data.metrics["test/accuracy"]
 
 
-def test_the_terminal_shows_layers_epochs_and_results(track, capsys):
+def test_the_terminal_shows_layers_epochs_and_results_and_no_figures_are_drawn(track, capsys):
     tracked = track(*QUICK)
     out, err = capsys.readouterr()
     assert re.search(r"\nreal_first/kernel +\(784, 24\) +kernel +real ", out)
@@ -266,13 +271,14 @@ def test_the_terminal_shows_layers_epochs_and_results(track, capsys):
     uri = tracked.options["tracking"]["uri"]
     assert out.endswith(f"\nbrnn ui run={tracked.id} tracking.uri={uri}\n")
     assert err == ""
+    assert not tracked.client.list_artifacts(tracked.id, "figures")
 
 
 # The logged model
 
 
 def test_the_sparsity_is_the_share_of_exact_zeros_in_the_logged_model(track):
-    tracked = track("precision=ternary", "topology.real_first=false", *QUICK)
+    tracked = track("precision=ternary", "topology.real_first=false", "compiled=false", *QUICK)
     kernel = tracked.model().get_layer("hidden_0").kernel.numpy()
     assert set(np.unique(kernel)) == {np.float32(-0.1), 0, np.float32(0.1)}
     weights = np.concatenate([w.numpy().ravel() for w in tracked.model().trainable_variables])
@@ -311,6 +317,7 @@ def test_the_logged_model_predicts_what_was_reported_in_a_fresh_process_without_
 
 FORGETFUL = (
     *("precision=binaryconnect", "topology.real_first=false", "topology.dropout=0"),
+    *("compiled=false", "figures=[]"),
     *("schedule=exponential", "schedule.decay=30", "schedule.every=30"),  # the learning rate grows
 )
 
@@ -340,7 +347,11 @@ def test_keep_chooses_the_net_that_is_attacked_logged_and_reported(track, folder
 def test_a_loss_that_is_not_finite_fails_the_run_with_a_clear_error(track, folder):
     with pytest.raises(NonFiniteError) as error:
         track(
-            "precision=full", "optimizer=sgd", "optimizer.learning_rate=1e35", "schedule=constant"
+            "precision=full",
+            "optimizer=sgd",
+            "optimizer.learning_rate=1e35",
+            "schedule=constant",
+            "compiled=false",
         )
     assert str(error.value).startswith("epoch 1: the loss is ")
     assert str(error.value).endswith(
@@ -352,7 +363,7 @@ def test_a_loss_that_is_not_finite_fails_the_run_with_a_clear_error(track, folde
 
 
 def test_without_validation_data_the_objective_is_that_of_test(track):
-    tracked = track(*QUICK, "dataset.validation=0")
+    tracked = track(*QUICK, "compiled=false", "dataset.validation=0")
     assert tracked.objective == tracked.data.metrics["test/accuracy"]
 
 
@@ -371,7 +382,7 @@ def test_a_batch_larger_than_the_training_data_is_refused_before_there_is_a_run(
 def test_a_run_gives_the_same_bits_alone_and_again_and_after_another(tracked, track, folder):
     other = track(*QUICK, "seed=4")
     assert other.bits()["train/loss"] != tracked.bits()["train/loss"][:1]
-    assert track().bits() == tracked.bits()
+    assert track("figures=[]").bits() == tracked.bits()
     command = [sys.executable, "-m", "brnn", *placed(folder, "alone.db"), *NET]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -390,7 +401,7 @@ def test_runs_of_one_graph_compile_it_once_even_after_one_that_failed(track, mon
 
     monkeypatch.setattr(build, "_programs", counted(build, build._program_of_graph))
     monkeypatch.setattr(nets, "_nets", counted(nets, nets._of_shape))
-    keys = ("epochs=1", "topology.width=5")
+    keys = ("epochs=1", "topology.width=5", "figures=[]")
     track(*keys)
     (program,), attacked = made[build], len(made[nets])
     graphs = batches._graph.cache_info().misses

@@ -27,7 +27,7 @@ from tests.support.data import write_two_classes
 from tests.support.exported_nets import images, model_of
 
 NET = ("topology=mlp", "topology.width=6", "topology.depth=1", "recipe=modern")
-QUICK = ("epochs=1", "batch_size=50", "attack=none")
+QUICK = ("epochs=1", "batch_size=50", "attack=none", "figures=[]", "compiled=false")
 
 
 @dataclass

@@ -28,7 +28,14 @@ SMALL = {  # so that a case takes little time
     "training": {"iterations": 2},
 }
 JUNK = (None, True, -1, 0, 0.5, 3, 2**40, "", "x", [], ["x"], {"a": 1}, float("nan"))
-OWN = ("checkpoints", "tracking", "plugins", "compiled", "distribution")  # keys that stay as set
+OWN = (
+    "checkpoints",
+    "tracking",
+    "plugins",
+    "compiled",
+    "distribution",
+    "figures",
+)  # keys that stay as set
 
 
 @dataclass(frozen=True)
