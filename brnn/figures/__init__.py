@@ -6,7 +6,7 @@ imported as the first figure is drawn.
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ _COLORS = [_BLUE, _RED, _GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#222222"]  # O
 _MARKERS = ["o", "s", "^", "D", "v"]  # their number has no divisor in common with the colors'
 _SPLITS = {"train": _BLUE, "validation": _GREEN, "test": _RED}
 _MAX_PANELS = 12
+_CHARACTERS = 12  # of 10 points that fit in an inch
 _MAX_MARKED = 30  # points of a curve whose markers can be told apart
 
 
@@ -48,7 +49,7 @@ def learning_curves(history: Sequence[Mapping[str, float]], title: str = "") -> 
         low, high = axes.get_ylim()
         if quantity == "accuracy" and high - low < 0.1:  # else noise would look like learning
             axes.set_ylim((low + high) / 2 - 0.05, (low + high) / 2 + 0.05)
-    figure.suptitle(title, fontsize=10)
+    entitle(figure, title)
     return figure
 
 
@@ -73,8 +74,23 @@ def shares_by_epoch(
     if not series:
         return None
     figure = curves(series, f"epoch{left_out(len(names), 'curves')}", ylabel, None)
-    figure.suptitle(title, fontsize=10)
+    entitle(figure, title)
     return figure
+
+
+def entitle(figure: "Figure", title: str, **place: Any) -> None:
+    """Write a title in one line that fits: a long one is smaller, and loses its beginning.
+
+    Args:
+        figure: the figure.
+        title: its title.
+        place: of the text, as Matplotlib's `suptitle` takes it.
+    """
+    room = _CHARACTERS * figure.get_figwidth()
+    size = float(np.clip(10 * room / max(len(title), 1), 6, 10))
+    longest = int(room * 10 / size)
+    text = title if len(title) <= longest else f"…{title[len(title) - longest + 1 :]}"
+    figure.suptitle(text, fontsize=size, **place)
 
 
 def left_out(count: int, what: str) -> str:

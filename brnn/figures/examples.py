@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brnn.figures import _RED, _figure, _grid
+from brnn.figures import _RED, _figure, _grid, entitle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,7 @@ def adversarial_examples(
     changes = [result - original for original, result in zip(originals, results, strict=True)]
     low, high = _limits(originals + results)
     reach = max(map(abs, _limits(changes))) or 1.0
-    figure = _figure(1.3 * len(originals) + 1.4, 4.9)
+    figure = _figure(max(1.3 * len(originals) + 1.4, 4.0), 4.9)
     rows = _grid(figure, 3, 1, margins=(0.5, 1.05, 0.08, 0.95), gaps=(0.0, 0.08)).flat
     _strip(rows[0], originals, "original", "gray_r", (low, high))
     change = _strip(rows[1], changes, "perturbation", "coolwarm", (-reach, reach))
@@ -69,7 +69,7 @@ def adversarial_examples(
         text = f"{_name(labels[i], names)}{arrow}{_name(predictions[i], names)}{target}"
         size = 7.5 if names else 10
         rows[0].text(place + 0.5, 1.05, text, fontsize=size, color=color, ha="center", va="bottom")
-    figure.text(0.5 / width, 0.98, title, fontsize=10, va="top")
+    entitle(figure, title, x=0.5 / width, ha="left")
     legend = f"orange: misclassified, {broken.sum():,} of these {len(broken):,} images"
     figure.text(0.5 / width, 0.93, legend, fontsize=9, color=_RED, va="top")
     return figure
@@ -117,7 +117,7 @@ def confusion_matrix(
     width, height = figure.get_size_inches()
     scale = (1 - 0.85 / width, (edge + 0.1 * panel) / height, 0.2 / width, 0.8 * panel / height)
     figure.colorbar(drawn, cax=figure.add_axes(scale)).ax.tick_params(labelsize=8)
-    figure.suptitle(title, fontsize=10)
+    entitle(figure, title)
     return figure
 
 

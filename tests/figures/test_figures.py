@@ -258,6 +258,19 @@ def test_shares_by_epoch_have_a_curve_for_each_name_of_the_prefix():
     assert (len(axes.lines), axes.get_xlabel()) == (12, "epoch  (1 more curves are not shown)")
 
 
+@pytest.mark.parametrize("length", [20, 71, 400])
+def test_a_title_fits_the_width_and_keeps_its_end(length):
+    title = ("binarynet-ste-mlp-modern-s0 " * 20)[: length - 5] + ", end"
+    figure = examples.confusion_matrix(np.array([0, 1]), np.array([0, 1]), 2, title)
+    figure.canvas.draw()
+    (text,) = figure.texts
+    extent = text.get_window_extent()
+    assert extent.x0 >= 0
+    assert extent.x1 <= figure.bbox.width
+    assert text.get_text().endswith(", end")
+    assert text.get_fontsize() >= 6
+
+
 def test_a_figure_has_a_png_and_an_svg_file_of_equal_bytes_each_time():
     made = [
         figures.files(figures.learning_curves(HISTORY), "figures/x", ["png", "svg"])
