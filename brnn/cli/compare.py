@@ -1,4 +1,4 @@
-"""`brnn compare`: what a sweep says: means, intervals and tests over its seeds."""
+"""`brnn compare`: means, intervals and tests over the seeds of a sweep."""
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator

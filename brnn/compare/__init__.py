@@ -1,1 +1,1 @@
-"""What a sweep says: its groups, their statistics, tables and one page."""
+"""Comparisons of runs: groups, their statistics, tables and one page."""

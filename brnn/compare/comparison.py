@@ -1,4 +1,4 @@
-"""The comparison of groups: their statistics, the tests between them, and what to know of both."""
+"""The comparison of groups: their statistics, the tests between them, and notes on both."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -30,8 +30,8 @@ ROBUST = "trust/robust_accuracy"  # tested beside the first metric
 class Summary:
     """A metric in a group: values by replication, mean, standard deviation, 95 % interval, best.
 
-    `best` is the replication of the best value; empty where no direction is better. What is not
-    known is NaN.
+    `best` is the replication of the best value; empty where no direction is better. Unknown numbers
+    are NaN.
     """
 
     values: dict[str, float]
@@ -65,7 +65,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What runs say.
+    """The comparison of some runs.
 
     Attributes:
         over: the key whose values are replications.
@@ -189,8 +189,8 @@ def _sorted(
 
 def _constant(tables: Sequence[dict[str, Summary]], names: Sequence[str]) -> dict[str, float]:
     """Return the metrics of one value in all groups, unless that would be all of them."""
-    found = {name: {v for t in tables for v in t[name].values.values()} for name in names}
-    constant = {name: next(iter(values)) for name, values in found.items() if len(values) == 1}
+    values = {name: {v for t in tables for v in t[name].values.values()} for name in names}
+    constant = {name: next(iter(numbers)) for name, numbers in values.items() if len(numbers) == 1}
     return constant if len(constant) < len(names) else {}
 
 
@@ -200,8 +200,8 @@ def _baseline(groups: Sequence[Group], text: str) -> int:
     fitting = [i for i, group in enumerate(groups) if wanted.items() <= group.labels.items()]
     if len(fitting) != 1:
         valid = [",".join(f"{k}={v}" for k, v in group.labels.items()) for group in groups]
-        found = "no group" if not fitting else f"{len(fitting)} groups"
-        raise ComparisonError(f"baseline={text} is {found}; the groups are: {' | '.join(valid)}")
+        count = f"{len(fitting)} groups" if fitting else "no group"
+        raise ComparisonError(f"baseline={text} fits {count}; the groups are: {' | '.join(valid)}")
     return fitting[0]
 
 
@@ -215,16 +215,16 @@ def _contrasts(
     pairs: Iterable[tuple[int, int]] = combinations(indices, 2)
     if baseline is not None:
         pairs = [(i, baseline) for i in indices if i != baseline]
-    found: list[tuple[str, int, int, Difference]] = []
+    tested: list[tuple[str, int, int, Difference]] = []
     for metric, (i, j) in product(metrics, pairs):
         first, second, paired = measures.pair(tables[i][metric].values, tables[j][metric].values)
         if len(first) and len(second):
-            found.append((metric, i, j, difference(first, second, paired=paired, test=test)))
-    adjusted = holm([d.p for *_, d in found])
+            tested.append((metric, i, j, difference(first, second, paired=paired, test=test)))
+    adjusted = holm([d.p for *_, d in tested])
     tests = max(1, sum(not math.isnan(p) for p in adjusted))
     return [
         Contrast(metric, i, j, d, p, None if p < LEVEL else _needed(d, test, tests))
-        for (metric, i, j, d), p in zip(found, adjusted, strict=True)
+        for (metric, i, j, d), p in zip(tested, adjusted, strict=True)
     ]
 
 

@@ -23,7 +23,7 @@ class Group:
         runs: the newest finished run of each replication, by the value of the key `over`.
         repeated: how many finished runs a replication has, where there are several.
         unfinished: the runs that did not finish, of replications that no other run finished.
-        missing: replications that other groups have, and this one has no run of.
+        missing: replications of other groups that this one lacks.
     """
 
     labels: dict[str, str]
@@ -108,7 +108,7 @@ def _with_stated(run: SelectedRun, known: Sequence[SelectedRun]) -> SelectedRun:
     for other in known:
         for key, value in other.params.items():
             values.setdefault(key, set()).add(value)
-    shared = {key: next(iter(found)) for key, found in values.items() if len(found) == 1}
+    shared = {key: next(iter(texts)) for key, texts in values.items() if len(texts) == 1}
     stated = dict(word.partition("=")[::2] for word in run.name.split() if "=" in word)
     return replace(run, params=shared | stated)
 

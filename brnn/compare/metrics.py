@@ -106,8 +106,8 @@ def values(group: Group, metric: str, epoch: WhichEpoch) -> dict[str, float]:
         epoch: `last`, or `best`: the epoch of the metric `best/epoch`; metrics that are logged
             once have the same value in both.
     """
-    found = {key: _value(run, metric, epoch) for key, run in group.runs.items()}
-    return {key: value for key, value in found.items() if math.isfinite(value)}
+    known = {key: _value(run, metric, epoch) for key, run in group.runs.items()}
+    return {key: value for key, value in known.items() if math.isfinite(value)}
 
 
 def pair(first: dict[str, float], second: dict[str, float]) -> tuple[np.ndarray, np.ndarray, bool]:

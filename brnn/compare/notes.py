@@ -1,4 +1,4 @@
-"""What a reader has to know of a comparison: runs that do not count, versions, trust."""
+"""Notes on a comparison: runs that do not count, versions of the code, trust."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,7 +77,7 @@ def _reasons(runs: Sequence[SelectedRun], status: str) -> str:
 
 
 def _without_value(group: Group, tables: Values) -> list[str]:
-    lacking = {metric: group.runs.keys() - found.keys() for metric, found in tables.items()}
+    lacking = {metric: group.runs.keys() - values.keys() for metric, values in tables.items()}
     return [
         f"{group.name}: {len(keys)} of {len(group.runs)} runs have no finite {metric}"
         for metric, keys in lacking.items()
@@ -103,12 +103,12 @@ def _version(tags: Mapping[str, str]) -> str:
 def _untrusted(groups: Sequence[Group]) -> list[str]:
     """Return a sentence about the runs whose claimed robust accuracy is not to be believed."""
     verdicts = {group.name: _verdicts(group) for group in groups}
-    checked = [verdict for found in verdicts.values() for verdict in found]
-    doubted = {name: [v for v in found if v != "yes"] for name, found in verdicts.items()}
-    reasons = [verdict for found in doubted.values() for verdict in found]
+    checked = [verdict for texts in verdicts.values() for verdict in texts]
+    doubted = {name: [t for t in texts if t != "yes"] for name, texts in verdicts.items()}
+    reasons = [verdict for texts in doubted.values() for verdict in texts]
     if not reasons:
         return []
-    listed = ", ".join(f"{name} {len(found)}" for name, found in doubted.items() if found)
+    listed = ", ".join(f"{name} {len(texts)}" for name, texts in doubted.items() if texts)
     return [
         f"{CLAIMED} is not trusted in {len(reasons)} of {len(checked)} runs ({listed}); the number"
         f" to believe is trust/robust_accuracy; first verdict: {reasons[0]}"

@@ -49,20 +49,23 @@ def learning_curves(history: Sequence[Mapping[str, float]], title: str = "") -> 
         low, high = axes.get_ylim()
         if quantity == "accuracy" and high - low < 0.1:  # else noise would look like learning
             axes.set_ylim((low + high) / 2 - 0.05, (low + high) / 2 + 0.05)
-    entitle(figure, title)
+    write_title(figure, title)
     return figure
 
 
 def shares_by_epoch(
     history: Sequence[Mapping[str, float]], prefix: str, ylabel: str, title: str
 ) -> "Figure | None":
-    """Plot the metrics `{prefix}{name}` against the epoch, of the first 12 names; None: no such.
+    """Plot the metrics `{prefix}{name}` against the epoch, of the first 12 names.
 
     Args:
         history: the metrics of each epoch.
         prefix: of the metrics.
         ylabel: what they are.
         title: of the figure.
+
+    Returns:
+        The figure; None: no metric has the prefix.
     """
     names = sorted({key for metrics in history for key in metrics if key.startswith(prefix)})
     series = {
@@ -74,23 +77,23 @@ def shares_by_epoch(
     if not series:
         return None
     figure = curves(series, f"epoch{left_out(len(names), 'curves')}", ylabel, None)
-    entitle(figure, title)
+    write_title(figure, title)
     return figure
 
 
-def entitle(figure: "Figure", title: str, **place: Any) -> None:
+def write_title(figure: "Figure", title: str, **position: Any) -> None:
     """Write a title in one line that fits: a long one is smaller, and loses its beginning.
 
     Args:
         figure: the figure.
         title: its title.
-        place: of the text, as Matplotlib's `suptitle` takes it.
+        position: of the text, as Matplotlib's `suptitle` takes it.
     """
     room = _CHARACTERS * figure.get_figwidth()
     size = float(np.clip(10 * room / max(len(title), 1), 6, 10))
     longest = int(room * 10 / size)
     text = title if len(title) <= longest else f"…{title[len(title) - longest + 1 :]}"
-    figure.suptitle(text, fontsize=size, **place)
+    figure.suptitle(text, fontsize=size, **position)
 
 
 def left_out(count: int, what: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brnn.figures import _RED, _figure, _grid, entitle
+from brnn.figures import _RED, _figure, _grid, write_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,14 +62,14 @@ def adversarial_examples(
         figure.colorbar(change, cax=scale).ax.tick_params(labelsize=8)
     else:  # a colour shows the changes of three channels, grey none
         rows[1].set_ylabel(f"perturbation\n±{reach:.3g}", fontsize=10)
-    for place, i in enumerate(order):
+    for column, i in enumerate(order):
         target = "" if targets is None else f"\n(target {_name(targets[i], names)})"
         color = _RED if broken[i] else "black"
         arrow = "\n→ " if names else " → "  # a word takes a line
         text = f"{_name(labels[i], names)}{arrow}{_name(predictions[i], names)}{target}"
         size = 7.5 if names else 10
-        rows[0].text(place + 0.5, 1.05, text, fontsize=size, color=color, ha="center", va="bottom")
-    entitle(figure, title, x=0.5 / width, ha="left")
+        rows[0].text(column + 0.5, 1.05, text, fontsize=size, color=color, ha="center", va="bottom")
+    write_title(figure, title, x=0.5 / width, ha="left")
     legend = f"orange: misclassified, {broken.sum():,} of these {len(broken):,} images"
     figure.text(0.5 / width, 0.93, legend, fontsize=9, color=_RED, va="top")
     return figure
@@ -117,7 +117,7 @@ def confusion_matrix(
     width, height = figure.get_size_inches()
     scale = (1 - 0.85 / width, (edge + 0.1 * panel) / height, 0.2 / width, 0.8 * panel / height)
     figure.colorbar(drawn, cax=figure.add_axes(scale)).ax.tick_params(labelsize=8)
-    entitle(figure, title)
+    write_title(figure, title)
     return figure
 
 

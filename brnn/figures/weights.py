@@ -15,8 +15,8 @@ from brnn.figures import (
     _grid,
     _label,
     _tidy,
-    entitle,
     left_out,
+    write_title,
 )
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def first_layer(levels: np.ndarray, shape: tuple[int, ...], title: str) -> "Figu
         picture = unit.mean(-1) if unit.shape[-1] != 3 else (unit / reach + 1) / 2
         extent = (column + 0.05, column + 0.95, row + 0.95, row + 0.05)
         axes.imshow(picture, "gray", vmin=-reach, vmax=reach, extent=extent, aspect="equal")
-    entitle(figure, f"{title}, {len(units)} of {levels.shape[-1]} units")
+    write_title(figure, f"{title}, {len(units)} of {levels.shape[-1]} units")
     return figure
 
 
@@ -118,7 +118,7 @@ def _panels(count: int, title: str) -> tuple["Figure", list["Axes"]]:
     columns = max(1, min(4, count))
     rows = max(1, math.ceil(count / columns))
     figure = _figure(max(2.9 * columns, 4.0), 2.1 * rows + 0.8)
-    entitle(figure, title)
+    write_title(figure, title)
     grid = _grid(figure, rows, columns, margins=(0.8, 0.15, 0.65, 0.8), gaps=(0.45, 0.75))
     for axes in grid.flat[count:]:
         axes.remove()

@@ -1,4 +1,4 @@
-"""What a finished sweep says, on the terminal and in its run."""
+"""The conclusion of a finished sweep, on the terminal and in its run."""
 
 import math
 import re

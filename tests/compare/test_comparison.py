@@ -67,7 +67,7 @@ def test_a_baseline_is_compared_with_all_others_and_only_with_them():
     found = compared(runs_of(weak=WEAK, strong=STRONG, between=BETWEEN), baseline="estimator=weak")
     assert {found.groups[c.second].name for c in found.contrasts} == {"weak"}
     assert found.tests == 2
-    with pytest.raises(ComparisonError, match="baseline=estimator=week is no group; the groups"):
+    with pytest.raises(ComparisonError, match="baseline=estimator=week fits no group; the groups"):
         compared(runs_of(weak=WEAK, strong=STRONG), baseline="estimator=week")
 
 
