@@ -4,7 +4,7 @@ import ast
 import importlib
 import inspect
 import re
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -48,14 +48,20 @@ def keyword_only(function):
     }
 
 
+@pytest.fixture(scope="module")
+def whole(composed):
+    """A function from an option to the configuration that has it, composed once."""
+    return cache(lambda group, name: composed(f"{group}={name}"))
+
+
 def test_every_group_is_checked():
     checked = {*groups.GROUPS, *groups.LISTED, "optimizer", "recipe"}
     assert checked - {"bias_initializer"} == GROUPS  # that one takes the options of initializer
 
 
 @pytest.mark.parametrize(("group", "name"), OPTIONS)
-def test_an_option_is_the_function_of_its_name_and_keys(composed, group, name):
-    option = composed(f"{group}={name}")[group]
+def test_an_option_is_the_function_of_its_name_and_keys(whole, group, name):
+    option = whole(group, name)[group]
     assert groups.label(option) == name
     module, called = groups.locate(group, option["name"], [])
     function = functions(module)[called]
@@ -67,13 +73,13 @@ def test_an_option_is_the_function_of_its_name_and_keys(composed, group, name):
 
 
 @pytest.mark.parametrize(("group", "name"), OPTIONS)
-def test_the_values_of_an_option_are_what_its_function_takes(composed, group, name):
-    whole = composed(f"{group}={name}")
-    built = groups.function(group, whole[group], [])
+def test_the_values_of_an_option_are_what_its_function_takes(whole, group, name):
+    option = whole(group, name)[group]
+    built = groups.function(group, option, [])
     assert isinstance(built, partial)
     for key, annotation in parameters(built.func.__module__, built.func.__name__).items():
         for end in ("from", "to"):
-            assert values.fits(option_at(whole[group], end)[key], annotation), key
+            assert values.fits(option_at(option, end)[key], annotation), key
 
 
 @pytest.mark.parametrize("name", groups.names("format"))

@@ -131,7 +131,14 @@ def test_the_schedule_matters(options):
     data = Data(pair, pair, pair, classes=2, source="generated")
     states = []
     for slope in ([], ["estimator.slope=0.1"]):
-        keys = options("estimator=ede", "epochs=2", "batch_size=4", "topology.width=5", *slope)
+        keys = options(
+            "estimator=ede",
+            "epochs=2",
+            "batch_size=4",
+            "topology.width=5",
+            "compiled=false",
+            *slope,
+        )
         program = build.program(keys, Task((6,), 2))
         list(build.epochs(program, keys, data))
         states.append(program.state())

@@ -97,7 +97,7 @@ def test_a_net_becomes_discrete_and_continues_with_equal_bits(options, overrides
 def test_a_share_of_1_is_training_without_progression(options):
     states = []
     for choice in (["progression=two_stages", "progression.split=0"], []):
-        keys = options("epochs=2", "batch_size=4", "topology.width=5", *choice)
+        keys = options("epochs=2", "batch_size=4", "topology.width=5", "compiled=false", *choice)
         program = build.program(keys, Task((6,), 2))
         *_, last = build.epochs(program, keys, data((6,)))
         assert ("discretized/weights" in last) == bool(choice)
