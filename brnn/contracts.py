@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from brnn.data.dataset import Data
-    from brnn.exchange.net import Exported
+    from brnn.exchange.exported import Exported
     from brnn.exchange.net import Net as ExportedNet
     from brnn.nets.task import Task
     from brnn.proof.decide import Verdict

@@ -1,4 +1,4 @@
-"""Keras nets as chains of blocks: a dense layer or a convolution, and what follows it."""
+"""Keras nets as chains of blocks: a layer with weights, and what follows it."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 from brnn.errors import ConfigError
 from brnn.exchange.levels_reader import ACTIVATIONS
 from brnn.exchange.net import Pads, Window
+from brnn.nets.cells import ClockworkCell
 from brnn.quantization.layers import QuantActivation, step_function
 
 HARMLESS = keras.layers.InputLayer | keras.layers.Dropout
@@ -17,12 +18,16 @@ CHAIN = (
     "every format holds chains of dense layers and convolutions alone, as of topology=dense and"
     " convolutional"
 )
+STATES = (
+    "format=c holds recurrent layers whose states are levels, as of topology=rnn and clockwork with"
+    " precision=binarynet on bytes; no format holds others"
+)
 Thresholds = tuple[list[float], list[float]]  # thresholds and levels of a quantized activation
 
 
 @dataclass
 class Block:
-    """A dense layer or a convolution, and the layers of Keras that follow it.
+    """A dense layer, a convolution or a recurrent layer, and the layers of Keras that follow it.
 
     Attributes:
         layer: the layer with the weights.
@@ -31,7 +36,7 @@ class Block:
         activation: after the normalization.
     """
 
-    layer: keras.layers.Dense | keras.layers.Conv2D
+    layer: keras.layers.Dense | keras.layers.Conv2D | keras.layers.RNN
     window: Window
     normalization: keras.layers.BatchNormalization | None = None
     activation: QuantActivation | keras.layers.Activation | None = None
@@ -42,8 +47,15 @@ class Block:
 
     def weights(self) -> tuple[np.ndarray, np.ndarray]:
         """Return kernel and bias, zeros if there is none."""
-        kernel, *bias = (np.asarray(weight) for weight in self.layer.weights)
-        return kernel, bias[0] if bias else np.zeros(kernel.shape[-1], "float32")
+        layer = self.cell or self.layer
+        kernel = np.asarray(layer.kernel)
+        is_biased = layer.bias is not None
+        return kernel, np.asarray(layer.bias) if is_biased else np.zeros(len(kernel.T), "float32")
+
+    @property
+    def cell(self) -> keras.layers.SimpleRNNCell | ClockworkCell | None:
+        """The cell of a recurrent layer."""
+        return self.layer.cell if isinstance(self.layer, keras.layers.RNN) else None
 
 
 @dataclass
@@ -85,6 +97,8 @@ def _taken(chain: _Chain, layer: Any) -> bool:
     """Add a layer to a chain, and return whether it can be part of one."""
     if isinstance(layer, keras.layers.Dense | keras.layers.Conv2D):
         return _takes_weights(chain, layer)
+    if isinstance(layer, keras.layers.RNN):
+        return _takes_states(chain, layer)
     if isinstance(layer, HARMLESS):
         return True
     if isinstance(layer, SHAPING):
@@ -112,6 +126,19 @@ def _takes_weights(chain: _Chain, layer: keras.layers.Dense | keras.layers.Conv2
     activation = None if linear else keras.layers.Activation(layer.activation)
     chain.blocks.append(Block(layer, window, activation=activation))
     return True
+
+
+def _takes_states(chain: _Chain, layer: keras.layers.RNN) -> bool:
+    cell = layer.cell
+    if not isinstance(cell, keras.layers.SimpleRNNCell | ClockworkCell):
+        raise ConfigError(
+            f"the states of {layer.name} ({type(cell).__name__}) are no levels, but mixed by gates;"
+            f" {STATES}"
+        )
+    quantized = isinstance(cell.activation, QuantActivation)
+    activation = cell.activation if quantized else keras.layers.Activation(cell.activation)
+    chain.blocks.append(Block(layer, Window(), activation=activation))
+    return not (layer.stateful or layer.go_backwards or layer.return_state)
 
 
 def _same_pads(layer: keras.layers.Conv2D) -> Pads:

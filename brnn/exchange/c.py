@@ -6,8 +6,10 @@ import brnn
 from brnn.exchange import c_runtime, c_source
 from brnn.exchange.c_layers import Stage, call, function, helpers, stages, tables
 from brnn.exchange.c_source import real
+from brnn.exchange.c_states import recurrent
+from brnn.exchange.exported import Exported
 from brnn.exchange.limits import check_whole
-from brnn.exchange.net import Exported, Net
+from brnn.exchange.net import Net
 
 LEVELS = ("-O0", "-O3")  # of optimization, each compared with the net
 FACTOR = 37  # input i of the known input is the last byte of 37 i
@@ -58,9 +60,15 @@ def _source(net: Net) -> str:
         factor=FACTOR,
         known=",\n        ".join(map(real, known)),
     )
-    hidden = map(function, all_stages[:-1])
+    hidden = map(_function, all_stages[:-1])
     parts = [*helpers(all_stages), *map(tables, all_stages), *hidden, _logits(all_stages, net)]
     return "".join([head, *parts, main])
+
+
+def _function(stage: Stage) -> str:
+    if stage.state and stage.layer.recurrence:
+        return recurrent(stage, stage.state, stage.layer.recurrence)
+    return function(stage)
 
 
 def _summary(net: Net) -> str:

@@ -5,7 +5,7 @@ for each of their bits; levels have one for each level but the lowest, with 1 wh
 reached. So max-pooling is OR, and AND for falling units.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class Stage:
         shape: of the map that it reads.
         values: of the levels that it reads; none where it reads bytes.
         outputs: shape of the map that it writes.
+        codes: name of the table of its codes.
     """
 
     number: int
@@ -42,6 +43,7 @@ class Stage:
     shape: tuple[int, ...]
     values: tuple[int, ...]
     outputs: tuple[int, ...]
+    codes: str
 
     @property
     def planes(self) -> int:
@@ -77,6 +79,15 @@ class Stage:
         return f"{inputs}_{kind}{'_masked' if self.masked else ''}"
 
     @property
+    def state(self) -> "Stage | None":
+        """The product of a recurrent layer with its own states."""
+        if self.layer.recurrence is None:
+            return None
+        layer = replace(self.layer, kernel=self.layer.recurrence.kernel, recurrence=None)
+        shape = (layer.units,)
+        return Stage(self.number, layer, shape, layer.values, shape, f"state_{self.codes}")
+
+    @property
     def step(self) -> tuple[int, int]:
         """The lowest value of its inputs, and the distance to the next."""
         if not self.values or self.values == SIGN.values:
@@ -98,7 +109,8 @@ def stages(net: Net) -> list[Stage]:
     values = net.steps.values if net.steps else ()
     result = []
     for number, layer in enumerate(net.layers):
-        stage = Stage(number, layer, net.maps[number], values, net.maps[number + 1])
+        shapes, codes = net.maps[number : number + 2], f"codes_{number}"
+        stage = Stage(number, layer, shapes[0], values, shapes[1], codes)
         window = layer.window
         if window.padded and not stage.masked and window.pad_value not in (values or range(256)):
             raise ConfigError(
@@ -115,12 +127,15 @@ def helpers(all_stages: list[Stage]) -> list[str]:
     """Return the functions that some stages call."""
     first = c_source.LEVELS if all_stages[0].values else c_source.BYTES
     convolved = any(stage.layer.convolves for stage in all_stages)
+    products = [part for stage in all_stages for part in (stage, stage.state) if part]
+    copied = convolved or len(products) > len(all_stages)
     hidden = len(all_stages) > 1
     return [
         first,
-        *dict.fromkeys(HELPERS[stage.sums] for stage in all_stages),
+        *dict.fromkeys(HELPERS[part.sums] for part in products),
         *([c_source.THRESHOLDS] if hidden else []),
-        *([c_source.COPY, c_source.WINDOW] if convolved else []),
+        *([c_source.COPY] if copied else []),
+        *([c_source.WINDOW] if convolved else []),
     ]
 
 
@@ -128,8 +143,10 @@ def tables(stage: Stage) -> str:
     """Return the constants of a layer: codes, and thresholds or real numbers."""
     layer, number = stage.layer, stage.number
     result = f"\n/* {layer.name} */\n"
-    codes = [f"{word:#018x}" for word in _codes(stage).ravel()]
-    result += table("word", f"codes_{number}", codes, 4)
+    for part in (stage, stage.state):
+        if part:
+            codes = [f"{word:#018x}" for word in _codes(part).ravel()]
+            result += table("word", part.codes, codes, 4)
     if layer.threshold is None:
         for key in ("bias", "multiplier", "shift"):
             result += table("float", key, map(real, getattr(layer, key)), 4)
@@ -153,7 +170,12 @@ def _codes(stage: Stage) -> np.ndarray:
 
 def _thresholds(stage: Stage) -> np.ndarray:
     """Return thresholds (j, lanes) on the sums that the functions of sums give."""
-    threshold = -((_offset(stage) - np.asarray(stage.layer.threshold)) // stage.step[1])
+    threshold, recurrence = np.asarray(stage.layer.threshold), stage.layer.recurrence
+    if recurrence and stage.state:
+        threshold = threshold - recurrence.of_inputs * _offset(stage)
+        threshold -= recurrence.of_states * _offset(stage.state)
+    else:
+        threshold = -((_offset(stage) - threshold) // stage.step[1])
     result = np.full((len(threshold), stage.lanes), NEVER)
     result[:, : stage.layer.units] = threshold
     return result
@@ -169,17 +191,17 @@ def _falls(layer: Layer) -> bool:
     return layer.window.pool > 1 and bool(layer.falling.any())
 
 
-def call(stage: Stage, x: str) -> str:
+def call(stage: Stage, x: str, sums: str = "sums") -> str:
     """Return the call that computes the sums of inputs `x`."""
-    words_units = f"codes_{stage.number}, {stage.patch}, {stage.lanes}"
+    words_units = f"{stage.codes}, {stage.patch}, {stage.lanes}"
     if stage.masked:
-        return f"{stage.sums}({x}, used, {words_units}, sums)"
+        return f"{stage.sums}({x}, used, {words_units}, {sums})"
     if stage.sums == "signs_binary":
-        return f"{stage.sums}({x}, {words_units}, {stage.layer.products}, sums)"
+        return f"{stage.sums}({x}, {words_units}, {stage.layer.products}, {sums})"
     if stage.sums == "signs_ternary":
-        return f"{stage.sums}({x}, {words_units}, sums)"
+        return f"{stage.sums}({x}, {words_units}, {sums})"
     base = 1 if stage.values else 2
-    return f"{stage.sums}({x}, {words_units}, {stage.planes}, {base}, sums)"
+    return f"{stage.sums}({x}, {words_units}, {stage.planes}, {base}, {sums})"
 
 
 def function(stage: Stage) -> str:
@@ -193,11 +215,12 @@ def _dense(stage: Stage) -> str:
     text = f"    {call(stage, 'x')};\n"
     size = words(stage.layer.units)
     for level in range(len(np.asarray(stage.layer.threshold))):
-        text += f"    {_set_bits(stage, level)} out + {level * size});\n"
+        text += f"    {set_bits(stage, level)} out + {level * size});\n"
     return text
 
 
-def _set_bits(stage: Stage, level: int) -> str:
+def set_bits(stage: Stage, level: int) -> str:
+    """Return the beginning of the call that sets the bits of a level."""
     threshold = f"threshold_{stage.number} + {level * stage.lanes}"
     return f"set_bits(sums, {threshold}, {stage.lanes},"
 
@@ -210,7 +233,7 @@ def _convolution(stage: Stage) -> str:
     falls = _falls(layer)
     target = "bits" if falls else "pooled"
     set_all = "".join(
-        f"            {_set_bits(stage, level)} {target} + {level * size});\n"
+        f"            {set_bits(stage, level)} {target} + {level * size});\n"
         for level in range(levels)
     )
     flip = f"falling_{stage.number}[i % {size}]"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from brnn.errors import ExportError
-from brnn.exchange.net import Exported, Layer, Net
+from brnn.exchange.exported import Exported
+from brnn.exchange.net import Layer, Net
 from brnn.exchange.speed import ROWS
 
 BATCH = 200  # inputs computed at once
@@ -120,7 +121,7 @@ def _undecided(net: Net, x: np.ndarray) -> np.ndarray:
     for layer in net.layers[:-1]:
         sums = layer.sums(x)
         if layer.steps is not None and not layer.exact:
-            sizes = layer.sums(np.abs(x), np.abs(layer.kernel))
+            sizes = layer.sizes(x)
             for edge in layer.steps.at:
                 cut, size = _cut(layer, edge)
                 near = np.abs(sums - cut) <= ROUNDINGS * ULP * (sizes + size)

@@ -5,7 +5,9 @@ import io
 import numpy as np
 
 from brnn.exchange import levels_reader
-from brnn.exchange.net import SIGN, Exported, Layer, Net
+from brnn.exchange.exported import Exported
+from brnn.exchange.limits import check_no_states
+from brnn.exchange.net import SIGN, Layer, Net
 from brnn.exchange.speed import seconds
 
 
@@ -17,6 +19,7 @@ def levels(net: Net) -> Exported:
     first in the highest bit of a byte. Real kernels stay float32. `brnn/exchange/levels_reader.py`
     reads the file; it computes sums of codes exactly.
     """
+    check_no_states(net, "levels")
     arrays = {"layers": np.array(len(net.layers))}
     if net.steps is not None:
         arrays |= {"at": np.array(net.steps.at), "values": np.array(net.steps.values)}

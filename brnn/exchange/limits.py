@@ -4,6 +4,20 @@ from brnn.errors import ConfigError
 from brnn.exchange.net import Layer, Net
 
 
+def check_no_states(net: Net, name: str) -> None:
+    """Check that a net has no recurrent layer.
+
+    Raises:
+        ConfigError: a layer is one.
+    """
+    for layer in net.layers:
+        if layer.recurrence:
+            raise ConfigError(
+                f"format={name} holds no recurrent layers, and {layer.name} is one; formats that"
+                " hold it: c"
+            )
+
+
 def check_whole(net: Net, name: str, others: str) -> None:
     """Check that a net computes in whole numbers up to its logits.
 

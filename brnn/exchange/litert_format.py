@@ -9,8 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from brnn.exchange.limits import check_unit_levels, check_whole
-from brnn.exchange.net import LARGEST_BYTE, Exported, Layer, Net, halfway
+from brnn.exchange.exported import Exported
+from brnn.exchange.limits import check_no_states, check_unit_levels, check_whole
+from brnn.exchange.net import LARGEST_BYTE, Layer, Net, halfway
 from brnn.terminal import stderr
 
 PACKAGES = ("ai_edge_quantizer", "ai_edge_litert")
@@ -26,6 +27,7 @@ def litert(net: Net) -> Exported:
     """
     from brnn.exchange.litert_runtime import quantized, run, seconds
 
+    check_no_states(net, "litert")
     check_whole(net, "litert", "levels, onnx")
     check_unit_levels(net, "litert", "c, onnx, qonnx, levels")
     with tempfile.TemporaryDirectory() as folder:

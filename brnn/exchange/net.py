@@ -4,13 +4,13 @@ Shapes: inputs (n, *shape); maps (n, h, w, c); kernels of dense layers (k, m), o
 (y, x, c, m).
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from brnn.exchange.levels_reader import ACTIVATIONS, pooled, stepped, summed
+from brnn.exchange.recurrence import Recurrence
 
 FLOAT32_WHOLE = 2**24  # float32 holds all whole numbers up to here
 BYTE = 8  # bits
@@ -90,6 +90,7 @@ class Layer:
         reach: the largest size of a sum; 0 where sums are no whole numbers.
         signs: whether all its inputs are -1 and +1.
         window: of a convolution.
+        recurrence: of a recurrent layer, which has thresholds.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Layer:
     reach: int
     signs: bool
     window: Window = Window()
+    recurrence: Recurrence | None = None
 
     @property
     def coded(self) -> bool:
@@ -152,19 +154,39 @@ class Layer:
         """Number of products in a sum."""
         return self.kernel.size // self.units
 
-    def sums(self, x: np.ndarray, kernel: np.ndarray | None = None) -> np.ndarray:
-        """Return the sums of inputs, with another kernel if one is given."""
-        return summed(x, self.kernel if kernel is None else kernel, self.window.numbers)
+    def sums(self, x: np.ndarray) -> np.ndarray:
+        """Return the sums of inputs; of a recurrent layer those of all steps."""
+        sums = self._sums_of_inputs(x, self.kernel)
+        return sums if self.recurrence is None else self.recurrence.sums(sums, self._levels)
+
+    def sizes(self, x: np.ndarray) -> np.ndarray:
+        """Return sums of the sizes of all products; -infinity where float32 rounds none of them."""
+        sizes = self._sums_of_inputs(np.abs(x), np.abs(self.kernel))
+        if self.recurrence is None:
+            return sizes
+        of_state = self.recurrence.of_states * max(map(abs, self.values))
+        rounded = (np.frexp(self.scale * of_state)[0] != 0.5) | (sizes > 0)
+        return np.where(rounded, self.recurrence.of_inputs * sizes + self.units * of_state, -np.inf)
+
+    def _sums_of_inputs(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+        if self.recurrence is None:
+            return summed(x, kernel, self.window.numbers)
+        rows = summed(x.reshape(-1, x.shape[-1]), kernel, None)
+        return rows.reshape(*x.shape[:2], -1)
 
     def output(self, sums: np.ndarray) -> np.ndarray:
         """Return the outputs of sums."""
         if self.threshold is not None:
-            return self.pooled(stepped(sums * self.sign, self.threshold, self.values))
+            levels = self._levels(sums)
+            return self.recurrence.states(levels) if self.recurrence else self.pooled(levels)
         x = (sums * self.scale).astype("float32") + self.bias
         x = x * self.multiplier + self.shift
         if self.steps is not None:
             return self.pooled(stepped(x, self.steps.at, self.steps.values))
         return self.pooled(ACTIVATIONS[self.activation](x))
+
+    def _levels(self, sums: np.ndarray) -> np.ndarray:
+        return stepped(sums * self.sign, self.threshold, self.values)
 
     def pooled(self, x: np.ndarray) -> np.ndarray:
         """Return outputs after pooling."""
@@ -238,6 +260,8 @@ class Net:
 
 
 def _output_shape(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if layer.recurrence and layer.recurrence.sequence:
+        return (shape[0], layer.units)
     if not layer.convolves:
         return (layer.units,)
     window = layer.window
@@ -247,25 +271,6 @@ def _output_shape(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
         for axis in (0, 1)
     ]
     return (*(size // window.pool for size in sizes), layer.units)
-
-
-@dataclass(frozen=True)
-class Exported:
-    """A net in a format.
-
-    Attributes:
-        suffix: of its file, as `.npz`.
-        content: of its file.
-        runtimes: what runs `content`, by name: each maps inputs (n, *shape), bytes or real numbers
-            as the data set holds them, to logits (n, classes).
-        seconds: maps inputs (n, *shape) to the CPU seconds on one core that the first of the
-            runtimes takes for all of them at once.
-    """
-
-    suffix: str
-    content: bytes
-    runtimes: Mapping[str, Callable[[np.ndarray], np.ndarray]]
-    seconds: Callable[[np.ndarray], float]
 
 
 def halfway(layer: Layer) -> np.ndarray:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brnn.exchange.limits import check_unit_levels, check_whole
-from brnn.exchange.net import Exported, Layer, Net, halfway
+from brnn.exchange.exported import Exported
+from brnn.exchange.limits import check_no_states, check_unit_levels, check_whole
+from brnn.exchange.net import Layer, Net, halfway
 from brnn.exchange.nodes import add_choices, add_layers, add_real, kernel_of, to_pixels
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def onnx(net: Net) -> Exported:
     It takes pixels in [0, 1], or what the net takes. A sign is GreaterOrEqual and Where, by a
     threshold halfway between two sums, so that no runtime's rounding moves it, and 0 gives +1.
     """
+    check_no_states(net, "onnx")
     graph = _new_graph({})
     return _finished(graph, net, add_layers(graph, net, _kernel, add_choices), "float32")
 
@@ -46,6 +48,7 @@ def onnx_packed(net: Net) -> Exported:
     blocks of 128 codes at accuracy level 4, which is exact for inputs of -1, 0 and +1, and faster
     than float32. A convolution is such a product too: Slice and Concat join its windows to rows.
     """
+    check_no_states(net, "onnx_packed")
     check_whole(net, "onnx_packed", "onnx, levels")
     check_unit_levels(net, "onnx_packed", "c, onnx, qonnx, levels")
     graph = _new_graph({MICROSOFT: 1})

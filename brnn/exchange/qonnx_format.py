@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brnn.exchange.limits import check_whole
-from brnn.exchange.net import Exported, Layer, Net
+from brnn.exchange.exported import Exported
+from brnn.exchange.limits import check_no_states, check_whole
+from brnn.exchange.net import Layer, Net
 from brnn.exchange.nodes import add_layers, kernel_of, to_pixels
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def qonnx(net: Net) -> Exported:
     from brnn.exchange.graph import Graph
     from brnn.exchange.qonnx_runtime import run, seconds
 
+    check_no_states(net, "qonnx")
     check_whole(net, "qonnx", "levels, onnx")
     graph = Graph({DOMAIN: 1})
     graph.node("Identity", "logits", add_layers(graph, net, _codes, _add_steps))

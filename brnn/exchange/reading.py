@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
 import keras
@@ -10,11 +11,14 @@ from keras import ops
 
 from brnn.data.pixels import to_pixels
 from brnn.errors import ConfigError
-from brnn.exchange.blocks import Block, activation_of, blocks_of
+from brnn.exchange.blocks import STATES, Block, activation_of, blocks_of
 from brnn.exchange.net import LARGEST_BYTE, SIGN, Layer, Net, Steps
+from brnn.exchange.recurrence import Recurrence
+from brnn.nets.cells import ClockworkCell
 from brnn.nets.thresholds import integer_thresholds
 
 HALVES = np.array([0, np.nextafter(np.float32(0.5), np.float32(0)), 0.5, 1], "float32")
+LARGEST_DENOMINATOR = 64  # of the quotient of two scales
 BITS = Steps((0.5,), (0, 1))
 
 
@@ -33,16 +37,17 @@ class _Inputs:
     signs: bool
 
 
-def read(model: keras.Model, pixels: bool) -> Net:
+def read(model: keras.Model, pixels: bool, shape: tuple[int, ...] | None = None) -> Net:
     """Return a net in the form that the formats write.
 
     Args:
         model: the discretized net.
         pixels: whether its inputs are bytes, which it is given divided by 255.
+        shape: of one input; None for that of the model, which recurrent nets leave open.
 
     Raises:
-        ConfigError: it is not a chain of dense layers and convolutions, or has an activation that
-            no format holds.
+        ConfigError: it is not a chain of dense, convolutional and recurrent layers, or has an
+            activation or states that no format holds.
     """
     before, blocks = blocks_of(model)
     steps, inputs = _input_levels(before, pixels)
@@ -53,7 +58,8 @@ def read(model: keras.Model, pixels: bool) -> Net:
     for block in blocks:
         layer, inputs = _layer(block, inputs)
         layers.append(layer)
-    return Net(tuple(model.inputs[0].shape[1:]), kind, pixels, steps, tuple(layers))
+    shape = shape or tuple(model.inputs[0].shape[1:])
+    return Net(shape, kind, pixels, steps, tuple(layers))
 
 
 def _input_levels(before: list[keras.layers.Layer], pixels: bool) -> tuple[Steps | None, _Inputs]:
@@ -126,10 +132,50 @@ def _layer(block: Block, inputs: _Inputs) -> tuple[Layer, _Inputs]:
         signs=inputs.signs and pad_value in (0, 1),
         window=replace(block.window, pad_value=pad_value),
     )
+    if cell := block.cell:
+        layer = _with_states(layer, cell, unit, block.layer.return_sequences)
     if steps is None:
         return layer, _Inputs(0, 1.0, False)
     outputs = _Inputs(max(map(abs, steps.values)), unit, steps.values == SIGN.values)
     return (_with_thresholds(layer) if layer.reach else layer), outputs
+
+
+def _with_states(
+    layer: Layer,
+    cell: keras.layers.SimpleRNNCell | ClockworkCell,
+    unit: float,
+    sequence: bool,
+) -> Layer:
+    """Return a layer with its recurrence.
+
+    Args:
+        layer: as it reads its inputs.
+        cell: of the layer.
+        unit: the value in Keras of the level 1 of its states.
+        sequence: whether it gives its states after all steps.
+
+    Raises:
+        ConfigError: its sums are no whole numbers, or its states no levels.
+    """
+    codes, sizes = _coded(np.asarray(cell.recurrent_kernel))
+    rates, mask = cell.activity() if isinstance(cell, ClockworkCell) else (np.ones(layer.units), 1)
+    ratio = sizes * unit / layer.scale  # of a product of a state and one of an input
+    counts = Fraction(ratio[0]).limit_denominator(LARGEST_DENOMINATOR)
+    if layer.steps is None:
+        reason = f"its states are real numbers, by the activation {layer.activation}"
+    elif not layer.reach or codes.dtype != np.int8:
+        reason = "its inputs or weights are real numbers"
+    elif layer.values != SIGN.values and 0 not in layer.values:
+        reason = f"its states are {len(layer.values)} levels without 0"
+    elif not counts or not np.allclose(ratio, float(counts), rtol=1e-6):
+        reason = f"a product of a state counts {ratio.min():g} to {ratio.max():g} of an input"
+    else:
+        of_states, of_inputs = counts.as_integer_ratio()
+        periods = np.rint(1 / rates).astype("int64")
+        recurrence = Recurrence(codes * np.int8(mask), of_inputs, of_states, periods, sequence)
+        reach = layer.reach * of_inputs + of_states * layer.units * max(map(abs, layer.values))
+        return replace(layer, recurrence=recurrence, scale=layer.scale / of_inputs, reach=reach)
+    raise ConfigError(f"{layer.name} cannot be exported: {reason}; {STATES}")
 
 
 def _coded(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

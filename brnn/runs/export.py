@@ -61,7 +61,7 @@ def export(
     precision = groups.function("precision", options["precision"], options["plugins"])()
     chain = Chain(QuantManager(model, precision.rules))  # evaluates as the run did
     x, pixels = data.test[0], data.test[0].dtype == np.uint8
-    net = read(model, pixels)
+    net = read(model, pixels, x.shape[1:])
     expected = reference(lambda rows: np.asarray(chain(tf.constant(rows), pixels)), net, x)
     for name in formats:
         option = groups.option("format", name)
@@ -73,7 +73,7 @@ def export(
 def packed_metrics(
     options: dict[str, Any], data: Data, weights: list[np.ndarray]
 ) -> dict[str, float]:
-    """Return size and products of a net as a file, nothing where no format holds it.
+    """Return size and products of a net as a file, nothing where `levels` does not hold it.
 
     Args:
         options: the configuration of the net.
@@ -87,9 +87,9 @@ def packed_metrics(
     model = models.model_with_weights(options, task_of(data), "trained", weights)
     try:
         net = read(model, pixels=data.test[0].dtype == np.uint8)
+        return {"size/packed_bytes": len(levels(net).content)} | products(net)
     except ConfigError:
         return {}
-    return {"size/packed_bytes": len(levels(net).content)} | products(net)
 
 
 def write(path: Path, content: bytes) -> None:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from support.exported_nets import (
     IMAGE,
+    SANITIZED,
+    STRICT,
     compared,
     convolutional_of,
     exact_nets,
@@ -22,8 +24,6 @@ from brnn.exchange.reading import read
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 pytestmark = pytest.mark.skipif(not COMPILERS, reason="there is no C compiler")
 X = images(2000)
-STRICT = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Wconversion", "-Wshadow", "-Werror"]
-SANITIZED = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
 @pytest.fixture(params=COMPILERS, scope="module")

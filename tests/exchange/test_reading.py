@@ -56,7 +56,7 @@ def with_uneven_levels():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (recurrent(), "recurrent_0 (RNN) cannot be exported"),
+        (recurrent(), "recurrent_0 cannot be exported: its states are real numbers"),
         (with_skip(), "add (Add) cannot be exported"),
         (with_activation(MANY), "the activation of hidden is a quantizer of many levels"),
         (with_activation(BY_MEAN), "the activation of hidden is a quantizer of many levels"),

@@ -8,7 +8,7 @@ import numpy as np
 from brnn.data.pixels import to_pixels
 from brnn.exchange.check import reference
 from brnn.exchange.reading import read
-from brnn.nets import convolutional, dense
+from brnn.nets import convolutional, dense, recurrent
 from brnn.nets.task import Task
 from brnn.quantization import estimators, quantizers
 from brnn.quantization.layers import QuantActivation
@@ -45,6 +45,11 @@ CONVOLUTION = {
     "pool_first": True, "activation": "tanh", "batch_normalization": True, "dropout": 0.0,
     "real_first": False, "real_last": False,
 }  # fmt: skip
+RECURRENT = {
+    "width": 70, "depth": 2, "activation": "tanh", "quantized_state": True, "real_last": False,
+}  # fmt: skip
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Wconversion", "-Wshadow", "-Werror"]
+SANITIZED = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 THREE_LEVELS = partial(quantizers.ternary, scale=0.5)
 CONVOLUTIONS = {  # the same with convolutions
     "valid": {},
@@ -74,6 +79,14 @@ def convolutional_of(*, levels=BINARY, activation_quantizer=None, signs=True, im
     return _randomized(model, levels, 1.0, 0)
 
 
+def recurrent_of(*, levels=BINARY, state=None, cell=recurrent.rnn, image=(9, 7), **keys):
+    """A recurrent net of states that are levels, with random codes, and the shape of its inputs."""
+    activate = _activate(state or partial(quantizers.binary, scale=1.0))
+    keys = RECURRENT | keys
+    model = cell(Task(image, 4), activate, **keys)
+    return _randomized(model, levels, 1.0, 0), image
+
+
 def exact_nets():
     """The parameters of tests that run over all nets whose logits are exact."""
     made = [(name, partial(model_of, **keys)) for name, keys in NETS.items()]
@@ -96,6 +109,8 @@ def _randomized(model, levels, scale, seed):
         if isinstance(layer, keras.layers.Dense | keras.layers.Conv2D):
             kernel, bias = (rng.choice(levels, weight.shape) for weight in layer.get_weights())
             layer.set_weights([scale * kernel, scale * bias])
+        elif isinstance(layer, keras.layers.RNN):
+            layer.set_weights([rng.choice(levels, weight.shape) for weight in layer.get_weights()])
         elif isinstance(layer, keras.layers.BatchNormalization):
             units = layer.gamma.shape
             gamma = rng.choice([-1.5, -0.1, 0.0, 0.3, 2.0], units)

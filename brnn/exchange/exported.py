@@ -1,0 +1,25 @@
+"""What a format makes of a net."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A net in a format.
+
+    Attributes:
+        suffix: of its file, as `.npz`.
+        content: of its file.
+        runtimes: what runs `content`, by name: each maps inputs (n, *shape), bytes or real numbers
+            as the data set holds them, to logits (n, classes).
+        seconds: maps inputs (n, *shape) to the CPU seconds on one core that the first of the
+            runtimes takes for all of them at once.
+    """
+
+    suffix: str
+    content: bytes
+    runtimes: Mapping[str, Callable[[np.ndarray], np.ndarray]]
+    seconds: Callable[[np.ndarray], float]
