@@ -1,8 +1,6 @@
 """What several tests share: digits, and configurations composed from `conf/`."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -14,6 +12,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from omegaconf import OmegaConf
+from support import stores
 
 import brnn.cli.train  # noqa: F401  puts the plugins where Hydra finds them
 from brnn import paths
@@ -74,20 +73,19 @@ def options(composed):
 
 
 @pytest.fixture(scope="session")
-def command_line(tmp_path_factory):
-    """A function that runs `python -m brnn` in a folder without data, network or variables."""
+def offline(tmp_path_factory) -> dict[str, str]:
+    """The variables of a process without data, network and configuration."""
     preset = ("BRNN_", "CI", "GIT_PYTHON", "HYDRA_", "MLFLOW_", "TF_", "no_proxy", "NO_PROXY")
     clean = {key: value for key, value in os.environ.items() if not key.startswith(preset)}
-    offline = {
+    return clean | {
         "https_proxy": "http://127.0.0.1:9",
         "KERAS_HOME": str(tmp_path_factory.mktemp("keras")),
     }
 
-    def run(folder, *arguments, limit=None, **environment) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "brnn", *arguments]
-        if limit:  # of the size of files, in KiB
-            command = ["bash", "-c", f'ulimit -f {limit}; exec "$@"', "bash", *command]
-        keys = {"capture_output": True, "text": True, "check": False, "timeout": 300}
-        return subprocess.run(command, cwd=folder, env=clean | offline | environment, **keys)
 
-    return run
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory) -> Path:
+    """The file of a SQLite store with its tables, to be copied: its creation takes seconds."""
+    folder = tmp_path_factory.mktemp("store")
+    stores.open_in(folder, "Default")
+    return folder / "mlflow.db"

@@ -1,14 +1,12 @@
 """README and docs: blocks run, commands compose, links lead somewhere, references are fresh."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from support.processes import Process
 
 from brnn.cli import commands
 from brnn.config.check import check
@@ -42,18 +40,9 @@ def test_the_library_example_of_the_readme_is_short():
 def test_the_python_of_a_page_runs_as_printed(page, tmp_path):
     script = tmp_path / "page.py"
     script.write_text("\n".join(blocks(page, "python")))
-    environment = os.environ | {
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    }
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    process = Process(tmp_path, [str(script)])
+    _, err = process.communicate()
+    assert process.wait() == 0, err
 
 
 COMMANDS = [

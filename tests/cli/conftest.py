@@ -26,6 +26,20 @@ def broken_libraries(tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def command_line(offline):
+    """A function that runs `python -m brnn` in a folder, in a new interpreter."""
+
+    def run(folder, *arguments, limit=None, **environment) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "brnn", *arguments]
+        if limit:  # of the size of files, in KiB
+            command = ["bash", "-c", f'ulimit -f {limit}; exec "$@"', "bash", *command]
+        keys = {"capture_output": True, "text": True, "check": False, "timeout": 300}
+        return subprocess.run(command, cwd=folder, env=offline | environment, **keys)
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def light(command_line, broken_libraries, tmp_path_factory):
     """A function that runs the command line where no heavy library can be imported."""
 

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import yaml
+from support import processes
 
 from brnn.attacks import batches
 from brnn.config import groups
@@ -383,9 +384,8 @@ def test_a_run_gives_the_same_bits_alone_and_again_and_after_another(tracked, tr
     other = track(*QUICK, "seed=4")
     assert other.bits()["train/loss"] != tracked.bits()["train/loss"][:1]
     assert track("figures=[]").bits() == tracked.bits()
-    command = [sys.executable, "-m", "brnn", *placed(folder, "alone.db"), *NET]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    code, _, err = processes.complete(folder, *placed(folder, "alone.db"), *NET)
+    assert code == 0, err
     assert Tracked(0, *runs(folder, "alone.db")[0], {}).bits() == tracked.bits()
 
 

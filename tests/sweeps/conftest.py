@@ -1,5 +1,7 @@
 """Fixtures of the tests of sweeps."""
 
+import shutil
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from support import processes
@@ -19,9 +21,10 @@ SMALL_NET = (
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A folder with data, in which commands run."""
+def folder(tmp_path, empty_store):
+    """A folder with data and a store, in which commands run."""
     write_two_classes(tmp_path / "mine.npz")
+    shutil.copy(empty_store, tmp_path)
     return tmp_path
 
 

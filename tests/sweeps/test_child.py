@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from support import processes
 from support.stores import sweep_runs
 
 from brnn import paths
@@ -44,20 +45,21 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def partly_failed(command_line, tmp_path_factory, data):
+def partly_failed(offline, tmp_path_factory, data):
     """Six jobs: three data sets, two of them damaged, by two learning rates, one far too high."""
     folder = tmp_path_factory.mktemp("failed")
     files = ",".join(str(data / f"{name}.npz") for name in ("holes", "good", "shapes"))
     net = ("precision=full", "topology.width=8", "topology.activation=relu", "optimizer=sgd")
     swept = (f"dataset.path={files}", "optimizer.learning_rate=1e35,0.1")
     options = ("attack=none", "dataset=arrays", "batch_size=20", "--multirun")
-    return command_line(folder, *net, *swept, *options), sweep_runs(folder)
+    done = processes.complete(folder, *net, *swept, *options, environment=offline)
+    return done, sweep_runs(folder)
 
 
 @pytest.mark.slow
 def test_a_failed_job_does_not_stop_the_others(partly_failed):
-    done, runs = partly_failed
-    assert done.returncode == 1
+    (code, _, _), runs = partly_failed
+    assert code == 1
     assert sorted(run.info.status for run in runs.children) == ["FAILED"] * 5 + ["FINISHED"]
     (finished,) = [run for run in runs.children if run.info.status == "FINISHED"]
     assert finished.data.metrics["test/accuracy"] > 0.9
@@ -86,10 +88,10 @@ def test_names_contain_the_overrides_in_which_jobs_differ(partly_failed, data):
 
 @pytest.mark.slow
 def test_every_failed_job_is_a_line_and_the_last_line_counts_them(partly_failed, data):
-    done, _ = partly_failed
-    *lines, last = done.stderr.splitlines()
+    (_, out, err), _ = partly_failed
+    *lines, last = err.splitlines()
     assert [line.startswith("error: ") for line in lines] == [True] * 5
     holes = f"optimizer.learning_rate=1e+35: {data}/holes.npz: x must be finite"
     assert f"dataset.path={data}/holes.npz {holes}" in " ".join(lines)
     assert last.startswith("error: 5 of 6 jobs failed: ")
-    assert "1 finished, 5 failed, 0 skipped" in done.stdout.splitlines()
+    assert "1 finished, 5 failed, 0 skipped" in out.splitlines()
