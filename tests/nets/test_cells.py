@@ -5,12 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
+from support.cells import BATCH, PERIODS, STEPS, UNITS, WIDTH, X, network
 
 from brnn.nets.cells import ClockworkCell, MUT1Cell, MUT2Cell, ScaledGRUCell
-
-BATCH, STEPS, WIDTH, UNITS = 3, 20, 5, 12
-PERIODS = [1, 3, 4]  # all three coincide every 12 steps only, so 20 steps see the clock wrap
-X = np.random.default_rng(0).normal(size=(BATCH, STEPS, WIDTH)).astype("float32")
 
 constant = keras.initializers.Constant
 
@@ -72,16 +69,6 @@ CELLS = {
     "scaled_gru": (lambda **kw: ScaledGRUCell(UNITS, -1, -3, -2, **kw), scaled_gru),
 }
 every_cell = pytest.mark.parametrize(("make", "step"), CELLS.values(), ids=CELLS)
-
-
-def network(cell, width=WIDTH, **options):
-    """A model of the states of `cell` over a sequence, with standard normal weights of one seed."""
-    inputs = keras.Input(batch_shape=(BATCH, None if options.get("stateful") else STEPS, width))
-    model = keras.Model(inputs, keras.layers.RNN(cell, return_sequences=True, **options)(inputs))
-    rng = np.random.default_rng(1)
-    for variable in model.trainable_variables:
-        variable.assign(rng.normal(size=variable.shape))
-    return model
 
 
 def values(model):
@@ -210,32 +197,6 @@ def test_gradient_reaches_every_variable(make, step):
     assert all(np.any(gradient) for gradient in tape.gradient(loss, model.trainable_variables))
 
 
-def test_module_changes_only_at_its_period():
-    states = network(ClockworkCell(UNITS, PERIODS))(X).numpy()
-    changed = np.any(np.diff(states, axis=1, prepend=0) != 0, axis=0)  # (step, unit)
-    for t in range(STEPS):
-        assert changed[t].tolist() == [t % period == 0 for period in PERIODS for _ in range(4)]
-
-
-def test_slower_modules_do_not_read_faster_ones():
-    model = network(ClockworkCell(UNITS, PERIODS))
-    recurrent = model.trainable_variables[1]
-    before = model(X).numpy()
-    values = recurrent.numpy()
-    values[:4, 4:] = values[4:8, 8:] = 1e6  # from rows to columns; modules of 4 units
-    recurrent.assign(values)
-    np.testing.assert_array_equal(model(X), before)
-
-
-def test_weights_from_faster_modules_have_no_gradient():
-    model = network(ClockworkCell(UNITS, PERIODS))
-    with tf.GradientTape() as tape:
-        loss = ops.sum(model(X) ** 2)
-    gradient = tape.gradient(loss, model.trainable_variables[1]).numpy()
-    module = np.arange(UNITS) // 4
-    np.testing.assert_array_equal(gradient != 0, module[:, None] >= module[None, :])
-
-
 def test_shifts_of_zero_give_the_gru_of_keras():
     ours = network(ScaledGRUCell(UNITS, 0, 0))
     keras_own = network(keras.layers.GRUCell(UNITS, reset_after=False))
@@ -289,22 +250,6 @@ def test_closed_update_gate_keeps_the_state(cell):
 def test_hidden_state_takes_a_function_as_activation():
     states = network(ClockworkCell(UNITS, PERIODS, activation=ops.sign))(X)
     assert np.unique(states).tolist() == [-1, 1]
-
-
-@pytest.mark.parametrize("periods", [[], [0, 1], [-1, 2], [1, 1], [4, 2]])
-def test_periods_that_do_not_increase_from_one_are_refused(periods):
-    with pytest.raises(
-        ValueError, match="periods must be whole numbers, 1 or more, in increasing order"
-    ) as error:
-        ClockworkCell(12, periods)
-    assert str(error.value).endswith(f"got {periods}")
-
-
-def test_units_must_be_a_multiple_of_the_number_of_periods():
-    with pytest.raises(
-        ValueError, match=r"units must be a multiple of the number of periods, 3, got 10"
-    ):
-        ClockworkCell(10, [1, 2, 4])
 
 
 def test_cell_without_units_is_refused():
