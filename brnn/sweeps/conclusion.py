@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from brnn.tracking.store import Store
 
 _CHARTS = 8  # of a view
+_DIGITS = 12  # of a mean, which the UI shows in full: 0.851725, not 0.8517250000000001
 SUCCESS = "attack/success_rate"
 _INVALID = re.compile(r"[^\w. -]")  # in the name of a metric
 
@@ -111,7 +112,7 @@ def group_metrics(comparison: "Comparison") -> dict[str, float]:
     """
     names = [_INVALID.sub("_", group.name) for group in comparison.groups]
     return {
-        f"{metric}/{statistic}/{name}": value
+        f"{metric}/{statistic}/{name}": float(f"{value:.{_DIGITS}g}")
         for name, table in zip(names, comparison.table, strict=True)
         for metric in comparison.metrics
         for statistic, value in (("mean", table[metric].mean), ("std", table[metric].std))

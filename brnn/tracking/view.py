@@ -16,7 +16,7 @@ from brnn.tracking.records import TAG, now
 from brnn.tracking.store import Store
 
 _SECTION = "brnn"  # the id of the one section of charts
-_COLUMNS = 2  # of charts; three would leave no room for their titles
+_SIZES = {"columns": 2, "cardHeight": 250}  # of charts; three columns have no room for titles
 _LINES = {"lineSmoothness": 0, "xAxisKey": "step", "selectedXAxisMetricKey": ""}
 
 
@@ -60,7 +60,7 @@ def view_state(
     charts = [_line_chart(i, key) for i, key in enumerate(curves)]
     charts += [_bar_chart(i, key) for i, key in enumerate(metrics, len(charts))]
     section = {"uuid": _SECTION, "name": "what counts", "display": True, "isReordered": True}
-    section |= {"columns": _COLUMNS}
+    section |= _SIZES
     columns = [f"params.`{key}`" for key in params] + [f"metrics.`{key}`" for key in metrics]
     group_by = {
         "aggregateFunction": "average",
