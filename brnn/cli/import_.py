@@ -9,7 +9,7 @@ from typing import Any
 from brnn.cli import failures
 from brnn.cli.arguments import is_override, parse
 from brnn.config.environment import check_keras
-from brnn.config.model_file import KERAS, NETS, is_net, with_architecture
+from brnn.config.model_file import NETS, is_keras, is_net
 from brnn.errors import ConfigError
 
 EXAMPLE = "brnn import net.onnx dataset=mnist attack=fgsm"
@@ -53,12 +53,9 @@ def _options(path: Path, overrides: list[str]) -> dict[str, Any]:
     """Return the configuration of the run: the net of a file and what the command line chooses."""
     from brnn.cli.train import composed
 
-    file = f"topology.path={json.dumps(str(path))}"
-    precision = [file] if path.suffix == KERAS else ["precision=custom"]
+    precision = [] if is_keras(path) else ["precision=custom"]
     options = composed([*DEFAULTS, *precision, *overrides])
     options["init"] = options["init"] | {"from": str(path)}
-    if path.suffix == KERAS:
-        return with_architecture(options)
     from brnn.cli.startup import run  # noqa: F401  imports TensorFlow without its messages
     from brnn.data.load import load
     from brnn.exchange.files import configured

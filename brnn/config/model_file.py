@@ -10,8 +10,9 @@ from typing import Any
 from brnn.errors import ConfigError
 
 KEYS = ("module", "class_name", "config", "registered_name", "build_config")  # of an architecture
-KERAS = ".keras"
-NETS = (".onnx", ".onnx.gz", ".npz", ".h5", KERAS)  # files of nets with weights
+KERAS, HDF5 = ".keras", ".h5"
+NETS = (".onnx", ".onnx.gz", ".npz", HDF5, KERAS)  # files of nets with weights
+LARQ = "Quant"  # beginning of the names of Larq's layers
 MEMBER = "config.json"  # the architecture in a .keras file
 
 Shape = tuple[int | None, ...]
@@ -20,6 +21,20 @@ Shape = tuple[int | None, ...]
 def is_net(text: str) -> bool:
     """Return whether a text names a file of a net, and not a run."""
     return text.endswith(NETS)
+
+
+def is_keras(path: Path) -> bool:
+    """Return whether a file is one of Keras: .keras, or .h5 without layers of Larq."""
+    if path.suffix != HDF5:
+        return path.suffix == KERAS
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            layers = json.loads(file.attrs["model_config"])["config"]["layers"]
+            return not any(layer["class_name"].startswith(LARQ) for layer in layers)
+    except (OSError, KeyError, ValueError, TypeError):
+        return False  # `read_larq` says what is wrong
 
 
 def with_architecture(options: dict[str, Any]) -> dict[str, Any]:
@@ -57,8 +72,7 @@ def architecture(path: str) -> str:
             + ("" if file.is_file() else ", which is not a file")
         )
     try:
-        net = json.loads(_text(file))
-        stated = {key: net[key] for key in KEYS if key in net}
+        stated = stated_keys(_text(file))
         stated["config"]["layers"]
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ConfigError(
@@ -71,6 +85,12 @@ def architecture(path: str) -> str:
             " others need a plugin, docs/how-to/plugins.md#a-topology"
         )
     return json.dumps(stated)
+
+
+def stated_keys(text: str) -> dict[str, Any]:
+    """Return the architecture of `model.to_json()` without the versions that wrote it."""
+    net = json.loads(text)
+    return {key: net[key] for key in KEYS if key in net}
 
 
 def input_shape(net: str) -> Shape | None:

@@ -1,5 +1,6 @@
 """Nets that come from files of several formats."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import keras
 import numpy as np
 
 from brnn.config.groups import option
-from brnn.config.model_file import KERAS, with_architecture
+from brnn.config.model_file import HDF5, is_keras, stated_keys
 from brnn.data.dataset import Data
 from brnn.errors import DataError
 from brnn.exchange.incoming import Imported, imported
@@ -30,7 +31,7 @@ def weights_of(path: Path, init: dict, data: Data) -> list[tuple[np.ndarray, flo
         ConfigError: a package is missing.
         DataError: the file cannot be read.
     """
-    if path.suffix == KERAS:
+    if is_keras(path):
         return [(value, 0.0) for value in read_model(path).get_weights()]
     x = data.test[0]
     net = read_net(path, x.shape[1:], x.dtype == np.uint8, init["black"], init["white"])
@@ -46,17 +47,18 @@ def configured(
 
     Args:
         path: of the file.
-        options: a configuration; of a Keras file, whose weights are real, its precision stays.
+        options: a configuration of topology=keras; of a Keras file its precision stays.
         data: whose images the net takes.
 
     Raises:
-        ConfigError: a package is missing, or a Keras file has other layers than Keras' own.
+        ConfigError: a package is missing.
         DataError: the file cannot be read.
     """
-    topology = option("topology", "keras") | {"path": str(path)}
-    if path.suffix == KERAS:
+    topology = options["topology"] | {"path": str(path)}
+    if is_keras(path):
         model = read_model(path)
-        return with_architecture(options | {"topology": topology}), model.get_weights()
+        topology |= {"net": json.dumps(stated_keys(model.to_json()))}
+        return options | {"topology": topology}, model.get_weights()
     x, init = data.test[0], options["init"]
     net = read_net(path, x.shape[1:], x.dtype == np.uint8, init["black"], init["white"])
     topology |= {"net": net.model.to_json(), "real": net.real}
@@ -84,7 +86,7 @@ def read_net(
         raise DataError(f"{path} is not a file")
     if path.suffix == ".npz":
         net = read_levels(path, shape)
-    elif path.suffix == ".h5":
+    elif path.suffix == HDF5:
         net = read_larq(path, low, high)
     else:
         net = read_onnx(path, low, high)
@@ -92,7 +94,7 @@ def read_net(
 
 
 def read_model(path: Path) -> keras.Model:
-    """Return the model of a `.keras` file, without code of its own.
+    """Return the model of a file of Keras, without code of its own.
 
     Raises:
         DataError: it cannot be read.

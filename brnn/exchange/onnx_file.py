@@ -8,6 +8,10 @@ import numpy as np
 
 from brnn.errors import DataError, require
 
+STANDARD = ("", "ai.onnx")  # the domain of ONNX's own operators
+QUANTIZERS = ("onnx.brevitas", "qonnx.", "finn.")  # beginnings of those of QONNX
+OLDEST = 7  # operator set, from which on operators broadcast as in NumPy
+
 
 def load(path: Path, feature: str, extra: str) -> Any:
     """Return the model of a file, which may be compressed by gzip.
@@ -19,7 +23,7 @@ def load(path: Path, feature: str, extra: str) -> Any:
 
     Raises:
         ConfigError: the package onnx is not installed.
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or is of an operator set that is not known.
     """
     require("onnx", feature, extra)
     import onnx
@@ -34,7 +38,30 @@ def load(path: Path, feature: str, extra: str) -> Any:
         raise DataError(f"{path} is not a complete file of ONNX: {reason}") from error
     if not model.graph.output:
         raise DataError(f"{path} is not a complete file of ONNX: it has no output")
+    _check_operators(path, model)
     return model
+
+
+def _check_operators(path: Path, model: Any) -> None:
+    """Check that the operators of a model are those whose meaning is known.
+
+    Raises:
+        DataError: the operator set is another one, or a node is of another domain.
+    """
+    from onnx.defs import onnx_opset_version
+
+    newest = onnx_opset_version()
+    version = next((o.version for o in model.opset_import if o.domain in STANDARD), 0)
+    if not OLDEST <= version <= newest:
+        raise DataError(
+            f"{path} is of operator set {version} of ONNX; those from {OLDEST} to {newest} are read"
+        )
+    for node in model.graph.node:
+        if node.domain not in STANDARD and not node.domain.startswith(QUANTIZERS):
+            raise DataError(
+                f"{node.op_type} {node.name or node.output[0]}: an operator of {node.domain}; those"
+                " of ONNX and QONNX are read"
+            )
 
 
 def attributes(node: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from brnn.config import model_file
+from brnn.config.groups import option
 from brnn.errors import ConfigError, TrackingError
 from brnn.exchange.files import configured, weights_of
 from brnn.nets.task import Task
@@ -37,12 +38,12 @@ def load_surrogate(
     Raises:
         TrackingError: there is no such run with a net.
         DataError: the file cannot be read.
-        ConfigError: a package is missing, or the file has other layers than Keras' own.
+        ConfigError: a package is missing.
     """
     if not model_file.is_net(source):
         return store.net(source)
-    real = plan.options | {"precision": {"name": "full"}}
-    return configured(Path(source), real, plan.data)
+    real = {"precision": {"name": "full"}, "topology": option("topology", "keras")}
+    return configured(Path(source), plan.options | real, plan.data)
 
 
 def _weights(plan: RunPlan, store: Store) -> list[Weight] | None:

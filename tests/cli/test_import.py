@@ -45,12 +45,13 @@ def test_a_run_of_levels_has_the_measures_of_the_net(net, tmp_path):
     assert run.data.tags["mlflow.source.name"].startswith("brnn import ")
 
 
-def test_a_keras_file_keeps_its_weights(net, tmp_path):
+@pytest.mark.parametrize("file", ["net.keras", "net.h5"])
+def test_a_keras_file_keeps_its_weights(net, tmp_path, file):
     _, folder = net
     layers = [keras.layers.Flatten(), keras.layers.Dense(8, "tanh"), keras.layers.Dense(4)]
     model = keras.Sequential([keras.Input((5, 6)), *layers])
-    model.save(tmp_path / "net.keras")
-    main([str(tmp_path / "net.keras"), *words(folder, tmp_path), "precision=full", "attack=none"])
+    model.save(tmp_path / file)
+    main([str(tmp_path / file), *words(folder, tmp_path), "precision=full", "attack=none"])
     (run,) = all_runs(open_in(tmp_path))
     with np.load(folder / "data.npz") as data:
         x, y = data["x_test"] / np.float32(255), data["y_test"]

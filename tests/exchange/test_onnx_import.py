@@ -139,6 +139,23 @@ def test_a_net_of_another_kind_is_refused_by_its_node(nodes, keys, message, tmp_
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("version", [1, 6, 99])
+def test_another_operator_set_is_named(version, tmp_path):
+    model = graph_of(FIRST)
+    model.opset_import[0].version = version
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(DataError, match=rf"net\.onnx is of operator set {version} of ONNX; those"):
+        read_onnx(tmp_path / "net.onnx", 0, 1)
+
+
+def test_an_operator_of_another_domain_is_named(tmp_path):
+    model = graph_of(FIRST)
+    model.graph.node[0].domain = "my.domain"
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(DataError, match=r"MatMul sums: an operator of my\.domain; those of ONNX"):
+        read_onnx(tmp_path / "net.onnx", 0, 1)
+
+
 def test_a_truncated_file_is_named(tmp_path):
     path = tmp_path / "net.onnx"
     path.write_bytes(graph_of(FIRST).SerializeToString()[:-30])
