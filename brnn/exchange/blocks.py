@@ -88,7 +88,7 @@ def blocks_of(model: keras.Model) -> tuple[list[keras.layers.Layer], list[Block]
     if chain.before and not isinstance(last := chain.before[-1], QuantActivation):
         raise ConfigError(
             f"{last.name} ({type(last).__name__}) changes the inputs, which no format holds; they"
-            " hold inputs that are quantized to few levels"
+            " hold inputs as the data have them (dataset.normalization=none), or few levels"
         )
     return chain.before, chain.blocks
 

@@ -11,6 +11,7 @@ from support.exported_nets import (
     STRICT,
     compared,
     convolutional_of,
+    evaluation,
     exact_nets,
     images,
     logits_of,
@@ -19,6 +20,8 @@ from support.exported_nets import (
 
 from brnn.errors import ConfigError, ExportError
 from brnn.exchange import c as c_format
+from brnn.exchange.check import reference
+from brnn.exchange.levels import levels
 from brnn.exchange.reading import read
 
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
@@ -100,6 +103,21 @@ def test_a_missing_or_failing_compiler_is_named(monkeypatch):
     monkeypatch.setenv("CC", "false")
     with pytest.raises(ExportError, match=r"format=c: false .* failed"):
         logits_of(c_format.c(net), X[:2])
+
+
+@pytest.mark.parametrize("form", [levels, c_format.c])
+def test_each_unit_may_have_a_scale_of_its_own(form):
+    model, rng = model_of(), np.random.default_rng(0)
+    for layer in model.layers:
+        if layer.name.startswith(("hidden", "logits")):
+            kernel, bias = layer.get_weights()
+            layer.set_weights([kernel * rng.uniform(0.2, 2, len(bias)), bias])
+    net = read(model, pixels=True)
+    expected = reference(evaluation(model), net, X)
+    found, decided = logits_of(form(net), X), ~expected.undecided
+    assert not net.exact
+    assert decided.mean() > 0.9
+    np.testing.assert_allclose(found[decided], expected.logits[decided], rtol=1e-4, atol=1e-4)
 
 
 def test_real_activations_are_refused():
