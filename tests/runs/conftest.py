@@ -1,24 +1,31 @@
-"""Fixtures of runs that are repeated."""
+"""What the tests of runs share: a folder with data and a store, and runs in it."""
 
+import numpy as np
 import pytest
-from support.data import write_two_classes
-from support.repeated import Folder
+from support.tracked import COMMAND, NET, Tracked, placed, runs
+
+from brnn.data import sources
+from brnn.runs.run import run
 
 
-@pytest.fixture(scope="session")
-def data_path(tmp_path_factory):
-    return write_two_classes(tmp_path_factory.mktemp("data") / "mine.npz")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the store of these tests lies, and the 5,000 embedded digits as somebody's own data."""
+    path = tmp_path_factory.mktemp("runs")
+    np.savez(
+        path / "digits.npz",
+        **dict(zip(("x", "y", "x_test", "y_test"), sources.embedded_digits(), strict=True)),
+    )
+    return path
 
 
-@pytest.fixture
-def folder(tmp_path, empty_store, data_path, options):
-    """A folder with a store, in which a small net is trained."""
-    return Folder(tmp_path, empty_store, data_path, options)
+@pytest.fixture(scope="module")
+def track(folder, options):
+    """A function from overrides to a run."""
 
+    def track_(*overrides) -> Tracked:
+        chosen = options(*placed(folder), *NET, *overrides)
+        value = run(chosen, None, "", lambda epoch, metrics: True, COMMAND)
+        return Tracked(value, *runs(folder)[0], chosen)
 
-@pytest.fixture(scope="session")
-def reference(tmp_path_factory, empty_store, data_path, options):
-    """A run of six epochs without interruption."""
-    folder = Folder(tmp_path_factory.mktemp("reference"), empty_store, data_path, options)
-    folder.run("epochs=6")
-    return folder
+    return track_

@@ -148,7 +148,7 @@ def line_of(text):
 
 def test_the_rehearsal_names_all_metrics_of_a_run_and_leaves_its_net_as_it_is(place):
     configuration = place.given(
-        *("topology=mlp", "topology.dropout=0.5", "attack=adaptive", "attack.temperatures=[1.0]"),
+        *("topology=mlp", "topology.dropout=0.5", "attack=suite", "attack.members=[bim,noise]"),
         "export.formats=[levels]", "figures=[]",
     )  # fmt: skip
     plan = plan_run(configuration, None, "")

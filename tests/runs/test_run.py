@@ -4,130 +4,29 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import yaml
 from support import processes
-
-from brnn.attacks import batches
-from brnn.config import groups
-from brnn.data import sources
-from brnn.data.load import load
-from brnn.errors import ConfigError, NonFiniteError
-from brnn.robustness import nets
-from brnn.runs import record
-from brnn.runs.run import run
-from brnn.tracking.store import open_store
-from brnn.training import build
-from brnn.training.lending import Lending
-
-EPOCHS, TEST = 2, 1000
-NET = (
-    *("precision=stochastic_ternary", "estimator=ste", "attack.checks=false", "seed=3"),
-    *(
-        "topology=mlp",
-        "topology.width=24",
-        "topology.depth=1",
-        "topology.dropout=0.1",
-        "topology.real_first=true",
-    ),
+from support.tracked import (
+    ATTACKS,
+    BY_EPOCH,
+    COMMAND,
+    EPOCHS,
+    NET,
+    ONCE,
+    QUICK,
+    TEST,
+    Tracked,
+    placed,
+    runs,
 )
-QUICK = ("epochs=1", "attack=none", "figures=[]")
-BY_EPOCH = {
-    *("train/loss", "train/accuracy", "train/images_per_second"),
-    *("validation/accuracy", "test/loss", "test/accuracy", "sparsity/all", "flip_rate/all"),
-}
-ATTACKS = ("attack", "attack_identity", "attack_noise")
-OF_ATTACKS = ("clean_accuracy", "robust_accuracy", "success_rate", "broke", "linf", "l2")
-ONCE = {
-    "size/bits_per_weight",
-    "best/epoch",
-    *(f"{attack}/{key}" for attack in ATTACKS for key in OF_ATTACKS),
-}
-COMMAND = "brnn optimizer.learning_rate=0.1 tracking.uri=sqlite:///a/mlflow.db"
-UNREPEATABLE = ("time/", "train/images_per_second")  # measured times
 
-
-@dataclass
-class Tracked:
-    """A run as the store has it, and the objective that it returned."""
-
-    objective: float
-    client: object
-    id: str
-    options: dict
-
-    @property
-    def data(self):
-        return self.client.get_run(self.id).data
-
-    @property
-    def status(self) -> str:
-        return self.client.get_run(self.id).info.status
-
-    def history(self, key) -> list[tuple[int, float]]:
-        values = self.client.get_metric_history(self.id, key)
-        return sorted((value.step, value.value) for value in values)
-
-    def artifact(self, path) -> Path:
-        return Path(self.client.download_artifacts(self.id, path))
-
-    def model(self) -> keras.Model:
-        return keras.models.load_model(self.artifact("model/data/model.keras"))
-
-    def bits(self) -> dict:
-        """All weights of the logged model and all metrics of all epochs, to the bit; no times."""
-        keys = [key for key in self.data.metrics if not key.startswith(UNREPEATABLE)]
-        assert len(keys) > len(ONCE)
-        weights = {weight.path: weight.numpy().tobytes() for weight in self.model().weights}
-        return weights | {key: self.history(key) for key in keys}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Where the store of these tests lies, and the 5,000 embedded digits as somebody's own data."""
-    path = tmp_path_factory.mktemp("runs")
-    np.savez(
-        path / "digits.npz",
-        **dict(zip(("x", "y", "x_test", "y_test"), sources.embedded_digits(), strict=True)),
-    )
-    return path
-
-
-def placed(folder, store="mlflow.db"):
-    """Overrides of the data, and of what a run writes."""
-    data = ("dataset=arrays", f"dataset.path={folder}/digits.npz", f"epochs={EPOCHS}")
-    return (
-        *data,
-        "resume=false",
-        f"checkpoints={folder}/checkpoints",
-        f"tracking.uri=sqlite:///{folder}/{store}",
-    )
-
-
-def runs(folder, store="mlflow.db"):
-    """What is in a store, the newest first."""
-    opened = open_store(uri=f"sqlite:///{folder}/{store}", experiment="brnn")
-    return [
-        (opened.client, run.info.run_id)
-        for run in opened.client.search_runs([opened.experiment_id])
-    ]
-
-
-@pytest.fixture(scope="module")
-def track(folder, options):
-    """A function from overrides to a run."""
-
-    def track_(*overrides) -> Tracked:
-        chosen = options(*placed(folder), *NET, *overrides)
-        value = run(chosen, None, "", lambda epoch, metrics: True, COMMAND)
-        return Tracked(value, *runs(folder)[0], chosen)
-
-    return track_
+from brnn.config import groups
+from brnn.data.load import load
+from brnn.runs import record
 
 
 @pytest.fixture(scope="module")
@@ -140,11 +39,6 @@ def tracked(track):
 def checked(track):
     """A run whose attack is checked."""
     return track("epochs=1", "attack.checks=true", "attack.images=40", "figures=[svg]")
-
-
-def images(folder):
-    with np.load(folder / "digits.npz") as digits:
-        return (digits["x_test"] / 255).astype("float32"), digits["y_test"]
 
 
 # What it leaves
@@ -314,69 +208,6 @@ def test_the_logged_model_predicts_what_was_reported_in_a_fresh_process_without_
     assert float(accuracy) == pytest.approx(tracked.data.metrics["test/accuracy"], abs=1e-6)
 
 
-# Which epoch
-
-FORGETFUL = (
-    *("precision=binaryconnect", "topology.real_first=false", "topology.dropout=0"),
-    *("compiled=false", "figures=[]"),
-    *("schedule=exponential", "schedule.decay=30", "schedule.every=30"),  # the learning rate grows
-)
-
-
-def test_keep_chooses_the_net_that_is_attacked_logged_and_reported(track, folder):
-    x, y = images(folder)
-    best, last = (track(*FORGETFUL, f"keep={keep}") for keep in ("best", "last"))
-    history = [accuracy for _, accuracy in best.history("validation/accuracy")]
-    assert history[0] > history[EPOCHS - 1] + 0.05, "this net was to forget"
-    assert [step for step, _ in best.history("train/loss")] == [*range(1, EPOCHS + 2)]
-    assert [step for step, _ in last.history("train/loss")] == [*range(1, EPOCHS + 1)]
-    for key in BY_EPOCH:  # the columns of the store show the net that was kept
-        assert best.data.metrics[key] == best.history(key)[0][1], key
-    assert best.data.metrics["best/epoch"] == last.data.metrics["best/epoch"] == 1
-    for tracked, step in ((best, 0), (last, -1)):
-        accuracy = tracked.history("test/accuracy")[step][1]
-        assert np.mean(tracked.model().predict(x, verbose=0).argmax(axis=1) == y) == pytest.approx(
-            accuracy, abs=1e-6
-        )
-        assert tracked.data.metrics["attack/clean_accuracy"] == pytest.approx(accuracy, abs=1e-6)
-        assert tracked.objective == tracked.history("validation/accuracy")[step][1]
-
-
-# What goes wrong
-
-
-def test_a_loss_that_is_not_finite_fails_the_run_with_a_clear_error(track, folder):
-    with pytest.raises(NonFiniteError) as error:
-        track(
-            "precision=full",
-            "optimizer=sgd",
-            "optimizer.learning_rate=1e35",
-            "schedule=constant",
-            "compiled=false",
-        )
-    assert str(error.value).startswith("epoch 1: the loss is ")
-    assert str(error.value).endswith(
-        "is not finite; try a lower optimizer.learning_rate (now 1e+35)"
-    )
-    latest = Tracked(0, *runs(folder)[0], {})
-    assert latest.status == "FAILED"
-    assert latest.data.tags["error"] == f"NonFiniteError: {error.value}"
-
-
-def test_without_validation_data_the_objective_is_that_of_test(track):
-    tracked = track(*QUICK, "compiled=false", "dataset.validation=0")
-    assert tracked.objective == tracked.data.metrics["test/accuracy"]
-
-
-def test_a_batch_larger_than_the_training_data_is_refused_before_there_is_a_run(track, folder):
-    before = len(runs(folder))
-    with pytest.raises(
-        ConfigError, match="batch_size must be at most 3600, the training rows, got 3601"
-    ):
-        track("batch_size=3601")
-    assert len(runs(folder)) == before
-
-
 # The same bits
 
 
@@ -387,30 +218,3 @@ def test_a_run_gives_the_same_bits_alone_and_again_and_after_another(tracked, tr
     code, _, err = processes.complete(folder, *placed(folder, "alone.db"), *NET)
     assert code == 0, err
     assert Tracked(0, *runs(folder, "alone.db")[0], {}).bits() == tracked.bits()
-
-
-def test_runs_of_one_graph_compile_it_once_even_after_one_that_failed(track, monkeypatch):
-    made = {build: [], nets: []}
-
-    def counted(module, make):
-        def made_and_kept(*key):
-            made[module].append(make(*key))
-            return made[module][-1]
-
-        return Lending(made_and_kept, module.KEPT)
-
-    monkeypatch.setattr(build, "_programs", counted(build, build._program_of_graph))
-    monkeypatch.setattr(nets, "_nets", counted(nets, nets._of_shape))
-    keys = ("epochs=1", "topology.width=5", "figures=[]")
-    track(*keys)
-    (program,), attacked = made[build], len(made[nets])
-    graphs = batches._graph.cache_info().misses
-    with pytest.raises(NonFiniteError):
-        track(*keys, "optimizer.learning_rate=1e38")
-    track(*keys, "seed=4")
-    assert made[build] == [program]
-    assert program.train.experimental_get_tracing_count() == 1
-    assert program.test.experimental_get_tracing_count() == 2  # validation and test
-    assert attacked
-    assert len(made[nets]) == attacked
-    assert batches._graph.cache_info().misses == graphs
