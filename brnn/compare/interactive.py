@@ -15,7 +15,8 @@ from brnn.terminal.numbers import number
 
 Trace = dict[str, Any]
 Figure = dict[str, Any]
-"""`title`, `about`, Plotly's `data` and `layout`, and perhaps `wide`: of the width of the page."""
+"""`title`, `about`, Plotly's `data` and `layout`, perhaps `wide`: of the width of the page, and
+`rows`, which the height depends on."""
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#888888")
 SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up")  # no common divisor with colors
@@ -23,7 +24,8 @@ CURVES = ("test/accuracy", "test/loss", "train/loss")
 DOUBTED = "Open points: the robust accuracy of the run is not trusted."
 CELLS = ((0, "#f7fbff"), (1, "#6baed6"))  # of a heat map: black text is readable on all
 LINES = ((0, "#0072B2"), (1, "#D55E00"))  # readable on white and on black
-_STRIP = 0.5  # width of the strip of a group's points, of the distance between groups
+_STRIP = 0.5  # height of the strip of a group's points, of the distance between groups
+_NARROW = 25  # characters of a group beside which half a page has room for its points
 
 
 def figures(comparison: Comparison) -> list[Figure]:
@@ -38,21 +40,23 @@ def figures(comparison: Comparison) -> list[Figure]:
 
 
 def by_group(comparison: Comparison, metric: str) -> Figure:
-    """Draw the runs of each group as points, and their mean with its 95 % interval."""
+    """Draw the runs of each group as points in a row, and their mean with its 95 % interval."""
     traces = []
     for index, (group, table) in enumerate(zip(comparison.groups, comparison.table, strict=True)):
         summary = table[metric]
         count = len(summary.values)
         offsets = (np.arange(count) - (count - 1) / 2) / max(count, 1) * _STRIP
-        traces.append(
-            _points(comparison, index, metric, (index + offsets).tolist(), summary.values)
-        )
+        places = list(summary.values.values()), (index + offsets).tolist()
+        traces.append(_points(comparison, index, metric, *places, summary.values))
         if not math.isnan(summary.mean):
             traces.append(_mean(index, group, summary.mean, summary.low, summary.high))
     names = [html.escape(group.name) for group in comparison.groups]
-    ticks = {"tickvals": list(range(len(names))), "ticktext": names}
+    rows = {"tickvals": list(range(len(names))), "ticktext": names}
+    rows |= {"range": [len(names) - 0.5, -0.5]}  # the best on top
     about = f"Points: runs. Bars: mean and its 95 % interval. {_doubt(metric)}"
-    return _figure(metric, about, traces, "", "", xaxis=ticks, showlegend=False)
+    figure = _figure(metric, about, traces, "", "", yaxis=rows, showlegend=False)
+    longest = max(len(group.name) for group in comparison.groups)
+    return figure | {"rows": len(names), "wide": longest > _NARROW}
 
 
 def trade_off(comparison: Comparison, x: str, y: str) -> Figure:
@@ -62,7 +66,8 @@ def trade_off(comparison: Comparison, x: str, y: str) -> Figure:
         values = table[y].values
         common = {key: value for key, value in values.items() if key in table[x].values}
         horizontal = [table[x].values[key] for key in common]
-        traces.append(_points(comparison, index, y, horizontal, common))
+        vertical = list(common.values())
+        traces.append(_points(comparison, index, y, horizontal, vertical, common))
     front = sorted(
         (comparison.table[i][x].mean, comparison.table[i][y].mean) for i in comparison.front[x, y]
     )
@@ -136,7 +141,12 @@ def parallel_coordinates(comparison: Comparison) -> Iterator[Figure]:
 
 
 def _points(
-    comparison: Comparison, index: int, metric: str, x: Sequence[float], values: dict[str, float]
+    comparison: Comparison,
+    index: int,
+    metric: str,
+    x: Sequence[float],
+    y: Sequence[float],
+    values: dict[str, float],
 ) -> Trace:
     """Return the points of a group's runs: hovering shows the run, a click opens its page."""
     group = comparison.groups[index]
@@ -152,7 +162,7 @@ def _points(
         "mode": "markers",
         "name": html.escape(group.name),
         "x": list(x),
-        "y": list(values.values()),
+        "y": list(y),
         "text": texts,
         "hoverinfo": "text",
         "customdata": [run.address for run in runs],
@@ -169,12 +179,12 @@ def _mean(index: int, group: Group, mean: float, low: float, high: float) -> Tra
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": [index],
-        "y": [mean],
+        "x": [mean],
+        "y": [index],
         "text": [f"{html.escape(group.name)}: mean {number(mean)}{span}"],
         "hoverinfo": "text",
-        "error_y": bar,
-        "marker": {"symbol": "line-ew-open", "color": COLORS[index % len(COLORS)], "size": 34},
+        "error_x": bar,
+        "marker": {"symbol": "line-ns-open", "color": COLORS[index % len(COLORS)], "size": 22},
     }
 
 

@@ -18,6 +18,7 @@ from brnn.compare.sentences import conclusions, constants, heading
 from brnn.compare.table import best_groups, counted, known, span, spread, verdict
 
 TITLE = "Comparison"
+HEIGHT, HEIGHT_OF_ROW = 22, 1.6  # of a figure, in the size of the page's text
 
 
 def page(comparison: Comparison) -> str:
@@ -57,9 +58,11 @@ def write(path: Path, text: str) -> None:
 def _slot(index: int, figure: dict) -> str:
     title, about = escape(figure["title"]), escape(figure["about"])
     kind = ' class="wide"' if figure.get("wide") else ""
+    height = max(HEIGHT, HEIGHT_OF_ROW * figure.get("rows", 0))
     return (
         f"<figure{kind}><figcaption>{title}<span>{about}</span></figcaption>"
-        f'<div class="plot" id="plot{index}" role="img" aria-label="{title}"></div></figure>'
+        f'<div class="plot" id="plot{index}" role="img" aria-label="{title}"'
+        f' style="height: {height}rem"></div></figure>'
     )
 
 

@@ -11,7 +11,7 @@ from brnn.figures import _COLORS, _MARKERS, _figure, _label
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_STRIP = 0.4  # width of the points of a group, of the distance between groups
+_STRIP = 0.4  # height of the points of a group, of the distance between groups
 
 
 class Sample(NamedTuple):
@@ -23,28 +23,28 @@ class Sample(NamedTuple):
     high: float
 
 
-def strip(samples: Mapping[str, Sample], ylabel: str) -> "Figure":
-    """Plot the values of each group as points, and the mean with its interval beside them.
+def strip(samples: Mapping[str, Sample], xlabel: str) -> "Figure":
+    """Plot the values of each group as points in a row, and the mean with its interval below them.
 
     Args:
         samples: by the name of the group.
-        ylabel: what the values are.
+        xlabel: what the values are.
     """
     widest = max(map(len, samples), default=0)
-    figure = _figure(max(4.0, 0.6 + len(samples) * (0.7 + 0.07 * widest)), 3.6, "constrained")
+    figure = _figure(5.0 + 0.08 * widest, 1.0 + 0.55 * len(samples), "constrained")
     axes = figure.subplots()
     for index, sample in enumerate(samples.values()):
         color, marker = _style(index)
         count = len(sample.values)
         offsets = (np.arange(count) - (count - 1) / 2) / max(count, 1) * _STRIP
-        axes.plot(index + offsets, sample.values, marker, color=color, ms=5, mfc="none", ls="none")
+        axes.plot(sample.values, index + offsets, marker, color=color, ms=5, mfc="none", ls="none")
         if not math.isnan(sample.low):
             ends = [[sample.mean - sample.low], [sample.high - sample.mean]]
-            at = index + 0.35, sample.mean
-            axes.errorbar(*at, yerr=ends, fmt="_", ms=16, capsize=5, color=color)
-    _label(axes, "", ylabel)
-    axes.set_xticks(range(len(samples)), list(samples))
-    axes.set_xlim(-0.6, len(samples) - 0.2)
+            at = sample.mean, index + 0.35
+            axes.errorbar(*at, xerr=ends, fmt="|", ms=10, capsize=4, color=color)
+    _label(axes, xlabel, "")
+    axes.set_yticks(range(len(samples)), list(samples))
+    axes.set_ylim(len(samples) - 0.4, -0.6)
     return figure
 
 

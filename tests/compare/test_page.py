@@ -7,6 +7,7 @@ import pytest
 from support import browser
 from support.comparisons import compared, run
 
+from brnn.compare.interactive import figures
 from brnn.compare.page import page, write
 
 RNG = np.random.default_rng(0)
@@ -97,6 +98,19 @@ def test_in_a_browser_all_is_drawn_readable_and_linked(text, tmp_path, dark):
     assert re.search(r"-s\d.*seed=\d.*test/accuracy 0\.", found["hovered"])
     (address,) = found["opened"]
     assert address.startswith("http://127.0.0.1:5000/#/experiments/1/runs/run")
+
+
+def test_each_group_has_a_row_and_long_names_the_whole_width():
+    runs = [run(f"{'long' * 8}{i}", s, 0.5 + s / 9) for i in range(30) for s in range(2)]
+    (figure, *_) = figures(compared(runs, "estimator=a,b seed=0,1"))
+    assert (figure["rows"], figure["wide"]) == (30, True)
+    assert len(figure["layout"]["yaxis"]["ticktext"]) == 30
+    points = figure["data"][0]
+    assert points["x"] == [0.5, 0.5 + 1 / 9]
+    assert max(map(abs, points["y"])) < 0.5
+    assert 'id="plot0" role="img" aria-label="test/accuracy" style="height: 48.0rem"' in page(
+        compared(runs, "estimator=a,b seed=0,1")
+    )
 
 
 def test_a_page_is_never_left_in_part(tmp_path):
