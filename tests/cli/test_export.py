@@ -34,7 +34,7 @@ def finished(folder, options):
     """The options and the id of a finished run, and its store."""
     chosen = options(
         "dataset=arrays", f"dataset.path={folder}/digits.npz", "topology=mlp", "topology.width=64",
-        "topology.depth=2", "epochs=1", "attack=none", "compiled=false",
+        "topology.depth=2", "epochs=1", "attack=none", "compiled=false", "figures=[]",
         f"export.formats=[{','.join(FORMATS)}]", f"checkpoints={folder}",
         f"tracking.uri=sqlite:///{folder}/mlflow.db",
     )  # fmt: skip
@@ -114,7 +114,7 @@ def test_a_trained_convolutional_net_is_the_same_in_every_format(folder, options
     chosen = options(
         "dataset=arrays", f"dataset.path={folder}/digits.npz", "topology=lenet",
         "topology.filters=[4,6]", "topology.kernels=[3,2]", "topology.dense=[16]", "epochs=1",
-        "attack=none", "compiled=false", f"export.formats=[{','.join(FORMATS)}]",
+        "attack=none", "compiled=false", "figures=[]", f"export.formats=[{','.join(FORMATS)}]",
         f"checkpoints={tmp_path}", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db",
     )  # fmt: skip
     run(chosen, None, "", lambda epoch, metrics: True)

@@ -27,6 +27,7 @@ def net(tmp_path_factory):
 def words(folder, store):
     return [
         "dataset=arrays", f"dataset.path={folder}/data.npz", "batch_size=20", "compiled=false",
+        "figures=[]",
         f"checkpoints={store}", f"tracking.uri=sqlite:///{store}/mlflow.db",
     ]  # fmt: skip
 

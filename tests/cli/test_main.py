@@ -178,6 +178,7 @@ def test_a_plugin_in_the_current_folder_works_by_the_script_and_in_every_process
         "dataset=mine",
         "plugins=[mylab]",
         "attack=none",
+        "figures=[]",
         "epochs=1",
         "seed=0,1",
         "hydra.launcher.n_jobs=2",

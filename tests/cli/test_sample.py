@@ -69,7 +69,7 @@ def all_finished(folder, options):
         "dataset=text", f"dataset.path={folder}/text.txt", "dataset.sequence=10",
         "dataset.test=0.1",
         "topology.width=12", "topology.depth=2", "epochs=2",
-        f"batch_size={BATCH}", "compiled=false",
+        f"batch_size={BATCH}", "compiled=false", "figures=[]",
         "sample.length=20", f"checkpoints={folder}", f"tracking.uri=sqlite:///{folder}/mlflow.db",
     )  # fmt: skip
     return {name: tracked_run(options(*words, *common)) for name, words in NETS.items()}

@@ -136,7 +136,7 @@ def test_the_net_of_a_run_takes_grey_levels(run, options, tmp_path, capsys):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     chosen = options(
         "dataset=arrays", f"dataset.path={tmp_path}/digits.npz", "topology.width=16", "epochs=1",
-        "attack=none", f"checkpoints={tmp_path}", f"tracking.uri={uri}",
+        "attack=none", "figures=[]", f"checkpoints={tmp_path}", f"tracking.uri={uri}",
     )  # fmt: skip
     train(chosen, None, "", lambda epoch, metrics: True)
     run_id = all_runs(open_in(tmp_path))[0].info.run_id

@@ -16,6 +16,7 @@ NET = (
     "batch_size=32",
     "keep=best",
     "compiled=false",
+    "figures=[]",
 )
 
 

@@ -17,6 +17,7 @@ SMALL_NET = (
     "dataset=arrays",
     "dataset.path=mine.npz",
     "compiled=false",
+    "figures=[]",
 )
 
 

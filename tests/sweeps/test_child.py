@@ -51,7 +51,7 @@ def partly_failed(offline, tmp_path_factory, data):
     files = ",".join(str(data / f"{name}.npz") for name in ("holes", "good", "shapes"))
     net = ("precision=full", "topology.width=8", "topology.activation=relu", "optimizer=sgd")
     swept = (f"dataset.path={files}", "optimizer.learning_rate=1e35,0.1")
-    options = ("attack=none", "dataset=arrays", "batch_size=20", "--multirun")
+    options = ("attack=none", "figures=[]", "dataset=arrays", "batch_size=20", "--multirun")
     done = processes.complete(folder, *net, *swept, *options, environment=offline)
     return done, sweep_runs(folder)
 

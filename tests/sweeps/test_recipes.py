@@ -45,7 +45,13 @@ def runs(tmp_path_factory):
     rng, y = np.random.default_rng(0), np.arange(200) % 2
     x = (rng.random((200, 4, 4)) + y[:, None, None]) / 2
     np.savez(folder / "mine.npz", x=x.astype("float32"), y=y)
-    data = ("dataset=arrays", "dataset.path=mine.npz", "batch_size=32", "compiled=false")
+    data = (
+        "dataset=arrays",
+        "dataset.path=mine.npz",
+        "batch_size=32",
+        "compiled=false",
+        "figures=[]",
+    )
     swept = ("topology=simple,mlp,gru", "recipe=original", "topology.width=8")
     code, out, err = complete(folder, *data, *swept, "epochs=1", "attack=none", "--multirun")
     assert code == 0, out + err
