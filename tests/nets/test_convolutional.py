@@ -214,8 +214,9 @@ def test_a_net_with_groups_and_learned_shifts_is_trained_and_exported(options, d
         *("topology.groups=2", "topology.rsign=true", "topology.rprelu=true", "batch_size=10"),
         *("estimator=approx_sign", "epochs=1"),
     )
-    rows = replace(digits, train=tuple(a[:40] for a in digits.train), validation=digits.validation)
-    rows = replace(rows, test=tuple(a[:20] for a in digits.test))
+    rows = replace(digits, train=tuple(a[:40] for a in digits.train))
+    held_out = (tuple(a[:20] for a in split) for split in (digits.validation, digits.test))
+    rows = replace(rows, **dict(zip(("validation", "test"), held_out, strict=True)))
     program = build.program(keys, task_of(rows))
     shifts = [v for v in program.manager.model.trainable_variables if "real_before" in v.path]
     assert len(shifts) == 8

@@ -67,7 +67,10 @@ def test_the_gradient_of_a_level_is_the_sum_over_the_weights_that_have_it(compil
 def test_a_net_with_learned_levels_continues_with_equal_bits_and_states_its_size(
     options, precision
 ):
-    keys = options(f"precision={precision}", "epochs=2", "batch_size=4", "topology.width=5")
+    compiled = f"compiled={str(precision == 'ttq').lower()}"
+    keys = options(
+        f"precision={precision}", "epochs=2", "batch_size=4", "topology.width=5", compiled
+    )
     rng = np.random.default_rng(0)
     pair = (rng.uniform(size=(12, 6)).astype("float32"), np.arange(12, dtype="int32") % 2)
     data = Data(pair, pair, pair, classes=2, source="generated")
