@@ -3,9 +3,8 @@
 Command    <interpreter> experiments/larq_speed.py <net, as JSON> <data.npz>
            (as `experiments.speed` starts it)
 Needs      what `experiments.speed` prints if LARQ_PYTHON is not set
-Output     one epoch of training for each line of the input, then the line `done`. Kernels are
-           binary; inputs, activations and biases are real. Larq's levels are +-1, with a
-           straight-through estimator behind them.
+Output     one epoch of training for each line of the input, then the line `done`. Kernels and
+           activations are +-1, with a straight-through estimator behind them; biases are real.
 """
 
 import json
@@ -30,7 +29,7 @@ def main() -> None:
 
 def _fit(net, x, y):
     model = _model(net, x.shape[1:])
-    keys = {"jit_compile": True, "steps_per_execution": 50} if net["best"] else {}
+    keys = {"jit_compile": net["compile"], "steps_per_execution": 50} if net["best"] else {}
     loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(
         tf.keras.optimizers.Adam(net["learning_rate"]), loss, metrics=["accuracy"], **keys
@@ -43,18 +42,22 @@ def _fit(net, x, y):
 
 
 def _model(net, shape):
-    """Return dense layers with binary kernels; the last one returns the logits."""
-    model = tf.keras.Sequential([tf.keras.Input(shape), tf.keras.layers.Flatten()])
-    for index, width in enumerate(net["widths"]):
-        if index:
-            model.add(tf.keras.layers.Activation(net["activation"]))
-        model.add(
-            larq.layers.QuantDense(
-                width, kernel_quantizer="ste_sign", kernel_constraint="weight_clip"
-            )
-        )
-        if net["batch_normalization"]:
-            model.add(tf.keras.layers.BatchNormalization(momentum=0.9))
+    """Return the layers of a net, each given by its kind and its arguments."""
+    layers, quantized = tf.keras.layers, larq.layers
+    binary = {"kernel_quantizer": "ste_sign", "kernel_constraint": "weight_clip"}
+    kinds = {
+        "convolution": lambda n, size: quantized.QuantConv2D(n, size, **binary),
+        "dense": lambda n: quantized.QuantDense(n, **binary),
+        "flatten": layers.Flatten,
+        "normalization": lambda: layers.BatchNormalization(momentum=0.9),
+        "padding": layers.ZeroPadding2D,
+        "pool": layers.MaxPooling2D,
+        "reshape": layers.Reshape,
+        "sign": larq.quantizers.SteSign,
+    }
+    model = tf.keras.Sequential([tf.keras.Input(shape)])
+    for kind, *arguments in net["layers"]:
+        model.add(kinds[kind](*arguments))
     return model
 
 

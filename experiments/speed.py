@@ -10,9 +10,9 @@ Output     the processor, the flags, and which forms of products compute=auto ta
            so that a busy machine slows them all. Neither compilation nor the first epoch is
            counted. `Model.fit` trains the same Keras model in full precision on the same data,
            shuffled, with accuracy as its metric; at its best it has a cached and prefetched
-           tf.data, XLA (but for convolutions), and 50 steps per execution. Larq trains nets of
-           dense layers with binary kernels by `Model.fit` of Keras 2, in processes of its own;
-           compare it with brnn's binary weights. The bound is the time of a step's matrix products
+           tf.data, XLA (but for convolutions), and 50 steps per execution. Larq trains the net
+           of binarynet, but for recurrent nets, by `Model.fit` of Keras 2, in processes of its
+           own; at its best as `Model.fit`. The bound is the time of a step's matrix products
            in a bare loop, in XLA or TensorFlow's graph mode, whichever is faster.
 """
 
@@ -40,6 +40,7 @@ from brnn.config import groups
 from brnn.data.pixels import to_pixels
 from brnn.nets import models
 from brnn.nets.task import task_of
+from brnn.quantization.layers import QuantActivation
 from brnn.runs.plan import choose_replicas
 from brnn.training import build, loop, trial
 from brnn.training.program import is_faster_in_xla
@@ -113,7 +114,7 @@ def _compare(name, overrides, rows, rounds):
             "Model.fit at its best": _fit(options, data, steps, best=True),
         }
         bound = _products(options, data, steps)
-        larq = stack.enter_context(_larq(options, data, steps))
+        larq = stack.enter_context(_larq(overrides, data, steps))
         seconds = in_turn(epochs | bound | larq, rounds)
         if bound:
             seconds["matrix products"] = min((seconds.pop(mode) for mode in bound), key=median)
@@ -177,15 +178,18 @@ def _fit(options, data, steps, best):
 
 
 @contextmanager
-def _larq(options, data, steps):
-    """Yield epochs of Larq on a net of dense layers, in processes that end with the block."""
-    python, layers = os.environ.get("LARQ_PYTHON"), _dense(options, data)
-    if not python or not layers:
+def _larq(overrides, data, steps):
+    """Yield epochs of Larq on the net of binarynet, in processes that end with the block."""
+    options = configuration([*overrides, "precision=binarynet", "attack=none"])
+    model = _program(options, data).manager.model
+    layers = [described for layer in model.layers if (described := _described(layer))]
+    python = os.environ.get("LARQ_PYTHON")
+    if not python or ["recurrent"] in layers:
         yield {}
         return
-    net = {key: options["topology"][key] for key in ("activation", "batch_normalization")}
-    net |= {"widths": [layer.units for layer in layers], "batch_size": options["batch_size"]}
+    net = {"layers": layers, "batch_size": options["batch_size"]}
     net |= {"learning_rate": options["optimizer"]["learning_rate"]}
+    net |= {"compile": is_faster_in_xla(model)}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as processes:
         x, y = (array[: steps * options["batch_size"]] for array in data.train)
         np.savez(f"{folder}/train.npz", x=to_pixels(x), y=y)
@@ -196,6 +200,27 @@ def _larq(options, data, steps):
             )
             for name, best in (("Larq", False), ("Larq at its best", True))
         }
+
+
+def _described(layer):
+    """Return the kind and the arguments of a layer, as `larq_speed` takes them; [] for inputs."""
+    if isinstance(layer, keras.layers.Conv2D):
+        return ["convolution", layer.filters, layer.kernel_size[0]]
+    if isinstance(layer, keras.layers.Dense):
+        return ["dense", layer.units]
+    if isinstance(layer, keras.layers.MaxPooling2D):
+        return ["pool", layer.pool_size[0]]
+    if isinstance(layer, keras.layers.ZeroPadding2D):
+        return ["padding", layer.padding]
+    if isinstance(layer, keras.layers.Reshape):
+        return ["reshape", layer.target_shape]
+    kinds = {
+        keras.layers.BatchNormalization: ["normalization"],
+        keras.layers.Flatten: ["flatten"],
+        keras.layers.InputLayer: [],
+        QuantActivation: ["sign"],
+    }
+    return kinds.get(type(layer), ["recurrent"])
 
 
 def _start(processes, command, environment=None):
