@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from support.data import write_two_classes
+from support.repeated import Repeated
 from support.tracked import COMMAND, NET, Tracked, placed, runs
 
 from brnn.data import sources
@@ -29,3 +31,23 @@ def track(folder, options):
         return Tracked(value, *runs(folder)[0], chosen)
 
     return track_
+
+
+@pytest.fixture(scope="session")
+def data_path(tmp_path_factory):
+    """The file of a small data set of two classes."""
+    return write_two_classes(tmp_path_factory.mktemp("data") / "mine.npz")
+
+
+@pytest.fixture
+def repeated(tmp_path, empty_store, data_path, options):
+    """A folder with a store, in which a small net is trained again and again."""
+    return Repeated(tmp_path, empty_store, data_path, options)
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory, empty_store, data_path, options):
+    """A run of six epochs without interruption."""
+    folder = Repeated(tmp_path_factory.mktemp("reference"), empty_store, data_path, options)
+    folder.run("epochs=6")
+    return folder

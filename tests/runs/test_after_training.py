@@ -2,7 +2,7 @@
 
 import pytest
 from support import processes
-from support.repeated import Folder, assert_same
+from support.repeated import Repeated, assert_same
 
 from brnn.errors import TrackingError
 
@@ -35,13 +35,13 @@ FGSM_KEYS = ("norm", "iterations", "targeted", "clip")  # of the option in its p
 OBEDIENT = (*OBEDIENT, "attack.checks=false", *(f"~attack.{key}" for key in FGSM_KEYS))
 
 
-def begin_attack(folder, order):
+def begin_attack(repeated, order):
     """Start a run in another process, with an order to its attack; return when that has begun."""
-    (folder.path / "begun").unlink(missing_ok=True)
-    (folder.path / "marker").write_text(order)
-    process = folder.begin(*OBEDIENT)
-    processes.wait_until(lambda: (folder.path / "begun").exists() or process.poll() is not None)
-    assert (folder.path / "begun").exists(), process.communicate()
+    (repeated.path / "begun").unlink(missing_ok=True)
+    (repeated.path / "marker").write_text(order)
+    process = repeated.begin(*OBEDIENT)
+    processes.wait_until(lambda: (repeated.path / "begun").exists() or process.poll() is not None)
+    assert (repeated.path / "begun").exists(), process.communicate()
     return process
 
 
@@ -53,9 +53,9 @@ def failed_process(process):
     return err
 
 
-def block_model(folder, run):
+def block_model(repeated, run):
     """Write a file in place of the folder of a run's model, and return its path."""
-    path = folder.path / "mlartifacts" / run.info.run_id / "artifacts" / "model"
+    path = repeated.path / "mlartifacts" / run.info.run_id / "artifacts" / "model"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("")
     return path
@@ -63,52 +63,52 @@ def block_model(folder, run):
 
 @pytest.mark.slow
 def test_failures_after_training_cost_no_epoch_and_change_no_number(
-    folder, empty_store, data_path, options, monkeypatch
+    repeated, empty_store, data_path, options, monkeypatch
 ):
-    monkeypatch.syspath_prepend(folder.path)
-    (folder.path / "mylab_obedient.py").write_text(PLUGIN)
-    (folder.path / "uninterrupted").mkdir()
-    expected = Folder(folder.path / "uninterrupted", empty_store, data_path, options)
+    monkeypatch.syspath_prepend(repeated.path)
+    (repeated.path / "mylab_obedient.py").write_text(PLUGIN)
+    (repeated.path / "uninterrupted").mkdir()
+    expected = Repeated(repeated.path / "uninterrupted", empty_store, data_path, options)
     assert expected.trained_epochs(*OBEDIENT) == [1, 2]
 
     assert "attack=mylab_obedient.obedient failed: RuntimeError: bad luck" in failed_process(
-        begin_attack(folder, "fail")
+        begin_attack(repeated, "fail")
     )
-    (run,) = folder.runs()
+    (run,) = repeated.runs()
     assert (run.info.status, run.data.tags["failed_in"]) == ("FAILED", "attack")
     assert {"test/accuracy", "size/bits_per_weight"} <= run.data.metrics.keys()
 
-    killed = begin_attack(folder, "wait")
-    (run,) = folder.runs()
+    killed = begin_attack(repeated, "wait")
+    (run,) = repeated.runs()
     assert "failed_in" not in run.data.tags
     killed.kill()
     killed.communicate()
 
-    refused = begin_attack(folder, "wait")
-    blocked = block_model(folder, run)
-    (folder.path / "marker").unlink()
+    refused = begin_attack(repeated, "wait")
+    blocked = block_model(repeated, run)
+    (repeated.path / "marker").unlink()
     assert "error: tracking.uri=" in failed_process(refused)
-    (run,) = folder.runs()
+    (run,) = repeated.runs()
     assert (run.info.status, run.data.tags["failed_in"]) == ("FAILED", "artifacts")
 
     blocked.unlink()
-    (folder.path / "marker").write_text("fail")  # a complete attack is not repeated
-    assert folder.trained_epochs(*OBEDIENT) == []
-    assert_same(folder, expected)
-    assert not {"failed_in", "error"} & folder.runs()[0].data.tags.keys()
-    assert not folder.unfinished()
+    (repeated.path / "marker").write_text("fail")  # a complete attack is not repeated
+    assert repeated.trained_epochs(*OBEDIENT) == []
+    assert_same(repeated, expected)
+    assert not {"failed_in", "error"} & repeated.runs()[0].data.tags.keys()
+    assert not repeated.unfinished()
 
 
-def test_the_net_of_an_unfinished_run_is_kept_whatever_other_runs_publish(folder):
+def test_the_net_of_an_unfinished_run_is_kept_whatever_other_runs_publish(repeated):
     def on_epoch(epoch, metrics):
-        blocked.append(block_model(folder, folder.runs()[0]))
+        blocked.append(block_model(repeated, repeated.runs()[0]))
         return True
 
     blocked = []
     with pytest.raises(TrackingError, match="Not a directory"):
-        folder.run("epochs=1", "attack=none", on_epoch=on_epoch)
+        repeated.run("epochs=1", "attack=none", on_epoch=on_epoch)
     blocked[0].unlink()
-    folder.run("epochs=1", "attack=none", "seed=1", "keep_trained=1")
-    assert len(list((folder.path / "checkpoints" / "trained").iterdir())) == 1
-    assert folder.trained_epochs("epochs=1", "attack=none") == []
-    assert folder.statuses() == ["FINISHED", "FINISHED"]
+    repeated.run("epochs=1", "attack=none", "seed=1", "keep_trained=1")
+    assert len(list((repeated.path / "checkpoints" / "trained").iterdir())) == 1
+    assert repeated.trained_epochs("epochs=1", "attack=none") == []
+    assert repeated.statuses() == ["FINISHED", "FINISHED"]

@@ -20,79 +20,79 @@ from brnn.tracking.sweep_job import SweepJob
 # Finished runs
 
 
-def test_a_finished_run_is_not_repeated_and_returns_any_objective(folder):
-    value = folder.run("epochs=1", "attack=none")
+def test_a_finished_run_is_not_repeated_and_returns_any_objective(repeated):
+    value = repeated.run("epochs=1", "attack=none")
     epochs = []
-    again = folder.run("epochs=1", "attack=none", on_epoch=lambda *epoch: epochs.append(epoch))
+    again = repeated.run("epochs=1", "attack=none", on_epoch=lambda *epoch: epochs.append(epoch))
     assert (again, epochs) == (value, [])
-    (run,) = folder.runs()
+    (run,) = repeated.runs()
     keys = ("test/loss", "size/bits_per_weight")
-    values = folder.run("epochs=1", "attack=none", f"objective=[{','.join(keys)}]")
+    values = repeated.run("epochs=1", "attack=none", f"objective=[{','.join(keys)}]")
     assert values == [run.data.metrics[key] for key in keys]
-    assert len(folder.runs()) == 1
+    assert len(repeated.runs()) == 1
 
 
 @pytest.mark.parametrize(("precision", "epochs"), [("full", []), ("binarynet", [1])])
-def test_an_estimator_without_effect_does_not_make_another_net(folder, capsys, precision, epochs):
+def test_an_estimator_without_effect_does_not_make_another_net(repeated, capsys, precision, epochs):
     keys = ("epochs=1", "attack=none", f"precision={precision}")
-    assert folder.trained_epochs(*keys, "estimator=identity") == [1]
+    assert repeated.trained_epochs(*keys, "estimator=identity") == [1]
     assert "has no effect" not in "".join(capsys.readouterr())
-    assert folder.trained_epochs(*keys, "estimator=ste") == epochs
+    assert repeated.trained_epochs(*keys, "estimator=ste") == epochs
     note = f"{precision}-ste-mlp-modern-s0: estimator=ste has no effect, since precision="
     assert (note in "".join(capsys.readouterr())) == (not epochs)
-    first, *others = folder.runs()
+    first, *others = repeated.runs()
     assert len(others) == len(epochs)  # the run with the same numbers counts as this one
     assert first.data.tags.get("without_effect") == (None if epochs else "estimator")
 
 
 @pytest.mark.parametrize("resume", ["resume=true", "resume=false"])
-def test_jobs_that_differ_in_a_choice_without_effect_share_a_run(folder, capsys, resume):
+def test_jobs_that_differ_in_a_choice_without_effect_share_a_run(repeated, capsys, resume):
     keys = ("epochs=1", "attack=none", "precision=full", resume)
-    with folder.store.run("sweep", {"sweep": "estimator=identity,ste"}, None) as parent:
+    with repeated.store.run("sweep", {"sweep": "estimator=identity,ste"}, None) as parent:
         for number, estimator in enumerate(("identity", "ste")):
             job = SweepJob(parent.id, "launch", (), {}, number)
-            options = folder.options(*folder.overrides, *keys, f"estimator={estimator}")
+            options = repeated.options(*repeated.overrides, *keys, f"estimator={estimator}")
             run(options, job, "", lambda epoch, metrics: True)
     assert "full-ste-mlp-modern-s0 is skipped: it finished as run" in capsys.readouterr().out
-    (child,) = folder.store.children(parent.id)
+    (child,) = repeated.store.children(parent.id)
     assert child.data.params["estimator"] == "identity"
 
 
-def test_the_verdict_of_a_finished_run_is_printed_again(folder, capsys):
+def test_the_verdict_of_a_finished_run_is_printed_again(repeated, capsys):
     verdicts = []
     for _ in range(2):
-        folder.run("epochs=1", "attack.checks=true")
+        repeated.run("epochs=1", "attack.checks=true")
         out = capsys.readouterr().out
-        (run,) = folder.runs()
+        (run,) = repeated.runs()
         trusted = run.data.tags["trusted"]
         verdicts += [line for line in out.splitlines() if line.endswith(trusted)]
     first, again = verdicts
     assert first == again
 
 
-def test_resume_false_starts_afresh(folder):
-    folder.stop("epochs=2", "attack=none", after=1)
-    assert folder.trained_epochs("epochs=2", "attack=none", "resume=false") == [1, 2]
-    assert folder.statuses() == ["KILLED", "FINISHED"]
+def test_resume_false_starts_afresh(repeated):
+    repeated.stop("epochs=2", "attack=none", after=1)
+    assert repeated.trained_epochs("epochs=2", "attack=none", "resume=false") == [1, 2]
+    assert repeated.statuses() == ["KILLED", "FINISHED"]
 
 
 # Trained nets
 
 
-def test_another_attack_on_the_same_net_does_not_train_it_again(folder):
-    folder.run("epochs=2", "attack=none", "keep=last")  # another training
-    assert folder.trained_epochs("epochs=2", "attack=none") == [1, 2]
-    assert folder.trained_epochs("epochs=2") == []
-    assert folder.trained_epochs("epochs=2", "resume=false") == [1, 2]
-    _, first, second, expected = folder.runs()
+def test_another_attack_on_the_same_net_does_not_train_it_again(repeated):
+    repeated.run("epochs=2", "attack=none", "keep=last")  # another training
+    assert repeated.trained_epochs("epochs=2", "attack=none") == [1, 2]
+    assert repeated.trained_epochs("epochs=2") == []
+    assert repeated.trained_epochs("epochs=2", "resume=false") == [1, 2]
+    _, first, second, expected = repeated.runs()
     assert second.data.tags["trained_by"] == first.info.run_id
-    assert folder.numbers(second) == folder.numbers(expected)
-    assert folder.weights(second) == folder.weights(expected)
+    assert repeated.numbers(second) == repeated.numbers(expected)
+    assert repeated.weights(second) == repeated.weights(expected)
 
 
-def test_a_run_waits_for_a_net_that_another_process_trains(folder, monkeypatch):
-    folder.run("epochs=1", "attack=none")
-    (net,) = (folder.path / "checkpoints" / "trained").iterdir()
+def test_a_run_waits_for_a_net_that_another_process_trains(repeated, monkeypatch):
+    repeated.run("epochs=1", "attack=none")
+    (net,) = (repeated.path / "checkpoints" / "trained").iterdir()
     messages = []
     with contextlib.ExitStack() as other:
 
@@ -103,52 +103,52 @@ def test_a_run_waits_for_a_net_that_another_process_trains(folder, monkeypatch):
 
         monkeypatch.setattr(lines, "note", note)
         other.enter_context(locks.locked(net))  # as another process would hold it
-        assert folder.trained_epochs("epochs=1") == []
+        assert repeated.trained_epochs("epochs=1") == []
     assert sum(" waits for its net, which another process trains" in text for text in messages) == 1
 
 
-def test_only_the_newest_trained_nets_are_kept(folder):
+def test_only_the_newest_trained_nets_are_kept(repeated):
     for seed in range(3):
-        folder.run("epochs=1", "attack=none", f"seed={seed}", "keep_trained=2")
-    kept = list((folder.path / "checkpoints" / "trained").iterdir())
+        repeated.run("epochs=1", "attack=none", f"seed={seed}", "keep_trained=2")
+    kept = list((repeated.path / "checkpoints" / "trained").iterdir())
     assert [file.suffix for file in kept] == [".npz"] * 2
-    assert folder.trained_epochs("epochs=1", "seed=2", "keep_trained=2") == []
-    assert folder.trained_epochs("epochs=1", "seed=0", "keep_trained=2") == [1]
+    assert repeated.trained_epochs("epochs=1", "seed=2", "keep_trained=2") == []
+    assert repeated.trained_epochs("epochs=1", "seed=0", "keep_trained=2") == [1]
 
 
 # Running runs
 
 
-def test_a_running_run_is_not_started_again(folder):
+def test_a_running_run_is_not_started_again(repeated):
     def on_epoch(epoch, metrics):
-        folder.run("epochs=2", "attack=none")
+        repeated.run("epochs=2", "attack=none")
 
     message = r"this run is running already, as process .*resume=force"
     with pytest.raises(TrackingError, match=message):
-        folder.run("epochs=2", "attack=none", on_epoch=on_epoch)
+        repeated.run("epochs=2", "attack=none", on_epoch=on_epoch)
 
 
-def interrupt_as(folder, owner):
+def interrupt_as(repeated, owner):
     """Leave a run that its store takes to be running in a process."""
-    folder.stop("epochs=2", "attack=none", after=1)
-    (run,) = folder.runs()
-    folder.store.client.update_run(run.info.run_id, "RUNNING")
-    folder.store.client.set_tag(run.info.run_id, tag_names.OWNER, owner)
+    repeated.stop("epochs=2", "attack=none", after=1)
+    (run,) = repeated.runs()
+    repeated.store.client.update_run(run.info.run_id, "RUNNING")
+    repeated.store.client.set_tag(run.info.run_id, tag_names.OWNER, owner)
 
 
-def test_a_run_whose_process_has_ended_continues(folder):
-    interrupt_as(folder, f"{owner().rpartition(':')[0]}:1")  # its id belongs to a later process
-    folder.run("epochs=2", "attack=none")
-    assert folder.statuses() == ["FINISHED"]
+def test_a_run_whose_process_has_ended_continues(repeated):
+    interrupt_as(repeated, f"{owner().rpartition(':')[0]}:1")  # its id belongs to a later process
+    repeated.run("epochs=2", "attack=none")
+    assert repeated.statuses() == ["FINISHED"]
 
 
-def test_a_run_of_another_machine_continues_only_by_force(folder):
-    interrupt_as(folder, "elsewhere:1:1")
+def test_a_run_of_another_machine_continues_only_by_force(repeated):
+    interrupt_as(repeated, "elsewhere:1:1")
     message = "this run is running already, as process elsewhere:1:1"
     with pytest.raises(TrackingError, match=message):
-        folder.run("epochs=2", "attack=none")
-    folder.run("epochs=2", "attack=none", "resume=force")
-    assert folder.statuses() == ["FINISHED"]
+        repeated.run("epochs=2", "attack=none")
+    repeated.run("epochs=2", "attack=none", "resume=force")
+    assert repeated.statuses() == ["FINISHED"]
 
 
 # Fingerprints
@@ -182,15 +182,15 @@ def test_a_digest_depends_on_the_data_alone(tmp_path, data_path):
 @pytest.mark.parametrize(
     ("monitor", "epochs"), [("max train/learning_rate", 3), ("min train/learning_rate", 5)]
 )
-def test_training_ends_after_epochs_without_a_better_monitor(folder, monitor, epochs):
+def test_training_ends_after_epochs_without_a_better_monitor(repeated, monitor, epochs):
     arguments = ("epochs=5", "attack=none", "patience=2", f"monitor={monitor}")
-    assert folder.trained_epochs(*arguments) == list(range(1, epochs + 1))
-    (run,) = folder.runs()
-    logged = stores.history(folder.store, run.info.run_id, "train/loss")
+    assert repeated.trained_epochs(*arguments) == list(range(1, epochs + 1))
+    (run,) = repeated.runs()
+    logged = stores.history(repeated.store, run.info.run_id, "train/loss")
     assert [step for step, _ in logged] == list(range(1, epochs + 2))  # and the kept epoch
 
 
-def test_patience_counts_the_epochs_before_an_interruption(folder):
+def test_patience_counts_the_epochs_before_an_interruption(repeated):
     arguments = ("epochs=5", "attack=none", "patience=2", "monitor=max train/learning_rate")
-    folder.stop(*arguments, after=2)
-    assert folder.trained_epochs(*arguments) == [3]
+    repeated.stop(*arguments, after=2)
+    assert repeated.trained_epochs(*arguments) == [3]

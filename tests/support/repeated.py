@@ -20,7 +20,7 @@ NET = (
 )
 
 
-class Folder:
+class Repeated:
     """A folder with a store, in which a small net is trained."""
 
     def __init__(self, path, empty_store, data_path, options):
@@ -95,9 +95,9 @@ class Folder:
         return [weights.tobytes() for weights in model.get_weights()]
 
 
-def assert_same(folder, reference):
-    (run,), (expected,) = folder.runs(), reference.runs()
+def assert_same(repeated, reference):
+    (run,), (expected,) = repeated.runs(), reference.runs()
     assert run.info.status == "FINISHED"
-    assert folder.numbers(run) == reference.numbers(expected)
-    assert not folder.has_duplicates(run)
-    assert folder.weights(run) == reference.weights(expected)
+    assert repeated.numbers(run) == reference.numbers(expected)
+    assert not repeated.has_duplicates(run)
+    assert repeated.weights(run) == reference.weights(expected)
