@@ -14,10 +14,9 @@ from brnn.contracts import OnProgress
 from brnn.data.pixels import LEVELS
 from brnn.errors import ConfigError, DataError
 from brnn.proof import keras_reader
-from brnn.proof import minimal as minimal_search
-from brnn.proof.ball import Norm, distance, largest_distance
+from brnn.proof.ball import Norm
 from brnn.proof.decide import SAT, Options, Verdict, decide
-from brnn.proof.minimal import Search
+from brnn.proof.minimal import smallest_change
 from brnn.proof.vnnlib import Property, near, other_class
 
 TOLERANCE = np.float32(1e-6)  # of pixels, in which budgets like 26/255 are rounded
@@ -39,8 +38,8 @@ def exact(
 ) -> Iterator[Verdict]:
     """Decide for each image whether any one in [0, 1] within `epsilon` has another class.
 
-    The image itself and the example are tried first, then what `brnn.proof.decide` lists. Of equal
-    logits the first class counts, as in argmax.
+    The image itself and the example are tried first, then what `brnn.proof.decide` lists. The first
+    of equal logits counts, as in argmax.
 
     `unsat` holds for the net in float32, in whatever order it adds: a sum within the bound of its
     rounding counts with either sign. The budget is that of attacks, as float32 computes it.
@@ -71,10 +70,10 @@ def exact(
         2019, arXiv:1810.03538.
     """
     options = Options(pixels == "whole", exactly=False, solver=solver, seconds=seconds)
-    subject = _Subject(model, norm, options, on_progress)
+    subject = _Subject(model, norm, options.whole, on_progress)
     for x, label, example in zip(images, labels, examples, strict=True):
-        ask = subject.smallest if minimal else subject.verdict
-        verdict = ask(x, int(label), epsilon, example)
+        decide_image = subject.smallest if minimal else subject.verdict
+        verdict = decide_image(x, int(label), epsilon, example, options)
         if verdict.witness is not None:
             verdict = replace(verdict, witness=subject.pixels(verdict.witness))
         yield verdict
@@ -86,26 +85,27 @@ class _Subject:
     Args:
         model: the net.
         norm: of budgets.
-        options: how they are decided.
+        whole: whether pixels are grey levels.
         on_progress: called with what is being done.
 
     Raises:
         ConfigError: the net is not supported.
     """
 
-    def __init__(self, model: keras.Model, norm: Norm, options: Options, on_progress: OnProgress):
+    def __init__(self, model: keras.Model, norm: Norm, whole: bool, on_progress: OnProgress):
         if not isinstance(model, keras.Model):
             raise ConfigError(f"attack=exact needs a Keras model, got {type(model).__name__}")
-        self.norm, self.options, self.on_progress = norm, options, on_progress
-        self.seconds = options.seconds
-        self.largest = LEVELS if options.whole else 1
+        self.norm, self.whole, self.on_progress = norm, whole, on_progress
+        self.largest = LEVELS if whole else 1
         try:
             self.model = keras_reader.of_logits(model)
-            self.net = keras_reader.read(self.model, self.largest, options.whole, self.largest)
+            self.net = keras_reader.read(self.model, self.largest, whole, self.largest)
         except DataError as error:
             raise ConfigError(f"attack=exact: {error}") from error
 
-    def verdict(self, x: np.ndarray, label: int, epsilon: float, example: np.ndarray) -> Verdict:
+    def verdict(
+        self, x: np.ndarray, label: int, epsilon: float, example: np.ndarray, options: Options
+    ) -> Verdict:
         """Return the verdict of an image (*d) within a budget; its witness has the net's pixels."""
         began = time.perf_counter()
         given = self._property(x, label, epsilon)
@@ -116,28 +116,22 @@ class _Subject:
         broken = inside & given.holds(self.logits(tried))
         if broken.any():
             return Verdict(SAT, time.perf_counter() - began, {}, tried[broken.argmax()])
-        return decide(self.net, given, self.logits, self.options, self.on_progress)
+        return decide(self.net, given, self.logits, options, self.on_progress)
 
-    def smallest(self, x: np.ndarray, label: int, epsilon: float, example: np.ndarray) -> Verdict:
+    def smallest(
+        self, x: np.ndarray, label: int, epsilon: float, example: np.ndarray, options: Options
+    ) -> Verdict:
         """Return the verdict with the smallest budget, in the unit of `epsilon`."""
-        given = self._property(x, label, epsilon)
-        if given.holds(self.logits(self._of_net(x)[None])).any():
-            return Verdict(SAT, 0.0, {}, self._of_net(x), radius=(0.0, 0.0), proved=True)
-        counted = self.norm == "l0"
-        whole, unit = self.options.whole or counted, 1.0 if counted else 1 / self.largest
-        largest = largest_distance(x.size, self.largest, self.norm)
+        center = self._of_net(x)
+        if self._property(x, label, epsilon).holds(self.logits(center[None])).any():
+            return Verdict(SAT, 0.0, {}, center, radius=(0.0, 0.0), proved=True)
+        unit = 1.0 if self.norm == "l0" else 1 / self.largest
 
-        def decided(radius: float, seconds: float) -> tuple[Verdict, float]:
-            self.options = self.options._replace(seconds=seconds)
-            verdict = self.verdict(x, label, radius * unit, example)
-            if verdict.witness is None:
-                return verdict, math.inf
-            change = verdict.witness.astype("float64") - self._of_net(x)
-            return verdict, float(distance(change.reshape(1, -1), self.norm)[0])
+        def within(radius: float, limited: Options) -> Verdict:
+            return self.verdict(x, label, radius * unit, example, limited)
 
-        search = Search(whole, math.ceil(largest) if whole else largest)
-        start = max(1.0, round(epsilon / unit)) if whole else epsilon / unit
-        verdict = minimal_search.minimal(decided, start, search, self.seconds)
+        start, largest = epsilon / unit, float(self.largest)
+        verdict = smallest_change(within, center.ravel(), self.norm, largest, start, options)
         low, high = verdict.radius or (0.0, math.inf)
         return replace(verdict, radius=(low * unit, high * unit))
 
@@ -155,7 +149,7 @@ class _Subject:
         Raises:
             ConfigError: it has other pixels than grey levels, where these are whole.
         """
-        if not self.options.whole:
+        if not self.whole:
             return x
         levels = np.rint(x * LEVELS).astype("float32")
         if not np.array_equal(self.pixels(levels), x):
@@ -173,7 +167,7 @@ class _Subject:
             return near(center, self.norm, radius, self.largest, cases)
         low = np.maximum(x - np.float32(epsilon), np.float32(0)).ravel()
         high = np.minimum(x + np.float32(epsilon), np.float32(1)).ravel()
-        if self.options.whole:
+        if self.whole:
             grey = np.arange(LEVELS + 1, dtype="float32") * np.float32(1 / LEVELS)
             low = np.searchsorted(grey, low - TOLERANCE)
             high = np.searchsorted(grey, high + TOLERANCE, "right") - 1

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brnn.proof.decide import SAT, UNSAT, Verdict
+from brnn.proof.ball import Norm, distance, largest_distance
+from brnn.proof.decide import SAT, UNSAT, Options, Verdict
 
 FACTOR = 1.1  # a radius of real numbers is known up to here
 SHARE = 0.4  # of the remaining time, for one radius
@@ -56,15 +57,15 @@ class Search:
             return above if below is None else below
         return below if least * most > self.low * self.high else above  # the wider gap
 
-    def learn(self, radius: float, verdict: Verdict, distance: float) -> None:
-        """Take the verdict at a radius into account, and the distance of its witness."""
+    def learn(self, radius: float, verdict: Verdict, change: float) -> None:
+        """Take the verdict at a radius into account, and the size of its witness's change."""
         least, most = self.undecided or (radius, radius)
         if verdict.status == UNSAT:
             self.low = max(self.low, radius)
         elif verdict.status != SAT:
             self.undecided = least, most = min(least, radius), max(most, radius)
-        elif distance < self.high:
-            self.high, self.witness = distance, verdict.witness
+        elif change < self.high:
+            self.high, self.witness = change, verdict.witness
         if self.high <= least or self.low >= most:
             self.undecided = None
         elif self.undecided and self.high <= most:
@@ -85,6 +86,42 @@ class Search:
         return middle
 
 
+def smallest_change(
+    decide: Callable[[float, Options], Verdict],
+    center: np.ndarray,
+    norm: Norm,
+    largest: float,
+    start: float,
+    options: Options,
+) -> Verdict:
+    """Search for the smallest change of an image that fulfils a property.
+
+    Args:
+        decide: `decide(radius, options)` returns the verdict on the images within a radius.
+        center: (k,) the image.
+        norm: of changes; radii are whole in L0, and where pixels are.
+        largest: pixel; the least is 0.
+        start: the radius to begin with.
+        options: how a radius is decided; `seconds` limits the whole search.
+
+    Returns:
+        The verdict at the radius `start`; see `minimal`.
+    """
+    whole = options.whole or norm == "l0"
+    reach = largest_distance(center.size, largest, norm)
+
+    def decided(radius: float, seconds: float) -> tuple[Verdict, float]:
+        verdict = decide(radius, options._replace(seconds=seconds))
+        if verdict.witness is None:
+            return verdict, math.inf
+        change = verdict.witness.astype("float64").reshape(1, -1) - center
+        return verdict, float(distance(change, norm)[0])
+
+    search = Search(whole, math.ceil(reach) if whole else reach)
+    first = max(1.0, round(start)) if whole else start
+    return minimal(decided, first, search, options.seconds)
+
+
 def minimal(decide: Decide, start: float, search: Search, seconds: float) -> Verdict:
     """Search for the smallest change that fulfils a property.
 
@@ -102,13 +139,13 @@ def minimal(decide: Decide, start: float, search: Search, seconds: float) -> Ver
     radius: float | None = start
     first = None
     while radius is not None:
-        left = seconds - (time.perf_counter() - began)
-        if left <= 0:
+        remaining = seconds - (time.perf_counter() - began)
+        if remaining <= 0:
             break
         share = FIRST_SHARE if math.isinf(search.high) else SHARE
-        verdict, distance = decide(radius, left * share)
+        verdict, change = decide(radius, remaining * share)
         first = first or verdict
-        search.learn(radius, verdict, distance)
+        search.learn(radius, verdict, change)
         radius = search.next()
     return _at(start, first or Verdict("timeout", 0.0), search, time.perf_counter() - began)
 

@@ -1,6 +1,5 @@
 """Properties of nets in files: what `brnn verify` answers."""
 
-import math
 import time
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -11,10 +10,10 @@ from brnn.config.ranges import NonNegative, Positive
 from brnn.contracts import OnProgress
 from brnn.errors import DataError
 from brnn.proof import images, programs, subjects, vnnlib
-from brnn.proof.ball import Norm, distance, largest_distance
+from brnn.proof.ball import Norm
 from brnn.proof.decide import METHODS, UNKNOWN, UNSAT, Options, Verdict, decide
 from brnn.proof.integer_net import IntegerNet
-from brnn.proof.minimal import Search, minimal
+from brnn.proof.minimal import smallest_change
 from brnn.proof.subjects import Subject
 from brnn.proof.vnnlib import Property
 
@@ -101,17 +100,17 @@ def verify(
         DataError: the net or the property is not supported, or they do not fit.
     """
     whole = pixels == "whole"
-    asked = spec if isinstance(spec, Question) else vnnlib.read(spec)
+    question = spec if isinstance(spec, Question) else vnnlib.read(spec)
     if isinstance(net, Path):
-        net = subjects.load(net, asked.shape, divisor, variance_epsilon)
-    integer_net = net.integers(asked.bound, whole)
-    given = asked.of(net.shape, len(integer_net.last.shift))
+        net = subjects.load(net, question.shape, divisor, variance_epsilon)
+    integer_net = net.integers(question.bound, whole)
+    given = question.of(net.shape, len(integer_net.last.shift))
     _check_sizes(net, given, integer_net)
     options = Options(whole, exactly=True, solver=solver, seconds=seconds)
     if program is not None:
         verdict = _written(integer_net, given, whole, Path(program))
-    elif isinstance(asked, Question) and asked.minimal:
-        verdict = _smallest(net, integer_net, asked, options, on_progress)
+    elif isinstance(question, Question) and question.minimal:
+        verdict = _smallest(net, integer_net, question, options, on_progress)
     else:
         verdict = decide(integer_net, given, net.logits, options, on_progress)
     return verdict, _result(verdict, net)
@@ -130,29 +129,20 @@ def _written(net: IntegerNet, given: Property, whole: bool, path: Path) -> Verdi
 def _smallest(
     net: Subject,
     integer_net: IntegerNet,
-    asked: Question,
+    question: Question,
     options: Options,
     on_progress: OnProgress,
 ) -> Verdict:
     """Return the verdict on a question, with bounds on the smallest budget."""
-    shape, classes = net.shape, len(integer_net.last.shift)
-    x = asked._replace(epsilon=0.0).of(shape, classes).low
-    whole = options.whole or asked.norm == "l0"
+    classes, norm, largest = len(integer_net.last.shift), question.norm, question.largest
+    x = question._replace(epsilon=0.0).of(net.shape, classes).low
+    cases = vnnlib.other_class(question.label, classes)
 
-    def decided(radius: float, seconds: float) -> tuple[Verdict, float]:
-        given = vnnlib.near(x, asked.norm, radius, asked.largest, cases)
-        limited = options._replace(seconds=seconds)
-        verdict = decide(integer_net, given, net.logits, limited, on_progress)
-        if verdict.witness is None:
-            return verdict, math.inf
-        change = verdict.witness.astype("float64").reshape(1, -1) - x
-        return verdict, float(distance(change, asked.norm)[0])
+    def within(radius: float, limited: Options) -> Verdict:
+        given = vnnlib.near(x, norm, radius, largest, cases)
+        return decide(integer_net, given, net.logits, limited, on_progress)
 
-    cases = vnnlib.other_class(asked.label, classes)
-    largest = largest_distance(x.size, asked.largest, asked.norm)
-    start = max(1.0, round(asked.epsilon)) if whole else asked.epsilon
-    search = Search(whole, math.ceil(largest) if whole else largest)
-    return minimal(decided, start, search, options.seconds)
+    return smallest_change(within, x, norm, largest, question.epsilon, options)
 
 
 def _check_sizes(net: Subject, given: Property, integer_net: IntegerNet) -> None:

@@ -15,9 +15,8 @@ import numpy as np
 
 from brnn import figures
 from brnn.proof import onnx_reader
-from brnn.proof.ball import distance
 from brnn.proof.decide import Options, Verdict, decide
-from brnn.proof.minimal import Search, minimal
+from brnn.proof.minimal import smallest_change
 from brnn.proof.runtime import Runtime
 from brnn.proof.vnnlib import near, other_class
 from experiments.commands import arguments
@@ -33,15 +32,12 @@ def radius(net, runtime: Runtime, x: np.ndarray, label: int, seconds: float) -> 
     """Return the verdict with bounds on the smallest change of an image (k,)."""
     cases = other_class(label, CLASSES)
 
-    def decided(size: float, limit: float) -> tuple[Verdict, float]:
+    def within(size: float, options: Options) -> Verdict:
         given = near(x, "linf", size, LARGEST, cases)
-        options = Options(whole=False, exactly=True, solver="highs", seconds=limit)
-        verdict = decide(net, given, runtime.logits, options, lambda *_: None)
-        if verdict.witness is None:
-            return verdict, np.inf
-        return verdict, float(distance((verdict.witness.ravel() - x)[None], "linf")[0])
+        return decide(net, given, runtime.logits, options, lambda *_: None)
 
-    return minimal(decided, START, Search(whole=False, largest=LARGEST), seconds)
+    options = Options(whole=False, exactly=True, solver="highs", seconds=seconds)
+    return smallest_change(within, x, "linf", LARGEST, START, options)
 
 
 def main(images: int, seconds: float) -> None:
