@@ -1,16 +1,14 @@
 """One job: check its configuration, import what a run needs while its data load, and run it."""
 
-import json
 import threading
 from concurrent.futures import Future
 from typing import Any
 
 from brnn.cli.compile_cache import keep_compiled
 from brnn.config.check import check
-from brnn.config.check_data import check_data
 from brnn.config.environment import check_keras
 from brnn.contracts import OnEpoch
-from brnn.data.load import load
+from brnn.data.load import load_checked
 from brnn.terminal import stderr
 from brnn.tracking.sweep_job import SweepJob
 
@@ -44,8 +42,7 @@ def run_job(
     threading.Thread(target=_import_run, args=(imported,), daemon=True).start()
     if options["plugins"]:  # may import Keras too, which fails in two threads at a time
         imported.exception()  # waits
-    data, _ = load(json.dumps(options["dataset"]), tuple(options["plugins"]))  # cached
-    check_data(options, data)  # again in `plan_run`; here it fails before TensorFlow is imported
+    load_checked(options)  # kept for the run; here an error needs no TensorFlow
     return imported.result()(options, job, suffix, on_epoch, command)
 
 

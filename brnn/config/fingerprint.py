@@ -1,7 +1,7 @@
 """Fingerprints: which runs have the same numbers.
 
 A fingerprint covers the configuration, the data, the versions of the numerical libraries, and the
-code: every module that the run imports, directly or not, but for modules that only show, store or
+code: every module that the run imports, directly or not, except those that only show, store or
 start. Comments, docstrings and layout of the code do not count.
 """
 
@@ -40,6 +40,7 @@ HARMLESS = (  # packages and modules that decide no number
     "brnn.terminal",
     "brnn.figures",
     "brnn.config.check",
+    "brnn.config.check_data",
     "brnn.config.check_formats",
     "brnn.config.check_keys",
     "brnn.config.cluster",

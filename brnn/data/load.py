@@ -3,12 +3,26 @@
 import hashlib
 import json
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from brnn.config import groups
+from brnn.config.check_data import check_data
 from brnn.data.check import checked, warn_of_unusual
 from brnn.data.dataset import Data
+
+
+def load_checked(options: dict[str, Any]) -> tuple[Data, str]:
+    """Return the data of a configuration and their digest, checked against its other options.
+
+    Raises:
+        DataError: the data cannot be read, or no net could be trained on them.
+        ConfigError: they do not serve the configuration.
+    """
+    data, data_digest = load(json.dumps(options["dataset"]), tuple(options["plugins"]))
+    check_data(options, data)
+    return data, data_digest
 
 
 @lru_cache(maxsize=2)

@@ -1,18 +1,16 @@
 """The plan of a run: data, fingerprint, name, files, replicas."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brnn.config import groups, schema
-from brnn.config.check_data import check_data
 from brnn.config.fingerprint import run_fingerprint, training_fingerprint
 from brnn.config.model_file import is_net
 from brnn.config.objective import objectives
 from brnn.data.dataset import Data
-from brnn.data.load import load
+from brnn.data.load import load_checked
 from brnn.errors import ConfigError
 from brnn.nets.models import effective
 from brnn.nets.task import Task, task_of
@@ -22,7 +20,7 @@ from brnn.training.checkpoint import trained_path
 from brnn.training.replicas import ONE_DEVICE, Replicas
 
 SHORT = 8  # characters of the id of a run in the name of another one
-PLAIN = "identity"  # the default estimator, of which no note is printed
+PLAIN = "identity"  # the default estimator, for which no note is printed
 
 
 @dataclass(frozen=True)
@@ -84,12 +82,9 @@ def plan_run(
         ConfigError: the data do not serve the configuration, or devices cannot share a batch.
     """
     settings = schema.root(options)
-    data, digest = load(json.dumps(options["dataset"]), tuple(settings.plugins))
-    check_data(options, data)
+    data, digest = load_checked(options)
     numbers = effective(options)
-    rests_on = digest + _file_digest(options["init"]["from"])
-    surrogate = _file_digest(options["attack"].get("source"))
-    fingerprint = run_fingerprint(numbers, rests_on + surrogate)
+    fingerprint, trained = fingerprints(options, digest)
     name = "-".join([*_labels(options), f"s{settings.seed}{suffix}"])
     estimator = groups.label(options["estimator"])
     if "estimator" not in numbers and estimator != PLAIN:
@@ -106,12 +101,25 @@ def plan_run(
         fingerprint,
         name=name,
         checkpoint=checkpoint,
-        trained=trained_path(settings.checkpoints, training_fingerprint(numbers, rests_on)),
+        trained=trained_path(settings.checkpoints, trained),
         spool=checkpoint.with_suffix(".jsonl"),
         replicas=choose_replicas(options, job),
         command=command,
         without_effect="".join(options.keys() - numbers.keys()),
     )
+
+
+def fingerprints(options: dict[str, Any], digest: str) -> tuple[str, str]:
+    """Return the fingerprint of a run, and that of its training alone.
+
+    Args:
+        options: a checked configuration.
+        digest: that of the data.
+    """
+    numbers = effective(options)
+    given = digest + _file_digest(options["init"]["from"])
+    surrogate = _file_digest(options["attack"].get("source"))
+    return run_fingerprint(numbers, given + surrogate), training_fingerprint(numbers, given)
 
 
 def _file_digest(net: str | None) -> str:

@@ -1,13 +1,10 @@
 """A dry run: the plan of a run, or of the jobs of a sweep."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brnn.config.check import check
-from brnn.config.check_data import check_data
-from brnn.config.fingerprint import run_fingerprint, training_fingerprint
-from brnn.data.load import load
+from brnn.data.load import load_checked
 from brnn.errors import SweepError
 from brnn.sweeps.overrides import FREE, root
 from brnn.terminal import stderr, tables
@@ -27,7 +24,7 @@ def dry_run(overrides: list[list[str]], jobs: list[dict[str, Any]]) -> None:
         SweepError: some jobs cannot run.
     """
     with stderr.quiet():
-        from brnn.nets import models  # noqa: F401  TensorFlow prints as it is imported
+        from brnn.runs import plan  # noqa: F401  TensorFlow prints as it is imported
         from brnn.tracking import sqlite
         from brnn.tracking.store import open_store
 
@@ -52,25 +49,23 @@ def job_names(overrides: list[list[str]], jobs: list[dict[str, Any]]) -> list[st
 
 def _prospect(options: dict[str, Any], store: "Store | None") -> dict[str, Any]:
     """Return the status and the number of epochs of a job for the table."""
-    from brnn.nets.models import effective
+    from brnn.runs.plan import fingerprints
     from brnn.tracking.status import status_of
     from brnn.training import checkpoint
 
     try:
         check(options)
-        data, digest = load(json.dumps(options["dataset"]), tuple(options["plugins"]))
-        check_data(options, data)
+        _, digest = load_checked(options)
     except (ValueError, OSError) as error:
         return {"status": "failed", "error": str(error)}
     new = {"status": "run", "epochs": options["epochs"]}
     if not options["resume"]:
         return new
-    fingerprint = run_fingerprint(effective(options), digest)
+    fingerprint, training = fingerprints(options, digest)
     earlier = store.latest(fingerprint) if store else None
     status = status_of(earlier) if earlier else None
     if status in ("finished", "running"):
         return {"status": "skip" if status == "finished" else "running"}
-    training = training_fingerprint(effective(options), digest)
     if checkpoint.trained_path(options["checkpoints"], training).exists():
         return {"status": "attack", "epochs": 0}
     path = Path(options["checkpoints"]) / f"{fingerprint}.npz"
