@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from brnn.config.model_file import input_shape, reads
+from brnn.config.model_file import Shape, input_shape, reads
 from brnn.errors import ConfigError
 
 
@@ -22,11 +22,24 @@ def check_images(topology: dict[str, Any], shape: tuple[int, ...]) -> None:
         case {"name": "residual", "stages": stages}:
             check_stages(shape, stages)
         case {"name": "keras", "path": path, "net": str(net)}:
-            inputs = input_shape(net)
-            if inputs and not reads(inputs, shape):
-                raise ConfigError(
-                    f"topology.path={path} reads inputs of {inputs}, and the data have {shape}"
-                )
+            check_inputs(path, input_shape(net), shape)
+
+
+def check_inputs(path: str | None, inputs: Shape | None, shape: tuple[int, ...]) -> None:
+    """Check that the net of a file reads the data.
+
+    Args:
+        path: the file; for the message.
+        inputs: the shape of one input of the net; None where it is not stated.
+        shape: of one row of the data.
+
+    Raises:
+        ConfigError: it reads another shape.
+    """
+    if inputs and not reads(inputs, shape):
+        raise ConfigError(
+            f"topology.path={path} reads inputs of {inputs}, and the data have {shape}"
+        )
 
 
 def check_blocks(

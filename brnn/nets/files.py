@@ -9,7 +9,7 @@ from typing import Any
 
 from keras import Input, Model, activations, layers, models, tree
 
-from brnn.config.model_file import reads
+from brnn.config.maps import check_inputs
 from brnn.contracts import Activate, Array
 from brnn.errors import ConfigError
 from brnn.nets.inputs import normalized
@@ -48,6 +48,7 @@ def keras(
     """
     file = f"topology.path={path}"
     source = _loaded(net, file)
+    check_inputs(path, source.inputs[0].shape[1:], task.shape)
     _check(source, task, real, file)
     inputs = Input(task.shape)
     call = _Calls(source, inputs, _as_read(task, inputs, source), activate, real)
@@ -76,9 +77,7 @@ def _check(source: Model, task: Task, real: list[str], file: str) -> None:
         raise ConfigError(
             f"topology.real must name layers of the net ({', '.join(names)}), got {missing[0]}"
         )
-    given, outputs = source.inputs[0].shape[1:], source.outputs[0].shape[1:]
-    if not reads(given, task.shape):
-        raise ConfigError(f"{file} reads inputs of {given}, and the data have {task.shape}")
+    outputs = source.outputs[0].shape[1:]
     if outputs != (task.classes,):
         raise ConfigError(
             f"{file} has outputs of {outputs}, and the data have {task.classes} classes"
