@@ -169,8 +169,14 @@ class _Array:
 
 
 def _encoded(text: str, encoding: str) -> bytes:
-    """Return bytes, which Python 3 writes as a text of Latin-1 in old pickles."""
-    return text.encode("latin-1")
+    """Return bytes, which Python 3 writes as a text of Latin-1 in old pickles.
+
+    Raises:
+        DataError: the encoding is another one.
+    """
+    if encoding != "latin1":
+        raise DataError(f"a text in {encoding}")
+    return text.encode(encoding)
 
 
 def _text(value: str | bytes) -> str:

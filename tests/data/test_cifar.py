@@ -180,6 +180,12 @@ def test_other_content_is_refused_in_one_line(tmp_path, batch, message):
     assert "\n" not in str(refused.value)
 
 
+def test_a_text_in_another_encoding_is_refused(tmp_path):
+    write(tmp_path, "", lambda part: python(part).replace(b"latin1", b"cp1252"))
+    with pytest.raises(DataError, match=r"data_batch_1 is not a batch .*: a text in cp1252\)"):
+        images.cifar10(root=str(tmp_path), **KEYS)
+
+
 @pytest.mark.parametrize("suffix", ["", ".bin"])
 def test_a_damaged_file_is_refused(tmp_path, suffix):
     content = python if suffix == "" else binary
