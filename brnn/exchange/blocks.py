@@ -8,19 +8,19 @@ import numpy as np
 
 from brnn.errors import ConfigError
 from brnn.exchange.levels_reader import ACTIVATIONS
-from brnn.exchange.net import Pads, Window
+from brnn.exchange.net import Pads, Window, same_pads
 from brnn.nets.cells import ClockworkCell
 from brnn.quantization.layers import QuantActivation, step_function
 
 HARMLESS = keras.layers.InputLayer | keras.layers.Dropout
 SHAPING = keras.layers.Flatten | keras.layers.Reshape
 CHAIN = (
-    "every format holds chains of dense layers and convolutions alone, as of topology=dense and"
+    "every format holds chains of dense layers and convolutions alone, such as topology=dense and"
     " convolutional"
 )
 STATES = (
-    "format=c holds recurrent layers whose states are levels, as of topology=rnn and clockwork with"
-    " precision=binarynet on bytes; no format holds others"
+    "format=c holds recurrent layers whose states are levels, such as topology=rnn and clockwork"
+    " with precision=binarynet on bytes; no format holds others"
 )
 Thresholds = tuple[list[float], list[float]]  # thresholds and levels of a quantized activation
 
@@ -145,13 +145,8 @@ def _same_pads(layer: keras.layers.Conv2D) -> Pads:
     """Return the zeros that a convolution itself adds around its input."""
     if layer.padding != "same":
         return ((0, 0), (0, 0))
-    totals = [
-        max((-(-size // stride) - 1) * stride + kernel - size, 0)
-        for size, stride, kernel in zip(
-            layer.input.shape[1:3], layer.strides, layer.kernel_size, strict=True
-        )
-    ]
-    rows, columns = ((total // 2, total - total // 2) for total in totals)
+    axes = zip(layer.input.shape[1:3], layer.kernel_size, layer.strides, strict=True)
+    rows, columns = (same_pads(*axis) for axis in axes)
     return rows, columns
 
 

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from brnn.errors import DataError
+from brnn.exchange.codes import coded
 from brnn.exchange.net import LARGEST_BYTE, Window
 
 PLACEHOLDER = "tanh"  # in place of each quantized activation
@@ -128,15 +129,6 @@ def _halfway(part: Part) -> np.ndarray:
     return np.where(part.multiplier == 0, part.shift, -middle * factor)
 
 
-def coded(kernel: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
-    """Return codes -1, 0 and +1 and the sizes (m,) of their units; None of real weights."""
-    sizes = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)), initial=0.0).astype("float64")
-    sizes = np.where(sizes == 0, 1.0, sizes)
-    if not np.isin(np.abs(kernel) / sizes, (0, 1)).all():
-        return None, np.ones(len(sizes))
-    return np.sign(kernel), sizes
-
-
 def _model(net: Incoming, parts: list[Part]) -> keras.Model:
     x = inputs = keras.Input(net.shape)
     if net.quantizer:
@@ -155,8 +147,8 @@ def _model(net: Incoming, parts: list[Part]) -> keras.Model:
     for part in parts:
         model.get_layer(part.name).set_weights([part.kernel])
         zeros = np.zeros(len(part.shift))
-        one = np.full(len(part.shift), np.float32(1) - np.float32(EPSILON))  # plus epsilon
-        values = [part.multiplier, part.shift, zeros, one]
+        variance = np.full(len(part.shift), np.float32(1) - np.float32(EPSILON))  # 1 with epsilon
+        values = [part.multiplier, part.shift, zeros, variance]
         model.get_layer(f"{part.name}_normalization").set_weights(values)
     return model
 

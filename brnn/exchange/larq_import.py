@@ -13,7 +13,7 @@ import numpy as np
 
 from brnn.errors import DataError
 from brnn.exchange.incoming import SIGN, Incoming, Part
-from brnn.exchange.net import Pads, Window
+from brnn.exchange.net import Pads, Window, same_pads
 
 SIGNS = ("ste_sign", "approx_sign", "swish_sign")  # forward they are one
 SCALED_SIGN, TERNARY = "magnitude_aware_sign", "ste_tern"
@@ -151,7 +151,7 @@ class _Reader:
             raise DataError(f"{name}: pads of other values than 0 are not supported")
         else:
             rows, columns = (
-                _same(*sizes)
+                same_pads(*sizes)
                 for sizes in zip(self.size[:2], kernel.shape[:2], strides, strict=True)
             )
             pads = rows, columns
@@ -226,8 +226,3 @@ def _spread(kernel: np.ndarray) -> np.ndarray:
     index = np.arange(channels)
     result[:, :, index, index] = kernel
     return result.reshape(rows, columns, channels, channels * times)
-
-
-def _same(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2

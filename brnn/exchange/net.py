@@ -273,6 +273,12 @@ def _output_shape(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*(size // window.pool for size in sizes), layer.units)
 
 
+def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Return the pads before and after an axis where Keras pads by `same`."""
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
 def halfway(layer: Layer) -> np.ndarray:
     """Return thresholds (j, m) halfway between the last sum below and the first that meets them.
 

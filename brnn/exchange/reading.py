@@ -12,6 +12,7 @@ from keras import ops
 from brnn.data.pixels import to_pixels
 from brnn.errors import ConfigError
 from brnn.exchange.blocks import STATES, Block, activation_of, blocks_of
+from brnn.exchange.codes import coded
 from brnn.exchange.net import LARGEST_BYTE, SIGN, Layer, Net, Steps
 from brnn.exchange.recurrence import Recurrence
 from brnn.nets.cells import ClockworkCell
@@ -110,16 +111,19 @@ def whole_levels(levels: list[float], at: list[float], name: str) -> tuple[Steps
 def _layer(block: Block, inputs: _Inputs) -> tuple[Layer, _Inputs]:
     """Return a layer, and its outputs as inputs of the next one."""
     kernel, bias = block.weights()
-    activation, found = activation_of(block)
-    steps, unit = whole_levels(found[1], found[0], block.name) if found else (None, 1.0)
+    activation, thresholds = activation_of(block)
+    steps, unit = (None, 1.0)
+    if thresholds:
+        at, levels = thresholds
+        steps, unit = whole_levels(levels, at, block.name)
     multiplier, shift = _normalization(block.normalization, len(bias))
-    codes, sizes = _coded(kernel)
+    codes, sizes = coded(kernel)
     pad_value = float(np.float32(block.window.pad_value / inputs.unit))
-    is_whole = codes.dtype == np.int8 and inputs.largest and pad_value == int(pad_value)
+    is_whole = codes is not None and inputs.largest and pad_value == int(pad_value)
     products = kernel.size // len(bias)
     layer = Layer(
         name=block.name,
-        kernel=codes,
+        kernel=kernel if codes is None else codes.astype("int8"),
         scale=sizes * inputs.unit,
         bias=bias,
         multiplier=multiplier,
@@ -157,13 +161,13 @@ def _with_states(
     Raises:
         ConfigError: its sums are no whole numbers, or its states no levels.
     """
-    codes, sizes = _coded(np.asarray(cell.recurrent_kernel))
+    codes, sizes = coded(np.asarray(cell.recurrent_kernel))
     rates, mask = cell.activity() if isinstance(cell, ClockworkCell) else (np.ones(layer.units), 1)
     ratio = sizes * unit / layer.scale  # of a product of a state and one of an input
     counts = Fraction(ratio[0]).limit_denominator(LARGEST_DENOMINATOR)
     if layer.steps is None:
         reason = f"its states are real numbers, by the activation {layer.activation}"
-    elif not layer.reach or codes.dtype != np.int8:
+    elif not layer.reach or codes is None:
         reason = "its inputs or weights are real numbers"
     elif layer.values != SIGN.values and 0 not in layer.values:
         reason = f"its states are {len(layer.values)} levels without 0"
@@ -172,19 +176,11 @@ def _with_states(
     else:
         of_states, of_inputs = counts.as_integer_ratio()
         periods = np.rint(1 / rates).astype("int64")
-        recurrence = Recurrence(codes * np.int8(mask), of_inputs, of_states, periods, sequence)
+        kernel = codes.astype("int8") * np.int8(mask)
+        recurrence = Recurrence(kernel, of_inputs, of_states, periods, sequence)
         reach = layer.reach * of_inputs + of_states * layer.units * max(map(abs, layer.values))
         return replace(layer, recurrence=recurrence, scale=layer.scale / of_inputs, reach=reach)
     raise ConfigError(f"{layer.name} cannot be exported: {reason}; {STATES}")
-
-
-def _coded(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return codes and the sizes (m,) of their units, or real weights and ones."""
-    sizes = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)), initial=0).astype("float64")
-    sizes[sizes == 0] = 1
-    if not np.isin(np.abs(kernel) / sizes, (0, 1)).all():
-        return kernel, np.ones(len(sizes))
-    return np.sign(kernel).astype("int8"), sizes
 
 
 def _with_thresholds(layer: Layer) -> Layer:
