@@ -1,9 +1,10 @@
 """The words of a command line: commands, flags and `key=value`."""
 
+import json
 import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Collection, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from brnn.errors import ConfigError, did_you_mean
 
@@ -48,6 +49,14 @@ def key_values(command: str, words: Sequence[str], valid: Collection[str]) -> di
                 f"{did_you_mean(key, valid)}"
             )
     return given
+
+
+def number(text: str) -> Any:
+    """Return the number that the value of a key states, else the text, for a check to refuse."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def flags(parser: ArgumentParser) -> list[str]:

@@ -1,12 +1,11 @@
 """`brnn export`: write the net of a run as a file that another program runs."""
 
-import json
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
 
 from brnn.cli import failures
-from brnn.cli.arguments import parse
+from brnn.cli.arguments import key_values, number, parse
 from brnn.cli.help_page import comments, table
 from brnn.cli.run_nets import load_net
 from brnn.config import groups
@@ -14,7 +13,7 @@ from brnn.config.check_formats import check_formats
 from brnn.config.check_keys import check_keys
 from brnn.config.environment import check_keras, tracking_keys
 from brnn.config.ranges import Share
-from brnn.errors import ConfigError, did_you_mean
+from brnn.errors import ConfigError
 from brnn.terminal import lines, tables
 
 EXAMPLE = "brnn export run=<id> format=levels path=net.npz"
@@ -44,7 +43,7 @@ def parser() -> ArgumentParser:
         epilog=f"keys:\n{table(meanings())}\n\nexample:\n  {EXAMPLE}",
         formatter_class=RawDescriptionHelpFormatter,
     )
-    result.add_argument("words", nargs="*", metavar="key=value", help="a key above")
+    result.add_argument("words", nargs="*", metavar="key=value", help="a key below")
     return result
 
 
@@ -61,16 +60,14 @@ def _keys(words: list[str]) -> dict[str, Any]:
         ConfigError: a word is not key=value, a key is unknown or missing, a value is not valid, or
             the file exists.
     """
-    if bad := [word for word in words if "=" not in word]:
-        raise ConfigError(f"{bad[0]} is not key=value{did_you_mean(bad[0], VALID)}")
-    given: dict[str, Any] = dict(word.partition("=")[::2] for word in words)
+    given: dict[str, Any] = {**key_values("brnn export", words, VALID)}
     defaults = {
         "path": None,
         "tolerance": groups.option("", "config")["export"]["tolerance"],
         "tracking.uri": tracking_keys()["uri"],
     }
     if "tolerance" in given:
-        given["tolerance"] = _number(given["tolerance"])
+        given["tolerance"] = number(given["tolerance"])
     if missing := [key for key in ("run", "format") if not given.get(key)]:
         raise ConfigError(f"{missing[0]} is missing; try: {EXAMPLE}")
     keys = defaults | given
@@ -105,11 +102,3 @@ def _export(keys: dict[str, Any]) -> None:
             " of float32 may decide its sign; only there may classes differ from the net's"
         )
     lines.note(f"file: {path.resolve()}")
-
-
-def _number(value: str) -> Any:
-    """Return the number that a text states, else the text, for `check_keys` to refuse."""
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value

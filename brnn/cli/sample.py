@@ -2,9 +2,8 @@
 
 import json
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from typing import Any
 
-from brnn.cli.arguments import key_values, parse
+from brnn.cli.arguments import key_values, number, parse
 from brnn.cli.help_page import comments, table
 from brnn.config.check import check
 from brnn.config.environment import check_keras, tracking_keys
@@ -70,18 +69,10 @@ def _sample(given: dict[str, str]) -> str:
         )
     valid = parameters("brnn.runs.text", "write")
     options["sample"] |= {
-        key: value if valid[key] is str else _number(value)
+        key: value if valid[key] is str else number(value)
         for key, value in given.items()
         if key not in OTHER_KEYS
     }
     check(options)
     alphabet = json.loads(store.text(run_id, "alphabet.json"))
     return text.write(options, alphabet, weights, **options["sample"])
-
-
-def _number(value: str) -> Any:
-    """Return the number that a text states, else the text, for `check` to refuse."""
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value

@@ -134,7 +134,7 @@ def test_a_trained_convolutional_net_is_the_same_in_every_format(folder, options
         (["format=levels", f"path={Path(__file__)}"], "exists; name a new file"),
         (["format=levels", "tolerance=2"], "tolerance must be between 0 and 1, got 2"),
         (["format=levels", "tolerance=few"], "tolerance must be between 0 and 1, got 'few'"),
-        (["format=levels", "pat=x"], "pat is not a key here; valid are: run, format"),
+        (["format=levels", "pat=x"], "pat is not a key of brnn export; valid are: run, format"),
         (["levels"], "levels is not key=value"),
         (["format=levels", "run=0123"], "(Run with id=0123 not found); check the id and the store"),
     ],
