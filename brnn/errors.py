@@ -103,7 +103,7 @@ def require(package: str, key: str, extra: str) -> None:
 def did_you_mean(given: str, valid: Iterable[str]) -> str:
     """Return the clause "; did you mean x?" for the most similar valid name, or nothing.
 
-    Of equally similar names it is the one whose length is the nearest.
+    If several are equally similar, it is the one whose length is nearest.
     """
 
     def similarity(name: str) -> tuple[float, int]:

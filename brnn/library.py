@@ -75,9 +75,9 @@ def fit(
         batch_size: rows of a step.
         seed: of the order of the rows and of stochastic quantizers.
         optimizer: by default Adam with a learning rate of 0.001.
-        loss: one value per label, as those of `brnn.losses`, or a loss object of Keras.
-        regime: which images a step sees, as those of `brnn.regimes`.
-        schedule: a factor on the learning rate for each step, as those of `brnn.schedules`.
+        loss: one value per label, such as those of `brnn.losses`, or a loss object of Keras.
+        regime: which images a step sees, such as those of `brnn.regimes`.
+        schedule: a factor on the learning rate for each step, such as those of `brnn.schedules`.
         annealed: for each argument of an `annealed` estimator, its values at `steps` of `total`.
         compiled: whether XLA compiles the loop over the steps, else TensorFlow's graph mode runs
             it; `auto` for the faster of the two.

@@ -1,4 +1,4 @@
-"""Where the configuration and the user's caches are."""
+"""Locations: of the configuration, of the user's caches, and those that a user states."""
 
 import os
 import re

@@ -35,7 +35,7 @@ def adaptive(
     no such key.
 
     Args:
-        base: the name of an attack, with the keys that differ from its option, as `fgsm clip=true`.
+        base: an attack, with the keys that differ from its option, such as `fgsm clip=true`.
         epsilon: the budget of every member.
         norm: its norm.
         estimators: options of the group `estimator`, or `trained`.

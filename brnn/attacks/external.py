@@ -26,8 +26,8 @@ def art(
 ):
     """Run an evasion attack of the Adversarial Robustness Toolbox, by the name of its class.
 
-    The class gets the budget, the norm and `targeted` where it has such arguments, and `arguments`
-    besides. Its random choices are NumPy's, seeded for each batch.
+    The class gets the budget, the norm and `targeted` where it has such arguments, and further
+    `arguments`. Its random choices are NumPy's, seeded for each batch.
 
     It counts as an attack that sees the gradient, so that its control through the identity
     estimator is run too; for a class that uses no gradient the control only repeats it.

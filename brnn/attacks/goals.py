@@ -136,7 +136,7 @@ def ascend(goal, ball, x, step, iterations):
 
 
 def ascend_until_reached(goal, ball, x, step, iterations):
-    """Return the result of `ascend`, but for images that reach the goal, which stay as they are.
+    """Return the result of `ascend`; images that reach the goal stay as they are.
 
     Finished images leave the batch once they are more than a share `IDLE` of it, since taking them
     out copies the others.

@@ -1,4 +1,4 @@
-"""The commands beside training: each is the module of this package that has its name.
+"""The commands besides training: each is the module of this package that has its name.
 
 A name that is a word of Python has an underscore behind it.
 """

@@ -107,16 +107,16 @@ def _packages(wanted: str) -> str:
     Raises:
         ConfigError: one that every run needs is missing.
     """
-    found = {}
+    versions = {}
     for name, extra in _requirements():
         if extra == wanted:
-            found[name] = ABSENT
+            versions[name] = ABSENT
             with suppress(importlib.metadata.PackageNotFoundError):
-                found[name] = importlib.metadata.version(name)
-    missing = [name for name, version in found.items() if version == ABSENT]
+                versions[name] = importlib.metadata.version(name)
+    missing = [name for name, version in versions.items() if version == ABSENT]
     if missing and not wanted:
         raise ConfigError(f"packages are missing: pip install {' '.join(missing)}")
-    return ", ".join(f"{name} {version}" for name, version in found.items())
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _instructions() -> str:
@@ -170,12 +170,12 @@ def _checkpoints() -> str:
         TrackingError: it cannot be written, or there is little room.
     """
     folder = Path(groups.option("", "config")["checkpoints"])
-    place = folder if folder.is_dir() else Path()
-    if not os.access(place, os.W_OK):
-        raise TrackingError(f"{place.resolve()} cannot be written")
-    free = shutil.disk_usage(place).free
+    existing = folder if folder.is_dir() else Path()
+    if not os.access(existing, os.W_OK):
+        raise TrackingError(f"{existing.resolve()} cannot be written")
+    free = shutil.disk_usage(existing).free
     if free < FREE_BYTES:
-        raise TrackingError(f"{place.resolve()} has room for only {size(free)}")
+        raise TrackingError(f"{existing.resolve()} has room for only {size(free)}")
     return f"{_folder(folder)}; {size(free)} free"
 
 

@@ -11,7 +11,7 @@ _codes: list[int] = []  # the exit code, once it is known
 
 @contextmanager
 def without_teardown() -> Iterator[None]:
-    """Mark the last block of a process, after which it ends as usual but for the teardown.
+    """Mark the last block of a process, after which it ends as usual, but without the teardown.
 
     Threads are joined, handlers of `atexit` run and streams are flushed. After an uncaught
     KeyboardInterrupt the interpreter ends the process itself, by the signal.

@@ -36,8 +36,8 @@ def features() -> list[str]:
 def _cpu_line(name: str) -> str:
     """Return a field of the first processor in `/proc/cpuinfo`; empty where there is none."""
     text = CPUINFO.read_text() if CPUINFO.exists() else ""
-    found = re.search(rf"^{name}\s*: (.*)$", text, re.MULTILINE)
-    return found[1] if found else ""
+    line = re.search(rf"^{name}\s*: (.*)$", text, re.MULTILINE)
+    return line[1] if line else ""
 
 
 def _system() -> str:

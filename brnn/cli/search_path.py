@@ -1,4 +1,4 @@
-"""Folders of options beside those of the package: `--config-dir` and `hydra.searchpath`."""
+"""Folders of options besides that of the package: `--config-dir` and `hydra.searchpath`."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

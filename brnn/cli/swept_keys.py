@@ -13,7 +13,7 @@ def forced(words: Sequence[str], multirun: bool) -> list[str]:
     """Return the overrides of a command line, those of an option's keys with `++` in a sweep.
 
     Hydra composes the sweep itself with the default option of a group, which may not have the keys
-    of the swept options, as `attack.step` of `attack=pgd,bim`. With `++` it adds such a key there;
+    of the swept options, such as `attack.step` of `attack=pgd,bim`. `++` adds such a key there;
     `brnn.sweeps.overrides.unforced` takes the signs away for the jobs. A key that no option of the
     group has stays as it is, for Hydra to refuse at once.
 

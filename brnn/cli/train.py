@@ -110,7 +110,7 @@ _hydra = hydra.main(version_base="1.3", config_path=str(paths.conf()), config_na
 
 
 def _check_words(words: list[str]) -> None:
-    """Check that the words beside the flags are overrides.
+    """Check that all words except the flags are overrides.
 
     Raises:
         ConfigError: one is not.

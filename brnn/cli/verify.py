@@ -31,7 +31,7 @@ EXAMPLES = """
   brnn verify <run> --image image.png --label 3 --epsilon 4 --norm l0 pixels=whole
   brnn verify --instances instances.csv results=results.csv"""
 ANSWERS = {
-    "sat": "there is a counterexample, confirmed by ONNX Runtime; exit code 0",
+    "sat": "there is a counterexample, confirmed by the net itself; exit code 0",
     "unsat": "there is none, for any input of the box; exit code 0",
     "unknown": "each candidate depends on the rounding of float32; exit code 3",
     "timeout": "undecided when time was up; exit code 3",
@@ -83,7 +83,7 @@ def parser() -> ArgumentParser:
 
 
 def main(arguments: list[str]) -> None:
-    """Decide what a command line asks, and end with the exit code of the answer."""
+    """Decide the properties of a command line, and end with the exit code of the answer."""
     with failures.in_one_line("stopped", BAD_INPUT):
         given = parse(parser(), arguments)
         files = [word for word in given.words if not is_override(word)]
@@ -157,8 +157,8 @@ def _decided(
     if verdict.radius:
         low, high = verdict.radius
         known = "proved" if verdict.proved else "not proved to be the smallest"
-        found = f"a change of {high:g} does ({known})" if high < float("inf") else "none is found"
-        lines.note(f"no change of up to {low:g} has a counterexample; {found}")
+        larger = f"a change of {high:g} does ({known})" if high < float("inf") else "none is found"
+        lines.note(f"no change of up to {low:g} has a counterexample; {larger}")
     if result:
         Path(result).write_text(text)
     name = str(net) if isinstance(net, Path) else net.name

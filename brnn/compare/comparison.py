@@ -23,7 +23,7 @@ from brnn.compare.statistics import (
 from brnn.config.ranges import IntervalKind, TestKind, WhichEpoch
 from brnn.errors import ComparisonError
 
-ROBUST = "trust/robust_accuracy"  # tested beside the first metric
+ROBUST = "trust/robust_accuracy"  # tested besides the first metric
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def compare(
         metrics: metrics by name; None: the objective of the runs and the usual ones.
         epoch: which epoch counts.
         sort: the metric that orders the groups; None: the first.
-        baseline: the group that others are compared with, as `key=value`.
+        baseline: the group that others are compared with, such as `key=value`.
         test: `t` or `wilcoxon`.
         interval: `t` or `bootstrap`.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_data(options: dict[str, Any], data: "Data") -> None:
-    """Check what a configuration asks of its data.
+    """Check that data serve a configuration.
 
     Raises:
         ConfigError: the data do not fill a batch, give fewer steps than a key is annealed over, do

@@ -82,5 +82,5 @@ def tracking_keys() -> dict[str, str]:
 
 def resolved(value: Any, environment: Mapping[str, str]) -> Any:
     """Return a value of a YAML file, `${oc.env:NAME,default}` replaced by what it stands for."""
-    found = _INTERPOLATION.fullmatch(value) if isinstance(value, str) else None
-    return environment.get(found[1]) or found[2] if found else value
+    match = _INTERPOLATION.fullmatch(value) if isinstance(value, str) else None
+    return environment.get(match[1]) or match[2] if match else value

@@ -1,4 +1,4 @@
-"""Places that a configuration names: `~` in them is the home folder of the user."""
+"""Locations in a configuration: `~` in them is the home folder of the user."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from brnn import paths
 
 
 def expand_home(options: dict[str, Any]) -> dict[str, Any]:
-    """Return a configuration whose store and checkpoints are at places without `~`.
+    """Return a configuration with the home folder for `~` in the paths of store and checkpoints.
 
     Values of other types are kept, for `check` to refuse.
     """

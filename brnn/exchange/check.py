@@ -83,7 +83,7 @@ def measures(
         _compared(f"format={name} by {runtime}", logits(expected.x), expected, tolerance)
         for runtime, logits in exported.runtimes.items()
     ]
-    one, many = (
+    single, batched = (
         rows / exported.seconds(np.resize(expected.x, (rows, *expected.x.shape[1:])))
         for rows in ROWS
     )
@@ -92,8 +92,8 @@ def measures(
         f"export/{name}/bits_per_weight": 8 * len(exported.content) / net.weights,
         f"export/{name}/other_classes": max(count for count, _ in compared),
         f"export/{name}/logit_difference": max(difference for _, difference in compared),
-        f"export/{name}/images_per_second": one,
-        f"export/{name}/images_per_second_in_batches": many,
+        f"export/{name}/images_per_second": single,
+        f"export/{name}/images_per_second_in_batches": batched,
         "export/undecided": float(expected.undecided.mean()),
     }
 

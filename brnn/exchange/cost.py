@@ -22,10 +22,10 @@ def products(net: Net) -> dict[str, float]:
     counts = {"binary": 0, "ternary": 0, "real": 0}
     bits = BYTE if net.inputs == "pixels" else len(net.steps.at) if net.steps else 0
     for layer, shape in zip(net.layers, net.maps[1:], strict=True):
-        places = math.prod(shape[:-1]) * layer.window.pool**2
+        positions = math.prod(shape[:-1]) * layer.window.pool**2
         kind = "real" if not layer.reach else "ternary" if layer.ternary else "binary"
-        counts[kind] += places * layer.kernel.size * (bits if layer.reach else 1)
+        counts[kind] += positions * layer.kernel.size * (bits if layer.reach else 1)
         if layer.threshold is None:
-            counts["real"] += REAL_STEPS * places * layer.units
+            counts["real"] += REAL_STEPS * positions * layer.units
         bits = len(layer.steps.at) if layer.steps else 0
     return {f"cost/{kind}_products": float(count) for kind, count in counts.items()}

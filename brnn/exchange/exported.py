@@ -11,7 +11,7 @@ class Exported:
     """A net in a format.
 
     Attributes:
-        suffix: of its file, as `.npz`.
+        suffix: of its file, such as `.npz`.
         content: of its file.
         runtimes: what runs `content`, by name: each maps inputs (n, *shape), bytes or real numbers
             as the data set holds them, to logits (n, classes).

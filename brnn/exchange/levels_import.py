@@ -52,7 +52,7 @@ def _layer(arrays: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
 def _levels(name: str, values: np.ndarray) -> tuple[str, float, float]:
     """Return the quantizer of some levels, their distance and their middle.
 
-    Of two levels the distance is half of their difference.
+    The distance of two levels is half of their difference.
     """
     if len(values) not in (2, 3):
         raise DataError(f"{name}: {len(values)} levels; only nets of two or three are read")

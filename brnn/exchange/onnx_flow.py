@@ -85,10 +85,10 @@ def levels_of(name: str, flow: Flow) -> Levels:
     """
     function = flow.function
     plain = replace(flow, function=None)
-    found = function and step_function(lambda x, _: np.asarray(function(x), "float32"))
-    if not found:
+    steps = function and step_function(lambda x, _: np.asarray(function(x), "float32"))
+    if not steps:
         raise DataError(f"{name}: its inputs are real numbers; only nets of few levels are read")
-    at, levels = found
+    at, levels = steps
     middle = (levels[0] + levels[-1]) / 2
     half = (levels[-1] - levels[0]) / 2
     if len(levels) == 2 and 0 < at[0] < SMALLEST:  # greater than 0: not at most 0

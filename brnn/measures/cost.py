@@ -33,7 +33,8 @@ def product_metrics(
     shift; any other weight is a multiplication of real numbers, and so are the products of a gate
     with a state, and normalizations.
 
-    What comes once per sequence, as the logits of a net that answers at its end, counts 1 / steps.
+    What comes once per sequence, such as the logits of a net that answers at its end, counts
+    1 / steps.
 
     Args:
         manager: of the net.
@@ -109,7 +110,7 @@ def _binary_share(products: list[_Product]) -> float:
 
 
 def _has_two_levels(weights: Weights) -> bool:
-    """Return whether each channel of weights has two levels, but for its scale."""
+    """Return whether each channel of weights has two levels, whatever its scale."""
     signs = without_scales(weights.levels)
     return weights.rule is not None and signs is not None and len(np.unique(signs)) <= 2
 

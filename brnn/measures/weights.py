@@ -117,8 +117,8 @@ def bits_per_weight(weights: Weights) -> float:
     """Return the bits that a weight of a variable takes.
 
     A real-valued weight takes 32. A discretized one takes a code of ceil(log2 of the number of
-    distinct levels) bits, if its quantizer has fixed levels. Of other quantizers, whose levels
-    depend on the weights, the smallest of these counts:
+    distinct levels) bits, if its quantizer has fixed levels. If the levels depend on the weights,
+    the smallest of these counts:
 
         code with its code book    ceil(log2 L) + 32 L / size, with L distinct levels
         signs with scales          1, or 2 where a level is 0, + 32 channels / size, where the
@@ -228,7 +228,7 @@ def layer_rows(manager: QuantManager) -> list[dict[str, Any]]:
 
 
 def _label(quantizer: Any) -> str:
-    """Return the name of a quantizer and its keys, as `ternary(scale=0.5)`."""
+    """Return the name of a quantizer and its keys, such as `ternary(scale=0.5)`."""
     name = getattr(quantizer, "func", quantizer).__name__
     keys = getattr(quantizer, "keywords", {}).items()
     shown = [

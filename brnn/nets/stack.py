@@ -31,7 +31,7 @@ def stack(
         task: the inputs and outputs of the net.
         depth: number of recurrent layers.
         real_last: keep the output layer real-valued.
-        make_cell: called once per layer. Of one-hot inputs a single one is not 0.
+        make_cell: called once per layer. One-hot inputs have a single entry that is not 0.
         logits_scale: factor on the logits.
 
     Raises:

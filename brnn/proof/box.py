@@ -37,17 +37,17 @@ def reaches(
         high: (k,) upper bounds.
         ball: whose center lies in the box.
     """
-    found: list[Reach] = []
+    result: list[Reach] = []
     for layer in net.hidden:
         least, most = interval(layer.weights, low, high)
-        if ball and not found:
+        if ball and not result:
             below, above = ball.bounds(layer.weights, low, high)
             if layer.whole:
                 below, above = np.ceil(below), np.floor(above)
             least, most = np.maximum(least, below), np.minimum(most, above)
-        found.append(_reach(layer, least, most))
-        low, high = _values(layer, found[-1])
-    return found
+        result.append(_reach(layer, least, most))
+        low, high = _values(layer, result[-1])
+    return result
 
 
 def interval(

@@ -24,7 +24,7 @@ class Minimum(NamedTuple):
 def relaxation(problem: Problem, seconds: float) -> Minimum:
     """Bound a program without the demand of whole numbers.
 
-    The bound is computed from the solver's dual values, of which any give a bound: it holds
+    The bound is computed from the solver's dual values. Any values give a bound, so that it holds
     whatever their rounding.
 
     Args:

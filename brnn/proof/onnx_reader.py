@@ -133,7 +133,7 @@ class _Reader:
 
 
 def _apply(operator: str, name: str, attributes: dict, inputs: list[Any]) -> Any:
-    """Return the output of a node, of which at least one input depends on the net's input."""
+    """Return the output of a node that depends on the input of the net."""
     flow = inputs[0]
     if operator in UNCHANGED:
         return flow

@@ -127,7 +127,7 @@ def where(name: str, condition: Any, yes: Any, no: Any) -> Pieces:
 
 
 def _elementwise(name: str, function: Callable, left: Any, right: Any) -> Pieces:
-    """Return a function of two tensors, of which at least one is a step function."""
+    """Return a function of two tensors; at least one is a step function."""
     if isinstance(left, Sums) or isinstance(right, Sums):
         raise DataError(
             f"{name}: a real tensor and a discrete one are joined, which is not supported"

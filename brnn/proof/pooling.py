@@ -19,9 +19,9 @@ def max_pool(name: str, attributes: Attributes, flow: Flow) -> Flow:
     if not inside.any(axis=-1).all():
         raise DataError(f"{name}: a window lies outside of the input")
     first = np.take_along_axis(positions, inside.argmax(-1)[..., None], -1)
-    places = np.where(inside, positions, first)
+    positions = np.where(inside, positions, first)
     area = shape[2] * shape[3]
-    elements = np.arange(shape[1])[None, :, None, None, None] * area + places[None, None]
+    elements = np.arange(shape[1])[None, :, None, None, None] * area + positions[None, None]
     if not isinstance(flow, Pieces):
         return _pooled(name, units(name, flow), elements)
     flow = rising(flow)
@@ -39,25 +39,25 @@ def _pooled(name: str, sums: Sums, elements: np.ndarray) -> Sums:
     scale = sums.scale.ravel()[elements]
     if (scale < 0).any() or (scale != scale[..., :1]).any():
         sums = _of_scale_one(name, sums)
-    one = sums.arranged(elements[..., 0])
+    first = sums.arranged(elements[..., 0])
     shift = sums.shift.ravel()[elements]
-    flat = one.scale == 0  # constants
-    one = replace(one, shift=np.where(flat, shift.max(axis=-1), one.shift))
-    factor = np.where(flat, np.inf, one.scale)[..., None]
-    offsets = (shift - one.shift[..., None]) / factor
-    pooled = _with_rows(one, sums, elements)
+    flat = first.scale == 0  # constants
+    first = replace(first, shift=np.where(flat, shift.max(axis=-1), first.shift))
+    factor = np.where(flat, np.inf, first.scale)[..., None]
+    offsets = (shift - first.shift[..., None]) / factor
+    pooled = _with_rows(first, sums, elements)
     taps = sums.windows.shape[-1]
     offsets = pooled.offsets + np.repeat(offsets, taps, axis=-1)
     error, size = (v.ravel()[elements].max(axis=-1) for v in (sums.error, sums.size))
     return replace(pooled, offsets=offsets, error=error, size=size)
 
 
-def _with_rows(one: Sums, sums: Sums, elements: np.ndarray) -> Sums:
+def _with_rows(first: Sums, sums: Sums, elements: np.ndarray) -> Sums:
     """Return a tensor with the rows of the elements of another one at flat positions."""
-    shape = (*one.shape, elements.shape[-1] * sums.windows.shape[-1])
+    shape = (*first.shape, elements.shape[-1] * sums.windows.shape[-1])
     rows = (v.reshape(-1, v.shape[-1])[elements] for v in (sums.windows, sums.offsets))
     windows, offsets = (v.reshape(shape) for v in rows)
-    return replace(one, windows=windows, offsets=offsets)
+    return replace(first, windows=windows, offsets=offsets)
 
 
 def _of_scale_one(name: str, sums: Sums) -> Sums:

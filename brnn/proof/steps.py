@@ -30,7 +30,7 @@ def pieces(sums: Sums, cuts: list[tuple[float, bool]], values: np.ndarray) -> Pi
     return Pieces(sums, real, at, rise, fall, table)
 
 
-def joined(one: Pieces, other: Pieces, name: str) -> tuple[Pieces, Pieces]:
+def joined(left: Pieces, right: Pieces, name: str) -> tuple[Pieces, Pieces]:
     """Return two step functions of the same sums with the steps of both.
 
     Float32 decides all steps by one number, so that they are up in the order of their cuts.
@@ -38,27 +38,27 @@ def joined(one: Pieces, other: Pieces, name: str) -> tuple[Pieces, Pieces]:
     Raises:
         DataError: they are functions of different sums.
     """
-    first, second = one.sums, other.sums
+    first, second = left.sums, right.sums
     same = first.weights is second.weights and np.array_equal(first.windows, second.windows)
     if not same or not np.array_equal(first.offsets, second.offsets):
         raise DataError(f"{name}: two tensors of different sums are joined; only chains are")
-    pairs = list(zip(one.thresholds, other.thresholds, strict=True))
+    pairs = list(zip(left.thresholds, right.thresholds, strict=True))
     if all(np.array_equal(*pair) for pair in pairs):
-        return one, other
+        return left, right
     cuts, at, rise, fall = (np.concatenate(pair, axis=-1) for pair in pairs)
     order = np.lexsort((at[..., 0, :], cuts[..., 0, :]))
     cuts, at, rise, fall = (
         np.take_along_axis(v, order[..., None, :], -1) for v in (cuts, at, rise, fall)
     )
-    steps = one.at.shape[-1]
-    values = (_spread(one.values, order < steps), _spread(other.values, order >= steps))
-    left, right = (Pieces(one.sums, cuts, at, rise, fall, v) for v in values)
+    steps = left.at.shape[-1]
+    values = (_spread(left.values, order < steps), _spread(right.values, order >= steps))
+    left, right = (Pieces(first, cuts, at, rise, fall, v) for v in values)
     return left, right
 
 
-def _spread(values: np.ndarray, mine: np.ndarray) -> np.ndarray:
-    """Return values by the number of steps (..., j + 1), of which only some (..., j) count."""
-    up = np.cumsum(mine, axis=-1)
+def _spread(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return values by the number of all steps (..., j + 1), where only `counts` (..., j) count."""
+    up = np.cumsum(counts, axis=-1)
     return np.take_along_axis(values, np.concatenate([0 * up[..., :1], up], axis=-1), -1)
 
 

@@ -19,8 +19,8 @@ def inputs(
 ) -> Iterator[np.ndarray] | None:
     """Return batches (b, k) of whole inputs between `low` and `high`, each (k,).
 
-    Of values of a pixel that are the same to the first layer, since each of its sums has one
-    pixel, there is one.
+    Where each sum of the first layer has a single pixel, values of a pixel between the same two
+    thresholds are equivalent, and the batches have one of them.
 
     Returns:
         The batches; None if they are too many, or if rounding in float32 decides a step.
@@ -50,8 +50,8 @@ def _values(
 ) -> list[np.ndarray]:
     """Return the values of each pixel that differ to the first layer."""
     values = [np.arange(low[pixel], high[pixel] + 1) for pixel in pixels]
-    alone = np.diff(first.weights.indptr).max(initial=0) <= 1 and first.windows.shape[1] == 1
-    if not alone:
+    is_single = np.diff(first.weights.indptr).max(initial=0) <= 1 and first.windows.shape[1] == 1
+    if not is_single:
         return values
     weights, unit_of = csc_array(first.weights), np.argsort(first.windows[:, 0])
     kept = []

@@ -27,7 +27,7 @@ class Rule:
     """Which variables are discretized, and how.
 
     Attributes:
-        role: the last part of the path of a Keras variable, as in `kernel` or `recurrent_kernel`.
+        role: the last part of the path of a Keras variable, such as `kernel` or `recurrent_kernel`.
         quantizer: latent weights to levels.
         bound: latent weights are kept in [-bound, bound]; None leaves them free.
         layers: regular expression that the path of the layer must match from its start.
@@ -64,7 +64,7 @@ class QuantManager:
             (height, width, channels, multiplier) has (height, width, 1, channels multiplier).
         learned: the learned arguments of the quantizer of each variable, by name.
         averages: what evaluation takes in place of `trained`; empty: `trained` itself.
-        lease: kept alive for as long as the manager and its copies; of variables that are lent.
+        lease: of the variables, where they are lent; kept as long as the manager and its copies.
 
     Raises:
         ConfigError: the model is not built or its `call` does not take `training`; a layer does not

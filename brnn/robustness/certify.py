@@ -128,8 +128,8 @@ def _radii(verdicts: list[Verdict]) -> dict[str, float]:
     low, high = np.array(pairs).T
     proved = [verdict.proved for verdict in verdicts if verdict.radius]
     bounds = {"minimal_low": float(low.mean()), "minimal_proved": float(np.mean(proved))}
-    found = high[np.isfinite(high)]
-    return bounds | ({"minimal_high": float(found.mean())} if found.size else {})
+    finite = high[np.isfinite(high)]
+    return bounds | ({"minimal_high": float(finite.mean())} if finite.size else {})
 
 
 def _reasons(undecided: float, contradicted: int) -> list[Reason]:

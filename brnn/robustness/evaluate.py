@@ -39,8 +39,8 @@ def evaluate_run(
         estimator: of the backward pass that the attack sees.
         source: of a surrogate that it sees instead.
         checks: whether to check that the robust accuracy can be trusted.
-        curve_epsilons: budgets to attack with besides.
-        curve_iterations: numbers of iterations to attack with besides.
+        curve_epsilons: further budgets to attack with.
+        curve_iterations: further numbers of iterations to attack with.
     """
     data, net = nets.data, nets.through("trained").logits
     samples = choose(

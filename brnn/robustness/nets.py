@@ -47,7 +47,7 @@ class Net:
 
 
 class Nets(Protocol):
-    """The net under attack in all its forms, with what the evaluation of an attack needs besides.
+    """The net under attack in all its forms, and what else the evaluation of an attack needs.
 
     `seed` decides every random choice, `plugins` are packages whose attacks may be named with dots,
     `full_precision` is whether the net is its own twin, and `verdicts` is the file that keeps the

@@ -46,15 +46,15 @@ def files(
         if (curve := figures.shares_by_epoch(history, prefix, what, plan.name)) is not None:
             drawn[name] = curve
     drawn |= dict(_weights(plan, program, history)) | dict(_confusion(plan, model))
-    found = [
+    groups = [
         figures.files(figure, f"figures/{name}", plan.settings.figures)
         for name, figure in drawn.items()
     ]
-    return {path: content for files in found for path, content in files.items()}
+    return {path: content for group in groups for path, content in group.items()}
 
 
 def _weights(plan: RunPlan, program: Program, history: History) -> Iterator[tuple[str, "Figure"]]:
-    """Yield the figures of the discretized variables, of which there may be none."""
+    """Yield the figures of the discretized variables, if there are any."""
     variables = snapshot(program.manager)
     latent = {variable.path: variable.latent for variable in variables if variable.rule}
     if not latent:

@@ -1,4 +1,4 @@
-"""What a run records beside its metrics: parameters, tags, artifacts."""
+"""What a run records besides its metrics: parameters, tags, artifacts."""
 
 import importlib.metadata
 import json

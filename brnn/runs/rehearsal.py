@@ -1,6 +1,6 @@
 """The rehearsal of a run: what follows its training, on the untrained net and on two images.
 
-What a configuration can never do is so found before the first training step: an attack that does
+So what a configuration can never do is found before the first training step: an attack that does
 not fit the inputs, a function of a plugin that fails, a metric that is not logged or that MLflow
 refuses. No number of the run depends on it.
 """

@@ -121,7 +121,7 @@ def measures(
     weights: list[Weights],
     before: list[Weights],
 ) -> Metrics:
-    """Return the measures of a net after an epoch, beside its losses and accuracies.
+    """Return the measures of a net after an epoch, besides its losses and accuracies.
 
     Args:
         plan: the run.

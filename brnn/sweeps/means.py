@@ -15,7 +15,7 @@ Values = list[float]
 
 
 class GroupMeans:
-    """The objectives of a sweep's jobs, by the overrides beside their seed."""
+    """The objectives of a sweep's jobs, by their overrides without the seed."""
 
     def __init__(self, jobs: Sequence[Job]):
         self._groups = [_group(job.overrides) for job in jobs]

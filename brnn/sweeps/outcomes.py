@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 """`name`, `status`, `error`, `run`, `doubted` (metrics not to be believed), metrics by name."""
 
-ALSO_SHOWN = ("attack/success_rate", "time/seconds")  # beside those that groups are compared by
+ALSO_SHOWN = ("attack/success_rate", "time/seconds")  # besides those that groups are compared by
 
 
 def collect(store: "Store", sweep: SweepJob, began: float, lost: list[Row]) -> list[Row]:

@@ -35,8 +35,8 @@ def effective(overrides: list[Override]) -> list[Override]:
 def unforced(line: str) -> str:
     """Return an override of an option's key without the plus signs that `forced` has added.
 
-    Each job then refuses a key that its option does not have, but for a key of an optimizer, which
-    is an argument of any class.
+    Each job then refuses a key that its option does not have. A key of an optimizer keeps its plus
+    signs, since it may be an argument of any class.
     """
     group = root(line)
     forced_key = line.startswith(f"++{group}.") and group in groups.GROUPS

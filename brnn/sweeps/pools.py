@@ -126,7 +126,7 @@ def _initialize(environment: dict[str, str], writer: Connection | None) -> None:
 
     Args:
         environment: variables to set.
-        writer: to where it sends what it writes; None: it has stdout and stderr.
+        writer: receives what the process writes; None: it writes to stdout and stderr itself.
     """
     if writer is not None:
         sys.stdout, sys.stderr = Relay(writer, error=False), Relay(writer, error=True)

@@ -62,8 +62,8 @@ def sweep_progress(jobs: int, live: bool) -> Iterator[SweepProgress]:
 
     Args:
         jobs: the number of all jobs.
-        live: whether to draw bars, of which each takes one line of the terminal; else each finished
-            job is a plain line.
+        live: whether to draw bars, each on a line of the terminal; else each finished job is a
+            plain line.
     """
     if not live:
         yield SweepProgress(jobs, lambda _, text: note(f"sweep  {text}"), _write)

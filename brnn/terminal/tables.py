@@ -143,7 +143,7 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
         ]
         for row in rows
     ]
-    found = _tables_that_fit([*headings, *(["run"] if has_ids else [])], cells, keys=2)
+    tables = _tables_that_fit([*headings, *(["run"] if has_ids else [])], cells, keys=2)
     errors = [
         Text(f"{row['name']}: {one_line(row['error'])}", "red") for row in rows if row.get("error")
     ]
@@ -152,7 +152,7 @@ def sweep_table(rows: Iterable[Mapping[str, Any]]) -> None:
     counted = [status for status in styles if counts[status] or status in always]
     total = ", ".join(f"{counts[status]} {status}" for status in counted)
     legend = [f"{_DOUBT} not trusted"] if any(row.get("doubted") for row in rows) else []
-    write(sys.stdout, "", *found, *legend, *errors, total)
+    write(sys.stdout, "", *tables, *legend, *errors, total)
 
 
 def _marked(row: Mapping[str, Any], key: str) -> str:
@@ -164,8 +164,8 @@ def statistics_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], keys: int
 ) -> None:
     """Print a titled table of text; the first `keys` columns are names, the others numbers."""
-    found = _tables_that_fit(columns, [[Text(cell) for cell in row] for row in rows], keys)
-    write(sys.stdout, "", Text(title, "bold"), *found)
+    tables = _tables_that_fit(columns, [[Text(cell) for cell in row] for row in rows], keys)
+    write(sys.stdout, "", Text(title, "bold"), *tables)
 
 
 def _tables_that_fit(

@@ -34,14 +34,14 @@ def open_existing(uri: str, experiment: str | None) -> list[Store]:
         if uri.startswith(DATABASES):
             check_connection(uri)
         client = mlflow.MlflowClient(uri)
-        found = {e.name: e.experiment_id for e in client.search_experiments()}
-    if experiment is not None and experiment not in found:
+        ids = {e.name: e.experiment_id for e in client.search_experiments()}
+    if experiment is not None and experiment not in ids:
         raise TrackingError(
             f"experiment={experiment} does not exist in {paths.masked(uri)}, which has"
-            f" {', '.join(found)}"
-            f"{did_you_mean(experiment, found)}"
+            f" {', '.join(ids)}"
+            f"{did_you_mean(experiment, ids)}"
         )
-    chosen = found if experiment is None else {experiment: found[experiment]}
+    chosen = ids if experiment is None else {experiment: ids[experiment]}
     return [Store(client, experiment_id, uri) for experiment_id in chosen.values()]
 
 

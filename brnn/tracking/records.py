@@ -88,7 +88,7 @@ def as_tags(values: dict[str, Any]) -> list[RunTag]:
 def as_name(text: str) -> str:
     """Return a text as the name of a run.
 
-    Of a long one the middle gives way to a digest: what tells runs apart stands at the end.
+    A digest replaces the middle of a long one, since what tells runs apart stands at its end.
     """
     text = masked(text)
     if len(text) <= NAME:

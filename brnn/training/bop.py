@@ -61,8 +61,8 @@ class Bop(keras.optimizers.Adam):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
-        own = {"binary": self.binary, "gamma": self.gamma, "threshold": self.threshold}
-        return super().get_config() | own
+        arguments = {"binary": self.binary, "gamma": self.gamma, "threshold": self.threshold}
+        return super().get_config() | arguments
 
 
 class Bop2ndOrder(Bop):

@@ -218,6 +218,6 @@ def _check_signs(manager: QuantManager, optimizer: str, precision: str) -> None:
     levels = [np.unique(np.asarray(rule.quantizer(grid, None))) for rule in manager.rules if rule]
     if not levels or any(len(of_rule) != 2 or of_rule.sum() for of_rule in levels):
         raise ConfigError(
-            f"optimizer={optimizer} needs weights of two levels ±s, as of precision=binarynet, got"
-            f" precision={precision}"
+            f"optimizer={optimizer} needs weights of two levels ±s, such as precision=binarynet,"
+            f" got precision={precision}"
         )

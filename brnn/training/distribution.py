@@ -56,7 +56,7 @@ def multi_worker(
 ) -> Replicas:
     """Return the devices of several processes, usually one on each of as many machines.
 
-    All are given the same command but for `index`. Returns when all are connected.
+    All are given the same command, except for `index`. Returns when all are connected.
 
     Args:
         recurrent: unused.

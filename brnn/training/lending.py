@@ -21,7 +21,7 @@ class _Loan:
 
 
 class Lending:
-    """Leases of objects, of which the most recently leased are kept for reuse.
+    """Leases of objects; the most recently leased ones are kept for reuse.
 
     A weak reference shows whether a lease is still in use, so that no holder has to end it.
 

@@ -26,7 +26,7 @@ def with_penalties(
     variables = model.trainable_variables
     slopes = [_slope(v.regularizer, value) for v, value in zip(variables, latent, strict=True)]
     pairs = zip(gradients, slopes, strict=True)
-    return [one if other is None else other if one is None else one + other for one, other in pairs]
+    return [g if s is None else s if g is None else g + s for g, s in pairs]
 
 
 def _slope(regularizer: Callable[[Array], Array] | None, value: Array) -> Array | None:

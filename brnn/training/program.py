@@ -44,7 +44,7 @@ class Program:
         replicas: they share each batch. Where there are several, XLA compiles what each does in a
             step, else the loop over the steps.
         forms: how products of levels are computed; only evaluation takes a narrow one.
-        updates: what a step does beside the optimizer.
+        updates: what a step does besides the optimizer.
 
     Raises:
         ConfigError: the model has several inputs or outputs that are no recurrent states, or the
@@ -87,8 +87,9 @@ class Program:
     @property
     def variables(self) -> list:
         """All that training changes: weights, statistics, optimizer state and seeds of dropout."""
-        own = [*self.manager.arguments, *self.manager.averages]
-        return [*self.manager.model.variables, *own, *self.optimizer.variables]
+        manager = self.manager
+        of_manager = [*manager.arguments, *manager.averages]
+        return [*manager.model.variables, *of_manager, *self.optimizer.variables]
 
     def state(self) -> list[np.ndarray]:
         """Return the values of `variables`."""

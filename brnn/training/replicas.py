@@ -109,7 +109,7 @@ class Replicas:
         """Check that all workers train the same net on the same data.
 
         Args:
-            fingerprint: hexadecimal digits, of which the first 15 count.
+            fingerprint: hexadecimal digits; the first 15 count.
 
         Raises:
             ConfigError: the chief's fingerprint differs.

@@ -1,4 +1,4 @@
-"""Where a training starts, beside its configuration: the weights of another net, and a teacher."""
+"""Where a training starts: the weights of another net, and a teacher."""
 
 import io
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Updates: what a step does beside the optimizer of Keras."""
+"""Updates: what a step does besides the optimizer of Keras."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -184,7 +184,7 @@ def test_classes_without_training_rows_are_named():
 def test_rows_sorted_by_class_are_named_with_the_remedy():
     x, y = np.zeros((150, 4), np.float32), np.repeat([0, 1, 2], 50)
     (text,) = warned(Data((x[:120], y[:120]), (x[:0], y[:0]), (x[120:], y[120:]), 3, "npz"))
-    assert "the test split has no row of class 0, 1, as of rows sorted by class" in text
+    assert "the test split has no row of class 0, 1, as in rows sorted by class" in text
     assert "dataset.seed=0" in text
     (text,) = warned(Data((x[:90], y[:90]), (x[:0], y[:0]), (x[90:], y[90:]), 3, "npz"))[:1]
     assert "the training split has no row of class 2" in text
