@@ -50,6 +50,12 @@ def compiled(
     """Return `(images, labels, seed, number of the batch) -> images` for batches like these.
 
     It is compiled once for the same attack on the same net, whatever weights the net then has.
+
+    Args:
+        attack: fulfils `brnn.contracts.Attack`, with its keys bound.
+        net: images to logits.
+        images: of the shape (any, *d) of the batches.
+        labels: of their type.
     """
     graph = _graph(attack.func, json.dumps(attack.keywords), net, images.shape[1:], labels.dtype)
     return lambda x, labels, seed, number: graph(

@@ -15,6 +15,14 @@ def smallest_by_adam(goal, x, scale, iterations, learning_rate, confidence):
 
     Adam lowers |perturbation|^2 + scale max(-margin, -confidence) over w, where pixels are
     (tanh(w) + 1) / 2. Where no step reaches the goal, the image is `x` and its norm infinite.
+
+    Args:
+        goal: of the loss `margin`.
+        x: the clean images (n, *d).
+        scale: weight of the class against the size, one for each image (n,).
+        iterations: steps of Adam.
+        learning_rate: of Adam.
+        confidence: least margin of a success.
     """
 
     def step(i, w, first, second, best, smallest):

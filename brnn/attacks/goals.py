@@ -126,7 +126,15 @@ class Ball:
 
 
 def ascend(goal, ball, x, step, iterations):
-    """Return `x` after `iterations` projected steps of length `step` epsilon up the goal."""
+    """Return images after projected steps that raise the value of a goal.
+
+    Args:
+        goal: what is raised, a `Goal` or anything with its method `gradient`.
+        ball: the `Ball` that images are projected to.
+        x: the images to begin with (n, *d).
+        step: length of a step, in units of epsilon.
+        iterations: number of steps.
+    """
 
     def move(taken, x):
         gradient, _, _ = goal.gradient(x)
@@ -140,6 +148,13 @@ def ascend_until_reached(goal, ball, x, step, iterations):
 
     Finished images leave the batch once they are more than a share `IDLE` of it, since taking them
     out copies the others.
+
+    Args:
+        goal: see `ascend`.
+        ball: see `ascend`.
+        x: see `ascend`.
+        step: see `ascend`.
+        iterations: the largest number of steps.
     """
 
     def walk(taken, x, rows):

@@ -22,7 +22,14 @@ def logit_jacobian(net, x, classes):
 
 
 def step_to_boundary(net, x, labels, norm):
-    """Return the smallest change that crosses to another class, were the net linear."""
+    """Return the smallest change that crosses to another class, if the net were linear.
+
+    Args:
+        net: images to logits.
+        x: images (n, *d).
+        labels: the classes to leave (n,).
+        norm: in which the change is the smallest.
+    """
     logits = net(x)
     slopes = logit_jacobian(net, x, logits.shape[-1])
     slopes -= tf.gather(slopes, labels, axis=1, batch_dims=1)[:, None]

@@ -28,6 +28,13 @@ def side_lengths(queries, share, height, width, norm):
 
     A square covers `share` of the image, halved at the queries of the paper. In L2, where it has
     two bumps, its side is odd, and at least 3.
+
+    Args:
+        queries: of the whole attack.
+        share: of the image that the first squares cover.
+        height: of an image.
+        width: of an image.
+        norm: of the budget.
     """
     least = 1 if norm == "linf" else 3
     progress = np.arange(max(queries - 1, 1)) * 10_000 // queries

@@ -18,6 +18,9 @@ def documented_metrics() -> Iterator[tuple[str, str, str, str]]:
     """Yield name, unit, meaning and function of each documented metric.
 
     Words in braces stand for a part of a name, as in `sparsity/{path}`.
+
+    Raises:
+        BrnnError: a line of a section `Metrics:` has another form.
     """
     for path in sorted(PACKAGE.rglob("*.py")):
         source = path.read_text()

@@ -19,6 +19,9 @@ def plugin_function(group: str, module: str, name: str) -> Callable[..., Any]:
         group: the group of the option that names the function, for the message.
         module: the dotted name of its module.
         name: its name.
+
+    Raises:
+        PluginError: by the returned function, in place of what the plugin's raises.
     """
     function = getattr(importlib.import_module(module), name)
     package = Path(str(importlib.import_module(module.split(".")[0]).__file__))

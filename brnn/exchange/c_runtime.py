@@ -66,6 +66,12 @@ def compiler() -> str:
 def run(content: bytes, cc: str, level: str, x: np.ndarray) -> np.ndarray:
     """Return the logits (n, classes) that the compiled file prints, of bytes (n, *shape).
 
+    Args:
+        content: of the file.
+        cc: the compiler.
+        level: of optimization, such as `-O3`.
+        x: the bytes.
+
     Raises:
         ExportError: the compiler or the program fails, or the class is not that of the logits.
     """
@@ -83,7 +89,17 @@ def run(content: bytes, cc: str, level: str, x: np.ndarray) -> np.ndarray:
 
 
 def seconds(content: bytes, cc: str, classes: int, x: np.ndarray) -> float:
-    """Return the CPU seconds that the file takes for bytes (n, *shape), one after the other."""
+    """Return the CPU seconds that the file takes for bytes (n, *shape), one after the other.
+
+    Args:
+        content: of the file.
+        cc: the compiler.
+        classes: the number of logits.
+        x: the bytes.
+
+    Raises:
+        ExportError: the compiler or the program fails.
+    """
     keys = {"rows": len(x), "inputs": x[0].size, "classes": classes}
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "net.c").write_bytes(content)

@@ -97,8 +97,10 @@ def read_model(path: Path) -> keras.Model:
     """Return the model of a file of Keras, without code of its own.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: there is no such file, or Keras cannot load it.
     """
+    if not path.is_file():
+        raise DataError(f"{path} is not a file")
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises errors of any class

@@ -45,6 +45,12 @@ class Graph:
     ) -> bytes:
         """Return the model, from `INPUT` (rows, *shape) to `OUTPUT` (rows, classes), as a file.
 
+        Args:
+            dtype: of the input.
+            shape: of one input.
+            classes: the number of logits.
+            rows: of a batch; a name for any number.
+
         Raises:
             onnx.checker.ValidationError: the graph is not valid.
         """

@@ -135,6 +135,12 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
 def rearranged(kind: str, name: str, attributes: dict, inputs: list[Any]) -> Flow:
     """Return a tensor whose elements are moved.
 
+    Args:
+        kind: the operator.
+        name: of the node, for messages.
+        attributes: of the node.
+        inputs: the tensor, and perhaps a constant with a shape or axes.
+
     Raises:
         DataError: the operator is another one.
     """

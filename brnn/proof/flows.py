@@ -159,6 +159,9 @@ def linear(taps: csr_array, sums: Sums, shape: tuple[int, ...], name: str) -> Su
         sums: the tensor, without pooling.
         shape: of the result, of as many elements as outputs.
         name: of the node, for messages.
+
+    Raises:
+        DataError: the tensor is pooled.
     """
     if sums.windows.shape[-1] > 1:
         raise DataError(f"{name}: a sum of pooled values without a sign between is not supported")
@@ -202,7 +205,15 @@ def _whole_weights(weights: csr_array) -> tuple[csr_array, np.ndarray]:
 
 
 def close(flow: Pieces, name: str) -> tuple[Hidden, Sums]:
-    """Return a hidden layer, and the tensor of its units as sums of themselves."""
+    """Return a hidden layer, and the tensor of its units as sums of themselves.
+
+    Args:
+        flow: the units.
+        name: of the node that reads them, for messages.
+
+    Raises:
+        DataError: their values are not small multiples of one number.
+    """
     steps, count = flow.at.shape[-1], int(np.prod(flow.shape))
     values = np.asarray(flow.values, "float64")
     unit = np.abs(values[values != 0]).min(initial=1.0) if not (np.abs(values) == 1).any() else 1.0

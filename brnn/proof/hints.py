@@ -18,6 +18,12 @@ def hints(
     """Yield inputs (b, k) between `low` and `high` that come near to fulfilling a case.
 
     A step of a unit passes its gradient with the weight 1 / (1 + |sum - threshold|).
+
+    Args:
+        net: the net.
+        given: the property.
+        low: (k,) lower bounds of the inputs.
+        high: (k,) upper bounds.
     """
     ball = given.ball
     center = (low + high) / 2 if ball is None else ball.center

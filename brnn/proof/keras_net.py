@@ -1,11 +1,8 @@
 """Nets of Keras as nets of a property."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
-from brnn.errors import DataError
 from brnn.proof import keras_reader
 from brnn.proof.integer_net import IntegerNet
 
@@ -39,18 +36,3 @@ class KerasNet:
     def _input(self, images: np.ndarray) -> np.ndarray:
         """Return pixels as the package makes them of bytes."""
         return images.astype("float32") * np.float32(1 / self.divisor)
-
-
-def load(path: Path) -> keras.Model:
-    """Return the model of a file.
-
-    Raises:
-        DataError: there is none, or Keras cannot load it.
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{path} is not a net that Keras can load: {reason}") from error

@@ -1,4 +1,4 @@
-"""Operators of ONNX on tensors that are sums or pieces of the number line.
+"""Operators of ONNX on tensors that are sums or step functions of sums.
 
 Each function takes the node's name, its attributes and its inputs. An input is a NumPy array where
 it is constant.
@@ -54,6 +54,9 @@ def arithmetic(name: str, operator: str, left: Any, right: Any) -> Flow:
     """Return the sum, difference, product or quotient of a tensor and a constant.
 
     Two tensors are joined where both are step functions of the same sums.
+
+    Raises:
+        DataError: two real tensors are joined, or an absolute value is changed.
     """
     function = ARITHMETIC[operator]
     if isinstance(left, Pieces) or isinstance(right, Pieces):
@@ -84,7 +87,11 @@ def _affine(operator: str, flow: Sums, constant: np.ndarray) -> Sums:
 
 
 def comparison(name: str, operator: str, left: Any, right: Any) -> Pieces:
-    """Return where a tensor is at least, above, at most or below a constant."""
+    """Return where a tensor is at least, above, at most or below a constant.
+
+    Raises:
+        DataError: two real tensors are compared.
+    """
     if isinstance(left, Pieces) or isinstance(right, Pieces):
         return _elementwise(name, COMPARISONS[operator], left, right)
     if isinstance(left, Sizes):
@@ -118,7 +125,11 @@ def sign(name: str, flow: Flow) -> Pieces:
 
 
 def where(name: str, condition: Any, yes: Any, no: Any) -> Pieces:
-    """Return one of two values by a condition; each may be a step function of the same sums."""
+    """Return one of two values by a condition; each may be a step function of the same sums.
+
+    Raises:
+        DataError: the condition is constant.
+    """
     if not isinstance(condition, Pieces):
         raise DataError(f"{name}: Where by a constant condition is not supported")
     first = _elementwise(name, lambda c, v: np.where(c, v, 0), condition, yes)
@@ -145,7 +156,11 @@ def _elementwise(name: str, function: Callable, left: Any, right: Any) -> Pieces
 
 
 def matrix(name: str, flow: Flow, weights: np.ndarray) -> Sums:
-    """Return the product of a tensor (1, k) and a matrix (k, m)."""
+    """Return the product of a tensor (1, k) and a matrix (k, m).
+
+    Raises:
+        DataError: the shapes are others.
+    """
     sums = units(name, flow)
     if len(sums.shape) != 2 or weights.ndim != 2 or sums.shape[1] != len(weights):
         raise DataError(
@@ -155,7 +170,11 @@ def matrix(name: str, flow: Flow, weights: np.ndarray) -> Sums:
 
 
 def convolution(name: str, attributes: Attributes, flow: Flow, kernel: np.ndarray) -> Sums:
-    """Return the convolution of a tensor (1, c, h, w) with a kernel (m, c / groups, y, x)."""
+    """Return the convolution of a tensor (1, c, h, w) with a kernel (m, c / groups, y, x).
+
+    Raises:
+        DataError: the shapes are others.
+    """
     sums, groups = units(name, flow), attributes.get("group", 1)
     if len(sums.shape) != 4 or kernel.ndim != 4 or sums.shape[1] != kernel.shape[1] * groups:
         raise DataError(
@@ -164,24 +183,35 @@ def convolution(name: str, attributes: Attributes, flow: Flow, kernel: np.ndarra
     positions, inside = windows_of(name, attributes, sums.shape, kernel.shape[2:])
     height, width, taps = positions.shape
     filters, depth = kernel.shape[:2]
-    filter_, channel, place, tap = (
+    filter_, channel, position, tap = (
         axis.ravel() for axis in np.indices((filters, depth, height * width, taps), "int64")
     )
-    seen = inside.reshape(-1, taps)[place, tap]
-    filter_, channel, place, tap = (axis[seen] for axis in (filter_, channel, place, tap))
+    seen = inside.reshape(-1, taps)[position, tap]
+    filter_, channel, position, tap = (axis[seen] for axis in (filter_, channel, position, tap))
     area = sums.shape[2] * sums.shape[3]
     source = filter_ // (filters // groups) * depth + channel
-    columns = source * area + positions.reshape(-1, taps)[place, tap]
+    columns = source * area + positions.reshape(-1, taps)[position, tap]
     values = kernel.reshape(filters, depth, taps)[filter_, channel, tap].astype("float64")
     shape = (filters * height * width, sums.shape[1] * area)
-    matrix_ = csr_array(coo_array((values, (filter_ * height * width + place, columns)), shape))
+    rows = filter_ * height * width + position
+    matrix_ = csr_array(coo_array((values, (rows, columns)), shape))
     return linear(matrix_, sums, (1, filters, height, width), name)
 
 
 def windows_of(
     name: str, attributes: Attributes, shape: tuple[int, ...], kernel: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the flat positions (h, w, taps) that windows cover, and which lie inside."""
+    """Return the flat positions (h, w, taps) that windows cover, and which lie inside.
+
+    Args:
+        name: of the node, for messages.
+        attributes: strides, dilations and pads of the windows, as ONNX names them.
+        shape: of the tensor, (1, c, h, w).
+        kernel: height and width of a window.
+
+    Raises:
+        DataError: a window is larger than the tensor.
+    """
     if attributes.get("ceil_mode", 0):
         raise DataError(f"{name}: ceil_mode is not supported")
     rows, columns = (

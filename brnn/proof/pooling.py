@@ -13,7 +13,11 @@ from brnn.proof.steps import rising
 
 
 def max_pool(name: str, attributes: Attributes, flow: Flow) -> Flow:
-    """Return the maximum over windows of a tensor (1, c, h, w)."""
+    """Return the maximum over windows of a tensor (1, c, h, w).
+
+    Raises:
+        DataError: a window lies outside of the tensor, or its values fall or differ.
+    """
     shape = _plane(name, flow)
     positions, inside = windows_of(name, attributes, shape, attributes["kernel_shape"])
     if not inside.any(axis=-1).all():

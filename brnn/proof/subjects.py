@@ -104,6 +104,7 @@ def load(
 def _keras_net(path: Path, divisor: float) -> Subject:
     """Return the net of a Keras file; TensorFlow is imported for no other."""
     with stderr.quiet():
-        from brnn.proof import keras_net
+        from brnn.exchange.files import read_model
+        from brnn.proof.keras_net import KerasNet
 
-        return keras_net.KerasNet(str(path), keras_net.load(path), divisor)
+        return KerasNet(str(path), read_model(path), divisor)

@@ -147,7 +147,11 @@ def read(path: Path) -> Property:
 
 
 def parse(text: str) -> Property:
-    """Return the property that a text states."""
+    """Return the property that a text states.
+
+    Raises:
+        DataError: it states something else; the message names the line.
+    """
     declared = {"X": 0, "Y": 0}
     low: dict[int, float] = {}
     high: dict[int, float] = {}

@@ -110,6 +110,13 @@ def noise(
 
     In L-inf each pixel is uniform up to that size; in L2 the direction is uniform. Where pixels are
     clipped to [0, 1], the norm falls.
+
+    Args:
+        samples: the clean images.
+        images: the perturbed ones.
+        norm: of the perturbations.
+        clip: whether pixels are clipped to [0, 1].
+        seed: of the draws.
     """
     rng, change = np.random.default_rng([seed, 2]), images - samples.images
     if norm == "linf":

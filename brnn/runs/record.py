@@ -30,6 +30,12 @@ def log_artifacts(
 ) -> dict[str, float]:
     """Log the configuration, versions, figures, the model, exported files and a sample of text.
 
+    Args:
+        plan: the run.
+        program: its trained program.
+        history: the metrics of each epoch.
+        tracked: its run in the store.
+
     Returns:
         The measures of the exported files.
     """

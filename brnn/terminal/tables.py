@@ -163,7 +163,14 @@ def _marked(row: Mapping[str, Any], key: str) -> str:
 def statistics_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], keys: int
 ) -> None:
-    """Print a titled table of text; the first `keys` columns are names, the others numbers."""
+    """Print a table of text.
+
+    Args:
+        title: of the table.
+        columns: their headings.
+        rows: cells, one for each column.
+        keys: how many columns, the first ones, are names; the others are numbers.
+    """
     tables = _tables_that_fit(columns, [[Text(cell) for cell in row] for row in rows], keys)
     write(sys.stdout, "", Text(title, "bold"), *tables)
 

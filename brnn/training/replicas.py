@@ -125,7 +125,11 @@ class Replicas:
 
     @contextmanager
     def worker_errors(self) -> Iterator[None]:
-        """Raise a `WorkerError` in place of TensorFlow's errors where another worker is lost."""
+        """Replace TensorFlow's errors where another worker is lost.
+
+        Raises:
+            WorkerError: another worker is lost.
+        """
         try:
             yield
         except LOST_WORKER as error:

@@ -191,7 +191,7 @@ def test_time_is_limited(run):
         (["sat.vnnlib", "sat.vnnlib"], "sat.vnnlib is not a complete file of ONNX"),
         (["net.onnx", "sat.vnnlib", "pixels=grey"], "verify.pixels must be"),
         (["image.npz", "sat.vnnlib"], "image.npz is not a complete archive"),
-        (["net.keras", "sat.vnnlib"], "net.keras: there is no such file"),
+        (["net.keras", "sat.vnnlib"], "net.keras is not a file"),
         (["net.onnx", "sat.vnnlib", "divisor=0"], "verify.divisor must be"),
         (["0" * 32, "sat.vnnlib", "tracking.uri=sqlite:///none.db"], "there is no such file"),
         ([*BALL, "--norm", "l3"], "invalid choice: 'l3'"),

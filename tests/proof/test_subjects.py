@@ -69,7 +69,7 @@ def test_archives_of_other_nets_are_refused(tmp_path):
 
 
 def test_files_that_keras_cannot_load_are_refused_in_one_line(tmp_path):
-    with pytest.raises(DataError, match=r"other.keras: there is no such file"):
+    with pytest.raises(DataError, match=r"other.keras is not a file"):
         subjects.load(tmp_path / "other.keras", (4,), 1.0, None)
     (tmp_path / "net.keras").write_bytes(b"no archive")
     with pytest.raises(DataError, match="is not a net that Keras can load") as error:
