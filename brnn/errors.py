@@ -63,7 +63,7 @@ class AwayError(TrackingError):
 
 
 class ComparisonError(BrnnError, ValueError):
-    """Runs that cannot be compared as asked; the message says what there is."""
+    """Runs that cannot be compared as the command states; the message names what there is."""
 
 
 class ExportError(BrnnError, RuntimeError):

@@ -106,16 +106,16 @@ def _comparison(keys: dict[str, Any]) -> "Comparison":
 
 
 def _check_replicated(comparison: "Comparison", words: list[str]) -> None:
-    """Check that a comparison can test what the command asks it to test.
+    """Check that a comparison can test what the command states.
 
     Raises:
         ComparisonError: the command states a test or a baseline, and each group has one run.
     """
     from brnn.compare.notes import single
 
-    asked = [word for word in words if word.partition("=")[0] in TESTED]
-    if asked and not comparison.is_replicated:
-        raise ComparisonError(f"{asked[0]}: {single(comparison.over)}")
+    tested = [word for word in words if word.partition("=")[0] in TESTED]
+    if tested and not comparison.is_replicated:
+        raise ComparisonError(f"{tested[0]}: {single(comparison.over)}")
 
 
 def _keys(words: list[str]) -> dict[str, Any]:

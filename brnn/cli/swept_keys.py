@@ -19,7 +19,7 @@ def forced(words: Sequence[str], multirun: bool) -> list[str]:
 
     Args:
         words: the overrides.
-        multirun: whether a flag asks for a sweep; a swept value, or an experiment, may as well.
+        multirun: whether a flag makes it a sweep; a swept value or an experiment may as well.
     """
     parsed = [_parsed(word) for word in words]
     sweep = multirun or any(o and (o.is_sweep_override() or _is_experiment(o)) for o in parsed)

@@ -34,7 +34,7 @@ def is_keras(path: Path) -> bool:
             layers = json.loads(file.attrs["model_config"])["config"]["layers"]
             return not any(layer["class_name"].startswith(LARQ) for layer in layers)
     except (OSError, KeyError, ValueError, TypeError):
-        return False  # `read_larq` says what is wrong
+        return False  # `read_larq` names what is wrong
 
 
 def with_architecture(options: dict[str, Any]) -> dict[str, Any]:

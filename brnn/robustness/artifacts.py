@@ -18,7 +18,7 @@ SAVED = 200  # adversarial images in the artifact
 
 
 def images(report: Report) -> bytes:
-    """Return an .npz file of the first images of an attack, with what the net says about them."""
+    """Return an .npz file of the first images of an attack, with their labels and predictions."""
     saved, arrays = report.samples.take(np.arange(min(SAVED, len(report.images)))), io.BytesIO()
     np.savez_compressed(
         arrays,

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 def parent_run(
     composed: DictConfig, arguments: list[str], constant: list[str], sweeper: dict[str, Any]
 ) -> Iterator[tuple["Run", SweepJob, list[Row]]]:
-    """Keep the run of a sweep open while its jobs run; at the end, print their table and what
-    it says.
+    """Keep the run of a sweep open while its jobs run; then print their table and its conclusion.
 
     Args:
         composed: the configuration of the sweep.

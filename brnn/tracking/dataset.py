@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 DIGEST = 36  # characters of a digest that MLflow stores
 DUPLICATE = "IntegrityError"  # in MLflow's message, where two runs enter a data set at once
-CONTEXT = "mlflow.data.context"  # the tag that says what a run takes data for
+CONTEXT = "mlflow.data.context"  # the tag of what a run uses data for
 
 
 def described(

@@ -106,7 +106,7 @@ def test_one_seed_says_nothing_about_differences():
     )
 
 
-def test_what_does_not_count_is_said():
+def test_what_does_not_count_is_noted():
     runs = runs_of(weak=WEAK, strong=STRONG[:4])
     runs += [run("strong", 4, status="failed", tags={"error": "diverged"}), lost("x")]
     runs += [run("weak", 0, 0.81)]
@@ -125,7 +125,7 @@ def test_values_that_are_not_finite_are_counted():
     assert found.table[0]["test/accuracy"].mean == pytest.approx(0.85)
 
 
-def test_versions_of_the_code_and_equal_groups_are_said():
+def test_versions_of_the_code_and_equal_groups_are_noted():
     runs = [
         run(e, s, v, tags={"brnn_version": "0.2.0", "git_commit": commit * 8})
         for e, commit in (("a", "c"), ("b", "d"))

@@ -11,7 +11,7 @@ def names(groups):
     return [group.name for group in groups]
 
 
-def test_runs_are_grouped_by_what_varies_but_for_the_seed():
+def test_runs_are_grouped_by_what_varies_except_the_seed():
     runs = [run(estimator, seed, 0.5) for estimator in ("ste", "identity") for seed in (2, 10, 1)]
     groups, _ = grouped(runs, "seed", [])
     assert names(groups) == ["ste", "identity"]
