@@ -1,6 +1,7 @@
-"""Files of ONNX, read by the package `onnx`."""
+"""Files of ONNX, read node by node with the package `onnx`."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from brnn.errors import DataError, require
 STANDARD = ("", "ai.onnx")  # the domain of ONNX's own operators
 QUANTIZERS = ("onnx.brevitas", "qonnx.", "finn.")  # beginnings of those of QONNX
 OLDEST = 7  # operator set, from which on operators broadcast as in NumPy
+SOFTMAX = ("Softmax", "LogSoftmax")  # operators that keep the order of logits
+SHAPING = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
+INTEGERS = (2, 3, 4, 5, 6, 7, 12, 13)  # types of elements
 
 
 def load(path: Path, feature: str, extra: str) -> Any:
@@ -91,3 +95,35 @@ def constant(model: Any, node: Any, name: str, inputs: list[np.ndarray | None]) 
         return np.asarray(results[0])
     except Exception as error:
         raise DataError(f"{name}: not supported ({error})") from error
+
+
+def move(
+    operator: str, name: str, attributes: dict[str, Any], inputs: list[Any]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return how an operator of `SHAPING` moves the elements of an array.
+
+    Args:
+        operator: of the node.
+        name: of the node, for messages.
+        attributes: of the node.
+        inputs: the tensor, and perhaps a constant with a shape or axes.
+
+    Raises:
+        DataError: the shape or the axes are not constant.
+    """
+    if operator == "Transpose":
+        return lambda array: array.transpose(attributes.get("perm"))
+    if operator == "Flatten":
+        axis = attributes.get("axis", 1)
+        return lambda array: array.reshape(int(np.prod(array.shape[:axis])), -1)
+    operand = inputs[1] if len(inputs) > 1 else attributes.get("shape", attributes.get("axes"))
+    if not isinstance(operand, np.ndarray | list | None):
+        raise DataError(f"{name}: its shape is not constant")
+    numbers = None if operand is None else tuple(int(i) for i in operand)
+    if operator == "Reshape":
+        return lambda array: array.reshape(
+            [size or array.shape[axis] for axis, size in enumerate(numbers or ())]
+        )
+    if operator == "Squeeze":
+        return lambda array: np.squeeze(array, numbers)
+    return lambda array: np.expand_dims(array, numbers or ())

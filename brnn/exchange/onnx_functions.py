@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from brnn.errors import DataError
+from brnn.exchange import onnx_file
 from brnn.exchange.onnx_flow import Flow
 
 UNCHANGED = ("Identity", "Dropout", "Cast")
@@ -142,26 +143,12 @@ def rearranged(kind: str, name: str, attributes: dict, inputs: list[Any]) -> Flo
         inputs: the tensor, and perhaps a constant with a shape or axes.
 
     Raises:
-        DataError: the operator is another one.
+        DataError: the operator is another one, or its shape is not constant.
     """
-    flow, order = inputs[0], getattr(inputs[0], "order", None)
-    operand = inputs[1] if len(inputs) > 1 else attributes.get("shape", attributes.get("axes"))
-    if order is None or not isinstance(operand, np.ndarray | list | None):
+    flow = inputs[0]
+    if not isinstance(flow, Flow) or kind not in onnx_file.SHAPING:
         raise DataError(f"{name}: the operator is not supported")
-    numbers = None if operand is None else tuple(int(i) for i in operand)
-    if kind == "Transpose":
-        return replace(flow, order=order.transpose(attributes.get("perm")))
-    if kind == "Flatten":
-        rows = int(np.prod(order.shape[: attributes.get("axis", 1)]))
-        return replace(flow, order=order.reshape(rows, -1))
-    if kind == "Reshape":
-        sizes = [size or order.shape[axis] for axis, size in enumerate(numbers or ())]
-        return replace(flow, order=order.reshape(sizes))
-    if kind == "Squeeze":
-        return replace(flow, order=np.squeeze(order, numbers))
-    if kind == "Unsqueeze":
-        return replace(flow, order=np.expand_dims(order, numbers or ()))
-    raise DataError(f"{name}: the operator is not supported")
+    return replace(flow, order=onnx_file.move(kind, name, attributes, inputs)(flow.order))
 
 
 def _constant(name: str, value: Any) -> np.ndarray:

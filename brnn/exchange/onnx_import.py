@@ -18,8 +18,6 @@ from brnn.exchange.net import LARGEST_BYTE, Window
 from brnn.exchange.onnx_flow import Flow, levels_of
 from brnn.exchange.onnx_functions import ELEMENTWISE, rearranged
 
-SOFTMAX = ("Softmax", "LogSoftmax")  # which keep the order of logits
-INTEGERS = (2, 3, 4, 5, 6, 7, 12, 13)  # types of ONNX
 QUANTIZERS = ("BipolarQuant", "Quant")  # nodes of QONNX that constants have too
 MOST_CHANNELS = 4  # of an image whose first axis is that of the channels
 
@@ -54,7 +52,7 @@ class _Reader:
         inputs = [value for value in self.graph.input if value.name not in self.values]
         if len(inputs) != 1 or len(self.graph.output) != 1:
             raise DataError("the net must have one input and one output")
-        if inputs[0].type.tensor_type.elem_type in INTEGERS:
+        if inputs[0].type.tensor_type.elem_type in onnx_file.INTEGERS:
             low, high = 0, LARGEST_BYTE
         self.shape, order = _image(inputs[0])
         self.values[inputs[0].name] = Flow(order, np.array([high - low]), np.array([low]))
@@ -62,7 +60,7 @@ class _Reader:
     def net(self) -> Incoming:
         nodes = list(self.graph.node)
         output = self.graph.output[0].name
-        if nodes and nodes[-1].op_type in SOFTMAX and output in nodes[-1].output:
+        if nodes and nodes[-1].op_type in onnx_file.SOFTMAX and output in nodes[-1].output:
             output = nodes.pop().input[0]
         for node in nodes:
             name = f"{node.op_type} {node.name or node.output[0]}"

@@ -13,8 +13,6 @@ from brnn.proof.flows import Flow, Pieces, Sums, pixels
 from brnn.proof.integer_net import IntegerNet
 from brnn.proof.tensors import Tensors
 
-SOFTMAX = ("Softmax", "LogSoftmax")  # which keep the order of logits
-SHAPING = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
 UNCHANGED = ("Identity", "Dropout")
 CLOSING = (  # operators on units, not on steps
     "Conv",
@@ -27,8 +25,6 @@ CLOSING = (  # operators on units, not on steps
     "Pad",
     "BatchNormalization",
 )
-INTEGERS = (2, 3, 4, 5, 6, 7, 12, 13)  # types of ONNX
-
 
 Model = Any
 """A `ModelProto` of the package onnx, which is imported when a file is read."""
@@ -84,14 +80,14 @@ class _Reader:
         self.tensors.values = {t.name: numpy_helper.to_array(t) for t in self.graph.initializer}
         self.shape = input_shape(model)
         (entry,) = (v for v in self.graph.input if v.name not in self.tensors.values)
-        if entry.type.tensor_type.elem_type in INTEGERS and not whole:
+        if entry.type.tensor_type.elem_type in onnx_file.INTEGERS and not whole:
             raise DataError("the net takes whole numbers: add pixels=whole")
         self.tensors.values[entry.name] = pixels((1, *self.shape), largest, whole, divisor)
 
     def net(self) -> IntegerNet:
         nodes = list(self.graph.node)
         output = self.graph.output[0].name
-        if nodes and nodes[-1].op_type in SOFTMAX and output in nodes[-1].output:
+        if nodes and nodes[-1].op_type in onnx_file.SOFTMAX and output in nodes[-1].output:
             output = nodes.pop().input[0]
         for node in nodes:
             name = f"{node.op_type} {node.name or node.output[0]}"
@@ -109,27 +105,10 @@ class _Reader:
         if node.op_type == "Shape" and not isinstance(inputs[0], np.ndarray):
             return np.array(inputs[0].shape)
         if not any(isinstance(value, Flow) for value in inputs):
-            return self._constant(node, name, inputs)
+            return onnx_file.constant(self.model, node, name, inputs)
         if node.op_type in CLOSING:
             inputs[0] = self.tensors.units(node.input[0], name)
-        return _apply(node.op_type, name, _attributes(node), inputs)
-
-    def _constant(self, node: Any, name: str, inputs: list[np.ndarray]) -> np.ndarray:
-        """Return what a node of constants computes."""
-        from onnx import helper
-        from onnx.reference import ReferenceEvaluator
-
-        names = [i for i in node.input if i]
-        infos = [helper.make_empty_tensor_value_info(i) for i in names]
-        outputs = [helper.make_empty_tensor_value_info(i) for i in node.output]
-        graph = helper.make_graph([node], "constant", infos, outputs)
-        model = helper.make_model(graph, opset_imports=self.model.opset_import)
-        try:
-            feed = {i: value for i, value in zip(node.input, inputs, strict=True) if i}
-            results: Any = ReferenceEvaluator(model).run(None, feed)
-            return np.asarray(results[0])
-        except Exception as error:
-            raise DataError(f"{name}: not supported ({error})") from error
+        return _apply(node.op_type, name, onnx_file.attributes(node), inputs)
 
 
 def _apply(operator: str, name: str, attributes: dict, inputs: list[Any]) -> Any:
@@ -137,8 +116,8 @@ def _apply(operator: str, name: str, attributes: dict, inputs: list[Any]) -> Any
     flow = inputs[0]
     if operator in UNCHANGED:
         return flow
-    if operator in SHAPING:
-        return operators.rearranged(flow, _move(operator, name, attributes, inputs))
+    if operator in onnx_file.SHAPING:
+        return operators.rearranged(flow, onnx_file.move(operator, name, attributes, inputs))
     if operator in operators.ARITHMETIC:
         return operators.arithmetic(name, operator, *inputs)
     if operator in operators.COMPARISONS:
@@ -146,27 +125,6 @@ def _apply(operator: str, name: str, attributes: dict, inputs: list[Any]) -> Any
     if operator not in SINGLE:
         raise DataError(f"{name}: the operator is not supported")
     return SINGLE[operator](name, attributes, *inputs)
-
-
-def _move(
-    operator: str, name: str, attributes: dict, inputs: list[Any]
-) -> Callable[[np.ndarray], np.ndarray]:
-    if operator == "Transpose":
-        return lambda order: order.transpose(attributes.get("perm"))
-    if operator == "Flatten":
-        axis = attributes.get("axis", 1)
-        return lambda order: order.reshape(int(np.prod(order.shape[:axis])), -1)
-    operand = inputs[1] if len(inputs) > 1 else attributes.get("shape", attributes.get("axes"))
-    if not isinstance(operand, np.ndarray | list | None):
-        raise DataError(f"{name}: its shape is not constant")
-    numbers = None if operand is None else tuple(int(i) for i in operand)
-    if operator == "Reshape":
-        return lambda order: order.reshape(
-            [size or order.shape[axis] for axis, size in enumerate(numbers or ())]
-        )
-    if operator == "Squeeze":
-        return lambda order: np.squeeze(order, numbers)
-    return lambda order: np.expand_dims(order, numbers or ())
 
 
 def _with_bias(name: str, flow: Sums, bias: np.ndarray | None) -> Flow:
@@ -260,12 +218,6 @@ def _array(name: str, value: Any) -> np.ndarray:
     if not isinstance(value, np.ndarray):
         raise DataError(f"{name}: its weights are not constant")
     return value
-
-
-def _attributes(node: Any) -> dict:
-    from onnx import helper
-
-    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
 
 
 def _shape(value: Any) -> tuple[int, ...]:

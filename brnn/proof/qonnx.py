@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from brnn.errors import DataError
+from brnn.exchange import onnx_file
 
 
 def standard(model: Any) -> Any:
@@ -60,13 +61,11 @@ def _bipolar(node: Any) -> list[Any]:
 
 def _quantized(node: Any, constants: dict[str, np.ndarray]) -> np.ndarray:
     """Return what Quant makes of a constant: whole multiples of a scale, within its bits."""
-    from onnx import helper
-
     name = f"Quant {node.name or node.output[0]}"
     missing = [i for i in node.input if i not in constants]
     if missing:
         raise DataError(f"{name}: its input {missing[0]} is not constant, which is not supported")
-    keys = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    keys = onnx_file.attributes(node)
     if keys.get("rounding_mode", b"ROUND") != b"ROUND":
         raise DataError(f"{name}: rounding_mode={keys['rounding_mode'].decode()} is not supported")
     x, scale, zero, bits = (constants[i].astype("float64") for i in node.input)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from brnn.errors import DataError, require
-from brnn.proof.onnx_reader import SOFTMAX
+from brnn.exchange.onnx_file import SOFTMAX
 
 ERRORS_ONLY = 3  # of the messages of ONNX Runtime
 
