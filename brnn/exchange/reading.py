@@ -112,7 +112,8 @@ def _layer(block: Block, inputs: _Inputs) -> tuple[Layer, _Inputs]:
     """Return a layer, and its outputs as inputs of the next one."""
     kernel, bias = block.weights()
     activation, thresholds = activation_of(block)
-    steps, unit = (None, 1.0)
+    steps: Steps | None = None
+    unit = 1.0
     if thresholds:
         at, levels = thresholds
         steps, unit = whole_levels(levels, at, block.name)

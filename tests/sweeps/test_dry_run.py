@@ -9,14 +9,14 @@ from brnn.tracking.store import open_store
 
 
 @pytest.mark.parametrize(
-    "word", ["init.from={}", "attack=pgd attack.early_stop=false attack.source={}"]
+    "word", ["attack=none init.from={}", "attack=pgd attack.early_stop=false attack.source={}"]
 )
 def test_a_finished_run_of_a_net_from_a_file_is_skipped(options, folder, capsys, word):
     net = folder / "net.npz"
     net.write_bytes(b"weights")
     words = [f"dataset.path={folder}/mine.npz", f"tracking.uri=sqlite:///{folder}/mlflow.db"]
     words += ["dataset=arrays", "batch_size=32", f"checkpoints={folder}/checkpoints"]
-    chosen = options(*words, "attack=none", *word.format(net).split())
+    chosen = options(*words, *word.format(net).split())
     fingerprint = plan_run(chosen, None, "").fingerprint
     tags = {tag_names.FINGERPRINT: fingerprint}
     with open_store(**chosen["tracking"]).run("earlier", tags, None):
