@@ -87,9 +87,8 @@ class Program:
     @property
     def variables(self) -> list:
         """All that training changes: weights, statistics, optimizer state and seeds of dropout."""
-        manager = self.manager
-        of_manager = [*manager.arguments, *manager.averages]
-        return [*manager.model.variables, *of_manager, *self.optimizer.variables]
+        others = [*self.manager.arguments, *self.manager.averages]
+        return [*self.manager.model.variables, *others, *self.optimizer.variables]
 
     def state(self) -> list[np.ndarray]:
         """Return the values of `variables`."""
