@@ -217,6 +217,13 @@ def test_every_module_that_a_run_reaches_is_hashed_or_named_as_harmless(options)
         assert any(m == name or m.startswith(f"{name}.") for m in MODULES), f"{name} is gone"
 
 
+def test_a_module_that_computes_metrics_is_not_harmless():
+    functions = [(m, n) for m in MODULES for n in ast.walk(tree(m)) if hasattr(n, "decorator_list")]
+    computing = {m for m, n in functions if "\nMetrics:\n" in (ast.get_docstring(n) or "")}
+    assert "brnn.measures.weights" in computing
+    assert not {module for module in computing if fingerprint.is_harmless(module)}
+
+
 CHECKED_WITHOUT = """
 import sys
 from hydra import compose, initialize_config_dir

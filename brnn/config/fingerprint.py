@@ -17,6 +17,7 @@ from typing import Any
 from brnn.config import groups, signatures
 from brnn.config.attack_options import COMPARED_WITH_EXACT, members
 from brnn.config.cluster import workers
+from brnn.config.model_file import is_net
 
 IRRELEVANT_KEYS = (
     "tracking",
@@ -31,6 +32,7 @@ POST_TRAINING_KEYS = ("attack", "sample", "export")
 LOCATION_KEYS = {"dataset": ("root", "path"), "distribution": ("workers", "index", "timeout")}
 LIBRARIES = ("tensorflow", "keras", "numpy")
 TRAINING, RUN = "brnn.runs.train", "brnn.runs.run"  # where each kind of numbers is computed
+FILES = "brnn.exchange.files"  # reads the file of a net from which a training starts
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 HARMLESS = (  # packages and modules that decide no number
     "brnn.errors",
@@ -55,7 +57,6 @@ HARMLESS = (  # packages and modules that decide no number
     "brnn.config.schema",
     "brnn.config.signatures",
     "brnn.config.values",
-    "brnn.exchange",
     "brnn.tracking",
     "brnn.training.checkpoint",
     "brnn.robustness.artifacts",
@@ -97,7 +98,11 @@ def numeric_modules(options: dict[str, Any], root: str) -> list[str]:
     named = [(group, options[group]["name"]) for group in groups.GROUPS if group in options]
     if "attack" in options:
         named += [("attack", m["name"]) for m in members(options["attack"], plugins).values()]
+    for name in options.get("export", {}).get("formats", []):
+        named.append(("format", groups.option("format", name)["name"]))
     roots = {root, *(groups.locate(group, name, plugins)[0] for group, name in named)}
+    if is_net(options["init"]["from"] or ""):
+        roots.add(FILES)
     return sorted(m for m in closure(roots, ("brnn", *plugins)) if not is_harmless(m))
 
 

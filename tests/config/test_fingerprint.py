@@ -48,6 +48,8 @@ def changed(monkeypatch):
     [
         ("brnn.measures.weights", "levels == 0", "levels != 0"),
         ("brnn.measures.cost", "sign_flips", "bit_flips"),
+        ("brnn.exchange.cost", "REAL_STEPS = 2", "REAL_STEPS = 3"),
+        ("brnn.exchange.levels", "arrays |=", "arrays ^="),
         ("brnn.attacks.blackbox", "epsilon * ball", "-epsilon * ball"),
         ("brnn.robustness.trust", "TOLERANCE = 0.02", "TOLERANCE = 0.03"),
         ("brnn.quantization.estimators", "x != 0", "x == 0"),
@@ -93,6 +95,23 @@ def test_an_attack_does_not_count_for_the_training(options, changed, module, old
     before = training_fingerprint(configuration, DIGEST)
     changed(module, old, new)
     assert (training_fingerprint(configuration, DIGEST) != before) == counts
+
+
+def test_code_that_reads_the_file_where_a_training_starts_counts_for_it(options, changed):
+    plain, started = options(), options()
+    started["init"]["from"] = "net.onnx"
+    before = [training_fingerprint(c, DIGEST) for c in (plain, started)]
+    changed("brnn.exchange.incoming", "NEAR = 1e-6", "NEAR = 1e-5")
+    after = [training_fingerprint(c, DIGEST) for c in (plain, started)]
+    assert (after[0] == before[0], after[1] == before[1]) == (True, False)
+
+
+def test_code_that_writes_the_file_of_a_net_counts_where_it_is_written(options, changed):
+    plain, exporting = options(), options("export.formats=[onnx]")
+    before = [run_fingerprint(c, DIGEST) for c in (plain, exporting)]
+    changed("brnn.exchange.onnx_formats", "BLOCK = 128", "BLOCK = 64")
+    after = [run_fingerprint(c, DIGEST) for c in (plain, exporting)]
+    assert (after[0] == before[0], after[1] == before[1]) == (True, False)
 
 
 def test_only_the_options_that_a_run_chooses_count(options, changed):
