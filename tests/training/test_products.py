@@ -1,4 +1,4 @@
-"""Sums of whole numbers: exact in every form, with the gradients of float32 but for rounding."""
+"""Sums of whole numbers: exact in every form, with the gradients of float32 up to rounding."""
 
 import numpy as np
 import pytest
@@ -71,7 +71,7 @@ def gradient_of(function, x):
     return y, tape.gradient(y, x)
 
 
-def test_gradients_in_bfloat16_are_those_of_float32_but_for_rounding():
+def test_gradients_in_bfloat16_are_those_of_float32_up_to_rounding():
     codes, kernel = drawn((-1, 1), ROWS, 64), drawn((-1, 1), 64, UNITS)
     upstream = np.random.default_rng(1).normal(size=(ROWS, UNITS)).astype("float32")
 

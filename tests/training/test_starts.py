@@ -51,7 +51,7 @@ def test_a_ternary_start_has_the_zeros_of_the_threshold_of_twn():
     kernel, _ = initial_values([Weight(w, w), Weight(w[0], w[0])], new)
     ternary = np.asarray(quantizers.ternary(kernel, None, scale=1.0))
     twn = np.asarray(quantizers.threshold_ternary(w, None, by="tensor"))
-    assert np.mean((ternary == 0) != (twn == 0)) < 1e-3  # but for rounding at the threshold
+    assert np.mean((ternary == 0) != (twn == 0)) < 1e-3  # up to rounding at the threshold
     np.testing.assert_array_equal(np.sign(kernel), np.sign(w))
 
 

@@ -16,7 +16,7 @@ from brnn.training.loop import fit
 from brnn.training.program import Program
 
 ROWS, FEATURES, CLASSES = 18, 3, 3
-SEED = 4  # with others a gradient may be 0 but for rounding, which Adam blows up
+SEED = 4  # with others a gradient may be 0 up to rounding, which Adam blows up
 X = np.random.default_rng(SEED).normal(size=(ROWS, FEATURES)).astype("float32")
 Y = (np.arange(ROWS) % CLASSES).astype("int32")
 SMALL = ("topology.width=6",)
