@@ -11,6 +11,7 @@ from brnn.compare import metrics as measures
 from brnn.compare.comparison import Comparison
 from brnn.compare.groups import Group
 from brnn.compare.selection import SelectedRun
+from brnn.compare.statistics import by_step
 from brnn.terminal.numbers import number
 
 Trace = dict[str, Any]
@@ -192,10 +193,7 @@ def _curve(index: int, group: Group, histories: Sequence[dict[int, float]]) -> l
     """Return the line and the band of a group, over the epochs that any of its runs has."""
     if not histories:
         return []
-    steps = sorted({step for history in histories for step in history})
-    columns = [[h[step] for h in histories if step in h] for step in steps]
-    mean = np.array([np.mean(column) for column in columns])
-    std = np.array([np.std(c, ddof=1) if len(c) > 1 else 0.0 for c in columns])
+    steps, mean, std = by_step(histories)
     name, color = html.escape(group.name), COLORS[index % len(COLORS)]
     edges = [*(mean + std), *(mean - std)[::-1]]
     finite = [value if math.isfinite(value) else None for value in edges]

@@ -6,6 +6,7 @@ from pathlib import Path
 from brnn import figures as pictures
 from brnn.compare.comparison import Comparison
 from brnn.compare.interactive import CURVES
+from brnn.compare.statistics import by_step
 from brnn.figures import groups as drawings
 
 KINDS: tuple[pictures.Kind, ...] = ("png", "svg")
@@ -36,9 +37,9 @@ def write_figures(comparison: Comparison, folder: Path) -> list[Path]:
             group.name: [h for run in group.runs.values() if len(h := run.history(metric)) > 1]
             for group in comparison.groups
         }
-        drawn = {name: runs for name, runs in histories.items() if runs}
-        if drawn:
-            figures[f"{metric} by epoch"] = drawings.bands(drawn, metric)
+        curves = {n: drawings.Curve(*by_step(runs)) for n, runs in histories.items() if runs}
+        if curves:
+            figures[f"{metric} by epoch"] = drawings.bands(curves, metric)
     paths = []
     for title, figure in figures.items():
         for kind in KINDS:

@@ -3,7 +3,7 @@
 import math
 import warnings
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +40,23 @@ class Difference:
     effect: float
     count: int
     paired: bool
+
+
+def by_step(
+    histories: Sequence[Mapping[int, float]],
+) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """Return the steps that any of some histories has, with the mean and the deviation at each.
+
+    The deviation is 0 where a single history has the step.
+
+    Args:
+        histories: values by step.
+    """
+    steps = sorted({step for history in histories for step in history})
+    columns = [[history[step] for history in histories if step in history] for step in steps]
+    mean = np.array([np.mean(column) for column in columns])
+    std = np.array([np.std(c, ddof=1) if len(c) > 1 else 0.0 for c in columns])
+    return steps, mean, std
 
 
 def interval(values: np.ndarray, kind: IntervalKind) -> tuple[float, float]:

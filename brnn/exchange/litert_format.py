@@ -51,7 +51,7 @@ def _model(net: Net) -> keras.Model:
         x = _stepped(x, np.array(net.pixel_cuts), net.steps.values)
     kernels = []
     for number, layer in enumerate(net.layers):
-        pools_sums = layer.window.pool > 1 and layer.window.pool_first
+        pools_sums = layer.window.pools_sums
         kernels.append((layer.kernel if pools_sums else layer.rising).astype("float32"))
         unit = float(LARGEST_BYTE) if net.inputs == "pixels" and number == 0 else 1.0
         x = _output(layer, _sums(layer, x, unit), unit)
@@ -75,7 +75,7 @@ def _sums(layer: Layer, x: Any, unit: float) -> Any:
 
 def _output(layer: Layer, x: Any, unit: float) -> Any:
     """Return the output of a layer whose sums count `unit` times as much as its inputs."""
-    pools_sums = layer.window.pool > 1 and layer.window.pool_first
+    pools_sums = layer.window.pools_sums
     if pools_sums:
         x = keras.layers.MaxPooling2D(layer.window.pool)(x)
         x = x * layer.sign.astype("float32") if (layer.sign < 0).any() else x

@@ -63,6 +63,11 @@ class Window:
         return any(sum(self.pads, ()))
 
     @property
+    def pools_sums(self) -> bool:
+        """Whether there is pooling, of sums."""
+        return self.pool > 1 and self.pool_first
+
+    @property
     def numbers(self) -> np.ndarray:
         """Pads, strides and value of the pads."""
         return np.array([*sum(self.pads, ()), *self.strides, self.pad_value])

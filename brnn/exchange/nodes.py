@@ -67,7 +67,7 @@ def _add_layer(
     graph: "Graph", layer: Layer, x: str, unit: float, add_kernel: AddKernel, add_steps: AddSteps
 ) -> str:
     """Add a layer whose sums and pads count `unit` times as much as its inputs."""
-    pools_sums = layer.window.pool > 1 and layer.window.pool_first
+    pools_sums = layer.window.pools_sums
     kernel = layer.kernel if pools_sums else layer.rising
     x = _add_sums(graph, layer, x, unit, add_kernel(graph, layer, kernel))
     if pools_sums:

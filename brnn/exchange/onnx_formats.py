@@ -68,7 +68,7 @@ def onnx_packed(net: Net) -> Exported:
 
 
 def _packed_layer(graph: "Graph", net: Net, number: int, layer: Layer, x: str) -> str:
-    pools_sums = layer.window.pool > 1 and layer.window.pool_first
+    pools_sums = layer.window.pools_sums
     kernel = layer.kernel if pools_sums else layer.rising
     lowest = 0 if number or net.steps is None else min(net.steps.values)
     x = _windows(graph, layer, x, "float32" if number else "uint8", lowest)

@@ -23,6 +23,14 @@ class Sample(NamedTuple):
     high: float
 
 
+class Curve(NamedTuple):
+    """The mean of a group at some epochs, and its standard deviation."""
+
+    epochs: Sequence[int]
+    mean: np.ndarray
+    std: np.ndarray
+
+
 def strip(samples: Mapping[str, Sample], xlabel: str) -> "Figure":
     """Plot the values of each group as points in a row, and the mean with its interval below them.
 
@@ -48,23 +56,19 @@ def strip(samples: Mapping[str, Sample], xlabel: str) -> "Figure":
     return figure
 
 
-def bands(histories: Mapping[str, Sequence[Mapping[int, float]]], ylabel: str) -> "Figure":
+def bands(curves: Mapping[str, Curve], ylabel: str) -> "Figure":
     """Plot the mean of each group against the epoch, with a band of one standard deviation.
 
     Args:
-        histories: the values of each run by epoch, by the name of the group.
+        curves: by the name of the group.
         ylabel: what the values are.
     """
     figure = _figure(6.0, 3.6, "constrained")
     axes = figure.subplots()
-    for index, (name, runs) in enumerate(histories.items()):
-        steps = sorted({step for run in runs for step in run})
-        columns = [[run[step] for run in runs if step in run] for step in steps]
-        mean = np.array([np.mean(column) for column in columns])
-        std = np.array([np.std(c, ddof=1) if len(c) > 1 else 0.0 for c in columns])
+    for index, (name, (epochs, mean, std)) in enumerate(curves.items()):
         color, marker = _style(index)
-        axes.fill_between(steps, mean - std, mean + std, color=color, alpha=0.2, lw=0)
-        axes.plot(steps, mean, color=color, marker=marker, ms=4.5, lw=1.7, label=name)
+        axes.fill_between(epochs, mean - std, mean + std, color=color, alpha=0.2, lw=0)
+        axes.plot(epochs, mean, color=color, marker=marker, ms=4.5, lw=1.7, label=name)
     _label(axes, "epoch", ylabel)
     axes.legend(fontsize=9, frameon=False)
     return figure

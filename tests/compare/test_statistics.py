@@ -14,6 +14,12 @@ SECOND = FIRST - 0.03 + RNG.normal(0, 0.01, 7)
 EXACT = {"rel": 1e-9, "abs": 1e-12}
 
 
+def test_histories_have_a_mean_and_a_deviation_at_each_step():
+    steps, mean, std = statistics.by_step([{1: 1.0, 3: 2.0}, {1: 3.0, 2: 5.0}])
+    assert (steps, mean.tolist()) == ([1, 2, 3], [2.0, 5.0, 2.0])
+    assert std.tolist() == pytest.approx([2**0.5, 0.0, 0.0])  # (1 + 1) / (2 - 1)
+
+
 def test_the_interval_of_a_mean_is_student_s():
     # mean 2, standard error 1 / sqrt(3), t(0.975, 2) = 4.30265
     assert statistics.interval(np.array([1.0, 2.0, 3.0]), "t") == pytest.approx(
