@@ -30,7 +30,7 @@ settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser):
-    parser.addoption("--made-up", type=int, default=100, help="cases of tests/runs/test_made_up.py")
+    parser.addoption("--made-up", type=int, default=50, help="cases of tests/runs/test_made_up.py")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ import time
 
 import numpy as np
 import pytest
+import sqlalchemy
+from sqlalchemy.engine import Engine
 from support import processes
 from support.repeated import assert_same
 from support.servers import free_port
@@ -116,6 +118,20 @@ def test_a_checkpoint_holds_the_state_of_a_run(repeated):
     assert values["run"] == repeated.runs()[0].info.run_id
 
 
+@pytest.fixture
+def impatient():
+    """Let a store wait for a locked database for 0.2 s, not 20 s."""
+
+    def shorter(connection, cursor, statement, parameters, context, executemany):
+        return statement.replace("busy_timeout = 20000", "busy_timeout = 200"), parameters
+
+    event = (Engine, "before_cursor_execute", shorter)
+    sqlalchemy.event.listen(*event, retval=True)
+    yield
+    sqlalchemy.event.remove(*event)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_locked_store_fails_the_run_and_costs_no_epoch(repeated):
     lock = sqlite3.connect(repeated.path / "mlflow.db", isolation_level=None)
 
