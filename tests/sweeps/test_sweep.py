@@ -22,13 +22,7 @@ def test_a_sweep_is_identified_by_its_jobs():
 def estimators(offline, tmp_path_factory):
     """Two estimators on the embedded digits; the flag stands between the overrides."""
     folder = tmp_path_factory.mktemp("sweep")
-    arguments = (
-        "precision=binarynet",
-        "--multirun",
-        "estimator=ste,chernoff",
-        "epochs=1",
-        "figures=[]",
-    )
+    arguments = ("precision=binarynet", "--multirun", "estimator=ste,chernoff", "epochs=1")
     code, out, err = complete_in(folder, *arguments, environment=offline)
     assert code == 0, err
     return out, err, sweep_runs(folder)
