@@ -34,6 +34,7 @@ _CLOSING = (
     "size/bits_per_weight",
     "trust/robust_accuracy",
 )
+_EPOCH = "best/epoch"  # a count, which a store returns as a float
 _PRODUCTS = ("binary", "ternary", "real")
 _IMAGES = "attack/images"  # in the heading of the attacks
 _DOUBT = "?"  # before a number that is not trusted
@@ -221,7 +222,7 @@ def _closing(metrics: Mapping[str, float]) -> Table:
     )
     for key, value in metrics.items():
         if key in _CLOSING or key.startswith("best/"):
-            table.add_row(key, number(value))
+            table.add_row(key, number(int(value) if key == _EPOCH else value))
     return table
 
 

@@ -59,7 +59,7 @@ def test_the_size_of_a_file_and_its_products_stand_below_the_layers(capsys):
 def test_results_show_closing_metrics_and_attacks_side_by_side(capsys):
     metrics = {
         "test/accuracy": 0.8934,
-        "best/epoch": 4,
+        "best/epoch": 4.0,
         "sparsity/all": 0.0,
         "sparsity/dense/kernel": 0.1234,
         "size/bits_per_weight": 1.0,
