@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import keras
 import numpy as np
 
+from brnn.attacks.arrays import plain
 from brnn.config import groups, signatures
 from brnn.config.check_keys import check_keys
 from brnn.config.environment import tracking_keys
+from brnn.config.ranges import Natural, Positive, Seed
 from brnn.contracts import Loss, Regime
 from brnn.data.dataset import Data
 from brnn.data.load import load
@@ -83,10 +85,13 @@ def fit(
             it; `auto` for the faster of the two.
 
     Raises:
-        ConfigError: the model, the optimizer or the loss cannot be trained so.
+        ConfigError: a number is out of its range, or the model, the optimizer or the loss cannot
+            be trained so.
         DataError: the arrays are not inputs and labels of the net.
         NonFiniteError: the loss or a weight is infinite or NaN.
     """
+    numbers = plain({"epochs": epochs, "learning_rate": learning_rate, "seed": seed})
+    check_keys("fit", numbers, {"epochs": Natural, "learning_rate": Positive | None, "seed": Seed})
     settable, own_rates = with_own_rates(optimizer or keras.optimizers.Adam(DEFAULT_RATE))
     program = Program(manager, settable, loss, regime, compiled)
 

@@ -105,6 +105,26 @@ def test_training_has_defaults_and_leaves_levels(manager, few):
     assert set(manager.discretized().get_weights()[0].ravel()) == {-1.0, 1.0}
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "valid"),
+    [
+        ("epochs", -1, "a whole number"),
+        ("epochs", 1.5, "a whole number"),
+        ("learning_rate", -1e-3, "a finite number above 0"),
+        ("learning_rate", float("nan"), "a finite number above 0"),
+        ("seed", -1, "a whole number from 0"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_before_training(manager, few, key, value, valid):
+    with pytest.raises(ConfigError, match=f"fit.{key} must be {valid}.*, got {value}"):
+        fit(manager, few, **{key: value})
+
+
+def test_numbers_may_be_those_of_numpy(manager, few):
+    numbers = {"epochs": np.int64(0), "learning_rate": np.float32(0.1), "seed": np.int32(1)}
+    assert list(fit(manager, few, **numbers)) == []
+
+
 def test_a_schedule_multiplies_the_learning_rate(manager, few):
     (metrics,) = fit(manager, few, 1, 0.5, schedule=lambda steps, total: np.full(len(steps), 0.5))
     assert metrics["train/learning_rate"] == pytest.approx(0.25)
