@@ -17,6 +17,18 @@ SHAPING = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
 INTEGERS = (2, 3, 4, 5, 6, 7, 12, 13)  # types of elements
 
 
+def before_softmax(graph: Any) -> tuple[list[tuple[str, Any]], str]:
+    """Return the named nodes of a graph without a softmax at its end, and the name of the logits.
+
+    Args:
+        graph: of an ONNX model with one output.
+    """
+    nodes, output = list(graph.node), graph.output[0].name
+    if nodes and nodes[-1].op_type in SOFTMAX and output in nodes[-1].output:
+        output = nodes.pop().input[0]
+    return [(f"{node.op_type} {node.name or node.output[0]}", node) for node in nodes], output
+
+
 def load(path: Path, feature: str, extra: str) -> Any:
     """Return the model of a file, which may be compressed by gzip.
 

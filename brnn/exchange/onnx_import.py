@@ -58,12 +58,8 @@ class _Reader:
         self.values[inputs[0].name] = Flow(order, np.array([high - low]), np.array([low]))
 
     def net(self) -> Incoming:
-        nodes = list(self.graph.node)
-        output = self.graph.output[0].name
-        if nodes and nodes[-1].op_type in onnx_file.SOFTMAX and output in nodes[-1].output:
-            output = nodes.pop().input[0]
-        for node in nodes:
-            name = f"{node.op_type} {node.name or node.output[0]}"
+        nodes, output = onnx_file.before_softmax(self.graph)
+        for name, node in nodes:
             self.values[node.output[0]] = self._result(node, name)
         logits = self.values.get(output)
         if not isinstance(logits, Flow) or logits.function or not self.parts:

@@ -85,12 +85,8 @@ class _Reader:
         self.tensors.values[entry.name] = pixels((1, *self.shape), largest, whole, divisor)
 
     def net(self) -> IntegerNet:
-        nodes = list(self.graph.node)
-        output = self.graph.output[0].name
-        if nodes and nodes[-1].op_type in onnx_file.SOFTMAX and output in nodes[-1].output:
-            output = nodes.pop().input[0]
-        for node in nodes:
-            name = f"{node.op_type} {node.name or node.output[0]}"
+        nodes, output = onnx_file.before_softmax(self.graph)
+        for name, node in nodes:
             self.tensors.values[node.output[0]] = self._result(node, name)
         return self.tensors.net(output, self.shape)
 

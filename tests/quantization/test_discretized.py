@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+from support.small_nets import layered
 from support.training import constant
 
 from brnn.data.dataset import Data
@@ -17,14 +18,6 @@ from brnn.training.program import Program
 
 BINARY = partial(quantizers.binary, scale=1.0)
 X = np.random.default_rng(0).normal(size=(32, 6)).astype("float32")
-
-
-def layered(normalized=False):
-    inputs = keras.Input((6,))
-    x = keras.layers.Dense(5, name="first")(inputs)
-    if normalized:
-        x = keras.layers.BatchNormalization(name="normalization")(x)
-    return keras.Model(inputs, keras.layers.Dense(3, name="second")(keras.layers.ReLU()(x)))
 
 
 def tiny_images():

@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+from support.small_nets import layered
 
 from brnn.errors import ConfigError
 from brnn.quantization import quantizers
@@ -13,14 +14,6 @@ from brnn.quantization.manager import QuantManager, Rule
 BINARY = partial(quantizers.binary, scale=1.0)
 TERNARY = partial(quantizers.ternary, scale=0.5)
 X = np.random.default_rng(0).normal(size=(32, 6)).astype("float32")
-
-
-def layered(normalized=False):
-    inputs = keras.Input((6,))
-    x = keras.layers.Dense(5, name="first")(inputs)
-    if normalized:
-        x = keras.layers.BatchNormalization(name="normalization")(x)
-    return keras.Model(inputs, keras.layers.Dense(3, name="second")(keras.layers.ReLU()(x)))
 
 
 def by_path(manager):
