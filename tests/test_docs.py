@@ -110,4 +110,6 @@ def test_every_key_of_a_configuration_is_explained():
 def test_the_reader_of_levels_is_printed_as_it_is_and_short():
     reader = (ROOT / "brnn/exchange/levels_reader.py").read_text()
     assert reader in blocks(ROOT / "docs/how-to/export.md", "python")
-    assert len(reader.splitlines()) <= 61
+    assert len(reader.splitlines()) <= 40
+    imports = re.findall(r"^(?:import|from) (\w+)", reader, re.MULTILINE)
+    assert set(imports) == {"numpy"}

@@ -8,7 +8,7 @@ import numpy as np
 
 from brnn.errors import ConfigError
 from brnn.exchange.levels_reader import ACTIVATIONS
-from brnn.exchange.net import Pads, Window, same_pads
+from brnn.exchange.window import Pads, Window, same_pads
 from brnn.nets.cells import ClockworkCell
 from brnn.quantization.layers import QuantActivation, step_function
 

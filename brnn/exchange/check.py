@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from brnn.errors import ExportError
+from brnn.exchange.batches import in_batches
 from brnn.exchange.exported import Exported
 from brnn.exchange.net import Layer, Net
 from brnn.exchange.speed import ROWS
 
-BATCH = 200  # inputs computed at once
 ULP = 2.0**-24  # relative rounding of float32
 ROUNDINGS = 8  # of the sum of all sizes; four times what sums of 784 pixels were seen to be off
 Evaluate = Callable[[np.ndarray], np.ndarray]
@@ -43,8 +43,8 @@ def reference(evaluate: Evaluate, net: Net, x: np.ndarray) -> Reference:
         net: what the formats write.
         x: inputs.
     """
-    logits = _in_batches(evaluate, x)
-    undecided = _in_batches(lambda rows: _undecided(net, rows), x)
+    logits = in_batches(evaluate, x)
+    undecided = in_batches(lambda rows: _undecided(net, rows), x)
     if not net.exact and logits.shape[1] > 1:
         first, second = np.sort(logits, axis=1)[:, :-3:-1].T
         undecided |= first - second <= TIE * np.abs(logits).max(axis=1)
@@ -140,7 +140,3 @@ def _cut(layer: Layer, edge: float) -> tuple[np.ndarray, np.ndarray]:
     cut = (offset - layer.bias) / layer.scale
     size = (np.abs(layer.bias) + np.abs(offset)) / layer.scale
     return np.where(constant, np.inf, cut), np.where(constant, 0, size)
-
-
-def _in_batches(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
-    return np.concatenate([function(x[i : i + BATCH]) for i in range(0, len(x), BATCH)])

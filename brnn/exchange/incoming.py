@@ -12,7 +12,8 @@ import numpy as np
 
 from brnn.errors import DataError
 from brnn.exchange.codes import coded
-from brnn.exchange.net import LARGEST_BYTE, Window
+from brnn.exchange.net import LARGEST_BYTE
+from brnn.exchange.window import Window
 
 PLACEHOLDER = "tanh"  # in place of each quantized activation
 SIGN, TERNARY = "binary", "ternary"  # quantizers of levels -1, (0,) +1

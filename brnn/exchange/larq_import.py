@@ -13,7 +13,7 @@ import numpy as np
 
 from brnn.errors import DataError
 from brnn.exchange.incoming import SIGN, Incoming, Part
-from brnn.exchange.net import Pads, Window, same_pads
+from brnn.exchange.window import Pads, Window, same_pads
 
 SIGNS = ("ste_sign", "approx_sign", "swish_sign")  # forward they are one
 SCALED_SIGN, TERNARY = "magnitude_aware_sign", "ste_tern"

@@ -1,56 +1,79 @@
 """The format `levels`: packed codes, scales and thresholds in an `.npz` file."""
 
 import io
+from typing import Any
 
 import numpy as np
 
 from brnn.exchange import levels_reader
+from brnn.exchange.batches import in_batches
+from brnn.exchange.codes import packed, unpacked
 from brnn.exchange.exported import Exported
 from brnn.exchange.limits import check_no_states
-from brnn.exchange.net import SIGN, Layer, Net
+from brnn.exchange.net import Layer, Net
 from brnn.exchange.speed import seconds
 
 
 def levels(net: Net) -> Exported:
     """Write packed codes, scales and integer thresholds as an `.npz` file for NumPy.
 
-    A kernel of -1 and +1 takes one bit for each weight, one with zeros two bits: a plane of bits
-    that are 1 at +1, and a second plane of bits that are 1 at -1. Bits run along the inputs, the
-    first in the highest bit of a byte. Real kernels stay float32. `brnn/exchange/levels_reader.py`
-    reads the file; it computes sums of codes exactly.
+    A kernel of -1 and +1 takes one bit for each weight, one with zeros two bits. Real kernels stay
+    float32. `brnn/exchange/levels_reader.py` reads the file; it computes sums of codes exactly.
     """
     check_no_states(net, "levels")
-    arrays = {"layers": np.array(len(net.layers))}
-    if net.steps is not None:
-        arrays |= {"at": np.array(net.steps.at), "values": np.array(net.steps.values)}
-    for number, layer in enumerate(net.layers):
-        arrays |= {f"{number}/{key}": value for key, value in _arrays(layer).items()}
+    arrays = {"layers": np.array(len(net.layers)), "shape": np.array(_map(net.maps[0]))}
+    arrays |= net.arrays
+    for number, (layer, shape) in enumerate(zip(net.layers, net.maps, strict=False)):
+        arrays |= {f"{number}/{key}": value for key, value in _arrays(layer, shape).items()}
     file = io.BytesIO()
     np.savez(file, **arrays)  # type: ignore[arg-type]
     content = file.getvalue()
 
     def logits(x: np.ndarray) -> np.ndarray:
-        return levels_reader.logits(io.BytesIO(content), x)
+        return in_batches(lambda rows: levels_reader.logits(io.BytesIO(content), rows), x)
 
     return Exported(".npz", content, {"NumPy": logits}, lambda x: seconds(lambda: logits(x)))
 
 
-def _arrays(layer: Layer) -> dict[str, np.ndarray]:
-    kernel, steps, window = layer.rising, layer.steps, layer.window
-    if layer.coded:
-        codes = kernel.reshape(-1, layer.units)
-        kernel = np.packbits([codes == 1, codes == -1][: 1 + layer.ternary], axis=1)
-    arrays = {"kernel": kernel, "shape": np.array(layer.kernel.shape)}
-    if layer.threshold is not None:
-        arrays["at"] = layer.threshold.astype("int32")
-    else:
-        names = ("scale", "bias", "multiplier", "shift", "activation")
-        arrays |= {name: np.array(getattr(layer, name)) for name in names}
-        arrays |= {"at": np.array(steps.at)} if steps else {}
-    if steps and steps.values != SIGN.values:
-        arrays["values"] = np.array(steps.values)
-    if layer.convolves:
-        arrays |= {"window": window.numbers, "pool": np.array(window.pool)}
-    if layer.falling.any():
-        arrays["falling"] = layer.falling
-    return arrays
+def layers_of(arrays: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Return the arrays of each layer of a file, with codes in place of bits.
+
+    Kernels of dense layers are (k, m), those of convolutions (y, x, c, m).
+
+    Args:
+        arrays: of the file.
+
+    Raises:
+        KeyError, ValueError: arrays are missing, or do not fit each other.
+    """
+    return [_layer(arrays, f"{number}/") for number in range(int(arrays["layers"]))]
+
+
+def _layer(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
+    layer = {key.removeprefix(prefix): v for key, v in arrays.items() if key.startswith(prefix)}
+    kernel, shape = layer["kernel"], layer["shape"].tolist()
+    kernel = unpacked(kernel, shape) if kernel.dtype == np.uint8 else kernel
+    rows = shape if "pool" in layer else (-1, shape[-1])
+    return layer | {"kernel": kernel.reshape(rows)}
+
+
+def _arrays(layer: Layer, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Return the arrays of a layer that reads maps of a shape."""
+    kernel = layer.rising
+    rows = kernel.shape[:-1] if layer.convolves else _map(shape)
+    arrays = {
+        "kernel": packed(kernel) if layer.coded else kernel,
+        "shape": np.array([*rows, layer.units]),
+        "window": layer.window.numbers,
+    }
+    if layer.window.pad_value:
+        arrays["pad"] = np.array(layer.window.pad_value)
+    if layer.threshold is None:
+        return arrays | layer.arrays
+    kind = np.min_scalar_type(-layer.reach - 2)  # holds thresholds from -reach to reach + 1
+    return arrays | layer.arrays | {"at": layer.threshold.astype(kind)}
+
+
+def _map(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a map (h, w, c), of one place where there is no map."""
+    return shape if len(shape) == 3 else (1, 1, int(np.prod(shape)))

@@ -1,5 +1,6 @@
 """Nets that come as `.npz` files of the format `levels`."""
 
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ import numpy as np
 
 from brnn.errors import DataError
 from brnn.exchange.incoming import SIGN, TERNARY, Incoming, Part
-from brnn.exchange.levels_reader import codes
-from brnn.exchange.net import LARGEST_BYTE, Window
+from brnn.exchange.levels import layers_of
+from brnn.exchange.net import LARGEST_BYTE
+from brnn.exchange.window import Window
 
 
 def read_levels(path: Path, shape: tuple[int, ...]) -> Incoming:
@@ -17,15 +19,17 @@ def read_levels(path: Path, shape: tuple[int, ...]) -> Incoming:
 
     Args:
         path: of the file.
-        shape: of one input, which the file does not state.
+        shape: of one input of the data.
 
     Raises:
-        DataError: it cannot be read, or has real activations.
+        DataError: it cannot be read, is of other inputs, or has real activations.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-        layers = [_layer(arrays, number) for number in range(int(arrays["layers"]))]
+        layers = layers_of(arrays)
+        if math.prod(arrays["shape"].tolist()) != math.prod(shape):
+            raise DataError(f"{path} is a net of inputs of {arrays['shape'].tolist()}, not {shape}")
         inputs: dict[str, Any] = {}
         distance, middle = float(LARGEST_BYTE), 0.0
         if "at" in arrays:
@@ -38,15 +42,12 @@ def read_levels(path: Path, shape: tuple[int, ...]) -> Incoming:
         for number, layer in enumerate(layers):
             part, distance, middle = _part(f"layer_{number}", layer, distance, middle)
             parts.append(part)
+    except DataError:
+        raise
     except (OSError, EOFError, LookupError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is not a complete file of the format levels: {error}") from error
     shape = (*shape, 1)[:3] if parts[0].kernel.ndim == 4 else shape
     return Incoming(shape, tuple(parts), **inputs)
-
-
-def _layer(arrays: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
-    prefix = f"{number}/"
-    return {key.removeprefix(prefix): v for key, v in arrays.items() if key.startswith(prefix)}
 
 
 def _levels(name: str, values: np.ndarray) -> tuple[str, float, float]:
@@ -64,8 +65,8 @@ def _part(
     name: str, layer: dict[str, np.ndarray], distance: float, middle: float
 ) -> tuple[Part, float, float]:
     """Return a layer of inputs distance * quantized + middle, and the same of its outputs."""
-    kernel = codes(layer["kernel"], layer["shape"]).astype("float64")
-    window = _window(name, layer, middle, distance)
+    kernel = layer["kernel"].astype("float64")
+    window = _window(name, layer, middle)
     falling = np.broadcast_to(layer.get("falling", False), kernel.shape[-1:])
     sums = kernel.reshape(-1, kernel.shape[-1]).sum(axis=0)
     if "scale" in layer:
@@ -76,24 +77,18 @@ def _part(
         return Part(name, kernel, distance * factor, shift, None, window), 1.0, 0.0
     cuts = layer["at"] - 0.5  # which no whole sum meets
     width = np.where(cuts[-1] == cuts[0], 1, cuts[-1] - cuts[0])
-    quantizer, next_distance, next_middle = _levels(name, layer.get("values", np.array([-1, 1])))
+    quantizer, next_distance, next_middle = _levels(name, layer["values"])
     shift = (middle * sums - (cuts[0] + cuts[-1]) / 2) / width
     signs = np.where(falling, -1.0, 1.0)
     part = Part(name, kernel * signs, signs * distance / width, shift, quantizer, window)
     return part, next_distance, next_middle
 
 
-def _window(name: str, layer: dict[str, np.ndarray], middle: float, distance: float) -> Window:
-    if "window" not in layer:
+def _window(name: str, layer: dict[str, np.ndarray], middle: float) -> Window:
+    if "pool" not in layer:
         return Window()
-    top, bottom, left, right, down, across = (int(number) for number in layer["window"][:6])
-    window = Window(
-        ((top, bottom), (left, right)),
-        0.0,
-        (down, across),
-        int(layer["pool"]),
-        bool("falling" in layer),
-    )
-    if window.padded and (layer["window"][6] or middle):
+    _, rows, columns, _, strides = map(tuple, layer["window"].tolist())
+    window = Window((rows, columns), 0.0, strides, int(layer["pool"]), "falling" in layer)
+    if window.padded and ("pad" in layer or middle):
         raise DataError(f"{name}: pads of other values than 0 are not supported")
     return window

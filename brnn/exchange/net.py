@@ -4,18 +4,18 @@ Shapes: inputs (n, *shape); maps (n, h, w, c); kernels of dense layers (k, m), o
 (y, x, c, m).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from brnn.exchange.levels_reader import ACTIVATIONS, pooled, stepped, summed
+from brnn.exchange.levels_reader import outputs, summed
 from brnn.exchange.recurrence import Recurrence
+from brnn.exchange.window import Window
 
 FLOAT32_WHOLE = 2**24  # float32 holds all whole numbers up to here
 BYTE = 8  # bits
 LARGEST_BYTE = 255
-Pads = tuple[tuple[int, int], tuple[int, int]]  # rows before and after, columns before and after
 
 
 @dataclass(frozen=True)
@@ -37,40 +37,6 @@ class Steps:
 
 
 SIGN = Steps((0.0,), (-1, 1))
-
-
-@dataclass(frozen=True)
-class Window:
-    """How a convolution, and the max-pooling after it, move over a map.
-
-    Attributes:
-        pads: rows and columns around the map.
-        pad_value: their value, as inputs count.
-        strides: of the convolution.
-        pool: height, width and strides of pooling; 1 for none.
-        pool_first: whether sums are pooled, else the outputs of the activation.
-    """
-
-    pads: Pads = ((0, 0), (0, 0))
-    pad_value: float = 0.0
-    strides: tuple[int, int] = (1, 1)
-    pool: int = 1
-    pool_first: bool = False
-
-    @property
-    def padded(self) -> bool:
-        """Whether there are any pads."""
-        return any(sum(self.pads, ()))
-
-    @property
-    def pools_sums(self) -> bool:
-        """Whether there is pooling, of sums."""
-        return self.pool > 1 and self.pool_first
-
-    @property
-    def numbers(self) -> np.ndarray:
-        """Pads, strides and value of the pads."""
-        return np.array([*sum(self.pads, ()), *self.strides, self.pad_value])
 
 
 @dataclass(frozen=True)
@@ -110,7 +76,7 @@ class Layer:
     threshold: np.ndarray | None
     reach: int
     signs: bool
-    window: Window = Window()
+    window: Window = field(default_factory=Window)
     recurrence: Recurrence | None = None
 
     @property
@@ -159,10 +125,27 @@ class Layer:
         """Number of products in a sum."""
         return self.kernel.size // self.units
 
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What follows the sums of `rising`, as the format `levels` names it."""
+        if self.threshold is not None:
+            arrays = {"at": self.threshold}
+        else:
+            names = ("scale", "bias", "multiplier", "shift", "activation")
+            arrays = {name: np.array(getattr(self, name)) for name in names}
+            arrays |= {"at": np.array(self.steps.at)} if self.steps else {}
+        if self.steps:
+            arrays["values"] = np.array(self.values)
+        if self.convolves:
+            arrays["pool"] = np.array(self.window.pool)
+        if self.falling.any():
+            arrays["falling"] = self.falling
+        return arrays
+
     def sums(self, x: np.ndarray) -> np.ndarray:
         """Return the sums of inputs; of a recurrent layer those of all steps."""
         sums = self._sums_of_inputs(x, self.kernel)
-        return sums if self.recurrence is None else self.recurrence.sums(sums, self._levels)
+        return sums if self.recurrence is None else self.recurrence.sums(sums, self._outputs)
 
     def sizes(self, x: np.ndarray) -> np.ndarray:
         """Return sums of the sizes of all products; -infinity where float32 rounds none of them."""
@@ -174,28 +157,21 @@ class Layer:
         return np.where(rounded, self.recurrence.of_inputs * sizes + self.units * of_state, -np.inf)
 
     def _sums_of_inputs(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        if self.recurrence is None:
-            return summed(x, kernel, self.window.numbers)
-        rows = summed(x.reshape(-1, x.shape[-1]), kernel, None)
-        return rows.reshape(*x.shape[:2], -1)
+        if self.convolves:
+            return summed(x, kernel, self.window.numbers, self.window.pad_value)
+        sums = x.reshape(-1, self.products) @ kernel.astype("float64")
+        return sums.reshape(*x.shape[:2], -1) if self.recurrence else sums
 
     def output(self, sums: np.ndarray) -> np.ndarray:
         """Return the outputs of sums."""
-        if self.threshold is not None:
-            levels = self._levels(sums)
-            return self.recurrence.states(levels) if self.recurrence else self.pooled(levels)
-        x = (sums * self.scale).astype("float32") + self.bias
-        x = x * self.multiplier + self.shift
-        if self.steps is not None:
-            return self.pooled(stepped(x, self.steps.at, self.steps.values))
-        return self.pooled(ACTIVATIONS[self.activation](x))
+        values = self._outputs(sums)
+        return self.recurrence.states(values) if self.recurrence else values
 
-    def _levels(self, sums: np.ndarray) -> np.ndarray:
-        return stepped(sums * self.sign, self.threshold, self.values)
-
-    def pooled(self, x: np.ndarray) -> np.ndarray:
-        """Return outputs after pooling."""
-        return pooled(x, self.window.pool, self.falling)
+    def _outputs(self, sums: np.ndarray) -> np.ndarray:
+        if self.convolves:
+            return outputs(sums * self.sign, self.arrays)
+        rows = sums.reshape(-1, 1, 1, self.units) * self.sign
+        return outputs(rows, self.arrays).reshape(sums.shape)
 
 
 @dataclass(frozen=True)
@@ -241,9 +217,15 @@ class Net:
         at = self.steps.at if self.steps else ()
         return tuple((edge - 0.5) / LARGEST_BYTE for edge in at) if self.of_bytes else at
 
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The steps of its inputs, as the format `levels` names them."""
+        steps = self.steps
+        return {"at": np.array(steps.at), "values": np.array(steps.values)} if steps else {}
+
     def inputs_of(self, x: np.ndarray) -> np.ndarray:
         """Return inputs (n, *shape) as the first layer takes them, in float64."""
-        x = x if self.steps is None else stepped(x, self.steps.at, self.steps.values)
+        x = outputs(x.reshape(len(x), 1, 1, -1), self.arrays)
         return x.reshape(len(x), *self.maps[0]).astype("float64")
 
     def logits(self, x: np.ndarray) -> np.ndarray:
@@ -276,12 +258,6 @@ def _output_shape(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
         for axis in (0, 1)
     ]
     return (*(size // window.pool for size in sizes), layer.units)
-
-
-def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Return the pads before and after an axis where Keras pads by `same`."""
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
 
 
 def halfway(layer: Layer) -> np.ndarray:

@@ -35,15 +35,6 @@ def read(path: Path, wanted: tuple[int, ...]) -> np.ndarray:
     return pixels.astype("float64").ravel()
 
 
-def shape(path: Path) -> tuple[int, ...]:
-    """Return the shape of the image in a file, of a picture without its channels.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-    return (_array(path) if path.suffix in ARRAYS else _picture(path, "L")).shape
-
-
 def _array(path: Path) -> np.ndarray:
     try:
         return np.asarray(np.load(path, allow_pickle=False))

@@ -1,6 +1,5 @@
 """Archives of the format `levels` of `brnn export` as nets of a property."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +7,11 @@ import numpy as np
 
 from brnn.errors import DataError
 from brnn.exchange import levels_reader
+from brnn.exchange.levels import layers_of
 from brnn.proof import operators, pooling
 from brnn.proof.flows import Flow, Pieces, pixels
 from brnn.proof.integer_net import IntegerNet
 from brnn.proof.tensors import Tensors
-
-SIGNS = (-1, 1)  # values of steps, where a layer states no others
 
 
 class LevelsNet:
@@ -22,17 +20,16 @@ class LevelsNet:
     Args:
         path: of the archive.
         arrays: its arrays.
-        given: the shape of an image, or its number of pixels; the archive states none.
 
     Raises:
         DataError: the archive is damaged.
     """
 
-    def __init__(self, path: Path, arrays: dict[str, np.ndarray], given: tuple[int, ...]):
+    def __init__(self, path: Path, arrays: dict[str, np.ndarray]):
         self.path, self.arrays, self.name = path, arrays, str(path)
         try:
-            self.layers = [self._layer(number) for number in range(int(arrays["layers"]))]
-            self.shape = _input_shape(self.layers[0]["kernel"].shape[:-1], given)
+            self.layers = layers_of(arrays)
+            self.shape = tuple(arrays["shape"].tolist())
         except (KeyError, ValueError, IndexError) as error:
             raise DataError(f"{path} is not an archive of format=levels: {error}") from error
 
@@ -58,11 +55,6 @@ class LevelsNet:
         """Return the outputs of the net, which are its logits."""
         return self.logits(images)
 
-    def _layer(self, number: int) -> dict[str, Any]:
-        prefix = f"{number}/"
-        layer = {k.removeprefix(prefix): v for k, v in self.arrays.items() if k.startswith(prefix)}
-        return layer | {"kernel": levels_reader.codes(layer["kernel"], layer["shape"])}
-
     def _finished(self, name: str, flow: Flow, layer: dict[str, Any]) -> Flow:
         """Return what follows the sums of a layer."""
         if "scale" in layer:
@@ -70,7 +62,7 @@ class LevelsNet:
             for operator, key in (("Add", "bias"), ("Mul", "multiplier"), ("Add", "shift")):
                 flow = operators.arithmetic(name, operator, flow, layer[key])
         if "at" in layer:
-            flow = _stepped(name, flow, layer["at"], layer.get("values", SIGNS))
+            flow = _stepped(name, flow, layer["at"], layer["values"])
         elif (activation := str(layer.get("activation", "linear"))) != "linear":
             raise DataError(
                 f"{self.path}, {name}: the activation {activation} is not supported; signs are"
@@ -83,30 +75,14 @@ def is_levels(arrays: dict[str, np.ndarray]) -> bool:
     return {"layers", "0/kernel", "0/shape"} <= set(arrays)
 
 
-def _input_shape(rows: tuple[int, ...], given: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of an input by that of the first kernel, without its units.
-
-    A convolution takes images of the given height and width or, where only their number of pixels
-    is known, squares.
-    """
-    if len(rows) == 1:
-        return rows
-    side = math.isqrt(math.prod(given) // rows[-1])
-    return (*(given[:2] if len(given) > 1 else (side, side)), rows[-1])
-
-
 def _summed(name: str, flow: Flow, layer: dict[str, Any]) -> Flow:
     kernel = layer["kernel"]
     if kernel.ndim == 2:
         row = operators.rearranged(flow, lambda order: order.reshape(1, -1))
         return operators.matrix(name, row, kernel)
-    numbers: list[int] = layer["window"][:6].astype(int).tolist()
-    top, bottom, left, right, down, across = numbers
-    if len(flow.shape) == 3:
-        flow = operators.rearranged(flow, lambda order: order[..., None])
-    widths = np.array([(0, 0), (top, bottom), (left, right), (0, 0)])
-    padded = operators.pad(name, flow, widths, float(layer["window"][6]))
-    attributes = {"strides": [down, across]}
+    *pads, strides = layer["window"]
+    padded = operators.pad(name, flow, np.array(pads), float(layer.get("pad", 0)))
+    attributes = {"strides": strides.tolist()}
     taps = kernel.transpose(3, 2, 0, 1)
     return operators.on_channels(operators.convolution, name, attributes, padded, taps)
 

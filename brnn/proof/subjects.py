@@ -73,14 +73,11 @@ class OnnxNet:
         return images if self.divisor == 1 else images / np.float32(self.divisor)
 
 
-def load(
-    path: Path, shape: tuple[int, ...], divisor: float, variance_epsilon: float | None
-) -> Subject:
+def load(path: Path, divisor: float, variance_epsilon: float | None) -> Subject:
     """Return the net of a file: `.keras`, `.npz`, or ONNX.
 
     Args:
         path: the file.
-        shape: of the image of a property, which not every archive states.
         divisor: of pixels, for nets of Keras and ONNX.
         variance_epsilon: of the batch normalizations of an archive of bnn-verification.
 
@@ -97,7 +94,7 @@ def load(
     except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile, zlib.error) as error:
         raise DataError(f"{path} is not a complete archive (.npz): {error}") from error
     if levels_net.is_levels(arrays):
-        return levels_net.LevelsNet(path, arrays, shape)
+        return levels_net.LevelsNet(path, arrays)
     return OnnxNet(str(path), chainer.load(path, arrays, variance_epsilon), 1.0)
 
 

@@ -38,11 +38,6 @@ class Question(NamedTuple):
     minimal: bool = False
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the image, of a picture without its channels."""
-        return images.shape(self.image)
-
-    @property
     def bound(self) -> float:
         """Bound on the absolute value of a pixel."""
         return self.largest
@@ -102,7 +97,7 @@ def verify(
     whole = pixels == "whole"
     question = spec if isinstance(spec, Question) else vnnlib.read(spec)
     if isinstance(net, Path):
-        net = subjects.load(net, question.shape, divisor, variance_epsilon)
+        net = subjects.load(net, divisor, variance_epsilon)
     integer_net = net.integers(question.bound, whole)
     given = question.of(net.shape, len(integer_net.last.shift))
     _check_sizes(net, given, integer_net)

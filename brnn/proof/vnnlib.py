@@ -66,11 +66,6 @@ class Property:
     ball: Ball | None = None
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The number of inputs."""
-        return self.low.shape
-
-    @property
     def bound(self) -> float:
         """Bound on the absolute value of an input."""
         return float(np.abs([self.low, self.high]).max(initial=0.0))

@@ -17,8 +17,9 @@ from support.exported_nets import (
 
 from brnn.data.pixels import to_pixels
 from brnn.exchange.check import reference
-from brnn.exchange.levels import levels
-from brnn.exchange.levels_reader import codes, logits, pooled, stepped, summed
+from brnn.exchange.codes import packed, unpacked
+from brnn.exchange.levels import layers_of, levels
+from brnn.exchange.levels_reader import logits, outputs, summed
 from brnn.exchange.reading import read
 from brnn.quantization.layers import record_calls
 
@@ -95,17 +96,18 @@ def test_a_weight_takes_one_bit_or_with_zeros_two():
     net = read(model_of(first_width=64, width=64), pixels=True)
     with np.load(io.BytesIO(levels(net).content)) as file:
         assert file["0/kernel"].shape == (1, 4, 64)  # 30 inputs in 4 bytes
-        assert np.array_equal(codes(file["1/kernel"], (64, 64)), net.layers[1].rising)
+        assert np.array_equal(layers_of(file)[1]["kernel"], net.layers[1].rising)
     net = read(model_of(levels=(-1.0, 0.0, 1.0)), pixels=True)
     with np.load(io.BytesIO(levels(net).content)) as file:
         assert file["0/kernel"].shape == (2, 4, 40)
-        assert np.array_equal(codes(file["0/kernel"], (30, 40)), net.layers[0].rising)
+        assert np.array_equal(layers_of(file)[0]["kernel"], net.layers[0].rising)
 
 
 def test_the_first_code_is_the_highest_bit_of_the_first_byte():
-    assert codes(np.array([[[0b10100000]]], "uint8"), (4, 1)).tolist() == [[1], [-1], [1], [-1]]
-    both = np.array([[[0b10000000]], [[0b01000000]]], "uint8")
-    assert codes(both, (3, 1)).tolist() == [[1], [-1], [0]]
+    bits = {0b10100000: [[1], [-1], [1], [-1]], (0b10000000, 0b10100000): [[1], [-1], [0]]}
+    for planes, codes in bits.items():
+        assert packed(np.array(codes)).ravel().tolist() == list(np.atleast_1d(planes))
+        assert unpacked(packed(np.array(codes)), (len(codes), 1)).tolist() == codes
 
 
 def test_the_reader_takes_a_path(tmp_path):
@@ -116,23 +118,25 @@ def test_the_reader_takes_a_path(tmp_path):
 
 def test_a_convolution_worked_out_by_hand():
     # one map of 2 by 2, padded with 1 at the right and below, and a kernel of 2 by 2
-    x = np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    x = np.array([[[[1], [2]], [[3], [4]]]], "uint8")
     kernel = np.array([[[[1.0]], [[10.0]]], [[[100.0]], [[1000.0]]]])
-    window = np.array([0, 1, 0, 1, 1, 1, 1.0])
-    assert summed(x, kernel, window)[0, :, :, 0].tolist() == [[4321, 1412], [1143, 1114]]
-    window[4:6] = 2, 1
-    assert summed(x, kernel, window)[0, :, :, 0].tolist() == [[4321, 1412]]
+    window = np.array([(0, 0), (0, 1), (0, 1), (0, 0), (1, 1)])
+    assert summed(x, kernel, window, 1)[0, :, :, 0].tolist() == [[4321, 1412], [1143, 1114]]
+    window[4] = 2, 1
+    assert summed(x, kernel, window, 1)[0, :, :, 0].tolist() == [[4321, 1412]]
 
 
 def test_pooling_worked_out_by_hand():
     x = np.array([[[[1, 1], [2, 2], [9, 9]], [[3, 3], [4, 4], [9, 9]]]])
-    assert pooled(x, 2, np.array([False, True])).tolist() == [[[[4, 1]]]]
+    assert outputs(x, {"pool": 2, "falling": np.array([False, True])}).tolist() == [[[[4, 1]]]]
 
 
 def test_levels_worked_out_by_hand():
-    x = np.array([[-2, 0], [0, 1], [5, 9]])
-    assert stepped(x, (0, 5), (-1, 0, 1)).tolist() == [[-1, 0], [0, 0], [1, 1]]
-    assert stepped(x, np.array([[0, 1]]), (-1, 1)).tolist() == [[-1, -1], [1, 1], [1, 1]]
+    x = np.array([[-2, 0], [0, 1], [5, 9]]).reshape(3, 1, 1, 2)
+    three = {"at": np.array([0, 5]), "values": np.array([-1, 0, 1])}
+    assert outputs(x, three).reshape(3, 2).tolist() == [[-1, 0], [0, 0], [1, 1]]
+    of_units = {"at": np.array([[0, 1]]), "values": np.array([-1, 1])}
+    assert outputs(x, of_units).reshape(3, 2).tolist() == [[-1, -1], [1, 1], [1, 1]]
 
 
 def test_scales_of_channels_are_kept_apart():

@@ -62,7 +62,7 @@ def test_the_epsilon_is_asked_for_and_other_archives_are_refused(tmp_path):
             return chainer.load(path, dict(arrays), epsilon)
 
     assert len(load().graph.node) == 1 + 3 + 4 + 1
-    assert subjects.load(path, (4,), 1.0, EPSILON).shape == (4,)
+    assert subjects.load(path, 1.0, EPSILON).shape == (4,)
     with pytest.raises(ConfigError, match="add variance_epsilon=2e-05"):
         load(None)
     with pytest.raises(DataError, match="lacks blocks/0/bn/gamma"):

@@ -33,7 +33,7 @@ def share(given, expected):
 def test_a_file_of_keras_takes_grey_levels_by_its_divisor(tmp_path, name):
     model, path = model_of(**NETS[name]), tmp_path / "net.keras"
     QuantManager(model, ()).discretized().save(path)
-    subject = subjects.load(path, X[0].shape, 255.0, None)
+    subject = subjects.load(path, 255.0, None)
     expected = np.asarray(model(to_pixels(X)))
     assert share(subject.logits(X), expected) == 1
     assert share(subject.integers(255.0, whole=True).logits(X), expected) > 0.98
@@ -44,7 +44,7 @@ def test_an_archive_of_levels_is_read_as_its_reader_computes_it(tmp_path, make):
     path, model = tmp_path / "net.npz", make()
     path.write_bytes(levels(read(model, pixels=True)).content)
     x = images(60, image=model.inputs[0].shape[1:])
-    subject = subjects.load(path, x[0].shape, 1.0, None)
+    subject = subjects.load(path, 1.0, None)
     expected = levels_reader.logits(path, x)
     assert share(subject.logits(x), expected) == 1
     assert share(subject.integers(255.0, whole=True).logits(x), expected) > 0.95
@@ -55,25 +55,25 @@ def test_archives_of_other_nets_are_refused(tmp_path):
     content = levels(read(model_of(signs=False), pixels=True)).content
     path.write_bytes(content)
     with pytest.raises(DataError, match="the activation tanh is not supported"):
-        subjects.load(path, (30,), 1.0, None).integers(255.0, whole=True)
+        subjects.load(path, 1.0, None).integers(255.0, whole=True)
     path.write_bytes(content[:100])
     with pytest.raises(DataError, match="is not a complete archive"):
-        subjects.load(path, (30,), 1.0, None)
+        subjects.load(path, 1.0, None)
     arrays = dict(np.load(io.BytesIO(content)))
     np.savez(path, **{k: v for k, v in arrays.items() if k != "1/kernel"})
     with pytest.raises(DataError, match="is not an archive of format=levels"):
-        subjects.load(path, (30,), 1.0, None)
+        subjects.load(path, 1.0, None)
     np.savez(path, **{k: v for k, v in arrays.items() if k != "0/kernel"})
     with pytest.raises(DataError, match="neither an archive of format=levels nor one of bnn-"):
-        subjects.load(path, (30,), 1.0, None)
+        subjects.load(path, 1.0, None)
 
 
 def test_files_that_keras_cannot_load_are_refused_in_one_line(tmp_path):
     with pytest.raises(DataError, match=r"other.keras is not a file"):
-        subjects.load(tmp_path / "other.keras", (4,), 1.0, None)
+        subjects.load(tmp_path / "other.keras", 1.0, None)
     (tmp_path / "net.keras").write_bytes(b"no archive")
     with pytest.raises(DataError, match="is not a net that Keras can load") as error:
-        subjects.load(tmp_path / "net.keras", (4,), 1.0, None)
+        subjects.load(tmp_path / "net.keras", 1.0, None)
     assert "\n" not in str(error.value)
 
 
