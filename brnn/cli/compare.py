@@ -15,6 +15,7 @@ from brnn.config.environment import tracking_keys
 from brnn.config.signatures import parameters
 from brnn.errors import ComparisonError
 from brnn.terminal import lines, stderr
+from brnn.writing import whole
 
 if TYPE_CHECKING:
     from brnn.compare.comparison import Comparison
@@ -75,8 +76,8 @@ def main(arguments: list[str]) -> None:
         elif given.latex:
             print(formats.latex(comparison), end="")
         elif given.html is not None:
-            with _writing("html", given.html) as path:
-                page.write(path, page.page(comparison))
+            with _writing("html", given.html) as path, whole(path) as html:
+                html.write(page.page(comparison).encode())
             lines.note(f"page: {path.resolve()}")
         elif given.figures is not None:
             with _writing("figures", given.figures) as path:

@@ -1,13 +1,11 @@
 """A comparison as one HTML page that needs no network."""
 
 import json
-import os
 import re
 import string
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
-from pathlib import Path
 
 from brnn.compare import metrics as measures
 from brnn.compare.comparison import Comparison
@@ -43,16 +41,6 @@ def page(comparison: Comparison) -> str:
         runs=_runs(comparison),
         data=plots.replace("<", "\\u003c"),
     )
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file under another name, then rename it, so that no part of it is ever left."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, "utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _slot(index: int, figure: dict) -> str:

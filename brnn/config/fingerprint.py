@@ -38,6 +38,7 @@ HARMLESS = (  # packages and modules that decide no number
     "brnn.errors",
     "brnn.contracts",
     "brnn.paths",
+    "brnn.writing",
     "brnn.locks",
     "brnn.terminal",
     "brnn.figures",

@@ -13,6 +13,7 @@ import numpy as np
 from brnn.errors import DataError
 from brnn.exchange import onnx_file
 from brnn.exchange.onnx_flow import Flow
+from brnn.exchange.quant import QUANTS, bipolar_quant, quant
 
 UNCHANGED = ("Identity", "Dropout", "Cast")
 MIRRORED = {operator.ge: operator.le, operator.gt: operator.lt}
@@ -77,28 +78,17 @@ def _not(_: str, __: dict, flow: Flow) -> Flow:
 
 
 def _bipolar(name: str, _: dict, x: Any, scale: Any) -> Any:
+    if not isinstance(x, Flow):
+        return bipolar_quant(x, scale)
     size = _scalar(name, scale)
-
-    def quantized(values: np.ndarray) -> np.ndarray:
-        return np.where(values >= 0, size, -size)
-
-    return x.then(quantized) if isinstance(x, Flow) else quantized(x)
+    return x.then(lambda values: bipolar_quant(values, size))
 
 
 def _quant(name: str, attributes: dict, x: Any, *others: Any) -> Any:
-    scale, zero, bits = (_scalar(name, value) for value in others)
-    signed, narrow = (
-        bool(attributes.get(key, default)) for key, default in (("signed", 1), ("narrow", 0))
-    )
-    if zero != 0 or attributes.get("rounding_mode", b"ROUND") != b"ROUND":
-        raise DataError(f"{name}: Quant with a zero point or another rounding than ROUND")
-    largest = 2 ** (bits - signed) - 1 - (narrow and not signed)
-    lowest = -largest - (not narrow) if signed else 0
-
-    def quantized(values: np.ndarray) -> np.ndarray:
-        return np.clip(np.round(values / np.float32(scale)), lowest, largest) * scale
-
-    return x.then(quantized) if isinstance(x, Flow) else quantized(x)
+    if not isinstance(x, Flow):
+        return quant(name, attributes, x, *others)
+    scalars = [_scalar(name, value) for value in others]
+    return x.then(lambda values: quant(name, attributes, values, *scalars))
 
 
 def _normalized(name: str, attributes: dict, flow: Flow, *values: Any) -> Flow:
@@ -127,7 +117,7 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "Sign": _sign,
     "Not": _not,
     "BipolarQuant": _bipolar,
-    "Quant": _quant,
+    **dict.fromkeys(QUANTS, _quant),
     "BatchNormalization": _normalized,
     **dict.fromkeys(UNCHANGED, _same),
 }

@@ -17,9 +17,10 @@ from brnn.exchange.incoming import Incoming, Part
 from brnn.exchange.net import LARGEST_BYTE
 from brnn.exchange.onnx_flow import Flow, levels_of
 from brnn.exchange.onnx_functions import ELEMENTWISE, rearranged
+from brnn.exchange.quant import QUANTS
 from brnn.exchange.window import Window
 
-QUANTIZERS = ("BipolarQuant", "Quant")  # nodes of QONNX that constants have too
+QUANTIZERS = ("BipolarQuant", *QUANTS)  # nodes of QONNX that constants have too
 MOST_CHANNELS = 4  # of an image whose first axis is that of the channels
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from brnn.errors import DataError
 from brnn.exchange import onnx_file
+from brnn.exchange.quant import QUANTS, quant
 
 
 def standard(model: Any) -> Any:
@@ -20,7 +21,7 @@ def standard(model: Any) -> Any:
     """
     from onnx import ModelProto, numpy_helper
 
-    if not any(node.op_type in ("BipolarQuant", "Quant") for node in model.graph.node):
+    if not any(node.op_type in ("BipolarQuant", *QUANTS) for node in model.graph.node):
         return model
     result = ModelProto()
     result.CopyFrom(model)
@@ -32,7 +33,7 @@ def standard(model: Any) -> Any:
     }
     nodes = []
     for node in model.graph.node:
-        if node.op_type == "Quant":
+        if node.op_type in QUANTS:
             values = _quantized(node, constants)
             result.graph.initializer.append(numpy_helper.from_array(values, node.output[0]))
         elif node.op_type == "BipolarQuant":
@@ -60,17 +61,10 @@ def _bipolar(node: Any) -> list[Any]:
 
 
 def _quantized(node: Any, constants: dict[str, np.ndarray]) -> np.ndarray:
-    """Return what Quant makes of a constant: whole multiples of a scale, within its bits."""
-    name = f"Quant {node.name or node.output[0]}"
+    """Return what Quant makes of a constant."""
+    name = f"{node.op_type} {node.name or node.output[0]}"
     missing = [i for i in node.input if i not in constants]
     if missing:
         raise DataError(f"{name}: its input {missing[0]} is not constant, which is not supported")
-    keys = onnx_file.attributes(node)
-    if keys.get("rounding_mode", b"ROUND") != b"ROUND":
-        raise DataError(f"{name}: rounding_mode={keys['rounding_mode'].decode()} is not supported")
-    x, scale, zero, bits = (constants[i].astype("float64") for i in node.input)
-    signed, narrow = keys.get("signed", 1), keys.get("narrow", 0)
-    largest = 2.0 ** (bits - signed) - 1 - (narrow if not signed else 0)
-    least = -(2.0 ** (bits - 1)) + narrow if signed else 0.0 * bits
-    levels = np.clip(np.rint(x / scale + zero), least, largest)
-    return np.asarray((levels - zero) * scale, "float32")
+    values = (constants[i] for i in node.input)
+    return quant(name, onnx_file.attributes(node), *values)

@@ -1,8 +1,6 @@
 """The net of a run in formats that other programs run."""
 
-import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from brnn import writing
 from brnn.config import groups
 from brnn.config.ranges import Share
 from brnn.data.dataset import Data
@@ -98,15 +97,8 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         ExportError: it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("xb") as file:
+        with writing.whole(path) as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
     except OSError as error:
         raise ExportError(f"path={path} cannot be written: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)

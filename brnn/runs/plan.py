@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brnn.config import groups, schema
+from brnn.config.attack_options import members
 from brnn.config.fingerprint import run_fingerprint, training_fingerprint
 from brnn.config.model_file import is_net
 from brnn.config.objective import objectives
@@ -118,8 +119,10 @@ def fingerprints(options: dict[str, Any], digest: str) -> tuple[str, str]:
     """
     numbers = effective(options)
     given = digest + _file_digest(options["init"]["from"])
-    surrogate = _file_digest(options["attack"].get("source"))
-    return run_fingerprint(numbers, given + surrogate), training_fingerprint(numbers, given)
+    attacks = [options["attack"], *members(options["attack"], options["plugins"]).values()]
+    sources = sorted({attack["source"] for attack in attacks if attack.get("source")})
+    surrogates = "".join(map(_file_digest, sources))
+    return run_fingerprint(numbers, given + surrogates), training_fingerprint(numbers, given)
 
 
 def _file_digest(net: str | None) -> str:

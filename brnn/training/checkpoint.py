@@ -4,13 +4,14 @@ A crash while one is written leaves the old file or the new one, never a part.
 """
 
 import json
-import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from brnn import writing
 
 
 def save(path: Path, arrays: dict[str, list[np.ndarray]], values: dict[str, Any]) -> None:
@@ -20,15 +21,8 @@ def save(path: Path, arrays: dict[str, list[np.ndarray]], values: dict[str, Any]
         f"{name}.{i}": array for name, group in arrays.items() for i, array in enumerate(group)
     }
     content = {"json": np.frombuffer(json.dumps(values).encode(), "uint8"), **content}
-    partial = path.with_suffix(".partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, **content)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with writing.whole(path, "run") as file:
+        np.savez(file, **content)  # type: ignore[arg-type]
 
 
 def load(path: Path) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]]:
@@ -62,12 +56,8 @@ def publish(path: Path, target: Path, keep: int) -> None:
     The run's own checkpoint stays until the run has finished, whatever other runs publish.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(f".{os.getpid()}.partial")
-    try:
-        shutil.copyfile(path, partial)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with path.open("rb") as trained_net, writing.whole(target) as published:
+        shutil.copyfileobj(trained_net, published)
     with suppress(FileNotFoundError):  # another process may remove the same files
         trained = sorted(target.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime)
         for file in trained[:-keep]:

@@ -8,7 +8,7 @@ from support import browser
 from support.comparisons import compared, run
 
 from brnn.compare.interactive import figures
-from brnn.compare.page import page, write
+from brnn.compare.page import page
 
 RNG = np.random.default_rng(0)
 PLOTLY = re.compile(r"(?<=<script>)(.+?)(?=</script>\n</head>)", re.DOTALL)
@@ -111,12 +111,3 @@ def test_each_group_has_a_row_and_long_names_the_whole_width():
     assert 'id="plot0" role="img" aria-label="test/accuracy" style="height: 48.0rem"' in page(
         compared(runs, "estimator=a,b seed=0,1")
     )
-
-
-def test_a_page_is_never_left_in_part(tmp_path):
-    path = tmp_path / "page.html"
-    write(path, "first")
-    with pytest.raises(UnicodeEncodeError):
-        write(path, "second \ud800")
-    assert path.read_text() == "first"
-    assert list(tmp_path.iterdir()) == [path]

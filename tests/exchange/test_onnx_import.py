@@ -17,7 +17,6 @@ from brnn.exchange import onnx_formats, qonnx_format
 from brnn.exchange.files import read_net
 from brnn.exchange.onnx_import import read_onnx
 from brnn.exchange.reading import read
-from brnn.quantization import quantizers
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -198,11 +197,3 @@ def test_a_net_of_the_verification_competition_has_the_classes_of_onnx_runtime()
     expected = np.concatenate([session.run(None, {name: np.float32(i)[None]})[0] for i in x])
     assert np.array_equal(read(model, pixels=True).logits(x).argmax(1), expected.argmax(1))
     assert np.array_equal(np.asarray(model(to_pixels(x))).argmax(1), expected.argmax(1))
-
-
-def test_levels_of_two_bits_are_those_of_the_quantizer():
-    from brnn.exchange.onnx_functions import ELEMENTWISE
-
-    x = np.float32([-3, -1.5, -0.6, -0.4, 0.2, 0.4, 0.7, 9])
-    found = ELEMENTWISE["Quant"]("q", {"narrow": 1}, x, np.array(1), np.array(0), np.array(2))
-    assert np.array_equal(found, np.asarray(quantizers.ternary(x, None, scale=1.0)))

@@ -11,6 +11,7 @@ from brnn import locks
 from brnn.config.fingerprint import run_fingerprint
 from brnn.data.load import load
 from brnn.errors import TrackingError
+from brnn.runs.plan import fingerprints
 from brnn.runs.run import run
 from brnn.terminal import lines
 from brnn.tracking import tag_names
@@ -174,6 +175,30 @@ def test_a_digest_depends_on_the_data_alone(tmp_path, data_path):
         keys = '"validation": 0.1, "test": 0.1, "seed": null, "names": [], "normalization": "none"'
         digests.append(load(f'{{"name": "arrays", "path": "{file}", {keys}}}', ())[1])
     assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize(
+    ("attack", "attacked_alone"),
+    [
+        (["attack=pgd", "attack.source={net}", "attack.early_stop=false"], True),
+        (["attack=suite", "attack.members=[fgsm,'pgd early_stop=false source={net}']"], True),
+        (["attack=adaptive", "attack.base='pgd early_stop=false source={net}'"], True),
+        (["init.from={net}", "attack=fgsm"], False),
+    ],
+)
+def test_another_net_in_a_file_that_a_run_reads_is_another_run(
+    options, data_path, tmp_path, attack, attacked_alone
+):
+    net = tmp_path / "net.npz"
+    words = [word.format(net=net) for word in attack]
+    chosen = options(*NET, f"dataset.path={data_path}", *words)
+    found = []
+    for content in (b"a", b"b", b"a"):
+        net.write_bytes(content)
+        found.append(fingerprints(chosen, "d"))
+    assert found[0] == found[2]
+    assert found[0][0] != found[1][0]
+    assert (found[0][1] == found[1][1]) == attacked_alone  # the training reads no surrogate
 
 
 # Patience; the learning rate falls from epoch to epoch
