@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
         from brnn.cli.job import run_job
 
         command = f"brnn import {shlex.join(words)}"
-        run_job(options, None, "", lambda epoch, metrics: True, command)
+        run_job(options, None, (), lambda epoch, metrics: True, command)
 
 
 def _options(path: Path, overrides: list[str]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from brnn.cli.commands import COMMANDS
 from brnn.config import environment
 from brnn.config.locations import expand_home
 from brnn.config.model_file import with_architecture
+from brnn.config.objective import Outcome
 from brnn.errors import ConfigError, did_you_mean
 from brnn.terminal import lines
 from brnn.tracking.sweep_job import SweepJob
@@ -56,11 +57,12 @@ def main(arguments: list[str]) -> None:
             _hydra()
 
 
-def task(composed: DictConfig, job: SweepJob | None = None) -> float | list[float] | None:
+def task(composed: DictConfig, job: SweepJob | None = None) -> Outcome | float | list[float] | None:
     """Run a composed configuration, alone or as a job of a sweep, also one of Hydra's own sweepers.
 
     Returns:
-        The objective of the run; none where `dry_run` only prints what would run.
+        Of a job of a sweep its outcome, else the objective, as Hydra's own sweepers take it; none
+        where a job failed, or `dry_run` only prints what would run.
     """
     if job is not None:
         from brnn.cli.job import run_job
@@ -81,7 +83,7 @@ def task(composed: DictConfig, job: SweepJob | None = None) -> float | list[floa
             check_folder(HydraConfig.get().job.chdir)
         from brnn.cli.job import run_job
 
-        return run_job(options, None, "", lambda epoch, metrics: True, _command())
+        return run_job(options, None, (), lambda epoch, metrics: True, _command()).value
 
 
 def composed(overrides: list[str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Groups: runs that differ in their seed alone."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,7 @@ from brnn.compare.selection import SelectedRun
 from brnn.config import groups as options
 from brnn.config.fingerprint import IRRELEVANT_KEYS
 from brnn.errors import ComparisonError, did_you_mean
+from brnn.tracking.tag_names import RECORD
 
 CHOICES = {*options.GROUPS, "optimizer", "recipe"}  # keys whose values name themselves
 _SWEPT_KEY = re.compile(r"(?:^|\s)[+~]*([\w./@]+)=")
@@ -56,7 +58,7 @@ def grouped(
 
     Returns:
         The groups, and the runs whose group is unknown: they failed before their parameters were
-        logged, and their names do not state them.
+        logged, and no tag states them.
 
     Raises:
         ComparisonError: no run has the key `over`.
@@ -103,13 +105,14 @@ def _labels(runs: Sequence[SelectedRun], keys: Iterable[str]) -> list[str]:
 
 
 def _with_stated(run: SelectedRun, known: Sequence[SelectedRun]) -> SelectedRun:
-    """Return a run without parameters with those of its name, and those that all others share."""
+    """Return a run without parameters with those that its tag states, and that all others share."""
     values: dict[str, set[str]] = {}
     for other in known:
         for key, value in other.params.items():
             values.setdefault(key, set()).add(value)
     shared = {key: next(iter(texts)) for key, texts in values.items() if len(texts) == 1}
-    stated = dict(word.partition("=")[::2] for word in run.name.split() if "=" in word)
+    overrides = json.loads(run.tags.get(RECORD, "[]"))
+    stated = dict(override.lstrip("+").partition("=")[::2] for override in overrides)
     return replace(run, params=shared | stated)
 
 

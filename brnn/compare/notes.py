@@ -48,8 +48,9 @@ def single(over: str) -> str:
 
 def _incomplete(groups: Sequence[Group], lost: Sequence[SelectedRun], over: str) -> Iterator[str]:
     for group in groups:
-        for key, count in group.repeated.items():
-            yield f"{group.name} has {count} runs of {over}={key}; the newest counts"
+        for count in sorted(set(group.repeated.values())):
+            keys = ",".join(key for key, number in group.repeated.items() if number == count)
+            yield f"{group.name} has {count} runs of {over}={keys}; the newest counts"
         for status, count in Counter(run.status for run in group.unfinished).items():
             yield f"{group.name}: {count} {status}{_reasons(group.unfinished, status)}"
         if group.missing:

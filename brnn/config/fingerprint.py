@@ -55,6 +55,7 @@ HARMLESS = (  # packages and modules that decide no number
     "brnn.config.objective",
     "brnn.config.plugins",
     "brnn.config.ranges",
+    "brnn.config.run_name",
     "brnn.config.schema",
     "brnn.config.signatures",
     "brnn.config.values",

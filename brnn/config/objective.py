@@ -1,5 +1,6 @@
 """The objective of a run: the metrics that it returns to a search."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from brnn.config import groups, signatures
@@ -9,6 +10,20 @@ from brnn.errors import ConfigError, did_you_mean
 # names of `brnn.data.dataset` that a data set states as its return type
 REGRESSION = {"Values", "Signal"}
 OF_ATTACKS = ("attack", "trust/")  # prefixes of metrics that only an attack has
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run returns: its objectives by name, and whether it was skipped as it had finished."""
+
+    objectives: dict[str, float]
+    is_skipped: bool
+
+    @property
+    def value(self) -> float | list[float]:
+        """The objective; of several, a list."""
+        values = list(self.objectives.values())
+        return values[0] if len(values) == 1 else values
 
 
 def objectives(options: dict[str, Any], has_validation: bool = True) -> list[str]:

@@ -11,14 +11,13 @@ from brnn.measures.weights import packed_size, snapshot
 from brnn.training.program import Program
 
 
-def objective_of(metrics: dict[str, float], keys: list[str]) -> float | list[float]:
-    """Return the value of each metric, and of a single one itself.
+def objectives_of(metrics: dict[str, float], keys: list[str]) -> dict[str, float]:
+    """Return the metrics that a run returns.
 
     Raises:
         ConfigError: the run has no such metric.
     """
-    values = [_value(metrics, key) for key in keys]
-    return values[0] if len(values) == 1 else values
+    return {key: _value(metrics, key) for key in keys}
 
 
 def _value(metrics: dict[str, float], objective: str) -> float:

@@ -1,6 +1,7 @@
 """The plan of a run: data, fingerprint, name, files, replicas."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from brnn.config.attack_options import members
 from brnn.config.fingerprint import run_fingerprint, training_fingerprint
 from brnn.config.model_file import is_net
 from brnn.config.objective import objectives
+from brnn.config.run_name import run_name
 from brnn.data.dataset import Data
 from brnn.data.load import load_checked
 from brnn.errors import ConfigError
@@ -20,7 +22,6 @@ from brnn.tracking.sweep_job import SweepJob
 from brnn.training.checkpoint import trained_path
 from brnn.training.replicas import ONE_DEVICE, Replicas
 
-SHORT = 8  # characters of the id of a run in the name of another one
 PLAIN = "identity"  # the default estimator, for which no note is printed
 
 
@@ -69,14 +70,14 @@ class RunPlan:
 
 
 def plan_run(
-    options: dict[str, Any], job: SweepJob | None, suffix: str, command: str = ""
+    options: dict[str, Any], job: SweepJob | None, varied: Sequence[str], command: str = ""
 ) -> RunPlan:
     """Load the data and return the plan of a run.
 
     Args:
         options: a checked configuration.
         job: the position of the run in its sweep, if it is part of one.
-        suffix: the part of its name that distinguishes it from runs of the same groups and seed.
+        varied: the overrides that distinguish the run in its sweep.
         command: the command line that repeats it, if it was started by one.
 
     Raises:
@@ -86,7 +87,7 @@ def plan_run(
     data, digest = load_checked(options)
     numbers = effective(options)
     fingerprint, trained = fingerprints(options, digest)
-    name = "-".join([*_labels(options), f"s{settings.seed}{suffix}"])
+    name = run_name(options, varied)
     estimator = groups.label(options["estimator"])
     if "estimator" not in numbers and estimator != PLAIN:
         lines.note(
@@ -130,19 +131,6 @@ def _file_digest(net: str | None) -> str:
     if net is None or not is_net(net) or not Path(net).is_file():
         return ""
     return hashlib.sha256(Path(net).read_bytes()).hexdigest()
-
-
-def other_runs(options: dict[str, Any]) -> dict[str, str]:
-    """Return the ids of the runs on whose nets a training rests, by their keys."""
-    given = {"init.from": options["init"]["from"], "teacher": options["teacher"]}
-    return {key: run for key, run in given.items() if run is not None}
-
-
-def _labels(options: dict[str, Any]) -> list[str]:
-    """Return the parts of a run's name that its choices decide."""
-    labels = [groups.label(options[group]) for group in groups.NAMED]
-    runs = other_runs(options).items()  # or files of nets
-    return labels + [f"{key}={Path(run).stem[:SHORT]}" for key, run in runs]
 
 
 def choose_replicas(options: dict[str, Any], job: SweepJob | None) -> Replicas:

@@ -8,11 +8,12 @@ import numpy as np
 import yaml
 
 from brnn.config import groups
+from brnn.config.run_name import other_runs
 from brnn.nets import models
 from brnn.paths import masked
 from brnn.runs import drawings, text
 from brnn.runs.export import export
-from brnn.runs.plan import RunPlan, other_runs
+from brnn.runs.plan import RunPlan
 from brnn.tracking import tag_names
 from brnn.tracking.commit import commit
 from brnn.tracking.dataset import described

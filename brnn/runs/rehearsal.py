@@ -22,7 +22,7 @@ from brnn.robustness.metrics import OF_BROKEN
 from brnn.robustness.nets import RunNets
 from brnn.robustness.prepare import prepare
 from brnn.robustness.runner import run_attack
-from brnn.runs.choice import check_monitor, closing_metrics, objective_of
+from brnn.runs.choice import check_monitor, closing_metrics, objectives_of
 from brnn.runs.export import export, packed_metrics
 from brnn.runs.plan import RunPlan
 from brnn.runs.starts import load_surrogate
@@ -68,7 +68,7 @@ def rehearse(plan: RunPlan, program: Program, store: Store, job: SweepJob | None
     metrics |= packed_metrics(plan.options, plan.data, program.manager.weights())
     metrics |= _export_metrics(plan, program)
     check_metric_names(metrics)
-    objective_of(metrics, plan.objective)
+    objectives_of(metrics, plan.objective)
     return list(metrics)
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from brnn.config.objective import Outcome
 from brnn.locks import locked
-from brnn.runs.choice import objective_of
+from brnn.runs.choice import objectives_of
 from brnn.runs.plan import RunPlan
 from brnn.runs.report import show_results, show_verdict
 from brnn.terminal import lines
@@ -50,8 +51,8 @@ def one_of_equals(plan: RunPlan, job: SweepJob | None) -> Iterator[None]:
         yield
 
 
-def skip(plan: RunPlan, store: Store, earlier: Any, job: SweepJob | None) -> float | list[float]:
-    """Print the result of a finished run, count it in the sweep, and return its objective."""
+def skip(plan: RunPlan, store: Store, earlier: Any, job: SweepJob | None) -> Outcome:
+    """Print the result of a finished run, count it in the sweep, and return its objectives."""
     run_id = earlier.info.run_id
     lines.note(f"{plan.name} is skipped: it finished as run {run_id} (resume=false repeats it)")
     metrics = dict(earlier.data.metrics)
@@ -61,4 +62,4 @@ def skip(plan: RunPlan, store: Store, earlier: Any, job: SweepJob | None) -> flo
         store.reuse(run_id, job)
     else:
         show_results(plan.name, metrics, store, run_id)
-    return objective_of(metrics, plan.objective)
+    return Outcome(objectives_of(metrics, plan.objective), is_skipped=True)

@@ -2,13 +2,15 @@
 
 import math
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from brnn.config.objective import Outcome
 from brnn.contracts import OnEpoch
 from brnn.errors import PluginError
 from brnn.measures.weights import layer_rows
 from brnn.runs.attack import attack
-from brnn.runs.choice import closing_metrics, objective_of
+from brnn.runs.choice import closing_metrics, objectives_of
 from brnn.runs.export import packed_metrics
 from brnn.runs.plan import RunPlan, plan_run
 from brnn.runs.record import dataset_of, log_artifacts, logged_parameters, run_tags
@@ -32,10 +34,10 @@ if TYPE_CHECKING:
 def run(
     options: dict[str, Any],
     job: SweepJob | None,
-    suffix: str,
+    varied: Sequence[str],
     on_epoch: OnEpoch,
     command: str = "",
-) -> float | list[float]:
+) -> Outcome:
     """Train, attack and track one net.
 
     A run of the same fingerprint that finished is not repeated; one that did not continues from its
@@ -44,18 +46,19 @@ def run(
     Args:
         options: a checked configuration.
         job: the position of the run in its sweep, if it is part of one.
-        suffix: the part of the run's name that distinguishes it from runs of the same groups.
+        varied: the overrides that distinguish the run in its sweep.
         on_epoch: called after each epoch; training ends where it returns false.
         command: the command line that repeats the run, if it was started by one.
 
     Returns:
-        The metric `objective`, or a list of metrics; NaN in a worker that is not the chief.
+        The objectives; NaN in a worker that is not the chief.
     """
     began = time.perf_counter()
-    plan = plan_run(options, job, suffix, command)
+    plan = plan_run(options, job, varied, command)
     plan.replicas.check_fingerprint(plan.fingerprint)
     if not plan.replicas.chief:
-        return train_as_worker(plan)
+        train_as_worker(plan)
+        return Outcome(dict.fromkeys(plan.objective, math.nan), is_skipped=False)
     store = open_store(**options["tracking"])
     with one_of_equals(plan, job):
         earlier = earlier_run(plan, store, job)
@@ -72,7 +75,7 @@ def _tracked_run(
     job: SweepJob | None,
     on_epoch: OnEpoch,
     began: float,
-) -> float | list[float]:
+) -> Outcome:
     """Train, attack and track the net of a plan, whose run has not finished.
 
     Metrics:
@@ -112,8 +115,8 @@ def _tracked_run(
         final |= {"time/tracking": tracked.seconds}
         tracked.metrics(final, step=ONCE)
         metrics = as_decimals(training.kept | final)
-        value = objective_of(dict.fromkeys(names, math.nan) | metrics, plan.objective)
+        values = objectives_of(dict.fromkeys(names, math.nan) | metrics, plan.objective)
         plan.remove_state()
     if job is None:
         show_results(plan.name, metrics, store, tracked.id)
-    return value
+    return Outcome(values, is_skipped=False)

@@ -1,6 +1,5 @@
 """Training one net, epoch by epoch, with checkpoints."""
 
-import math
 import time
 import zipfile
 from contextlib import nullcontext
@@ -72,13 +71,12 @@ def train(plan: RunPlan, program: Program, tracked: Run, on_epoch: OnEpoch) -> T
     return Training(history, kept, seconds)
 
 
-def train_as_worker(plan: RunPlan) -> float:
+def train_as_worker(plan: RunPlan) -> None:
     """Take a worker's share in the epochs of the chief, which alone writes and tracks."""
     program = build.program(plan.options, plan.task, plan.replicas)
     lines.note(f"{plan.name}: this worker trains its share of each batch; the chief reports")
     for _ in build.epochs(program, plan.options, plan.data):
         pass
-    return math.nan
 
 
 def _train(plan, program, tracked, on_epoch):

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,14 +12,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from brnn.config.fingerprint import IRRELEVANT_KEYS, hash_json
+from brnn.config.objective import Outcome
+from brnn.config.run_name import varied_name
 from brnn.contracts import OnEpoch
 from brnn.errors import TRACEBACK, PrunedError, TrackingError
-from brnn.sweeps.overrides import is_in_name
 from brnn.terminal import lines
 from brnn.tracking.process import owner
 from brnn.tracking.sweep_job import SweepJob
-
-Objective = float | list[float]
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,11 @@ class SweepTask:
         trials: the number of the trial of each job by the job's number; empty without a study.
     """
 
-    function: Callable[[DictConfig, SweepJob], Objective]
+    function: Callable[[DictConfig, SweepJob], Outcome | None]
     common: SweepJob
     trials: dict[int, int]
 
-    def __call__(self, composed: DictConfig) -> Objective:
+    def __call__(self, composed: DictConfig) -> Outcome | None:
         """Run the job whose number Hydra has set."""
         number = HydraConfig.get().job.num
         job = replace(self.common, number=number, trial=self.trials.get(number))
@@ -45,28 +44,27 @@ class SweepTask:
 
 def run_child(
     options: dict[str, Any],
-    run: Callable[[dict[str, Any], SweepJob, str, OnEpoch, str], Objective],
+    run: Callable[[dict[str, Any], SweepJob, Sequence[str], OnEpoch, str], Outcome],
     job: SweepJob,
     command: str,
-) -> Objective:
+) -> Outcome | None:
     """Run one job of a sweep; an error is printed and recorded, and does not end the sweep.
 
     Args:
         options: the configuration of the job, unchecked.
-        run: called with the configuration, the job, the suffix of its name, `on_epoch`, and the
-            command.
+        run: called with the configuration, the job, the overrides that distinguish it, `on_epoch`,
+            and the command.
         job: its position in the sweep.
         command: the command line that repeats the job alone.
 
     Returns:
-        The objective; NaN if the job failed or was pruned.
+        What the run returns; none if the job failed or was pruned.
     """
     began, overrides = time.time(), list(HydraConfig.get().overrides.task)
     varied = [override for override in overrides if override not in job.constant]
     name = " ".join(varied)
-    suffix = "".join(f" {override}" for override in varied if not is_in_name(override))
     try:
-        return run(options, job, suffix, _on_epoch(options, job), command)
+        return run(options, job, varied, _on_epoch(options, job), command)
     except PrunedError as reason:
         lines.note(f"{name}: {reason}")
     except Exception as error:
@@ -74,10 +72,10 @@ def run_child(
             raise
         lines.error(f"{name}: {error}")
         try:
-            _record(options, job, name, error, began)
+            _record(options, job, varied, error, began)
         except TrackingError:  # the launcher returns the first error to the sweep
             raise error from None
-    return float("nan")
+    return None
 
 
 def _on_epoch(options: dict[str, Any], job: SweepJob) -> OnEpoch:
@@ -89,7 +87,7 @@ def _on_epoch(options: dict[str, Any], job: SweepJob) -> OnEpoch:
 
 
 def _record(
-    options: dict[str, Any], job: SweepJob, name: str, error: Exception, began: float
+    options: dict[str, Any], job: SweepJob, varied: Sequence[str], error: Exception, began: float
 ) -> None:
     """Create a failed run for a job that failed before its own run was created."""
     from brnn.tracking import tag_names
@@ -102,7 +100,7 @@ def _record(
     identity = {key: value for key, value in options.items() if key not in IRRELEVANT_KEYS}
     fingerprint = hash_json(["failed", identity])
     spool = Path(options["checkpoints"]) / f"{fingerprint}.jsonl"
-    tags = {tag_names.FINGERPRINT: fingerprint, tag_names.RECORD: "true"}
+    tags = {tag_names.FINGERPRINT: fingerprint, tag_names.RECORD: varied}
     earlier = store.latest(fingerprint)
-    with suppress(type(error)), store.run(name, tags, job, spool, earlier):
+    with suppress(type(error)), store.run(varied_name(varied), tags, job, spool, earlier):
         raise error

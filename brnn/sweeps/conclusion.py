@@ -90,16 +90,22 @@ def _compared(store: "Store", parent: "EarlierRun") -> "Comparison":
 
 def _save_view(store: "Store", sweep: str, comparison: "Comparison") -> str:
     from brnn.compare.interactive import CURVES
-    from brnn.tracking.view import save_view, view_state
+    from brnn.tracking.view import grouped_by, save_view, view_state
 
     logged = {key for group in comparison.groups for r in group.runs.values() for key in r.metrics}
     curves = [key for key in CURVES if key in logged][:2]
     success = [SUCCESS] if SUCCESS in logged else []
     metrics = list(dict.fromkeys([*comparison.metrics, *success, *comparison.constant]))
     params = [*comparison.keys, comparison.over]
-    groups = comparison.keys if comparison.is_replicated else []
     shown = metrics[: _CHARTS - len(curves)]
-    state = view_state(sweep, params, shown, groups=groups, curves=curves)
+    keys = comparison.keys if comparison.is_replicated else []
+    values = {
+        run.id: tuple(group.labels.values())
+        for group in comparison.groups
+        for run in (*group.runs.values(), *group.unfinished)
+    }
+    by = grouped_by(store, sweep, keys, values)
+    state = view_state(sweep, params, shown, groups=by, curves=curves)
     return save_view(store, sweep, comparison.sweeps[sweep], state)
 
 

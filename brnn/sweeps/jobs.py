@@ -14,6 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from brnn.config.fingerprint import IRRELEVANT_KEYS, POST_TRAINING_KEYS
+from brnn.config.objective import Outcome
 from brnn.errors import ConfigError, LostJobError
 from brnn.sweeps.overrides import root
 
@@ -113,6 +114,18 @@ def in_turns(jobs: Sequence[Job], size: int) -> list[tuple[int, Job]]:
         turns.append((nets.setdefault(net, len(nets)) // size, attacks[net], index))
         attacks[net] += 1
     return [(index, jobs[index]) for *_, index in sorted(turns)]
+
+
+def outcome_of(result: JobReturn) -> Outcome | None:
+    """Return the outcome of a job; none if it failed or was pruned.
+
+    A job of another sweeper returns its objectives without their names.
+    """
+    value = result.return_value if result.status is JobStatus.COMPLETED else None
+    if value is None or isinstance(value, Outcome):
+        return value
+    values = value if isinstance(value, list) else [value]
+    return Outcome({f"objective {i}": v for i, v in enumerate(values, 1)}, is_skipped=False)
 
 
 def lost(job: Job, reason: str) -> JobReturn:

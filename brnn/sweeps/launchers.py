@@ -18,7 +18,7 @@ from brnn import paths
 from brnn.errors import ConfigError, require
 from brnn.sweeps import pools
 from brnn.sweeps.cores import process_count
-from brnn.sweeps.jobs import Job, in_turns, lost
+from brnn.sweeps.jobs import Job, in_turns, lost, outcome_of
 from brnn.sweeps.means import GroupMeans
 from brnn.terminal import lines
 from brnn.terminal.relay import Message
@@ -44,7 +44,8 @@ def processes(jobs: Sequence[Job], *, n_jobs: int | None, attempts: int) -> list
     with sweep_progress(len(jobs), live) as shown:
 
         def on_end(index: int, result: JobReturn) -> None:
-            shown.finished(means.finished(index, result))
+            outcome = outcome_of(result)
+            shown.finished(means.finished(index, result), bool(outcome and outcome.is_skipped))
 
         if number <= 1:
             return [_followed(job(), partial(on_end, index)) for index, job in enumerate(jobs)]

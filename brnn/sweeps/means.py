@@ -1,17 +1,14 @@
-"""The means of the objective over the seeds of a sweep's finished groups."""
+"""The means of the objectives over the seeds of a sweep's finished groups."""
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 
-from brnn.sweeps.jobs import Job
+from brnn.sweeps.jobs import Job, outcome_of
 from brnn.sweeps.overrides import root
 from brnn.terminal.numbers import number
-
-Values = list[float]
 
 
 class GroupMeans:
@@ -20,7 +17,7 @@ class GroupMeans:
     def __init__(self, jobs: Sequence[Job]):
         self._groups = [_group(job.overrides) for job in jobs]
         self._common = set.intersection(*map(set, self._groups)) if jobs else set()
-        self._objectives: dict[tuple[str, ...], list[Values]] = defaultdict(list)
+        self._outcomes: dict[tuple[str, ...], list[dict[str, float]]] = defaultdict(list)
 
     def finished(self, index: int, result: JobReturn) -> str:
         """Add the result of a job; return a line with the mean of its group if that is complete.
@@ -29,17 +26,15 @@ class GroupMeans:
             index: of the job.
             result: of the job; what failed has no objective.
         """
-        group = self._groups[index]
-        value = result.return_value if result.status is JobStatus.COMPLETED else math.nan
-        self._objectives[group].append(value if isinstance(value, list) else [value])
-        objectives, planned = self._objectives[group], self._groups.count(group)
-        if planned < 2 or len(objectives) < planned:
+        group, outcome = self._groups[index], outcome_of(result)
+        self._outcomes[group].append(outcome.objectives if outcome else {})
+        outcomes, planned = self._outcomes[group], self._groups.count(group)
+        if planned < 2 or len(outcomes) < planned:
             return ""
-        known = [values for values in objectives if not any(v is None or v != v for v in values)]
+        known = [values for values in outcomes if all(v == v for v in values.values()) and values]
         name = " ".join(o for o in group if o not in self._common) or "all jobs"
-        counted = f"{len(known)} of {planned} jobs"
-        means = ", ".join(map(_mean, zip(*known, strict=True))) or "failed"
-        return f"{name}: objective {means}, {counted}"
+        means = [f"{key} {_mean([values[key] for values in known])}" for key in (known or [{}])[0]]
+        return f"{name}: {', '.join(means) or 'failed'}, {len(known)} of {planned} jobs"
 
 
 def _group(overrides: Sequence[str]) -> tuple[str, ...]:

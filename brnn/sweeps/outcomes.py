@@ -1,5 +1,6 @@
 """The outcomes of a sweep's jobs, as rows of its table."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from brnn.compare import metrics as measures
@@ -19,6 +20,8 @@ ALSO_SHOWN = ("attack/success_rate", "time/seconds")  # besides those that group
 def collect(store: "Store", sweep: SweepJob, began: float, lost: list[Row]) -> list[Row]:
     """Mark the runs whose processes have ended as killed, and return the outcome of each job.
 
+    Of a job that an earlier launch ran with another version of the code, only the new run counts.
+
     Args:
         store: the store of the sweep.
         sweep: the data that all jobs share.
@@ -27,7 +30,7 @@ def collect(store: "Store", sweep: SweepJob, began: float, lost: list[Row]) -> l
     """
     from brnn.tracking.status import status_of
 
-    runs = store.children(sweep.parent)
+    runs = _without_replaced(store.children(sweep.parent), sweep)
     statuses = [status_of(run, sweep.launch) for run in runs]  # once, since processes may end now
     for run, status in zip(runs, statuses, strict=True):
         if status == "interrupted":
@@ -40,6 +43,18 @@ def collect(store: "Store", sweep: SweepJob, began: float, lost: list[Row]) -> l
         for run, status in zip(runs, statuses, strict=True)
     ]
     return [row for row in rows if not (lost and row["status"] == "killed")] + lost
+
+
+def _without_replaced(runs: Sequence["Run"], sweep: SweepJob) -> list["Run"]:
+    """Return the runs of a sweep without those whose job this launch has run anew."""
+    from brnn.tracking.status import is_of_launch, job_number
+
+    new = {job_number(run, sweep.parent) for run in runs if is_of_launch(run, sweep.launch)}
+    return [
+        run
+        for run in runs
+        if is_of_launch(run, sweep.launch) or job_number(run, sweep.parent) not in new
+    ]
 
 
 def delete_failure_records(store: "Store", sweep: SweepJob) -> None:

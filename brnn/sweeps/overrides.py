@@ -51,8 +51,3 @@ def constant_overrides(overrides: list[Override]) -> list[str]:
 def root(override: str) -> str:
     """Return the group, or the key at the root, that an override sets."""
     return re.split("[=.@]", override.lstrip("+~"))[0]
-
-
-def is_in_name(override: str) -> bool:
-    """Return whether the name of a run contains the value of an override."""
-    return override.lstrip("+").partition("=")[0] in (*groups.NAMED, *groups.RUNS, "seed")

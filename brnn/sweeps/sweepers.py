@@ -16,13 +16,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from brnn.config.locations import expand_home
 from brnn.config.model_file import with_architecture
-from brnn.config.objective import check_objective, objectives
+from brnn.config.objective import Outcome, check_objective, objectives
 from brnn.errors import require
 from brnn.sweeps import sweep
-from brnn.sweeps.child import Objective, SweepTask
+from brnn.sweeps.child import SweepTask
 from brnn.sweeps.dry_run import dry_run
 from brnn.sweeps.grid import grid_jobs
-from brnn.sweeps.jobs import check_folder
+from brnn.sweeps.jobs import check_folder, outcome_of
 from brnn.sweeps.outcomes import Row
 from brnn.sweeps.overrides import constant_overrides, effective, unforced
 from brnn.terminal import lines
@@ -35,7 +35,7 @@ class Plugin(Protocol):
     config: DictConfig
     context: HydraContext
     loader: ConfigLoader
-    task: Callable[[DictConfig, SweepJob], Objective]
+    task: Callable[[DictConfig, SweepJob], Outcome | None]
     launcher: Launcher
 
 
@@ -122,8 +122,8 @@ def optuna(
             returns = _launch(plugin, jobs, common, [trial.number for trial in batch])
             lost.extend(_lost(returns, constant))
             for trial, job in builtins.zip(batch, returns, strict=True):
-                completed = job.status == JobStatus.COMPLETED
-                search.record(opened, trial, job.return_value if completed else math.nan)
+                outcome = outcome_of(job)
+                search.record(opened, trial, outcome.value if outcome else math.nan)
         if (number := search.completed(opened)) < trials:
             lines.note(f"all values were tried, in {number} of {trials} trials")
         best = search.best(opened)

@@ -14,6 +14,8 @@ from brnn.terminal.lines import note, open_console
 from brnn.terminal.numbers import duration
 from brnn.terminal.relay import Message
 
+_BAR = 10  # columns
+_NAME = 24  # columns of a name at least
 _STATUS = 60  # columns of a bar and most texts behind it
 
 
@@ -35,20 +37,26 @@ class SweepProgress:
         self.on_message = on_message
         self._jobs = jobs
         self._show = show
-        self._done = 0
+        self._done = self._skipped = 0
         self._start = time.monotonic()
 
-    def finished(self, text: str) -> None:
-        """Count a finished job, and show the time that is left at the pace so far.
+    def finished(self, text: str, is_skipped: bool) -> None:
+        """Count a job that has ended, and show the time left at the pace of those that ran.
 
         Args:
             text: a line to print; empty: none.
+            is_skipped: whether the job had finished before.
         """
         if text:
             note(text)
         self._done += 1
-        remaining = (time.monotonic() - self._start) / self._done * (self._jobs - self._done)
-        self._show(self._done, f"{self._done} of {self._jobs} jobs  {duration(remaining)} left")
+        self._skipped += is_skipped
+        facts = [f"{self._done} of {self._jobs} jobs"]
+        remaining, ran = self._jobs - self._done, self._done - self._skipped
+        if ran:
+            pace = (time.monotonic() - self._start) / ran
+            facts.append(f"{duration(pace * remaining)} left")
+        self._show(self._done, "  ".join(facts))
 
 
 def is_shown() -> bool:
@@ -70,7 +78,7 @@ def sweep_progress(jobs: int, live: bool) -> Iterator[SweepProgress]:
         return
     with _bars() as bars:
         whole = bars.add_task("sweep", total=jobs, status=f"0 of {jobs} jobs")
-        room = max(20, bars.console.width - _STATUS)
+        room = max(_NAME, bars.console.width - _STATUS)
         lines: dict[int, TaskID] = {}  # of each process
 
         def on_message(message: Message) -> None:
@@ -81,8 +89,8 @@ def sweep_progress(jobs: int, live: bool) -> Iterator[SweepProgress]:
             if process not in lines:
                 lines[process] = bars.add_task("", total=1, status="")
             name = message["name"]
-            if len(name) > room:  # what tells jobs apart stands at the end
-                name = f"…{name[1 - room :]}"
+            if len(name) > room:  # what tells jobs apart stands at the beginning
+                name = f"{name[: room - 1]}…"
             facts = {"description": name, "status": message["status"]}
             bars.update(lines[process], completed=message["share"], **facts)
 
@@ -103,7 +111,7 @@ def _write(message: Message) -> None:
 def _bars() -> ProgressBar:
     return ProgressBar(
         TextColumn("{task.description}", style="bold", markup=False, table_column=_one_line()),
-        BarColumn(bar_width=14),
+        BarColumn(bar_width=_BAR),
         TextColumn("{task.fields[status]}", markup=False, table_column=_one_line()),
         console=open_console(sys.stdout),
         refresh_per_second=4,

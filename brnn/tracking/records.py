@@ -7,6 +7,7 @@ milliseconds.
 
 import base64
 import json
+import math
 import tempfile
 import time
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from brnn.tracking import dataset
 from brnn.tracking.failures import one_line_errors
 
 FLOAT32 = float(np.finfo("float32").max)
+_DIGITS, _LAST_BITS = 12, 1e-15  # of a short decimal; relative
 NAME, PARAMETER, TAG = 250, 500, 5000  # characters that every store accepts
 
 
@@ -58,9 +60,11 @@ def now() -> int:
 
 
 def as_decimals(values: Mapping[str, float]) -> dict[str, float]:
-    """Return metrics as floats, and one that is a float32 as the shortest decimal of that float32.
+    """Return metrics as floats that a person would write.
 
-    A mean of 0.7798 in float32 is 0.7797999978065491 as a float64.
+    A float32 becomes the shortest decimal that rounds to it, since a mean of 0.7798 in float32 is
+    0.7797999978065491 as a float64; a float64 that is a short decimal but for its last bits becomes
+    that decimal, since 1 - 0.7 is 0.30000000000000004.
     """
     floats = {key: float(value) for key, value in values.items()}
     return {key: _decimal(value) for key, value in floats.items()}
@@ -88,19 +92,24 @@ def as_tags(values: dict[str, Any]) -> list[RunTag]:
 def as_name(text: str) -> str:
     """Return a text as the name of a run.
 
-    A digest replaces the middle of a long one, since what tells runs apart stands at its end.
+    A digest replaces the middle of a long one, since what tells runs apart stands at its beginning.
     """
     text = masked(text)
     if len(text) <= NAME:
         return text
     digest = hash_json(text)
     kept = NAME - len(digest) - 4
-    return f"{text[: kept // 3]}… {digest} …{text[len(text) - (kept - kept // 3) :]}"
+    return f"{text[: kept - kept // 3]}… {digest} …{text[len(text) - kept // 3 :]}"
 
 
 def _decimal(value: float) -> float:
+    if value.is_integer():
+        return value
     single = np.float32(value) if abs(value) < FLOAT32 else np.float32("nan")
-    return float(str(single)) if float(single) == value and not value.is_integer() else value
+    if float(single) == value:
+        return float(str(single))
+    short = float(f"{value:.{_DIGITS}g}")
+    return short if math.isclose(short, value, rel_tol=_LAST_BITS) else value
 
 
 def _send_file(client: mlflow.MlflowClient, run_id: str, path: Path, content: bytes) -> None:

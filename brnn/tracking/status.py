@@ -3,7 +3,7 @@
 from mlflow.entities import Run
 
 from brnn.tracking.process import alive
-from brnn.tracking.tag_names import LAUNCH, OWNER
+from brnn.tracking.tag_names import JOB, LAUNCH, OWNER, REUSED
 
 
 def status_of(run: Run, launch: str = "") -> str:
@@ -29,3 +29,9 @@ def status_of(run: Run, launch: str = "") -> str:
 def is_of_launch(run: Run, launch: str) -> bool:
     """Return whether a launch of a sweep started a run; false for the empty launch."""
     return run.data.tags.get(LAUNCH, "") == launch != ""
+
+
+def job_number(run: Run, sweep: str) -> int:
+    """Return the number of a run's job in a sweep, by the id of the sweep's run."""
+    tags = run.data.tags
+    return int(tags.get(f"{REUSED}.{sweep}", tags.get(JOB, 0)))

@@ -24,6 +24,7 @@ from brnn.tracking.passwords import with_password
 from brnn.tracking.process import owner
 from brnn.tracking.records import NAME, TAG, as_name, as_tags, as_texts
 from brnn.tracking.run import Run
+from brnn.tracking.status import job_number
 from brnn.tracking.sweep_job import SweepJob
 
 if TYPE_CHECKING:
@@ -108,13 +109,11 @@ class Store:
         Args:
             parent: the id of the sweep's run.
         """
-        reused = f"{tag_names.REUSED}.{parent}"
         runs = self.search(f"tags.`{tag_names.PARENT}` = '{parent}'")
-        runs += self.search(f"tags.`{reused}` LIKE '%'")
+        runs += self.search(f"tags.`{tag_names.REUSED}.{parent}` LIKE '%'")
 
         def position(run: entities.Run) -> tuple[int, int]:
-            number = run.data.tags.get(reused, run.data.tags.get(tag_names.JOB, 0))
-            return int(number), run.info.start_time
+            return job_number(run, parent), run.info.start_time
 
         return sorted({run.info.run_id: run for run in runs}.values(), key=position)
 

@@ -7,7 +7,7 @@ from the address. The form is that of MLflow 3.17; a test in a browser notices a
 import base64
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from brnn.tracking import tag_names
@@ -17,6 +17,10 @@ from brnn.tracking.store import Store
 
 _SECTION = "brnn"  # the id of the one section of charts
 _SIZES = {"columns": 2, "cardHeight": 250}  # of charts; three columns have no room for titles
+_NAME, _CREATED = "attributes.`Run Name`", "runDateAndNestInfo"  # columns that are always shown
+_WIDTHS = {_NAME: 300, _CREATED: 150}  # of columns in the table, in pixels
+_WIDTH = 160  # of the others
+_SHORT = 8  # characters of the id of a sweep in the name of a tag
 _LINES = {"lineSmoothness": 0, "xAxisKey": "step", "selectedXAxisMetricKey": ""}
 
 
@@ -40,12 +44,34 @@ def save_view(store: Store, sweep: str, name: str, state: dict[str, Any]) -> str
     return f"/#/experiments/{store.experiment_id}/runs?{query}"
 
 
+def grouped_by(
+    store: Store, sweep: str, keys: Sequence[str], groups: Mapping[str, tuple[str, ...]]
+) -> list[dict[str, str]]:
+    """Return what a view groups runs by: their one key, or a tag with their values of several.
+
+    The UI states each key before its value, and cuts the text before the second one.
+
+    Args:
+        store: the experiment.
+        sweep: the id of the sweep's run.
+        keys: parameters that distinguish the groups.
+        groups: the values of the keys by the ids of the runs, which are tagged with them.
+    """
+    if len(keys) < 2:
+        return [{"mode": "param", "groupByData": key} for key in keys]
+    tag = f"{tag_names.GROUP}.{sweep[:_SHORT]}"
+    with one_line_errors(store.uri):
+        for run_id, values in groups.items():
+            store.client.set_tag(run_id, tag, " ".join(filter(None, values)))
+    return [{"mode": "tag", "groupByData": tag}]
+
+
 def view_state(
     sweep: str,
     params: Sequence[str],
     metrics: Sequence[str],
     *,
-    groups: Sequence[str],
+    groups: Sequence[Mapping[str, str]],
     curves: Sequence[str],
 ) -> dict[str, Any]:
     """Return the state of a view of a sweep's jobs.
@@ -54,18 +80,15 @@ def view_state(
         sweep: the id of the sweep's run.
         params: parameters that are columns.
         metrics: metrics that are columns, each with a bar chart.
-        groups: parameters by which the runs are grouped.
+        groups: what the runs are grouped by, of `grouped_by`.
         curves: metrics with a line chart over epochs.
     """
     charts = [_line_chart(i, key) for i, key in enumerate(curves)]
     charts += [_bar_chart(i, key) for i, key in enumerate(metrics, len(charts))]
     section = {"uuid": _SECTION, "name": "what counts", "display": True, "isReordered": True}
     section |= _SIZES
-    columns = [f"params.`{key}`" for key in params] + [f"metrics.`{key}`" for key in metrics]
-    group_by = {
-        "aggregateFunction": "average",
-        "groupByKeys": [{"mode": "param", "groupByData": key} for key in groups],
-    }
+    columns = [f"metrics.`{key}`" for key in metrics] + [f"params.`{key}`" for key in params]
+    widths = _WIDTHS | dict.fromkeys(columns, _WIDTH)
     return {
         "searchFilter": f"tags.`{tag_names.PARENT}` = '{sweep}'",
         "orderByKey": "attributes.start_time",
@@ -75,8 +98,8 @@ def view_state(
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": columns,
-        "columnOrder": [],
-        "columnWidths": {},
+        "columnOrder": list(widths),
+        "columnWidths": widths,
         "runsHiddenMode": "FIRST_20_RUNS",
         "compareRunCharts": charts,
         "compareRunSections": [section | {"deleted": False, "isGenerated": False}],
@@ -85,7 +108,7 @@ def view_state(
         "isAccordionReordered": True,
         "useGroupedValuesInCharts": True,
         "hideEmptyCharts": True,
-        "groupBy": group_by if groups else None,
+        "groupBy": {"aggregateFunction": "average", "groupByKeys": groups} if groups else None,
         "groupsExpanded": {},
         "globalLineChartConfig": _LINES,
         "chartsSearchFilter": "",

@@ -38,7 +38,7 @@ def finished(folder, options):
         f"export.formats=[{','.join(FORMATS)}]", f"checkpoints={folder}",
         f"tracking.uri=sqlite:///{folder}/mlflow.db",
     )  # fmt: skip
-    run(chosen, None, "", lambda epoch, metrics: True)
+    run(chosen, None, (), lambda epoch, metrics: True)
     store = open_in(folder)
     return chosen, all_runs(store)[0].info.run_id, store
 
@@ -117,7 +117,7 @@ def test_a_trained_convolutional_net_is_the_same_in_every_format(folder, options
         "attack=none", "compiled=false", "figures=[]", f"export.formats=[{','.join(FORMATS)}]",
         f"checkpoints={tmp_path}", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db",
     )  # fmt: skip
-    run(chosen, None, "", lambda epoch, metrics: True)
+    run(chosen, None, (), lambda epoch, metrics: True)
     metrics = all_runs(open_in(tmp_path))[0].data.metrics
     assert metrics["size/packed_bytes"] == metrics["export/levels/bytes"]
     for name in FORMATS:

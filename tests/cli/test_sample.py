@@ -56,7 +56,7 @@ def stops(epoch, metrics):
 
 def tracked_run(chosen, on_epoch=goes_on):
     """Return a new run's options, its objective, its record in the store and the store."""
-    objective = run(chosen, None, "", on_epoch)
+    objective = run(chosen, None, (), on_epoch)
     store = open_store(**chosen["tracking"])
     (newest, *_) = store.client.search_runs([store.experiment_id], order_by=["start_time DESC"])
     return chosen, objective, newest, store

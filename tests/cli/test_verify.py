@@ -138,7 +138,7 @@ def test_the_net_of_a_run_takes_grey_levels(run, options, tmp_path, capsys):
         "dataset=arrays", f"dataset.path={tmp_path}/digits.npz", "topology.width=16", "epochs=1",
         "attack=none", "figures=[]", f"checkpoints={tmp_path}", f"tracking.uri={uri}",
     )  # fmt: skip
-    train(chosen, None, "", lambda epoch, metrics: True)
+    train(chosen, None, (), lambda epoch, metrics: True)
     run_id = all_runs(open_in(tmp_path))[0].info.run_id
     np.save(tmp_path / "digit.npy", x_test[0])
     capsys.readouterr()

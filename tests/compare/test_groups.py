@@ -72,7 +72,9 @@ def test_failed_and_missing_runs_are_kept():
 
 def test_a_run_that_failed_early_is_placed_by_its_name():
     runs = [run("ste", seed, 0.5) for seed in range(2)]
-    groups, unknown = grouped([*runs, lost("estimator=chernoff seed=1")], "seed", [])
+    groups, unknown = grouped(
+        [*runs, lost("chernoff-s1", "estimator=chernoff", "seed=1")], "seed", []
+    )
     assert sorted(names(groups)) == ["chernoff", "ste"]
     (chernoff,) = [group for group in groups if group.name == "chernoff"]
     assert (len(chernoff.unfinished), chernoff.missing, chernoff.planned) == (1, ["0"], 2)

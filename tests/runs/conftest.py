@@ -27,7 +27,7 @@ def track(folder, options):
 
     def track_(*overrides) -> Tracked:
         chosen = options(*placed(folder), *NET, *overrides)
-        value = run(chosen, None, "", lambda epoch, metrics: True, COMMAND)
+        value = run(chosen, None, (), lambda epoch, metrics: True, COMMAND).value
         return Tracked(value, *runs(folder)[0], chosen)
 
     return track_

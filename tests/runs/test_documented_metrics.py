@@ -78,7 +78,7 @@ def logged(options, tmp_path_factory):
             key for key in small if "dataset=text" not in overrides or not key.startswith("attack.")
         ]
         configuration = options(*chosen, data, *places, *small)
-        run(configuration, None, "", lambda epoch, metrics: True)
+        run(configuration, None, (), lambda epoch, metrics: True)
     store = open_store(uri=f"sqlite:///{folder}/runs.db", experiment="brnn")
     for tracked in store.client.search_runs([store.experiment_id]):
         names |= tracked.data.metrics.keys()

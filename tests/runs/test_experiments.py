@@ -72,7 +72,7 @@ def test_the_first_job_of_a_study_runs_at_a_tiny_size(
     tiny += ["epochs=1", "compiled=false", "figures=[]", f"checkpoints={folder}/checkpoints"]
     tiny += [f"tracking.uri=sqlite:///{folder}/runs.db"]
     configuration = options(*chosen, *tiny)
-    run(configuration, None, "", lambda epoch, metrics: True)
+    run(configuration, None, (), lambda epoch, metrics: True)
     store = open_store(**configuration["tracking"])
     (tracked,) = store.client.search_runs([store.experiment_id])
     assert tracked.info.status == "FINISHED"

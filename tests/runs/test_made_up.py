@@ -91,7 +91,7 @@ def _logged(options: dict, trained: list[int]) -> tuple[np.ndarray, float]:
         trained.append(epoch)
         return True
 
-    run(options, None, "", on_epoch)
+    run(options, None, (), on_epoch)
     store = open_store(**options["tracking"])
     (logged,) = store.client.search_runs([store.experiment_id], max_results=1)
     artifact = store.client.download_artifacts(logged.info.run_id, "model/data/model.keras")

@@ -91,7 +91,7 @@ class Place(NamedTuple):
 
     def run(self, *overrides, job=None, **data):
         """Run, and return the run of the store."""
-        run(self.given(*overrides, **data), job, "", lambda epoch, metrics: True)
+        run(self.given(*overrides, **data), job, (), lambda epoch, metrics: True)
         return stores.all_runs(self.store)[-1]
 
     def refusal(self, *overrides, job=None, **data):
@@ -151,12 +151,12 @@ def test_the_rehearsal_names_all_metrics_of_a_run_and_leaves_its_net_as_it_is(pl
         *("topology=mlp", "topology.dropout=0.5", "attack=suite", "attack.members=[bim,noise]"),
         "export.formats=[levels]", "figures=[]",
     )  # fmt: skip
-    plan = plan_run(configuration, None, "")
+    plan = plan_run(configuration, None, ())
     program = build.program(configuration, plan.task)
     before = program.state()
     names = set(rehearse(plan, program, place.store, None))
     assert all(np.array_equal(a, b) for a, b in zip(before, program.state(), strict=True))
-    run(configuration, None, "", lambda epoch, metrics: True)
+    run(configuration, None, (), lambda epoch, metrics: True)
     logged = stores.all_runs(place.store)[-1].data.metrics.keys()
     assert not logged - names
     assert not {name for name in names - logged if not name.endswith(OF_BROKEN)}

@@ -53,7 +53,7 @@ def test_jobs_that_differ_in_a_choice_without_effect_share_a_run(repeated, capsy
         for number, estimator in enumerate(("identity", "ste")):
             job = SweepJob(parent.id, "launch", (), {}, number)
             options = repeated.options(*repeated.overrides, *keys, f"estimator={estimator}")
-            run(options, job, "", lambda epoch, metrics: True)
+            run(options, job, (), lambda epoch, metrics: True)
     assert "full-ste-mlp-modern-s0 is skipped: it finished as run" in capsys.readouterr().out
     (child,) = repeated.store.children(parent.id)
     assert child.data.params["estimator"] == "identity"

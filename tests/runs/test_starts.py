@@ -41,10 +41,10 @@ class Place:
     binary: str = ""
 
     def plan(self, *words):
-        return plan_run(self.options(*self.words, *words), None, "")
+        return plan_run(self.options(*self.words, *words), None, ())
 
     def run(self, *words):
-        run(self.options(*self.words, *words), None, "", lambda epoch, metrics: True)
+        run(self.options(*self.words, *words), None, (), lambda epoch, metrics: True)
         return self.runs()[0].info.run_id
 
     def runs(self):
@@ -155,7 +155,7 @@ def test_a_net_of_a_file_needs_the_file_no_more(place, tmp_path):
     keras.Sequential(layers).save(tmp_path / "net.keras")
     words = ("topology=keras", f"topology.path={tmp_path}/net.keras", "precision=binarynet")
     options = with_architecture(place.options(*place.words[len(NET) :], *words))
-    run(options, None, "", lambda epoch, metrics: True)
+    run(options, None, (), lambda epoch, metrics: True)
     (tmp_path / "net.keras").unlink()
     logged = place.runs()[0]
     assert logged.info.run_name == "binarynet-identity-keras-original-s0"

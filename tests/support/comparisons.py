@@ -1,9 +1,11 @@
 """Runs as a comparison reads them, without a store."""
 
+import json
 from itertools import count
 
 from brnn.compare.comparison import compare
 from brnn.compare.selection import SelectedRun, Selection
+from brnn.tracking.tag_names import RECORD
 
 _NUMBERS = count()
 DEFAULTS = {
@@ -25,9 +27,10 @@ def run(estimator, seed, accuracy=None, /, status="finished", tags=(), params=()
     )  # fmt: skip
 
 
-def lost(name):
+def lost(name, *overrides):
     """Return a run that failed before its parameters were logged."""
-    return SelectedRun(f"run{next(_NUMBERS)}", name, "failed", 0, {}, {}, {"error": "no"})
+    tags = {"error": "no"} | ({RECORD: json.dumps(overrides)} if overrides else {})
+    return SelectedRun(f"run{next(_NUMBERS)}", name, "failed", 0, {}, {}, tags)
 
 
 def compared(runs, command="estimator=a,b seed=range(9)", **keys):

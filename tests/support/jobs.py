@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import OverrideParseException  # noqa: F401  by an expression of an Errand
 
+from brnn.config.objective import Outcome  # noqa: F401  by an expression of an Errand
 from brnn.terminal import lines, progress  # noqa: F401  by an expression of an Errand
 
 

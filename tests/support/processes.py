@@ -3,6 +3,7 @@
 import atexit
 import json
 import os
+import re
 import selectors
 import signal
 import socket
@@ -123,11 +124,11 @@ def complete(
     return process.wait(), out, err
 
 
-def wait_for_line(process: subprocess.Popen, *texts: str) -> None:
-    """Read lines of a process until each text has been printed, or the process ends."""
-    missing = set(texts)
+def wait_for_line(process: subprocess.Popen, *patterns: str) -> None:
+    """Read lines of a process until each pattern has matched one, or the process ends."""
+    missing = set(patterns)
     for line in process.stdout:
-        missing -= {text for text in missing if text in line}
+        missing -= {pattern for pattern in missing if re.search(pattern, line)}
         if not missing:
             return
 

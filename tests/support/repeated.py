@@ -37,7 +37,7 @@ class Repeated:
 
     def run(self, *overrides, on_epoch=lambda epoch, metrics: True):
         """Run in this process, and return the objective."""
-        return run(self.options(*self.overrides, *overrides), None, "", on_epoch)
+        return run(self.options(*self.overrides, *overrides), None, (), on_epoch).value
 
     def trained_epochs(self, *overrides):
         """Run in this process, and return the epochs that were trained."""

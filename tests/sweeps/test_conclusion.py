@@ -39,6 +39,15 @@ def concluded(store, parent):
     return store.get(parent)
 
 
+def view_of(store, sweep):
+    """Return the name and the state of the view that a sweep has saved."""
+    tags = store.client.get_experiment(store.experiment_id).tags
+    view = json.loads(tags[f"{tag_names.VIEW}.{sweep}"])
+    kind, _, packed = view["state"].partition(";")
+    assert kind == "deflate"
+    return view["name"], json.loads(zlib.decompress(base64.b64decode(packed)))
+
+
 def test_the_run_of_a_sweep_shows_groups_command_and_page(store, capsys):
     folder, opened = store
     parent = concluded(opened, log_sweep(folder, " ".join(ARGUMENTS), jobs(3)))
@@ -61,19 +70,37 @@ def test_the_run_of_a_sweep_shows_groups_command_and_page(store, capsys):
 def test_the_view_has_the_columns_the_groups_and_the_charts_of_the_comparison(store):
     folder, opened = store
     parent = concluded(opened, log_sweep(folder, " ".join(ARGUMENTS), jobs(3))).info.run_id
-    tags = opened.client.get_experiment(opened.experiment_id).tags
-    view = json.loads(tags[f"{tag_names.VIEW}.{parent}"])
-    kind, _, packed = view["state"].partition(";")
-    state = json.loads(zlib.decompress(base64.b64decode(packed)))
-    assert (view["name"], kind) == (" ".join(ARGUMENTS), "deflate")
+    name, state = view_of(opened, parent)
+    assert name == " ".join(ARGUMENTS)
     assert state["searchFilter"] == f"tags.`mlflow.parentRunId` = '{parent}'"
     sizes = [(section["columns"], section["cardHeight"]) for section in state["compareRunSections"]]
     assert sizes == [(2, 250)]
-    columns = ["params.`estimator`", "params.`seed`", "metrics.`test/accuracy`"]
+    columns = ["metrics.`test/accuracy`", "params.`estimator`", "params.`seed`"]
     assert state["selectedColumns"] == columns
+    assert state["columnOrder"] == ["attributes.`Run Name`", "runDateAndNestInfo", *columns]
+    assert state["columnWidths"]["attributes.`Run Name`"] == 300
     assert state["groupBy"]["groupByKeys"] == [{"mode": "param", "groupByData": "estimator"}]
     charts = [(chart["type"], chart["metricKey"]) for chart in state["compareRunCharts"]]
     assert charts == [("LINE", "test/accuracy"), ("BAR", "test/accuracy")]
+
+
+def test_groups_of_several_keys_are_named_by_their_values_alone(store):
+    folder, opened = store
+    swept = [
+        ({"precision": precision} | params, metrics, tags)
+        for precision in ("binarynet", "ternary")
+        for params, metrics, tags in jobs(2)
+    ]
+    parent = concluded(opened, log_sweep(folder, " ".join(ARGUMENTS), swept)).info.run_id
+    tag = f"group.{parent[:8]}"
+    _, state = view_of(opened, parent)
+    assert state["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": tag}]
+    named = [
+        (child.data.tags[tag], child.data.params["estimator"], child.data.params["precision"])
+        for child in opened.children(parent)
+    ]
+    assert len(named) == 8
+    assert all(name == f"{estimator} {precision}" for name, estimator, precision in named)
 
 
 def test_the_mlflow_ui_still_reads_views_of_this_form():
@@ -85,6 +112,9 @@ def test_the_mlflow_ui_still_reads_views_of_this_form():
         f"{tag_names.VIEW}.",
         "compareRunCharts",
         "cardHeight",
+        "columnOrder",
+        "columnWidths",
+        "runDateAndNestInfo",
     ):
         assert name in code
 

@@ -17,7 +17,7 @@ def test_a_finished_run_of_a_net_from_a_file_is_skipped(options, folder, capsys,
     words = [f"dataset.path={folder}/mine.npz", f"tracking.uri=sqlite:///{folder}/mlflow.db"]
     words += ["dataset=arrays", "batch_size=32", f"checkpoints={folder}/checkpoints"]
     chosen = options(*words, *word.format(net).split())
-    fingerprint = plan_run(chosen, None, "").fingerprint
+    fingerprint = plan_run(chosen, None, ()).fingerprint
     tags = {tag_names.FINGERPRINT: fingerprint}
     with open_store(**chosen["tracking"]).run("earlier", tags, None):
         pass

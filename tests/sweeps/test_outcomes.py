@@ -1,6 +1,7 @@
 """The table of the jobs of a sweep: what varies, and which robust accuracy is doubted."""
 
 import socket
+import time
 
 from support.stores import open_in
 from support.sweeps import begin_sweep, log_run, log_sweep
@@ -30,6 +31,17 @@ def test_constant_columns_are_left_out_and_doubted_numbers_are_marked(tmp_path, 
     assert ["1.0000", "0.1000", "?0.3000"] in [line[-4:-1] for line in lines]
     assert ["2.0000", "1.1000", "1.3000"] in [line[-4:-1] for line in lines]
     assert ["?", "not", "trusted"] in lines
+
+
+def test_a_job_that_was_run_anew_has_one_row(tmp_path):
+    store = open_in(tmp_path)
+    parent = begin_sweep(store, "seed=0,1")
+    for number, launch in ((0, "old"), (1, "old"), (0, "new")):  # job 0 by another code
+        tags = {tag_names.PARENT: parent, tag_names.JOB: number, tag_names.LAUNCH: launch}
+        last = log_run(store, {"seed": number}, {"test/accuracy": 0.5}, tags)
+    rows = collect(store, SweepJob(parent, "new"), began=time.time() + 60, lost=[])
+    assert [(row["name"], row["status"]) for row in rows] == [("0", "skipped"), ("1", "skipped")]
+    assert rows[0]["run"] == last
 
 
 def test_a_job_whose_process_has_ended_is_killed(tmp_path):

@@ -1,17 +1,6 @@
-"""Overrides: which are in the name of a run, and which are equal in all jobs."""
+"""Overrides: which are equal in all jobs, and which group they set."""
 
-from brnn.config import groups
 from brnn.sweeps import overrides as module
-
-
-def test_overrides_of_groups_that_name_a_run_need_no_suffix():
-    for group in (*groups.NAMED, "seed"):
-        assert module.is_in_name(f"{group}=x")
-
-
-def test_other_overrides_need_a_suffix():
-    for override in ("topology.width=8", "experiment=parity", "+optimizer.nesterov=true"):
-        assert not module.is_in_name(override)
 
 
 def test_constant_overrides_have_one_value(overrides):

@@ -55,14 +55,14 @@ def runs(tmp_path_factory):
     swept = ("topology=simple,mlp,gru", "recipe=original", "topology.width=8")
     code, out, err = complete(folder, *data, *swept, "epochs=1", "attack=none", "--multirun")
     assert code == 0, out + err
-    assert "binarynet-identity-gru-original-s0" in out
+    assert "gru binarynet-identity-original-s0" in out
     return sweep_runs(folder).children
 
 
 @pytest.mark.slow
 def test_names_and_tags_state_the_recipe(runs):
     assert {run.info.run_name for run in runs} == {
-        f"binarynet-identity-{net}-original-s0" for net in NETS
+        f"{net} binarynet-identity-original-s0" for net in NETS
     }
     assert [run.data.tags["recipe"] for run in runs] == ["original"] * 3
     for key in ("optimizer", "schedule", "loss", "optimizer.learning_rate"):

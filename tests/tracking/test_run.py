@@ -41,6 +41,8 @@ def test_a_run_stores_what_is_logged(store, stored):
         (np.float32(0.7798), 0.7798),
         (float(np.float32(0.7798)), 0.7798),
         (0.7798, 0.7798),
+        (1 - 0.98, 0.02),  # 0.020000000000000018
+        (1 - 0.7, 0.3),  # 0.30000000000000004
         (1 / 3, 1 / 3),  # a float64
         (2.0**40, 2.0**40),  # whole, and a float32 too
         (np.float32(1e-30), 1e-30),
@@ -49,7 +51,7 @@ def test_a_run_stores_what_is_logged(store, stored):
         (3, 3.0),
     ],
 )
-def test_a_float32_is_logged_as_the_decimal_that_it_stands_for(value, logged):
+def test_a_number_is_logged_as_the_decimal_that_it_stands_for(value, logged):
     assert records.as_decimals({"m": value}) == {"m": logged}
 
 
