@@ -153,10 +153,10 @@ def _store() -> str:
     """
     keys = environment.tracking_keys()
     with stderr.quiet():
-        from brnn.tracking import sqlite, sqlite_uri
+        from brnn.tracking import sqlite_uri
         from brnn.tracking.reading import open_existing
     uri = sqlite_uri.absolute(paths.expanded(keys["uri"]))
-    if sqlite.is_absent(uri):
+    if sqlite_uri.is_absent(uri):
         return f"{uri}: created by the first run"
     stores = open_existing(uri, None)
     runs = [len(store.search("")) for store in stores]

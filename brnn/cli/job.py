@@ -46,9 +46,8 @@ def run_job(
     stderr.keep_stderr()
     imported: Future = Future()
     threading.Thread(target=_import_run, args=(imported,), daemon=True).start()
-    if options["plugins"]:  # may import Keras too, which fails in two threads at a time
-        imported.exception()  # waits
-    load_checked(options)  # kept for the run; here an error needs no TensorFlow
+    if not options["plugins"]:  # they may import Keras too, which fails in two threads at a time
+        load_checked(options)  # kept for the run; here an error needs no TensorFlow
     return imported.result()(options, job, varied, on_epoch, command)
 
 

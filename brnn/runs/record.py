@@ -84,10 +84,14 @@ def run_tags(plan: RunPlan) -> dict[str, Any]:
     code: dict[str, Any] = {"git_commit": git_commit, "git_changed": git_changed}
     identity = {"seed": plan.settings.seed, tag_names.FINGERPRINT: plan.fingerprint}
     code["brnn_version"] = importlib.metadata.version("brnn")
-    command = {tag_names.SOURCE: plan.command, tag_names.SOURCE_TYPE: "JOB"}
-    source = command if plan.command else {}
+    source = source_tags(plan.command)
     if plan.without_effect:
         source |= {tag_names.WITHOUT_EFFECT: plan.without_effect}
     for key, run in other_runs(plan.options).items():
         code[key.replace(".", "_")] = run
     return labels | identity | code | source | {"data_source": plan.data.source}
+
+
+def source_tags(command: str) -> dict[str, str]:
+    """Return the tags that the UI shows as the source of a run: the command that repeats it."""
+    return {tag_names.SOURCE: command, tag_names.SOURCE_TYPE: "JOB"} if command else {}

@@ -2,10 +2,12 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from brnn.config.objective import Outcome
+from brnn.config.run_name import run_name
 from brnn.contracts import OnEpoch
 from brnn.errors import PluginError
 from brnn.measures.weights import layer_rows
@@ -13,13 +15,14 @@ from brnn.runs.attack import attack
 from brnn.runs.choice import closing_metrics, objectives_of
 from brnn.runs.export import packed_metrics
 from brnn.runs.plan import RunPlan, plan_run
-from brnn.runs.record import dataset_of, log_artifacts, logged_parameters, run_tags
+from brnn.runs.record import dataset_of, log_artifacts, logged_parameters, run_tags, source_tags
 from brnn.runs.rehearsal import rehearse
 from brnn.runs.report import part_of, show_results
 from brnn.runs.resume import earlier_run, one_of_equals, skip
 from brnn.runs.starts import load_start
 from brnn.runs.train import train, train_as_worker
 from brnn.terminal import tables
+from brnn.tracking.failed_run import failed_run
 from brnn.tracking.records import as_decimals
 from brnn.tracking.run import ONCE
 from brnn.tracking.status import status_of
@@ -54,7 +57,8 @@ def run(
         The objectives; NaN in a worker that is not the chief.
     """
     began = time.perf_counter()
-    plan = plan_run(options, job, varied, command)
+    with _failed_by_plugin(options, job, varied, command):
+        plan = plan_run(options, job, varied, command)
     plan.replicas.check_fingerprint(plan.fingerprint)
     if not plan.replicas.chief:
         train_as_worker(plan)
@@ -66,6 +70,21 @@ def run(
             plan.replicas.end_epochs()
             return skip(plan, store, earlier, job)
         return _tracked_run(plan, store, earlier, job, on_epoch, began)
+
+
+@contextmanager
+def _failed_by_plugin(
+    options: dict[str, Any], job: SweepJob | None, varied: Sequence[str], command: str
+) -> Iterator[None]:
+    """Log a failed run if a plugin fails to load its data: its author needs the traceback."""
+    try:
+        yield
+    except PluginError:
+        store = open_store(**options["tracking"])
+        with failed_run(store, options, run_name(options, varied), job, varied) as tracked:
+            tracked.params(logged_parameters(options))
+            tracked.tag(source_tags(command))
+            raise
 
 
 def _tracked_run(

@@ -5,13 +5,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from brnn.config.fingerprint import IRRELEVANT_KEYS, hash_json
 from brnn.config.objective import Outcome
 from brnn.config.run_name import varied_name
 from brnn.contracts import OnEpoch
@@ -91,16 +89,12 @@ def _record(
 ) -> None:
     """Create a failed run for a job that failed before its own run was created."""
     from brnn.tracking import tag_names
+    from brnn.tracking.failed_run import failed_run
     from brnn.tracking.store import open_store
 
     store = open_store(**options["tracking"])
     runs = [r for r in store.children(job.parent) if r.data.tags.get(tag_names.OWNER) == owner()]
     if any((run.info.end_time or 0) >= int(began * 1000) for run in runs):
         return
-    identity = {key: value for key, value in options.items() if key not in IRRELEVANT_KEYS}
-    fingerprint = hash_json(["failed", identity])
-    spool = Path(options["checkpoints"]) / f"{fingerprint}.jsonl"
-    tags = {tag_names.FINGERPRINT: fingerprint, tag_names.RECORD: varied}
-    earlier = store.latest(fingerprint)
-    with suppress(type(error)), store.run(varied_name(varied), tags, job, spool, earlier):
+    with suppress(type(error)), failed_run(store, options, varied_name(varied), job, varied):
         raise error

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from brnn.config.check import check
 from brnn.data.load import load_checked
-from brnn.errors import SweepError
+from brnn.errors import BrnnError, SweepError
 from brnn.sweeps.overrides import FREE, root
 from brnn.terminal import stderr, tables
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def dry_run(overrides: list[list[str]], jobs: list[dict[str, Any]]) -> None:
     """Print whether each job would run, continue from a checkpoint, or be skipped.
 
+    Nothing is written, neither a store nor an experiment.
+
     Args:
         overrides: of each job, those that distinguish it.
         jobs: the configuration of each job.
@@ -25,11 +27,9 @@ def dry_run(overrides: list[list[str]], jobs: list[dict[str, Any]]) -> None:
     """
     with stderr.quiet():
         from brnn.runs import plan  # noqa: F401  TensorFlow prints as it is imported
-        from brnn.tracking import sqlite
-        from brnn.tracking.store import open_store
+        from brnn.tracking.reading import find_store
 
-    keys = jobs[0]["tracking"]
-    store = None if sqlite.is_absent(keys["uri"]) else open_store(**keys)
+    store = find_store(**jobs[0]["tracking"])
     names = job_names(overrides, jobs)
     rows = [{"name": name, **_prospect(job, store)} for name, job in zip(names, jobs, strict=True)]
     tables.sweep_table(rows)
@@ -56,7 +56,7 @@ def _prospect(options: dict[str, Any], store: "Store | None") -> dict[str, Any]:
     try:
         check(options)
         _, digest = load_checked(options)
-    except (ValueError, OSError) as error:
+    except (BrnnError, ValueError, OSError) as error:
         return {"status": "failed", "error": str(error)}
     new = {"status": "run", "epochs": options["epochs"]}
     if not options["resume"]:

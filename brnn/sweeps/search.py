@@ -24,7 +24,7 @@ from brnn import paths
 from brnn.compare.metrics import direction as better
 from brnn.contracts import OnEpoch
 from brnn.errors import ConfigError
-from brnn.tracking.sqlite_uri import absolute
+from brnn.tracking.sqlite_uri import absolute, is_absent
 
 ERROR = "error"  # attribute of a trial whose job failed, as opposed to an interrupted one
 SPACE = "space"  # attribute of a study: the distributions of its latest batch
@@ -49,7 +49,7 @@ def distribution(override: Override) -> BaseDistribution:
 
 def open_study(
     *,
-    storage: str,
+    storage: str | None,
     study: str,
     direction: list[Literal["maximize", "minimize"]],
     sampler: dict[str, Any],
@@ -61,7 +61,7 @@ def open_study(
     values.
 
     Args:
-        storage: the URI of its database.
+        storage: the URI of its database; None: it is kept in memory.
         study: its name.
         direction: `maximize` or `minimize` for each objective.
         sampler: `name`, a class of `optuna.samplers`, and its arguments.
@@ -75,7 +75,7 @@ def open_study(
             f"hydra.sweeper.pruner={pruner['name']} needs one objective, got {len(direction)}"
         )
     opened = optuna.create_study(
-        storage=absolute(paths.expanded(storage)),
+        storage=absolute(paths.expanded(storage)) if storage else None,
         study_name=study,
         directions=direction,
         pruner=_instance(optuna.pruners, optuna.pruners.BasePruner, "pruner", pruner),
@@ -153,6 +153,14 @@ def next_trials(
 def completed(study: optuna.Study) -> int:
     """Return the number of trials that completed, failed or were pruned, but not interrupted."""
     return sum(_is_completed(trial) for trial in study.get_trials(deepcopy=False))
+
+
+def completed_before(storage: str, study: str) -> int:
+    """Return the number of completed trials of a study, which need not exist."""
+    uri = absolute(paths.expanded(storage))
+    if is_absent(uri) or study not in optuna.get_all_study_names(uri):
+        return 0
+    return completed(optuna.load_study(study_name=study, storage=uri))
 
 
 def enqueue_interrupted(study: optuna.Study) -> None:

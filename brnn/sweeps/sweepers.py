@@ -109,11 +109,12 @@ def optuna(
     check_objective(options)
     keys["direction"] = search.directions(direction, objectives(options))
     keys["study"] = study or sweep.identify(arguments, keys)
-    opened = search.open_study(**keys)
     if plugin.config.dry_run:
-        done = f"{search.completed(opened)} of {trials} trials"
-        lines.note(f"study {keys['study']} has {done} in {keys['storage']}")
+        search.open_study(**keys | {"storage": None})  # checks the keys
+        done = search.completed_before(keys["storage"], keys["study"])
+        lines.note(f"study {keys['study']} has {done} of {trials} trials in {keys['storage']}")
         return
+    opened = search.open_study(**keys)
     _warm(plugin.launcher, min(trials, parallel))
     with sweep.parent_run(plugin.config, arguments, constant, keys) as (run, common, lost):
         search.enqueue_interrupted(opened)

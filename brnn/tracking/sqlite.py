@@ -10,12 +10,7 @@ import mlflow
 import mlflow.store.tracking.sqlalchemy_store  # slower if imported while a store is opened
 
 from brnn import locks
-from brnn.tracking.sqlite_uri import SQLITE, is_sqlite, path_of, uri_of
-
-
-def is_absent(uri: str) -> bool:
-    """Return whether a SQLite store has no file yet."""
-    return is_sqlite(uri) and not path_of(uri).exists()
+from brnn.tracking.sqlite_uri import SQLITE, path_of, uri_of
 
 
 @contextmanager

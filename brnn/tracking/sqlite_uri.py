@@ -41,3 +41,8 @@ def absolute(uri: str) -> str:
         return uri
     _, mark, options = uri.partition("?")
     return f"{uri_of(path_of(uri).resolve())}{mark}{options}"
+
+
+def is_absent(uri: str) -> bool:
+    """Return whether a SQLite file does not exist yet."""
+    return is_sqlite(uri) and not path_of(uri).exists()

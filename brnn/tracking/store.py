@@ -223,7 +223,8 @@ def open_store(*, uri: StoreUri, experiment: ExperimentName) -> Store:
 
 def _open(uri: str, experiment: str) -> Store:
     client = mlflow.MlflowClient(uri)
-    return Store(client, _experiment_id(client, experiment, uri), uri)
+    found = experiment_id(client, experiment, uri)
+    return Store(client, found or _created_id(client, experiment, uri), uri)
 
 
 def check_connection(uri: str) -> None:
@@ -232,16 +233,27 @@ def check_connection(uri: str) -> None:
         pass
 
 
-def _experiment_id(client: mlflow.MlflowClient, name: str, uri: str) -> str:
-    """Return the id of an experiment; another process may be creating it."""
+def experiment_id(client: mlflow.MlflowClient, name: str, uri: str) -> str | None:
+    """Return the id of an experiment; None if it does not exist.
+
+    Raises:
+        TrackingError: it was deleted.
+    """
     experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        artifacts = None
-        if sqlite_uri.is_sqlite(uri):
-            artifacts = (sqlite_uri.path_of(uri).parent / "mlartifacts").as_uri()
-        with suppress(MlflowException):
-            return client.create_experiment(name, artifact_location=artifacts)
-        experiment = client.get_experiment_by_name(name)
+    return None if experiment is None else _usable_id(experiment, name, uri)
+
+
+def _created_id(client: mlflow.MlflowClient, name: str, uri: str) -> str:
+    """Return the id of a new experiment; another process may be creating it."""
+    artifacts = None
+    if sqlite_uri.is_sqlite(uri):
+        artifacts = (sqlite_uri.path_of(uri).parent / "mlartifacts").as_uri()
+    with suppress(MlflowException):
+        return client.create_experiment(name, artifact_location=artifacts)
+    return _usable_id(client.get_experiment_by_name(name), name, uri)
+
+
+def _usable_id(experiment: entities.Experiment | None, name: str, uri: str) -> str:
     if experiment is None or experiment.lifecycle_stage != "active":
         raise TrackingError(
             f"tracking.experiment={name} was deleted from {paths.masked(uri)}, or cannot be"

@@ -71,6 +71,10 @@ def named(task, activate, *, first_width: Any):
 def doubles(*, path: str, seed: Any):
     x, y = np.random.default_rng(0).random((40, 6)), (np.arange(40) % 3).astype("int32")
     return Data((x, y), (x, y), (x, y), 3, "generated")
+
+
+def absent(*, path: str, seed: Any):
+    raise OSError("no such disk")
 """
 
 
@@ -246,6 +250,7 @@ def test_data_of_a_plugin_in_float64_are_attacked(place):
         (of_plugin("estimator", "sharp"), "estimator.name", "upstream @"),
         (of_plugin("topology", "deep", "first_width"), "topology.name", '"too deep"'),
         (["attack=none", *of_plugin("loss", "strict")], "loss.name", "raise KeyError("),
+        (of_plugin("dataset", "absent", "path", "seed"), "dataset.name", '"no such disk"'),
     ],
 )
 def test_an_error_of_a_plugin_names_the_option_and_the_line(place, overrides, name, line):

@@ -70,6 +70,18 @@ def test_an_invalid_key_of_a_study_is_refused(keys, key, value, message):
         search.open_study(**keys | {key: value})
 
 
+def test_a_plan_counts_the_trials_of_a_study_and_creates_none(keys, tmp_path):
+    space = {"a": optuna.distributions.IntDistribution(0, 9)}
+    keys["storage"] = f"sqlite:///{tmp_path}/plan.db"
+    assert search.completed_before(keys["storage"], "x") == 0
+    assert not (tmp_path / "plan.db").exists()
+    study = search.open_study(**keys | {"study": "x"})
+    (trial,) = search.next_trials(study, space, 1, 1)
+    search.record(study, trial, 0.5)
+    assert [search.completed_before(keys["storage"], name) for name in ("x", "y")] == [1, 0]
+    assert optuna.get_all_study_names(keys["storage"]) == ["x"]
+
+
 def test_a_pruner_needs_one_objective(keys):
     several = {"direction": ["maximize", "minimize"], "pruner": {"name": "MedianPruner"}}
     with pytest.raises(ConfigError, match="pruner=MedianPruner needs one objective, got 2"):

@@ -1,5 +1,6 @@
 """Sweeps: a parent with a child for each job, skipped or continued when the command is repeated."""
 
+import re
 import signal
 
 import pytest
@@ -74,7 +75,7 @@ def test_a_sweep_ends_with_a_table_of_its_jobs(estimators):
     for run in runs.children:
         name = run.info.run_name
         assert any(line.startswith(f"{name}  ") for line in lines)
-        (row,) = [line.split() for line in lines if line.startswith(f"{name}  finished")]
+        (row,) = [line.split() for line in lines if re.match(f"{name} +finished ", line)]
         assert row[2:4] == ["finished", f"{run.data.metrics['test/accuracy']:.4f}"]
     assert all(line.startswith("warning: ") for line in err.splitlines())
 
