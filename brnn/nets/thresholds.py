@@ -1,4 +1,10 @@
-"""Rules on real numbers as thresholds on whole ones."""
+"""Rules on real numbers as thresholds on whole ones.
+
+An exported net decides by the one rule that the evaluation of its run computes in float32. A proof
+holds for every order in which a runtime may round, so that it takes two rules: how soon a sum may
+meet a step, and how late. Between them lies the threshold of the export
+(`tests/proof/test_steps.py`).
+"""
 
 from collections.abc import Callable
 
@@ -6,7 +12,7 @@ import numpy as np
 
 
 def integer_thresholds(
-    rule: Callable[[np.ndarray], np.ndarray], reach: int, units: int
+    rule: Callable[[np.ndarray], np.ndarray], reach: int, shape: int | tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the thresholds on whole sums that decide as a rule does, found by bisection.
 
@@ -14,17 +20,17 @@ def integer_thresholds(
     that always holds has the threshold -reach, one that never holds reach + 1.
 
     Args:
-        rule: maps sums (units,) to booleans (units,), each of which changes at most once as its sum
+        rule: maps sums (*shape) to booleans (*shape), each of which changes at most once as its sum
             grows: the float32 computation of the net, so that its rounding is part of the result.
         reach: the largest size of a sum.
-        units: number of units.
+        shape: of the sums, such as the number of units.
 
     Returns:
-        sign: (units,) int8; -1 where the rule holds for small sums, as with a negative gamma of
+        sign: (*shape) int8; -1 where the rule holds for small sums, as with a negative gamma of
             batch normalization, else 1.
-        threshold: (units,) int64.
+        threshold: (*shape) int64.
     """
-    ends = np.full(units, reach, "int64")
+    ends = np.full(shape, reach, "int64")
     sign = np.where(rule(-ends) & ~rule(ends), -1, 1)
     low, high = -ends, ends + 1  # the threshold lies in [low, high]
     while (low < high).any():

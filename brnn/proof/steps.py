@@ -6,7 +6,10 @@ import numpy as np
 from scipy.sparse import csr_array, diags_array
 
 from brnn.errors import DataError
+from brnn.nets.thresholds import integer_thresholds
 from brnn.proof.flows import Pieces, Sums
+
+LARGEST_ROW = 2.0**52  # beyond which float64 holds no halves
 
 
 def pieces(sums: Sums, cuts: list[tuple[float, bool]], values: np.ndarray) -> Pieces:
@@ -88,17 +91,39 @@ def rising(flow: Pieces) -> Pieces:
 
 def _crossing(sums: Sums, cut: float, strict: bool) -> tuple[np.ndarray, ...]:
     """Return from which rows on a step is up (of a negative scale, down), and bounds on these."""
+    if sums.whole:
+        return _whole_crossing(sums, cut, strict)
     size = np.abs(sums.scale)
     scale = np.where(size == 0, 1.0, sums.scale)
     threshold = ((cut - sums.shift) / scale)[..., None] - sums.offsets
     error = np.where(size == 0, 0.0, sums.error / np.abs(scale))[..., None]
     open_end = np.not_equal(strict, sums.scale < 0)[..., None]  # up beyond the threshold, not at it
-    if not sums.whole:
-        at = np.where(open_end, np.nextafter(threshold, np.inf), threshold)
-        return threshold, at, threshold - error, threshold + error
+    at = np.where(open_end, np.nextafter(threshold, np.inf), threshold)
+    return threshold, at, threshold - error, threshold + error
 
-    def first(value: np.ndarray) -> np.ndarray:
-        return np.where(open_end, np.floor(value) + 1, np.ceil(value))
 
-    bounds = first(threshold - error), first(threshold + error) - 1
-    return threshold, first(threshold), *bounds
+def _whole_crossing(sums: Sums, cut: float, strict: bool) -> tuple[np.ndarray, ...]:
+    """Return the same of whole rows: by the exact rule, and by those that rounding may make of it.
+
+    Where the scale is 0 the step is constant, and the rows are of no use.
+    """
+    scale = np.where(sums.scale == 0, 1.0, sums.scale)
+    sign = np.where(scale < 0, -1, 1)[..., None]
+    sizes = (sums.size + np.abs(sums.shift)) / np.abs(scale) + np.abs(sums.offsets).max(axis=-1)
+    reach = int(np.minimum(sizes, LARGEST_ROW).max(initial=0)) + 1
+    error = np.where(sums.scale == 0, 0.0, sums.error)
+    compare = np.greater if strict else np.greater_equal
+
+    def first(error: np.ndarray | float) -> np.ndarray:
+        """Return the first row of a step, where its tensor is off by an error."""
+
+        def rule(rows: np.ndarray) -> np.ndarray:
+            values = scale[..., None] * (sign * rows + sums.offsets)
+            return compare(values + (sums.shift - cut + error)[..., None], 0)
+
+        _, threshold = integer_thresholds(rule, reach, sums.offsets.shape)
+        return np.where(sign < 0, 1 - threshold, threshold).astype("float64")
+
+    soon, late = first(error), first(-error)
+    threshold = ((cut - sums.shift) / scale)[..., None] - sums.offsets
+    return threshold, first(0.0), np.minimum(soon, late), np.maximum(soon, late) - 1
