@@ -43,7 +43,7 @@ from brnn.nets.task import task_of
 from brnn.quantization.layers import QuantActivation
 from brnn.runs.plan import choose_replicas
 from brnn.training import build, loop, trial
-from brnn.training.program import is_faster_in_xla
+from brnn.training.modes import is_faster_in_xla
 from experiments import build_speed, export_speed, process_speed
 from experiments.commands import arguments
 from experiments.nets import configuration
@@ -90,7 +90,7 @@ def main(rounds: int, jobs: int) -> None:
 def _print_machine():
     rows = machine.rows() | {name: os.environ.get(name, "unset") for name in FLAGS}
     rows |= {"compute=auto": str(trial.forms("auto"))}
-    for name, times in zip(("evaluation", "gradient"), trial.seconds(), strict=True):
+    for name, times in trial.seconds().items():
         rows[f"trial, {name}"] = ", ".join(f"{k} {v * 1e3:.2f} ms" for k, v in times.items())
     for key, value in rows.items():
         print(f"{key:24}{value}")

@@ -19,10 +19,18 @@ from brnn.quantization.manager import QuantManager
 from brnn.training import build
 from brnn.training.chain import Chain
 from brnn.training.lending import Lease, Lending
+from brnn.training.modes import mode
 from brnn.training.trial import forms
 
 KEPT = 32  # nets with what was compiled for them
-SHAPES = ("precision", "estimator", "topology", "compute", "plugins")  # the keys that shape a net
+SHAPES = (  # the keys that shape a net
+    "precision",
+    "estimator",
+    "topology",
+    "compiled",
+    "compute",
+    "plugins",
+)
 
 
 class Net:
@@ -158,14 +166,16 @@ class RunNets:
 
 
 def _of_shape(shape: str, task: Task, estimator: str, source: str | None, pixels: bool) -> Net:
-    """Return a net whose products of levels are computed as the key `compute` states.
+    """Return a net computed as the keys `compiled` and `compute` state.
 
     It is traced once for all attacks and checks that call it.
     """
     options = json.loads(shape)
     model = models.untrained_model(options, task, estimator)
     precision = groups.function("precision", options["precision"], options["plugins"])()
-    chain = Chain(QuantManager(model, precision.rules), forms(options["compute"]).gradient)
+    names, clustered = forms(options["compute"]), mode(options["compiled"], model).clustered
+    manager = QuantManager(model, precision.rules)
+    chain = Chain(manager, names.gradient, names.convolution, clustered)
     images = tf.TensorSpec((None, *model.inputs[0].shape[1:]), model.inputs[0].dtype)
     return Net(model, tf.function(lambda x: chain(x, pixels), [images], autograph=False))
 

@@ -34,11 +34,15 @@ class Form:
         multiply: `multiply(encoded, kernel, signs)` returns the sums; `signs` states that neither
             side has a 0, so that bfloat16 is exact for twice as many products.
         multiply_pixels: the same for whole numbers from 0 to 255, as bytes or float32.
+        multiply_real: the same for real numbers, not encoded.
+        is_narrow: whether it computes in another type than float32.
     """
 
     encode: Callable[[Array], Array]
     multiply: Callable[[Array, Array, bool], Array]
     multiply_pixels: Callable[[Array, Array], Array]
+    multiply_real: Callable[[Array, Array], Array]
+    is_narrow: bool = False
 
 
 def _multiply(codes: Array, kernel: Array, signs: bool) -> Array:
@@ -53,10 +57,26 @@ def _multiply_bfloat16(codes: Array, kernel: Array, signs: bool) -> Array:
     """Return the sums, added from parts that are each exact; gradients are rounded to bfloat16."""
     inner = kernel.shape[0]
     size = 2 * EXACT if signs and inner % 2 == 0 else EXACT  # sums of signs are even with `inner`
-    kernel = tf.cast(kernel, tf.bfloat16)
-    starts = range(0, inner, size)
-    sums = [tf.matmul(codes[:, s : s + size], kernel[s : s + size]) for s in starts]
+
+    @tf.custom_gradient
+    def multiply(codes: Array, kernel: Array) -> tuple[Array, Callable]:
+        starts = range(0, inner, size)
+        sums = [tf.matmul(codes[:, s : s + size], kernel[s : s + size]) for s in starts]
+        return added(sums), lambda upstream: _gradients(codes, kernel, upstream)
+
+    return multiply(codes, tf.cast(kernel, tf.bfloat16))
+
+
+def added(sums: list[Array]) -> Array:
+    """Return the sum of exact sums in bfloat16, in float32 where there are several."""
     return sums[0] if len(sums) == 1 else tf.add_n([tf.cast(part, tf.float32) for part in sums])
+
+
+def _gradients(codes: Array, kernel: Array, upstream: Array) -> tuple[Array, Array]:
+    """Return those of a product of bfloat16, rounded to it."""
+    upstream = tf.cast(upstream, tf.bfloat16)
+    of_codes = tf.matmul(upstream, kernel, transpose_b=True)
+    return of_codes, tf.matmul(codes, upstream, transpose_a=True)
 
 
 @tf.custom_gradient
@@ -64,9 +84,8 @@ def _multiply_pixels_bfloat16(pixels: Array, kernel: Array) -> tuple[Array, Call
     """Return the sums in float32, whose gradients are computed in bfloat16."""
 
     def gradients(upstream: Array) -> tuple[Array | None, Array]:
-        upstream = tf.cast(upstream, tf.bfloat16)
-        of_kernel = tf.matmul(tf.cast(pixels, tf.bfloat16), upstream, transpose_a=True)
-        of_pixels = tf.matmul(upstream, tf.cast(kernel, tf.bfloat16), transpose_b=True)
+        narrow, levels = (tf.cast(x, tf.bfloat16) for x in (pixels, kernel))
+        of_pixels, of_kernel = _gradients(narrow, levels, upstream)
         return tf.cast(of_pixels, tf.float32), tf.cast(of_kernel, tf.float32)
 
     return _multiply_pixels(pixels, kernel), gradients
@@ -102,11 +121,19 @@ def _multiply_bytes(x: Array, kernel: Array) -> Array:
 
 
 FORMS = {
-    "float32": Form(lambda x: x, _multiply, _multiply_pixels),
+    "float32": Form(lambda x: x, _multiply, _multiply_pixels, tf.matmul),
     "bfloat16": Form(
-        lambda x: tf.cast(x, tf.bfloat16), _multiply_bfloat16, _multiply_pixels_bfloat16
+        lambda x: tf.cast(x, tf.bfloat16),
+        _multiply_bfloat16,
+        _multiply_pixels_bfloat16,
+        tf.matmul,
+        is_narrow=True,
     ),
     "int8": Form(  # without gradients
-        lambda x: tf.cast(x + 1.0, tf.uint8), _multiply_int8, _multiply_pixels_int8
+        lambda x: tf.cast(x + 1.0, tf.uint8),
+        _multiply_int8,
+        _multiply_pixels_int8,
+        tf.matmul,
+        is_narrow=True,
     ),
 }

@@ -15,11 +15,11 @@ import tensorflow as tf
 
 from brnn.contracts import Array, Loss, Noise, Regime
 from brnn.data.pixels import to_pixels
-from brnn.nets.models import has_convolutions
 from brnn.quantization.annealing import step_values
 from brnn.quantization.manager import QuantManager
 from brnn.training.chain import Chain
 from brnn.training.checks import check_model, check_optimizer, per_label
+from brnn.training.modes import mode
 from brnn.training.noise import uniform
 from brnn.training.penalties import regularized, with_penalties
 from brnn.training.replicas import ONE_DEVICE, Replicas
@@ -40,10 +40,10 @@ class Program:
         loss: one value per label, or a loss object of Keras.
         regime: the images and loss of a training step, such as `brnn.training.regimes.standard`.
         compiled: whether XLA compiles the steps, else TensorFlow's graph mode runs them; `auto`
-            for the faster of the two: see `is_faster_in_xla`.
+            for the faster of the two: see `brnn.training.modes.mode`.
         replicas: they share each batch. Where there are several, XLA compiles what each does in a
             step, else the loop over the steps.
-        forms: how products of levels are computed; only evaluation takes a narrow one.
+        forms: how products of levels are computed in evaluation, and in training that is clustered.
         updates: what a step does besides the optimizer.
 
     Raises:
@@ -68,20 +68,22 @@ class Program:
         self.optimizer = optimizer
         self.loss = per_label(loss)
         self.regime = regime
-        self.compiled = compiled = (
-            is_faster_in_xla(manager.model) if compiled == "auto" else compiled
-        )
+        self.compiled, self.clustered = mode(compiled, manager.model)
         self.replicas = replicas
         self.forms = forms
-        self.net = Chain(manager)
-        self.evaluated = Chain(manager, forms.evaluation, clustered=compiled)
+        dense, convolution = forms.evaluation, forms.convolution
+        self.evaluated = Chain(manager, dense, convolution, self.compiled or self.clustered)
+        if self.clustered:
+            self.net = Chain(manager, forms.gradient, convolution, clustered=True, training=True)
+        else:
+            self.net = Chain(manager, training=True)
         self.updates = updates
         manager.averages = updates.averages(manager.trained)
         optimizer.build(manager.trained)
         self.train = tf.function(
-            self._train, jit_compile=compiled and replicas.count == 1, autograph=False
+            self._train, jit_compile=self.compiled and replicas.count == 1, autograph=False
         )
-        whole = compiled and not self.evaluated.is_narrow
+        whole = self.compiled and not self.evaluated.is_narrow
         self.test = tf.function(self._test, jit_compile=whole, autograph=False)
 
     @property
@@ -166,12 +168,16 @@ class Program:
         )
         gradients = self.updates.before(gradients)
         with tf.control_dependencies([g for g in gradients if g is not None]):  # reads come first
-            self.optimizer.apply(gradients, self.manager.trained)
-        self.manager.clip()
-        self.updates.after(self.manager.averages, self.manager.trained)
+            tf.function(self._update, jit_compile=self.clustered, autograph=False)(gradients)
         for variable, value in zip(model.non_trainable_variables, updates, strict=True):
             variable.assign(value)
         return metrics, recurrent_state
+
+    def _update(self, gradients: list) -> None:
+        """Apply gradients to the latent weights, and what follows the optimizer."""
+        self.optimizer.apply(gradients, self.manager.trained)
+        self.manager.clip()
+        self.updates.after(self.manager.averages, self.manager.trained)
 
     def _gradients(
         self,
@@ -280,14 +286,6 @@ class Program:
         """Return whether the loss and all floats of the state are finite, as one boolean."""
         floats = [v for v in map(tf.convert_to_tensor, self.variables) if v.dtype.is_floating]
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(v)) for v in [loss, *floats]])
-
-
-def is_faster_in_xla(model: keras.Model) -> bool:
-    """Return whether XLA trains a model faster than graph mode: not convolutions on a processor.
-
-    There XLA does not use oneDNN; `experiments.convolution_speed` measures it.
-    """
-    return bool(tf.config.list_physical_devices("GPU")) or not has_convolutions(model)
 
 
 def _split(outputs: Array, recurrent_state: list) -> tuple[Array, list]:

@@ -9,10 +9,10 @@ import importlib.metadata
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -23,44 +23,63 @@ from brnn import paths
 from brnn.config import processor
 from brnn.config.fingerprint import hash_json
 from brnn.contracts import Array
-from brnn.training.products import FORMS, LARGEST
+from brnn.training.convolutions import convolution
+from brnn.training.products import FORMS, LARGEST, Form
 
 Compute = Literal["auto", "float32", "bfloat16"]
 SIZE = (1024, 512, 512)  # rows, inputs and outputs of a product
+MAPS, FILTERS = (16, 14, 14, 32), (3, 3, 32, 64)  # of a convolution
 ROUNDS = 7
 GAIN = 0.8  # share of the time of float32; a form that takes more is not worth its rounding
 
 
+Times = dict[str, dict[str, float]]
+
+
 @dataclass(frozen=True)
 class Forms:
-    """The names of the forms of products, in evaluation and where an attack takes gradients."""
+    """The names of the forms of products of levels.
+
+    Attributes:
+        evaluation: of dense products without gradient.
+        gradient: of those with gradient: in attacks, and in graph mode in training.
+        convolution: of convolutions.
+    """
 
     evaluation: str
     gradient: str
+    convolution: str
 
     def __str__(self) -> str:
-        return f"{self.evaluation} in evaluation, {self.gradient} in attacks"
+        parts = (f"{self.evaluation} in evaluation", f"{self.gradient} in attacks")
+        return ", ".join([*parts, f"{self.convolution} in convolutions"])
 
 
-FLOAT32 = Forms("float32", "float32")
+FLOAT32 = Forms("float32", "float32", "float32")
 
 
 def forms(compute: Compute) -> Forms:
     """Return the forms that a choice of the key `compute` means on this machine."""
     if compute == "float32":
         return FLOAT32
-    evaluation, gradient = seconds()
+    times = seconds()
+    evaluation = times["evaluation"]
     fastest = min(evaluation, key=lambda form: evaluation[form])
     if compute == "bfloat16":
-        return Forms(fastest, "bfloat16")
-    return Forms(_worthwhile(fastest, evaluation), _worthwhile("bfloat16", gradient))
+        return Forms(fastest, "bfloat16", "bfloat16")
+    return Forms(
+        _worthwhile(fastest, evaluation),
+        _worthwhile("bfloat16", times["gradient"]),
+        _worthwhile("bfloat16", times["convolution"]),
+    )
 
 
 @cache
-def seconds() -> tuple[dict[str, float], dict[str, float]]:
-    """Return the seconds of a product in each form, without and with its gradient.
+def seconds() -> Times:
+    """Return the seconds of each form, for each use: see `Forms`.
 
-    Forms that the processor lacks, or with which sums are not exact, are left out.
+    A dense product is measured without and with its gradient, a convolution with it. Forms that
+    the processor lacks, or with which sums are not exact, are left out.
     """
     file = _file()
     kept = _read(file)
@@ -72,44 +91,43 @@ def seconds() -> tuple[dict[str, float], dict[str, float]]:
     return kept
 
 
-def _measure() -> tuple[dict[str, float], dict[str, float]]:
+def _measure() -> Times:
     rng = np.random.default_rng(0)
-    rows, inner, outer = SIZE
-    codes, kernel = (
+    codes, kernel, maps, filters = (
         tf.constant(rng.choice([-1, 1], shape).astype("float32"))
-        for shape in ((rows, inner), (inner, outer))
+        for shape in (SIZE[:2], SIZE[1:], MAPS, FILTERS)
     )
-    pixels = tf.constant(rng.integers(int(LARGEST) + 1, size=(rows, inner), dtype="uint8"))
-    evaluation = _measured({form: _product(form) for form in FORMS}, codes, kernel, pixels)
-    with_gradient = {form: _gradient(form) for form in ("float32", "bfloat16")}
-    return evaluation, _measured(with_gradient, codes, kernel, None)
+    pixels = tf.constant(rng.integers(int(LARGEST) + 1, size=SIZE[:2], dtype="uint8"))
+    narrow = ("float32", "bfloat16")
+    dense = {name: partial(_gradients, FORMS[name]) for name in narrow}
+    convolutions = {
+        name: partial(_gradients, convolution(name, FILTERS, (1, 1), "same")) for name in narrow
+    }
+    products = {name: partial(_products, form) for name, form in FORMS.items()}
+    return {
+        "evaluation": _measured(products, codes, kernel, pixels),
+        "gradient": _measured(dense, codes, kernel),
+        "convolution": _measured(convolutions, maps, filters),
+    }
 
 
 def _worthwhile(form: str, times: dict[str, float]) -> str:
     return form if times.get(form, np.inf) < GAIN * times["float32"] else "float32"
 
 
-def _product(name: str) -> Callable[..., tuple[Array, ...]]:
-    def product(codes: Array, kernel: Array, pixels: Array) -> tuple[Array, ...]:
-        form = FORMS[name]
-        sums = form.multiply(form.encode(codes), kernel, True)
-        return tf.cast(sums, tf.float32), tf.cast(form.multiply_pixels(pixels, kernel), tf.float32)
-
-    return product
+def _products(form: Form, codes: Array, kernel: Array, pixels: Array) -> tuple[Array, ...]:
+    sums = form.multiply(form.encode(codes), kernel, True)
+    return tf.cast(sums, tf.float32), tf.cast(form.multiply_pixels(pixels, kernel), tf.float32)
 
 
-def _gradient(name: str) -> Callable[..., tuple[Array, ...]]:
-    def gradient(codes: Array, kernel: Array, pixels: None) -> tuple[Array, ...]:
-        form = FORMS[name]
-        with tf.GradientTape() as tape:
-            tape.watch(codes)
-            sums = tf.cast(form.multiply(form.encode(codes), kernel, True), tf.float32)
-        return sums, tape.gradient(sums, codes)
-
-    return gradient
+def _gradients(form: Form, codes: Array, kernel: Array) -> tuple[Array, ...]:
+    with tf.GradientTape() as tape:
+        tape.watch([codes, kernel])
+        sums = tf.cast(form.multiply(form.encode(codes), kernel, True), tf.float32)
+    return sums, *tape.gradient(sums, [codes, kernel])
 
 
-def _measured(functions: dict[str, Callable], *arguments: Array | None) -> dict[str, float]:
+def _measured(functions: Mapping[str, Callable], *arguments: Array) -> dict[str, float]:
     """Return the least seconds of each function that gives the sums of float32; all take turns."""
     graphs = {name: tf.function(f, autograph=False) for name, f in functions.items()}
     expected = graphs["float32"](*arguments)[0]
@@ -137,11 +155,11 @@ def _file() -> Path:
     return paths.user_cache() / f"products-{key}.json"
 
 
-def _read(file: Path) -> tuple[dict[str, float], dict[str, float]] | None:
+def _read(file: Path) -> Times | None:
     """Return the kept seconds, None where there are none; a damaged file is deleted."""
     try:
         kept = json.loads(file.read_text())
-        return kept["evaluation"], kept["gradient"]
+        return {use: kept[use] for use in ("evaluation", "gradient", "convolution")}
     except OSError:
         return None
     except (ValueError, KeyError):
@@ -149,11 +167,11 @@ def _read(file: Path) -> tuple[dict[str, float], dict[str, float]] | None:
         return None
 
 
-def _keep(times: tuple[dict[str, float], dict[str, float]], file: Path) -> None:
+def _keep(times: Times, file: Path) -> None:
     """Write the seconds whole, unless another process did so first."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(f".{os.getpid()}")
-    part.write_text(json.dumps(dict(zip(("evaluation", "gradient"), times, strict=True))))
+    part.write_text(json.dumps(times))
     try:
         os.link(part, file)
     finally:

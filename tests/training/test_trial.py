@@ -1,12 +1,13 @@
 """The trial of forms: kept in the cache, the same for all processes, of exact forms alone."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import tensorflow as tf
 
 from brnn.training import trial
-from brnn.training.products import FORMS, Form
+from brnn.training.products import FORMS
 from brnn.training.trial import FLOAT32, Forms
 
 
@@ -21,26 +22,29 @@ def cache(monkeypatch, tmp_path):
 
 @pytest.fixture
 def keep(cache):
-    """A function that puts seconds of evaluation and of gradients in the cache."""
+    """A function that puts seconds in the cache, and returns them."""
     trial.seconds()
     (file,) = cache.iterdir()
 
-    def write(evaluation: dict, gradient: dict) -> None:
-        file.write_text(json.dumps({"evaluation": evaluation, "gradient": gradient}))
+    def write(evaluation: dict, gradient: dict, convolution: dict) -> dict:
+        uses = ("evaluation", "gradient", "convolution")
+        times = dict(zip(uses, (evaluation, gradient, convolution), strict=True))
+        file.write_text(json.dumps(times))
         trial.seconds.cache_clear()
+        return times
 
     return write
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_a_process_takes_the_kept_seconds_whatever_its_threads(monkeypatch, keep, threads):
-    keep({"float32": 1.0}, {"float32": 2.0})
+    kept = keep({"float32": 1.0}, {"float32": 2.0}, {"float32": 3.0})
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", threads)
-    assert trial.seconds() == ({"float32": 1.0}, {"float32": 2.0})
+    assert trial.seconds() == kept
 
 
 def test_the_first_of_two_trials_at_once_counts(monkeypatch, cache, keep):
-    keep({"float32": 1.0}, {"float32": 2.0})
+    kept = keep({"float32": 1.0}, {"float32": 2.0}, {"float32": 3.0})
     (first,) = cache.iterdir()
     content = first.read_text()
     first.unlink()
@@ -50,39 +54,39 @@ def test_the_first_of_two_trials_at_once_counts(monkeypatch, cache, keep):
         first.write_text(content)
         return form.encode(x)
 
-    monkeypatch.setitem(FORMS, "slow", Form(encode, form.multiply, form.multiply_pixels))
-    assert trial.seconds() == ({"float32": 1.0}, {"float32": 2.0})
+    monkeypatch.setitem(FORMS, "slow", replace(form, encode=encode))
+    assert trial.seconds() == kept
     assert [file.read_text() for file in cache.iterdir()] == [content]
 
 
 def test_a_damaged_file_is_measured_anew(cache, keep):
-    keep({}, {})
+    keep({}, {}, {})
     (file,) = cache.iterdir()
     file.write_text("{")
     measured = trial.seconds()
     trial.seconds.cache_clear()
     assert trial.seconds() == measured
-    assert set(measured[1]) == {"float32", "bfloat16"}
+    assert set(measured["gradient"]) == {"float32", "bfloat16"}
 
 
 @pytest.mark.usefixtures("cache")
 def test_a_form_without_exact_sums_is_left_out(monkeypatch):
     form = FORMS["float32"]
-    off = Form(form.encode, lambda x, w, signs: tf.matmul(x, w) + 1, form.multiply_pixels)
+    off = replace(form, multiply=lambda x, w, signs: tf.matmul(x, w) + 1)
     monkeypatch.setitem(FORMS, "off", off)
-    assert "off" not in trial.seconds()[0]
+    assert "off" not in trial.seconds()["evaluation"]
 
 
 @pytest.mark.parametrize(
     ("compute", "expected"),
     [
         ("float32", FLOAT32),
-        ("bfloat16", Forms("int8", "bfloat16")),
-        ("auto", Forms("int8", "float32")),
+        ("bfloat16", Forms("int8", "bfloat16", "bfloat16")),
+        ("auto", Forms("int8", "float32", "bfloat16")),
     ],
 )
 def test_auto_takes_what_is_faster(keep, compute, expected):
     evaluation = {"float32": 1.0, "bfloat16": 0.9, "int8": 0.3}
     gradient = {"float32": 1.0, "bfloat16": 0.9}  # a gain that is not worth the rounding
-    keep(evaluation, gradient)
+    keep(evaluation, gradient, {"float32": 1.0, "bfloat16": 0.5})
     assert trial.forms(compute) == expected
