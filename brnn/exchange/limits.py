@@ -1,7 +1,11 @@
 """Checks that a format can hold a net; their errors name the layer that it cannot hold."""
 
+import numpy as np
+
 from brnn.errors import ConfigError
 from brnn.exchange.net import Layer, Net
+
+FEW = 256  # different weights of a unit, of which an error names the number
 
 
 def check_no_states(net: Net, name: str) -> None:
@@ -40,7 +44,9 @@ def check_whole(net: Net, name: str, others: str) -> None:
 def _not_whole(layer: Layer, is_last: bool) -> str:
     """Return why a layer does not compute in whole numbers, or nothing."""
     if not layer.coded:
-        return "has real weights"
+        columns = layer.kernel.reshape(-1, layer.units).T
+        count = max(len(np.unique(column)) for column in columns)
+        return f"has weights of {count} levels" if count <= FEW else "has real weights"
     if layer.reach == 0:
         return "has real inputs"
     if not is_last and layer.threshold is None:

@@ -10,8 +10,9 @@ import pytest
 from support.exported_nets import convolutional_of, images, model_of
 from support.imported_nets import quantized
 
+from brnn.data import sources
 from brnn.data.pixels import to_pixels
-from brnn.errors import DataError
+from brnn.errors import ConfigError, DataError
 from brnn.exchange import c as c_format
 from brnn.exchange import onnx_formats, qonnx_format
 from brnn.exchange.files import read_net
@@ -20,6 +21,7 @@ from brnn.exchange.reading import read
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
+from support import qonnx_nets  # noqa: E402
 
 DATA = Path(os.environ.get("BRNN_DATA", "data"))
 needs_data = pytest.mark.skipif(not (DATA / "qonnx").is_dir(), reason="needs BRNN_DATA")
@@ -185,6 +187,67 @@ def test_a_net_of_brevitas_has_the_classes_that_qonnx_computes(name):
     np.testing.assert_allclose(net.logits(x), expected, atol=1e-5)
     for logits in c_format.c(net).runtimes.values():
         assert np.array_equal(logits(x), net.logits(x))
+
+
+ZOO = {
+    "2W2A": {},
+    "no powers of two": {"activation_keys": {"scale": 0.7}, "by_channel": True},
+    "2W1A, unfolded": {"activation_bits": 1, "normalization": "unfolded"},
+    "1W1A, no normalization": {
+        "weight_bits": 1, "activation_bits": 1, "weight_scale": 0.5, "normalization": "none",
+    },
+    "1W2A, zero point": {
+        "weight_bits": 1,
+        "activation_keys": {"zero": 1, "signed": 0, "rounding_mode": "HALF_UP", "scale": 1.0},
+    },
+}  # fmt: skip
+LARGE = {"four levels of weights": {"weight_keys": {"narrow": 0}}}  # which C does not hold
+
+
+def executed(model, x):
+    """What the package qonnx computes of a net, for pixels in [0, 1]."""
+    pytest.importorskip("qonnx")
+    from brnn.exchange.qonnx_runtime import run
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # qonnx warns of shapes that it does not infer
+        return run(model.SerializeToString(), np.asarray(to_pixels(x[:, None])))
+
+
+@pytest.mark.parametrize("keys", (ZOO | LARGE).values(), ids=ZOO | LARGE)
+def test_a_net_in_the_form_of_the_model_zoo_has_the_classes_of_qonnx(keys, tmp_path):
+    model = qonnx_nets.tfc(np.random.default_rng(0), **keys)
+    x = sources.embedded_digits()[0][:1000]
+    expected = executed(model, x)
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    net = read(quantized(read_net(tmp_path / "net.onnx", (28, 28), True, 0, 1)), pixels=True)
+    found = net.logits(x)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    tied = np.diff(np.sort(expected, axis=1)[:, -2:]).ravel() < 1e-6
+    assert np.array_equal(found.argmax(axis=1)[~tied], expected.argmax(axis=1)[~tied])
+    assert len(np.unique(found.argmax(axis=1))) > 2
+    if keys in LARGE.values():
+        with pytest.raises(ConfigError, match="layer_0 has weights of 4 levels"):
+            c_format.c(net)
+    else:
+        for logits in c_format.c(net).runtimes.values():
+            assert np.array_equal(logits(x), found)
+
+
+@pytest.mark.parametrize(
+    ("keys", "levels"),
+    [
+        ({"narrow": 0}, "-2, -1, 0, 1 from -1.5, -0.5, 0.5 on"),
+        ({"signed": 0, "narrow": 0}, "0, 1, 2, 3 from 0.5, 1.5, 2.5 on"),
+        ({"rounding_mode": "FLOOR"}, "-1, 0, 1 from 0, 1 on"),
+    ],
+)
+def test_activations_of_other_levels_are_named(keys, levels, tmp_path):
+    keys = {"activation_keys": {"scale": 1.0} | keys}
+    model = qonnx_nets.tfc(np.random.default_rng(0), **keys)
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(DataError, match=rf"MatMul MatMul_\d+: its inputs have the levels {levels}"):
+        read_onnx(tmp_path / "net.onnx", 0, 1)
 
 
 @needs_data
