@@ -1,6 +1,7 @@
 """The comparison of groups: their statistics, the tests between them, and notes on both."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -23,7 +24,7 @@ from brnn.compare.statistics import (
 from brnn.config.ranges import IntervalKind, TestKind, WhichEpoch
 from brnn.errors import ComparisonError
 
-ROBUST = "trust/robust_accuracy"  # tested besides the first metric
+_COMMA = re.compile(r",(?![^\[]*\])")  # outside brackets
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def compare(
     order = sort or varied[0]
     groups, tables = _sorted(groups, tables, order)
     base = _baseline(groups, baseline) if baseline else None
-    tested = varied if metrics else [n for n in varied if n in (order, ROBUST)]
+    tested = varied if metrics else [n for n in varied if n in (order, measures.ROBUST)]
     contrasts = _contrasts(tables, tested, base, test)
     return Comparison(
         over=over,
@@ -188,15 +189,23 @@ def _sorted(
 
 
 def _constant(tables: Sequence[dict[str, Summary]], names: Sequence[str]) -> dict[str, float]:
-    """Return the metrics of one value in all groups, unless that would be all of them."""
+    """Return the metrics of one value in all groups, unless that would be all of them.
+
+    The number to believe stays beside what an attack claims.
+    """
     values = {name: {v for t in tables for v in t[name].values.values()} for name in names}
-    constant = {name: next(iter(numbers)) for name, numbers in values.items() if len(numbers) == 1}
+    kept = measures.beside({name for name, numbers in values.items() if len(numbers) > 1})
+    constant = {
+        name: next(iter(numbers))
+        for name, numbers in values.items()
+        if len(numbers) == 1 and name not in kept
+    }
     return constant if len(constant) < len(names) else {}
 
 
 def _baseline(groups: Sequence[Group], text: str) -> int:
     """Return the index of the group whose labels a text of `key=value,…` states."""
-    wanted = dict(part.partition("=")[::2] for part in text.split(","))
+    wanted = dict(part.partition("=")[::2] for part in _COMMA.split(text.replace(", ", ",")))
     fitting = [i for i, group in enumerate(groups) if wanted.items() <= group.labels.items()]
     if len(fitting) != 1:
         valid = [",".join(f"{k}={v}" for k, v in group.labels.items()) for group in groups]
@@ -239,7 +248,7 @@ def _fronts(
 
     A robust accuracy of the attack alone is left out where there is one over all checks.
     """
-    claimed = {measures.CLAIMED} if ROBUST in metrics else set()
+    claimed = {measures.CLAIMED} if measures.ROBUST in metrics else set()
     directed = [m for m in metrics if measures.direction(m) and m not in claimed]
     fronts = {}
     for other in directed[1:]:

@@ -6,6 +6,7 @@ import math
 
 from brnn.compare import metrics as measures
 from brnn.compare.comparison import Comparison
+from brnn.compare.notes import versions
 from brnn.compare.sentences import conclusions, constants, heading
 from brnn.compare.table import best_groups, spread, wide_table
 
@@ -49,7 +50,7 @@ def csv_text(comparison: Comparison) -> str:
     names = ["metric", "n", "planned", "mean", "std", "low", "high", "best", "best_run"]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*comparison.keys, *names, measures.TRUSTED, "checked"])
+    writer.writerow([*comparison.keys, *names, measures.TRUSTED, "checked", "versions"])
     for group, summaries in zip(comparison.groups, comparison.table, strict=True):
         for metric, summary in summaries.items():
             best = summary.values[summary.best] if summary.best else math.nan
@@ -57,9 +58,8 @@ def csv_text(comparison: Comparison) -> str:
             numbers = (summary.mean, summary.std, summary.low, summary.high, best)
             texts = ["" if math.isnan(value) else repr(value) for value in numbers]
             counts = (len(summary.values), group.planned)
-            writer.writerow(
-                [*group.labels.values(), metric, *counts, *texts, run, *measures.trusted(group)]
-            )
+            facts = (*measures.trusted(group), len(versions([group])))
+            writer.writerow([*group.labels.values(), metric, *counts, *texts, run, *facts])
     return stream.getvalue()
 
 

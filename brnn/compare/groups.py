@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from brnn.compare.selection import SelectedRun
@@ -37,8 +38,9 @@ class Group:
     @property
     def name(self) -> str:
         """The values of the labels in one line."""
-        values = (v if k in CHOICES else f"{k}={v}" for k, v in self.labels.items() if v)
-        return " ".join(values) or "all runs"
+        values = [v if k in CHOICES else f"{k}={v}" for k, v in self.labels.items() if v]
+        without = f"without {', '.join(self.labels)}" if self.labels else "all runs"
+        return " ".join(values) or without
 
     @property
     def planned(self) -> int:
@@ -75,8 +77,8 @@ def grouped(
     known, lost = [*known, *placed], [run for run in stated if run not in placed]
     members: dict[tuple[str, ...], list[SelectedRun]] = {}
     for run in sorted(known, key=lambda run: run.started):
-        members.setdefault(tuple(run.params.get(key, "") for key in labels), []).append(run)
-    replications = {run.params.get(over, "") for run in known}
+        members.setdefault(tuple(value_of(run, key) for key in labels), []).append(run)
+    replications = {value_of(run, over) for run in known}
     groups = [
         _group(dict(zip(labels, values, strict=True)), inside, over, replications)
         for values, inside in members.items()
@@ -85,8 +87,12 @@ def grouped(
 
 
 def _ordered(keys: Iterable[str], sweeps: Iterable[str]) -> list[str]:
-    """Return keys that may distinguish runs: those that were swept, choices of a group, others."""
-    swept = [key for line in sweeps for key in _SWEPT_KEY.findall(line)]
+    """Return keys that may distinguish runs: those that were swept, choices of a group, others.
+
+    A choice stands before the keys of its options.
+    """
+    named = [key for line in sweeps for key in _SWEPT_KEY.findall(line)]
+    swept = [key for name in named for key in (name.partition(".")[0], name)]
     relevant = [key for key in keys if key.partition(".")[0] not in IRRELEVANT_KEYS]
     first = [key for key in dict.fromkeys(swept) if key in relevant]
     return first + sorted(set(relevant) - set(first), key=lambda k: (k not in CHOICES, "." in k, k))
@@ -96,9 +102,9 @@ def _labels(runs: Sequence[SelectedRun], keys: Iterable[str]) -> list[str]:
     """Return the keys that vary, without those that follow from the keys before them."""
     chosen: list[str] = []
     for key in keys:
-        having = [run.params for run in runs if key in run.params]
-        parts = {tuple(params.get(k, "") for k in chosen) for params in having}
-        finer = {tuple(params.get(k, "") for k in (*chosen, key)) for params in having}
+        having = [run for run in runs if key in run.params]
+        parts = {tuple(value_of(run, k) for k in chosen) for run in having}
+        finer = {tuple(value_of(run, k) for k in (*chosen, key)) for run in having}
         if len(finer) > len(parts):
             chosen.append(key)
     return chosen
@@ -121,9 +127,9 @@ def _group(
 ) -> Group:
     """Return a group of runs, which are given from the oldest to the newest."""
     finished = [run for run in runs if run.status == "finished"]
-    newest = {run.params.get(over, ""): run for run in finished}
-    others = {run.params.get(over, ""): run for run in runs if run.status != "finished"}
-    counts = Counter(run.params.get(over, "") for run in finished)
+    newest = {value_of(run, over): run for run in finished}
+    others = {value_of(run, over): run for run in runs if run.status != "finished"}
+    counts = Counter(value_of(run, over) for run in finished)
     return Group(
         labels,
         dict(sorted(newest.items(), key=lambda item: _natural(item[0]))),
@@ -131,6 +137,17 @@ def _group(
         [run for key, run in others.items() if key not in newest],
         sorted(replications - newest.keys() - others.keys(), key=_natural),
     )
+
+
+def value_of(run: SelectedRun, key: str) -> str:
+    """Return the value of a parameter as a person writes it: [3,3] for [3, 3]."""
+    text = run.params.get(key, "")
+    if not text.startswith("["):
+        return text
+    with suppress(json.JSONDecodeError):  # a long one is cut in the store
+        parts = [v if isinstance(v, str) else json.dumps(v) for v in json.loads(text)]
+        return f"[{','.join(parts)}]"
+    return text
 
 
 def _natural(value: str) -> tuple[float, str]:

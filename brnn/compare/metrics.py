@@ -3,7 +3,7 @@
 import difflib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Protocol
 
 import numpy as np
@@ -13,16 +13,17 @@ from brnn.compare.selection import SelectedRun
 from brnn.config.ranges import WhichEpoch
 from brnn.errors import ComparisonError
 
+ROBUST = "trust/robust_accuracy"  # the number to believe
+CLAIMED = "attack/robust_accuracy"  # of the attack alone
 USUAL = (
     "test/accuracy",
     "test/bits_per_character",
-    "trust/robust_accuracy",
-    "attack/robust_accuracy",
+    ROBUST,
+    CLAIMED,
     "sparsity/all",
     "size/bits_per_weight",
 )
 REGRESSION = "test/loss"  # shown where there is no accuracy
-CLAIMED = "attack/robust_accuracy"  # of the attack alone
 TRUSTED = "trusted"  # the tag of a run with the verdict on its robust accuracy
 HIGHER = ("accuracy", "images_per_second")
 LOWER = (
@@ -57,6 +58,11 @@ def direction(metric: str) -> int:
 def is_robust(metric: str) -> bool:
     """Return whether a metric is a robust accuracy, which never stands without its verdict."""
     return "robust_accuracy" in metric
+
+
+def beside(shown: Set[str]) -> Set[str]:
+    """Return metrics with the number to believe, if what an attack alone claims is among them."""
+    return shown | ({ROBUST} if CLAIMED in shown else set())
 
 
 def chosen(given: Sequence[str] | None, runs: Sequence[SelectedRun]) -> list[str]:

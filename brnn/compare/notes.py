@@ -1,7 +1,7 @@
 """Notes on a comparison: runs that do not count, versions of the code, trust."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from brnn.compare.groups import Group
@@ -32,7 +32,7 @@ def collect(
         for (a, x), (b, y) in combinations(zip(groups, tables, strict=True), 2)
         if x == y and any(x.values())
     ]
-    result += _versions([run for group in groups for run in group.runs.values()])
+    result += _versions(groups)
     if any(CLAIMED in values for values in tables):
         result += _untrusted(groups)
     return result
@@ -86,13 +86,18 @@ def _without_value(group: Group, tables: Values) -> list[str]:
     ]
 
 
-def _versions(runs: Sequence[SelectedRun]) -> list[str]:
+def versions(groups: Iterable[Group]) -> Counter[str]:
+    """Return the versions of the code that the runs of groups are of, and how many are of each."""
+    return Counter(_version(run.tags) for group in groups for run in group.runs.values())
+
+
+def _versions(groups: Sequence[Group]) -> list[str]:
     """Return a sentence where the runs are of several versions of the code."""
-    versions = Counter(_version(run.tags) for run in runs)
-    if len(versions) < 2:
+    counts = versions(groups)
+    if len(counts) < 2:
         return []
-    listed = ", ".join(f"{version} ({count} runs)" for version, count in versions.items())
-    return [f"runs of {len(versions)} versions of the code: {listed}"]
+    listed = ", ".join(f"{version} ({count} runs)" for version, count in counts.items())
+    return [f"runs of {len(counts)} versions of the code: {listed}"]
 
 
 def _version(tags: Mapping[str, str]) -> str:

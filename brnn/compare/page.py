@@ -9,7 +9,7 @@ from importlib import resources
 
 from brnn.compare import metrics as measures
 from brnn.compare.comparison import Comparison
-from brnn.compare.groups import Group
+from brnn.compare.groups import Group, value_of
 from brnn.compare.interactive import figures
 from brnn.compare.selection import SelectedRun
 from brnn.compare.sentences import conclusions, constants, heading
@@ -86,7 +86,7 @@ def _runs(comparison: Comparison) -> str:
             shown = [*map(known, values), _marked(trusted, trusted == "yes")]
             rows.append([_link(run), escape(group.name), escape(key), run.status, *shown])
         for run in group.unfinished:
-            key = run.params.get(comparison.over, "")
+            key = value_of(run, comparison.over)
             reason = escape(run.tags.get("error", ""))
             blank = [""] * len(comparison.metrics)
             rows.append([_link(run), escape(group.name), escape(key), run.status, *blank, reason])

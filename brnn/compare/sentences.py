@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from brnn.compare import metrics as measures
 from brnn.compare.comparison import Comparison, Contrast
+from brnn.compare.notes import versions
 from brnn.compare.statistics import MOST, POWER
 
 
@@ -15,7 +16,9 @@ def heading(comparison: Comparison) -> str:
     counted = f"{runs}" if runs == planned else f"{runs} of {planned}"
     by = f" by {', '.join(comparison.keys)}" if comparison.keys else ""
     groups = f"{len(comparison.groups)} group{'s' * (len(comparison.groups) != 1)}"
-    return f"{counted} run{'s' * (planned != 1)} in {groups}{by}, over {comparison.over}"
+    count = len(versions(comparison.groups))
+    code = f", of {count} versions of the code" if count > 1 else ""
+    return f"{counted} run{'s' * (planned != 1)} in {groups}{by}, over {comparison.over}{code}"
 
 
 def conclusions(comparison: Comparison) -> list[str]:

@@ -16,7 +16,7 @@ LEVEL = 1 - CONFIDENCE
 POWER = 0.8  # probability of a decision for which `required` is computed
 MOST = 1000  # replications that `required` considers
 RESAMPLES = 9999
-ROUNDING = 1e-12  # relative; differences that vary less are equal
+ROUNDING = 1e-6  # of the largest value; metrics are float32, and differences that vary less equal
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def difference(
     mean = float(np.mean(first) - np.mean(second))
     count = min(len(first), len(second))
     spread = np.ptp(first - second) if paired else max(np.ptp(first), np.ptp(second))
-    if count < 2 or spread <= ROUNDING * max(np.ptp(first), np.ptp(second), abs(mean)):
+    if count < 2 or spread <= ROUNDING * max(np.max(np.abs(first)), np.max(np.abs(second))):
         return Difference(mean, math.nan, math.nan, math.nan, math.nan, count, paired)
     if paired:
         result = stats.ttest_rel(first, second)

@@ -27,7 +27,7 @@ def run_name(options: dict[str, Any], varied: Sequence[str]) -> str:
 def varied_name(varied: Sequence[str]) -> str:
     """Return what a run's name states of some overrides: choices and the seed, then other keys.
 
-    A key is its last word, where that is unique.
+    A key is its last word, unless that may be taken for another one.
     """
     values = dict(override.lstrip("+").partition("=")[::2] for override in varied)
     choices = {_part_key(o): _part(_part_key(o), o.partition("=")[2]) for o in varied}
@@ -37,7 +37,8 @@ def varied_name(varied: Sequence[str]) -> str:
     for key, value in values.items():
         if _part_key(key) not in _PARTS:
             word = key.rpartition(".")[2]
-            others.append(f"{key if words[word] > 1 else word}={value}")
+            is_clear = words[word] == 1 and word not in _PARTS
+            others.append(f"{word if is_clear else key}={value}")
     return " ".join(filter(None, [head, *others]))
 
 

@@ -36,10 +36,12 @@ def collect(store: "Store", sweep: SweepJob, began: float, lost: list[Row]) -> l
         if status == "interrupted":
             store.mark_killed(run.info.run_id)
     shown = [*measures.usual(run.data for run in runs), *ALSO_SHOWN]
-    values = {key: {run.data.metrics.get(key) for run in runs} for key in shown}
-    varied = [key for key in shown if len(runs) == 1 or len(values[key]) > 1]
+    complete = [run for run in runs if run.info.status == "FINISHED"] or runs
+    values = {key: {run.data.metrics.get(key) for run in complete} for key in shown}
+    varied = measures.beside({key for key in shown if len(complete) == 1 or len(values[key]) > 1})
+    columns = [key for key in shown if key in varied]
     rows = [
-        _row(run, "killed" if status == "interrupted" else status, began, varied)
+        _row(run, "killed" if status == "interrupted" else status, began, columns)
         for run, status in zip(runs, statuses, strict=True)
     ]
     return [row for row in rows if not (lost and row["status"] == "killed")] + lost

@@ -136,6 +136,35 @@ def test_versions_of_the_code_and_equal_groups_are_noted():
         found.notes
     )
     assert any(note.startswith("a and b have equal values in every run") for note in found.notes)
+    stated = "12 runs in 2 groups by estimator, over seed, of 2 versions of the code"
+    assert heading(found) == stated
+    assert stated in formats.latex(found)
+    assert {row.rpartition(",")[2] for row in csv_text(found).splitlines()[1:]} == {"1"}
+
+
+def test_a_baseline_may_be_a_list():
+    runs = [
+        run("ste", seed, seed / 10, params={"topology.kernels": kernels})
+        for kernels in ("[3, 3]", "[5, 5]")
+        for seed in range(2)
+    ]
+    for text in ("[3,3]", "[3, 3]"):
+        found = compared(runs, baseline=f"topology.kernels={text}")
+        assert found.groups[found.baseline].name == "topology.kernels=[3,3]"
+    both = compared(runs, baseline="topology.kernels=[5,5]")
+    assert both.groups[both.baseline].name == "topology.kernels=[5,5]"
+
+
+def test_the_number_to_believe_stands_beside_a_claim_even_if_it_is_constant():
+    runs = [
+        run(name, s, 0.5 + s / 9, tags={"trusted": "yes"},
+            **{"attack/robust_accuracy": claim + s / 10, "trust/robust_accuracy": 0.0})
+        for name, claim in (("a", 0.0), ("b", 0.3)) for s in range(2)
+    ]  # fmt: skip
+    found = compared(runs)
+    shown = ["test/accuracy", "trust/robust_accuracy", "attack/robust_accuracy"]
+    assert (found.metrics, found.constant) == (shown, {})
+    assert list(found.front) == [("test/accuracy", "trust/robust_accuracy")]
 
 
 def test_a_choice_without_effect_is_named_and_its_values_are_one_group():

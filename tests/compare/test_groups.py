@@ -79,3 +79,33 @@ def test_a_run_that_failed_early_is_placed_by_its_name():
     (chernoff,) = [group for group in groups if group.name == "chernoff"]
     assert (len(chernoff.unfinished), chernoff.missing, chernoff.planned) == (1, ["0"], 2)
     assert unknown == []
+
+
+def test_values_that_are_lists_are_written_without_quotes():
+    runs = [
+        run("ste", seed, 0.5, params={"attack.members": members, "topology.kernels": "[3, 3]"})
+        for members in ('["noise", "bim"]', '["noise"]')
+        for seed in range(2)
+    ]
+    failed = lost("x", "attack.members=[noise]", "seed=7", "topology.kernels=[3,3]")
+    groups, unknown = grouped([*runs, failed], "seed", [])
+    failed = {group.name: len(group.unfinished) for group in groups}
+    assert failed == {"attack.members=[noise,bim]": 0, "attack.members=[noise]": 1}
+    assert unknown == []
+
+
+def test_a_list_that_the_store_has_cut_is_left_as_it_is():
+    runs = [run("ste", 0, 0.5, params={"k": k}) for k in ('["abc", "de', '["abc", "fg')]
+    assert names(grouped(runs, "seed", [])[0]) == ['k=["abc", "de', 'k=["abc", "fg']
+
+
+def test_a_choice_labels_groups_before_the_keys_of_its_options():
+    runs = [run("ste", 0, 0.5)]
+    runs += [run("triangle", 0, 0.5, params={"estimator.width": w}) for w in ("0.5", "2")]
+    groups, _ = grouped(runs, "seed", ["estimator.width=0.5,2 seed=0", "estimator=ste,triangle"])
+    assert names(groups) == ["ste", "triangle estimator.width=0.5", "triangle estimator.width=2"]
+
+
+def test_a_group_without_any_of_the_keys_says_so():
+    runs = [run("ste", s, 0.5, params={"a.b": str(s)} if s else ()) for s in range(3)]
+    assert names(grouped(runs, "seed", [])[0]) == ["without a.b", "a.b=1", "a.b=2"]

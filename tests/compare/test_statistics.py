@@ -67,6 +67,11 @@ def test_wilcoxon_ranks_pairs_or_independent_samples():
     assert free.p == pytest.approx(stats.mannwhitneyu(FIRST, SECOND[:5]).pvalue, **EXACT)
 
 
+def test_differences_that_vary_by_the_rounding_of_float32_are_not_tested():
+    first, second = np.array([0.22, 0.2]), np.array([0.20666667, 0.18666667])  # less 1/75
+    assert math.isnan(statistics.difference(first, second, paired=True, test="t").p)
+
+
 @pytest.mark.parametrize("shift", [0.0, 0.1])
 def test_differences_without_spread_are_not_tested(shift):
     found = statistics.difference(FIRST, FIRST + shift, paired=True, test="t")

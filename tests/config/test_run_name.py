@@ -41,6 +41,7 @@ def test_the_ids_of_other_runs_are_short(options):
 def test_keys_are_their_last_words_where_these_are_unique():
     overrides = ["attack.epsilon=0.1", "training.epsilon=0.2", "++topology.width=8"]
     assert varied_name(overrides) == "attack.epsilon=0.1 training.epsilon=0.2 width=8"
+    assert varied_name(["dataset.seed=1", "seed=2"]) == "s2 dataset.seed=1"
 
 
 def test_a_value_may_hold_an_equals_sign():
