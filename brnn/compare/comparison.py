@@ -154,7 +154,8 @@ def compare(
         tests=sum(not math.isnan(contrast.p) for contrast in contrasts),
         baseline=base,
         front=_fronts(tables, varied),
-        notes=notes.collect(groups, lost, over, [{n: t[n].values for n in varied} for t in tables]),
+        notes=selection.stopped
+        + notes.collect(groups, lost, over, [{n: t[n].values for n in varied} for t in tables]),
         sweeps=selection.sweeps,
     )
 

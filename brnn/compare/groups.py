@@ -72,7 +72,10 @@ def grouped(
         raise ComparisonError(
             f"over={over} is not a parameter of these runs{did_you_mean(over, keys)}"
         )
-    labels = _labels([*known, *stated], [key for key in _ordered(keys, sweeps) if key != over])
+    swept, others = (
+        [key for key in part if key != over] for part in _possible_labels(keys, sweeps)
+    )
+    labels = _labels([*known, *stated], swept, others)
     placed = [run for run in stated if {*labels, over} <= run.params.keys()]
     known, lost = [*known, *placed], [run for run in stated if run not in placed]
     members: dict[tuple[str, ...], list[SelectedRun]] = {}
@@ -86,28 +89,37 @@ def grouped(
     return groups, lost
 
 
-def _ordered(keys: Iterable[str], sweeps: Iterable[str]) -> list[str]:
-    """Return keys that may distinguish runs: those that were swept, choices of a group, others.
+def _possible_labels(keys: Iterable[str], sweeps: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return keys that may distinguish runs: those that were swept, and others.
 
-    A choice stands before the keys of its options.
+    A choice stands before the keys of its options, choices of a group before other keys.
     """
     named = [key for line in sweeps for key in _SWEPT_KEY.findall(line)]
     swept = [key for name in named for key in (name.partition(".")[0], name)]
     relevant = [key for key in keys if key.partition(".")[0] not in IRRELEVANT_KEYS]
     first = [key for key in dict.fromkeys(swept) if key in relevant]
-    return first + sorted(set(relevant) - set(first), key=lambda k: (k not in CHOICES, "." in k, k))
+    others = sorted(set(relevant) - set(first), key=lambda k: (k not in CHOICES, "." in k, k))
+    return first, others
 
 
-def _labels(runs: Sequence[SelectedRun], keys: Iterable[str]) -> list[str]:
-    """Return the keys that vary, without those that follow from the keys before them."""
+def _labels(runs: Sequence[SelectedRun], swept: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Return the keys that vary, without those that follow from others, in the given order.
+
+    What a run lacks a key for, such as an estimator without effect, is better told by a key that
+    all runs have: of the swept keys, and then of the others, those are considered first.
+    """
     chosen: list[str] = []
-    for key in keys:
+
+    def is_partial(key: str) -> bool:
+        return any(key not in run.params for run in runs)
+
+    for key in (*sorted(swept, key=is_partial), *sorted(others, key=is_partial)):
         having = [run for run in runs if key in run.params]
         parts = {tuple(value_of(run, k) for k in chosen) for run in having}
         finer = {tuple(value_of(run, k) for k in (*chosen, key)) for run in having}
         if len(finer) > len(parts):
             chosen.append(key)
-    return chosen
+    return sorted(chosen, key=[*swept, *others].index)
 
 
 def _with_stated(run: SelectedRun, known: Sequence[SelectedRun]) -> SelectedRun:

@@ -35,10 +35,14 @@ class SelectedRun:
 
 @dataclass(frozen=True)
 class Selection:
-    """The runs to compare, and the command lines of the sweeps that they come from by id."""
+    """The runs to compare, and the command lines of the sweeps that they come from by id.
+
+    `stopped` are sentences about sweeps whose jobs do not all have a run.
+    """
 
     runs: list[SelectedRun]
     sweeps: dict[str, str]
+    stopped: list[str] = field(default_factory=list)
 
 
 def select(
@@ -94,13 +98,27 @@ def sweep_runs(sweeps: Sequence[tuple["Store", "Run"]], filter: str | None = Non
         filter: a filter in MLflow's syntax that the children must match; None: all.
     """
     runs: dict[str, SelectedRun] = {}
+    stopped: list[str] = []
     for store, parent in sweeps:
         matched = {run.info.run_id for run in store.search(filter)} if filter else None
-        for run in store.children(parent.info.run_id):
+        children = store.children(parent.info.run_id)
+        stopped += _stopped(parent, len(children))
+        for run in children:
             if matched is None or run.info.run_id in matched:
                 runs[run.info.run_id] = _selected(store, run)
     lines = {p.info.run_id: p.data.tags.get("sweep", p.info.run_name) for _, p in sweeps}
-    return Selection(_checked(list(runs.values()), f"sweep={','.join(lines)}"), lines)
+    return Selection(_checked(list(runs.values()), f"sweep={','.join(lines)}"), lines, stopped)
+
+
+def _stopped(parent: "Run", runs: int) -> list[str]:
+    """Return a sentence if a sweep has not ended well, and has fewer runs than jobs."""
+    from brnn.tracking.status import status_of
+    from brnn.tracking.tag_names import JOBS
+
+    jobs, status = int(parent.data.tags.get(JOBS, 0)), status_of(parent)
+    if status == "finished" or runs >= jobs:
+        return []
+    return [f"sweep={parent.info.run_id} {status}: {runs} run{'s' * (runs != 1)} for {jobs} jobs"]
 
 
 def _parent(stores: Sequence["Store"], run_id: str) -> tuple["Store", "Run"]:

@@ -3,6 +3,7 @@
 import math
 import re
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from brnn.config import groups
@@ -79,13 +80,14 @@ def save_view_of(store: "Store", parent: "EarlierRun") -> str:
 
 
 def _compared(store: "Store", parent: "EarlierRun") -> "Comparison":
-    """Return the comparison of a sweep by the defaults of `brnn compare`."""
+    """Return the comparison of a sweep that has ended by the defaults of `brnn compare`."""
     from brnn.compare.comparison import compare
     from brnn.compare.selection import sweep_runs
 
     defaults = groups.option("", "compare")
     keys = {key: defaults[key] for key in parameters("brnn.compare.comparison", "compare")}
-    return compare(sweep_runs([(store, parent)]), **keys)
+    selection = sweep_runs([(store, parent)])
+    return compare(replace(selection, stopped=[]), **keys)  # its own run is not closed yet
 
 
 def _save_view(store: "Store", sweep: str, comparison: "Comparison") -> str:

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def parent_run(
-    composed: DictConfig, arguments: list[str], constant: list[str], sweeper: dict[str, Any]
+    composed: DictConfig,
+    arguments: list[str],
+    constant: list[str],
+    sweeper: dict[str, Any],
+    jobs: int,
 ) -> Iterator[tuple["Run", SweepJob, list[Row]]]:
     """Keep the run of a sweep open while its jobs run; then print their table and its conclusion.
 
@@ -33,6 +37,7 @@ def parent_run(
         arguments: its overrides.
         constant: the overrides that are equal in all jobs.
         sweeper: the keys of the sweeper that creates the jobs.
+        jobs: how many there are, at most.
 
     Yields:
         The run, the data that all jobs share, and an empty list: rows for jobs that return nothing.
@@ -57,6 +62,7 @@ def parent_run(
     began, launch = time.time(), uuid.uuid4().hex
     name = " ".join(sorted(arguments, key=lambda argument: argument in constant)) or "sweep"
     tags = {"sweep": name, tag_names.FINGERPRINT: fingerprint, tag_names.LAUNCH: launch}
+    tags[tag_names.JOBS] = str(jobs)
     tags |= {tag_names.SOURCE: repeated_by(arguments), tag_names.SOURCE_TYPE: "JOB"}
     lost: list[Row] = []
     with store.run(name, tags, None, spool, earlier) as run:

@@ -62,11 +62,9 @@ def grid(plugin: Plugin, arguments: list[str], *, zip: list, params: dict[str, A
     for job in _distinct(plugin.loader, jobs):
         _composed(plugin, job)
     _warm(plugin.launcher, len(jobs))
-    with sweep.parent_run(plugin.config, arguments, constant, {"zip": list(zip)}) as (
-        _,
-        common,
-        lost,
-    ):
+    keys = {"zip": list(zip)}
+    parent = sweep.parent_run(plugin.config, arguments, constant, keys, len(jobs))
+    with parent as (_, common, lost):
         returns = _launch(plugin, jobs, common)
         lost.extend(_lost(returns, constant))
 
@@ -116,7 +114,8 @@ def optuna(
         return
     opened = search.open_study(**keys)
     _warm(plugin.launcher, min(trials, parallel))
-    with sweep.parent_run(plugin.config, arguments, constant, keys) as (run, common, lost):
+    parent = sweep.parent_run(plugin.config, arguments, constant, keys, trials)
+    with parent as (run, common, lost):
         search.enqueue_interrupted(opened)
         while batch := search.next_trials(opened, space, trials, parallel):
             jobs = [[*constant, *_overrides(trial.params)] for trial in batch]

@@ -16,6 +16,7 @@ GROUP = "group"  # `group.<start of the parent's id>`: the values that a sweep g
 ERROR = "error"  # the exception that ended the run
 FAILED_IN = "failed_in"  # the part of a run in which that happened
 PRUNED = "pruned"  # the reason for which a sweeper stopped the run
+JOBS = "jobs"  # of a sweep: how many it has
 FAILED = "failed"  # of a sweep: the errors of its jobs by name
 RECORD = "failed_job"  # the overrides, a list, of a job that failed before its run was created
 REFUSED = "refused"  # the error of a record that the server refused

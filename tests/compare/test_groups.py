@@ -109,3 +109,15 @@ def test_a_choice_labels_groups_before_the_keys_of_its_options():
 def test_a_group_without_any_of_the_keys_says_so():
     runs = [run("ste", s, 0.5, params={"a.b": str(s)} if s else ()) for s in range(3)]
     assert names(grouped(runs, "seed", [])[0]) == ["without a.b", "a.b=1", "a.b=2"]
+
+
+@pytest.mark.parametrize("swept", ["estimator=a,b precision=x,ternary", ""])
+def test_a_group_that_lacks_a_key_is_told_by_another_one(swept):
+    runs = [run(e, s, 0.5, params={"precision": "x"}) for e in "ab" for s in range(2)]
+    for seed in range(2):
+        full = run("", seed, 0.4, params={"precision": "ternary"})
+        full.params.pop("estimator")  # without effect
+        runs.append(full)
+    groups, _ = grouped(runs, "seed", [swept])
+    assert sorted(names(groups)) == ["a x", "b x", "ternary"]
+    assert list(groups[0].labels) == ["estimator", "precision"]

@@ -85,6 +85,16 @@ def open_in_experiment(uri):
     return open_in(uri.removeprefix("sqlite:///").rpartition("/")[0]).experiment_id
 
 
+def test_a_stopped_sweep_states_how_many_of_its_jobs_have_a_run(empty_store):
+    sweep, store = log_sweep(empty_store, "seed=range(4)", [job("ste", 0)]), open_in(empty_store)
+    store.client.set_tag(sweep, tag_names.JOBS, "4")
+    keys = ALL | {"sweep": [sweep]}
+    assert select(store.uri, **keys).stopped == []  # jobs may share a run
+    store.client.set_terminated(sweep, "KILLED")
+    (sentence,) = select(store.uri, **keys).stopped
+    assert sentence == f"sweep={sweep} killed: 1 run for 4 jobs"
+
+
 def test_a_finished_run_that_a_later_sweep_reused_belongs_to_both(empty_store):
     first = log_sweep(empty_store, "seed=0", [job("ste", 0)])
     later = log_sweep(empty_store, "seed=0,1", [job("ste", 1)])

@@ -82,7 +82,7 @@ def interruption(server, tmp_path_factory):
             with store.run("ended", {"seed": 3}, None, folder / "ended.jsonl") as ended:
                 ended.metrics({"loss": 5.0}, 1)
                 stack = ExitStack()
-                sweep_ = stack.enter_context(sweep.parent_run(swept, ["seed=1,2"], [], {}))
+                sweep_ = stack.enter_context(sweep.parent_run(swept, ["seed=1,2"], [], {}, 2))
                 parent, _, lost = sweep_
                 lost.append({"name": "seed=2", "status": "failed", "error": "unknown"})
                 server.kill()
