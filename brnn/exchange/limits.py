@@ -5,7 +5,7 @@ import numpy as np
 from brnn.errors import ConfigError
 from brnn.exchange.net import Layer, Net
 
-FEW = 256  # different weights of a unit, of which an error names the number
+FEW = 16  # levels of weights that an error counts
 
 
 def check_no_states(net: Net, name: str) -> None:
@@ -46,7 +46,8 @@ def _not_whole(layer: Layer, is_last: bool) -> str:
     if not layer.coded:
         columns = layer.kernel.reshape(-1, layer.units).T
         count = max(len(np.unique(column)) for column in columns)
-        return f"has weights of {count} levels" if count <= FEW else "has real weights"
+        few = 3 < count <= min(FEW, layer.products // 2)
+        return f"has weights of {count} levels" if few else "has real weights"
     if layer.reach == 0:
         return "has real inputs"
     if not is_last and layer.threshold is None:
