@@ -1,4 +1,4 @@
-"""Measure how fast convolutional nets train in graph mode and in XLA, in turns.
+"""Measure how fast convolutional nets train in brnn, in graph mode and in XLA, in turns.
 
 Command    python -m experiments.convolution_speed [rounds]     (3 rounds)
 Needs      two otherwise idle cores, about 10 minutes; the images are random
@@ -11,6 +11,7 @@ import os
 import time
 from functools import partial
 from statistics import median
+from typing import Literal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -24,10 +25,12 @@ from brnn.quantization.layers import QuantActivation
 from brnn.quantization.manager import QuantManager, Rule
 from brnn.training import losses, regimes
 from brnn.training.program import Program
+from brnn.training.trial import FLOAT32, Forms
 from experiments.commands import arguments
 
 BATCH, STEPS = 128, 8
 FILTERS = ((16, 32), (32, 64, 128))
+BFLOAT16 = Forms("float32", "bfloat16", "bfloat16")
 SIGN = partial(quantizers.binary, scale=1.0)
 STE = partial(estimators.ste, bound=1.0)
 
@@ -52,6 +55,8 @@ class ShiftedProducts(keras.layers.Conv2D):
 
 
 WAYS = {
+    "compiled=auto, bfloat16": (keras.layers.Conv2D, "auto", BFLOAT16),
+    "compiled=auto, float32": (keras.layers.Conv2D, "auto"),
     "graph mode": (keras.layers.Conv2D, False),
     "graph mode, im2col": (Im2col, False),
     "XLA": (keras.layers.Conv2D, True),
@@ -64,7 +69,7 @@ def main(rounds: int) -> None:
     """Print a table for each net."""
     for filters in FILTERS:
         print(f"\nconvolutions of 3 by 3 with {filters} filters on 28 by 28")
-        steps = {name: _epoch(filters, *way, name) for name, way in WAYS.items()}
+        steps = {name: _epoch(filters, name, *way) for name, way in WAYS.items()}
         seconds: dict[str, list[float]] = {name: [] for name in WAYS}
         for _ in range(rounds):
             for name, run in steps.items():
@@ -93,24 +98,24 @@ def _net(filters, layer) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(10)(keras.layers.Flatten()(x)))
 
 
-def _epoch(filters, layer, compiled: bool, name: str):
+def _epoch(filters, name: str, layer, compiled: bool | Literal["auto"], forms: Forms = FLOAT32):
     """Return a function that trains `STEPS` steps, compiled."""
     manager = QuantManager(_net(filters, layer), [Rule("kernel", SIGN, 1.0)])
     optimizer, loss = keras.optimizers.Adam(), losses.cross_entropy
-    program = Program(manager, optimizer, loss, regimes.standard, compiled)
+    program = Program(manager, optimizer, loss, regimes.standard, compiled, forms=forms)
     rng, rows = np.random.default_rng(0), BATCH * STEPS
     x = tf.constant(rng.random((rows, 28, 28, 1)).astype("float32"))
     y = tf.constant((np.arange(rows) % 10).astype("int32"))
     batches = tf.constant(np.arange(rows, dtype="int32").reshape(STEPS, BATCH))
-    rates, seed = tf.constant(np.full(STEPS, 1e-3, "float32")), tf.constant([0, 0])
+    table, seed = {"train/learning_rate": tf.fill(STEPS, 1e-3)}, tf.constant([0, 0])
 
     def run(stop: int = STEPS) -> float:
         first, end = tf.constant(0), tf.constant(stop)
         zeros = program.zeros(y, BATCH)
-        (sums, _), _ = program.train(x, y, batches, rates, seed, first, end, zeros)
+        (sums, _), _ = program.train(x, y, batches, table, seed, first, end, zeros)
         return float(sums["loss"])
 
-    print(f"{name:24} compiled in {_timed(lambda: run(0)):.1f} s", flush=True)
+    print(f"{name:24} compiled in {_timed(lambda: run(1)):.1f} s", flush=True)
     return run
 
 
