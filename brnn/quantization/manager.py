@@ -34,6 +34,7 @@ class Rule:
         optional: whether the rule may match no variable.
         learned: arguments of the quantizer that are trained, from the values that it binds.
         by: whether a learned argument is one number, or one for each entry of the last axis.
+        scaled: whether gradients at latent weights are multiplied by the size of levels but 0.
     """
 
     role: str
@@ -43,6 +44,7 @@ class Rule:
     optional: bool = False
     learned: tuple[str, ...] = ()
     by: Literal["tensor", "channel"] = "tensor"
+    scaled: bool = False
 
     def matches(self, variable: keras.Variable) -> bool:
         """Return whether the rule applies to a variable."""
@@ -155,6 +157,17 @@ class QuantManager:
             for variable, value, level, rule in zip(
                 variables, values, levels, self.rules, strict=True
             )
+        ]
+
+    def at_latent(
+        self, gradients: Sequence[Array | None], levels: Sequence[Array]
+    ) -> list[Array | None]:
+        """Return gradients at the latent weights, from those at their levels."""
+        return [
+            gradient
+            if gradient is None or rule is None or not rule.scaled
+            else gradient * ops.where(level == 0, 1.0, ops.abs(level))
+            for gradient, level, rule in zip(gradients, levels, self.rules, strict=True)
         ]
 
     def initial_state(self, batch: int) -> list[Array]:

@@ -166,8 +166,8 @@ def ttq(
 ) -> Precision:
     """Discretize kernels to 0 and two learned levels; biases and activations stay real-valued.
 
-    The gradient of a level is the sum of those of the weights that have it. That of the latent
-    weights passes unchanged; the paper multiplies it by the size of the level.
+    The gradient of a level is the sum of those of the weights that have it. That of a latent weight
+    is multiplied by the size of its level, where it is not 0.
 
     Args:
         positive: the level above 0 at the first step.
@@ -182,7 +182,7 @@ def ttq(
         quantizers.trained_ternary, positive=positive, negative=negative, threshold=threshold
     )
     rules = _kernels(levels, bound)
-    learned = tuple(replace(rule, learned=("positive", "negative")) for rule in rules)
+    learned = tuple(replace(rule, learned=("positive", "negative"), scaled=True) for rule in rules)
     return Precision(learned, None)
 
 

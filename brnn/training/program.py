@@ -242,7 +242,8 @@ class Program:
                 )
                 objective = tf.add_n([loss, *penalties])
             of_levels, of_learned = tape.gradient(objective, [levels, learned])
-        gradients = [*with_penalties(of_levels, model, latent[:count]), *of_learned]
+        of_latent = self.manager.at_latent(of_levels, levels)
+        gradients = [*with_penalties(of_latent, model, latent[:count]), *of_learned]
         metrics = {
             name: tf.reduce_mean(value) for name, value in self._metrics(y, outputs).items()
         } | {"loss": loss}

@@ -63,6 +63,14 @@ def test_the_gradient_of_a_level_is_the_sum_over_the_weights_that_have_it(compil
     assert negative.numpy() == pytest.approx(0.3 + 2 - 2)  # -0.5 of the first, -1 of the second
 
 
+@pytest.mark.parametrize("compiled", [False, True], ids=["graph", "xla"])
+def test_a_scaled_gradient_is_that_of_the_level_times_its_size(compiled):
+    ternary = partial(quantizers.trained_ternary, positive=0.7, negative=0.3, threshold=0.05)
+    (latent,) = after_a_step(Rule("kernel", ternary, None, scaled=True), compiled).model.weights
+    factors = np.float32([[0.7, 0.3], [1, 0.7], [0.3, 0.7], [0.7, 0.7]])  # 0.04 has the level 0
+    np.testing.assert_allclose(latent, LATENT - factors * np.outer(MEANS, [1, -1]), rtol=1e-6)
+
+
 @pytest.mark.parametrize("precision", ["learned_binary", "ttq"])
 def test_a_net_with_learned_levels_continues_with_equal_bits_and_states_its_size(
     options, precision
