@@ -108,7 +108,8 @@ def heat_maps(comparison: Comparison) -> Iterator[Figure]:
         cell = rows.index(group.labels[row]), columns.index(group.labels[column])
         means[cell[0]][cell[1]] = None if math.isnan(mean) else mean
     texts = [["" if mean is None else number(mean) for mean in line] for line in means]
-    trace: Trace = {"type": "heatmap", "z": means, "x": columns, "y": rows, "colorscale": CELLS}
+    names = {"x": list(map(_shown, columns)), "y": list(map(_shown, rows))}
+    trace: Trace = {"type": "heatmap", "z": means, "colorscale": CELLS} | names
     trace |= {"textfont": {"color": "#111111"}, "text": texts, "texttemplate": "%{text}"}
     trace |= {"colorbar": {"title": {"text": metric}}}
     axes = {"xaxis": {"type": "category"}, "yaxis": {"type": "category"}}
@@ -208,7 +209,17 @@ def _curve(index: int, group: Group, histories: Sequence[dict[int, float]]) -> l
 def _labels_axis(key: str, labels: Sequence[str]) -> Trace:
     names = list(dict.fromkeys(labels))
     values = [names.index(label) for label in labels]
-    return {"label": key, "values": values, "tickvals": list(range(len(names))), "ticktext": names}
+    return {
+        "label": key,
+        "values": values,
+        "tickvals": list(range(len(names))),
+        "ticktext": list(map(_shown, names)),
+    }
+
+
+def _shown(label: str) -> str:
+    """Return a label of an axis, which a group may lack."""
+    return label or "—"
 
 
 def _hover(run: SelectedRun, over: str, key: str, metric: str, value: float) -> str:
