@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from brnn.errors import DataError
 from brnn.exchange.codes import coded
@@ -33,7 +34,7 @@ class Part:
         multiplier: (m,).
         shift: (m,).
         quantizer: `binary`, `ternary` or None.
-        window: of a convolution; its pads are 0.
+        window: of a convolution.
     """
 
     name: str
@@ -42,6 +43,21 @@ class Part:
     shift: np.ndarray
     quantizer: str | None = None
     window: Window = field(default_factory=Window)
+
+    def pooled(self, size: int, direction: float = 1.0) -> "Part":
+        """Return the part with max-pooling of its outputs.
+
+        The largest output of a window is that of the largest sum where the multiplier is positive
+        and outputs rise; so kernels are negated where that makes it so.
+
+        Args:
+            size: of the windows.
+            direction: negative where outputs fall as multiplier sum + shift grows.
+        """
+        sign = np.where(self.multiplier * direction < 0, -1.0, 1.0)
+        kernel, multiplier = self.kernel * sign, self.multiplier * sign
+        window = replace(self.window, pool=size, pool_first=True)
+        return replace(self, kernel=kernel, multiplier=multiplier, window=window)
 
 
 @dataclass(frozen=True)
@@ -159,8 +175,11 @@ def _layer(part: Part, x: Any) -> Any:
     if part.kernel.ndim == 2:
         x = x if len(x.shape) == 2 else keras.layers.Flatten()(x)
         return keras.layers.Dense(units, use_bias=False, name=part.name)(x)
-    if part.window.padded:
-        x = keras.layers.ZeroPadding2D(part.window.pads)(x)
+    pads, value = part.window.pads, part.window.pad_value
+    if part.window.padded and value == 0:
+        x = keras.layers.ZeroPadding2D(pads)(x)
+    elif part.window.padded:
+        x = ops.pad(x, ((0, 0), *pads, (0, 0)), constant_values=value)
     return keras.layers.Conv2D(
         units,
         part.kernel.shape[:2],

@@ -7,16 +7,18 @@ References:
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from brnn.errors import DataError
-from brnn.exchange.incoming import SIGN, Incoming, Part
+from brnn.exchange.incoming import SIGN, TERNARY, Incoming, Part
 from brnn.exchange.window import Pads, Window, same_pads
 
 SIGNS = ("ste_sign", "approx_sign", "swish_sign")  # forward they are one
-SCALED_SIGN, TERNARY = "magnitude_aware_sign", "ste_tern"
+SCALED_SIGN, TERN, HEAVISIDE = "magnitude_aware_sign", "ste_tern", "ste_heaviside"
+DOREFA = "do_re_fa"
+THRESHOLD = 0.05  # of `ste_tern`
 SHAPING = ("InputLayer", "Flatten", "Dropout")
 DENSE = ("Dense", "QuantDense")
 CONVOLUTIONS = ("Conv2D", "QuantConv2D")
@@ -95,7 +97,8 @@ class _Reader:
         self.weights = weights
         self.parts: list[Part] = []
         self.inputs: dict[str, Any] = {}
-        self.low, self.high = low, high
+        self.distance, self.middle = high - low, low  # of the levels behind the last layer
+        self.levels: _Levels | None = None
         self.size = shape  # of the map behind the last layer
 
     def take(self, kind: str, config: dict) -> None:
@@ -112,6 +115,8 @@ class _Reader:
             return self._pools(config)
         if kind == "Activation":
             return self._activates(config["name"], config["activation"])
+        if _kind(kind) in (*SIGNS, TERN, HEAVISIDE, DOREFA):  # a quantizer as a layer
+            return self._activates(config["name"], {"class_name": kind, "config": config})
         if kind not in SHAPING:
             raise DataError(f"{config['name']} ({kind}): the layer is not supported")
         return None
@@ -123,21 +128,15 @@ class _Reader:
         kernel = values.get("kernel", values.get("depthwise_kernel"))
         if kernel is None:
             raise DataError(f"{name} ({kind}): it has no kernel")
+        if self.parts and self.parts[-1].quantizer is None:
+            raise DataError(f"{name}: its inputs are real numbers; only nets of levels are read")
         quantizer = config.get("kernel_quantizer") or config.get("depthwise_quantizer")
         kernel = _quantized(name, quantizer, kernel)
         kernel = _spread(kernel) if kind in DEPTHWISE else kernel
         window = Window() if kind in DENSE else self._window(name, config, kernel)
         units = kernel.shape[-1]
-        multiplier, shift = np.ones(units), np.zeros(units)
-        if not self.parts and not self.inputs:
-            if window.padded and self.low:
-                raise DataError(f"{name}: pads of inputs that do not begin at 0")
-            multiplier *= self.high - self.low
-            shift += self.low * kernel.reshape(-1, units).sum(axis=0)
-        elif self.parts and self.parts[-1].quantizer is None:
-            raise DataError(f"{name}: its inputs are real numbers; only nets of levels are read")
-        part = Part(name, kernel, multiplier, shift + values.get("bias", 0.0), None, window)
-        self.parts.append(part)
+        shift = self.middle * kernel.reshape(-1, units).sum(axis=0) + values.get("bias", 0.0)
+        self.parts.append(Part(name, kernel, np.full(units, self.distance), shift, None, window))
         self._activates(name, config.get("activation"))
 
     def _window(self, name: str, config: dict, kernel: np.ndarray) -> Window:
@@ -147,8 +146,6 @@ class _Reader:
             raise DataError(f"{name}: groups, dilations and channels first are not supported")
         if config.get("padding") != "same":
             pads: Pads = ((0, 0), (0, 0))
-        elif config.get("pad_values", 0.0):
-            raise DataError(f"{name}: pads of other values than 0 are not supported")
         else:
             rows, columns = (
                 same_pads(*sizes)
@@ -160,7 +157,8 @@ class _Reader:
             for axis in (0, 1)
         ]
         self.size = (*sizes, kernel.shape[-1])
-        return Window(pads, 0.0, strides)
+        value = (config.get("pad_values", 0.0) - self.middle) / self.distance
+        return Window(pads, value, strides)
 
     def _normalizes(self, config: dict) -> None:
         part, values = self.parts[-1], self.weights[config["name"]]
@@ -175,23 +173,62 @@ class _Reader:
         size, other = config["pool_size"]
         if size != other or list(config["strides"]) != [size, size] or config["padding"] != "valid":
             raise DataError(f"{config['name']}: only square windows beside each other are pooled")
-        if part.window.pool > 1 or (part.quantizer is None and (part.multiplier < 0).any()):
-            raise DataError(f"{config['name']}: pooling of pooled values, or of falling ones")
-        window = replace(part.window, pool=size, pool_first=part.quantizer is None)
-        self.parts[-1] = replace(part, window=window)
+        if part.window.pool > 1:
+            raise DataError(f"{config['name']}: pooling of pooled values")
+        self.parts[-1] = part.pooled(size, self.distance if part.quantizer else 1.0)
         self.size = (self.size[0] // size, self.size[1] // size, self.size[2])
 
     def _activates(self, name: str, quantizer: Any) -> None:
         kind = _kind(quantizer)
         if kind in ("linear", "softmax"):
             return
-        if kind not in SIGNS:
-            raise DataError(f"{name}: the quantizer or activation {kind} is not supported")
+        levels = _levels(name, kind, _config(quantizer))
+        if self.parts and self.parts[-1].quantizer:
+            if self.levels != levels:
+                raise DataError(f"{name}: its inputs are levels of another quantizer than {kind}")
+            return
+        self.levels = levels
         if self.parts:
-            self.parts[-1] = replace(self.parts[-1], quantizer=SIGN)
+            part = self.parts[-1]
+            multiplier, shift = part.multiplier * levels.factor, part.shift * levels.factor
+            self.parts[-1] = replace(
+                part, multiplier=multiplier, shift=shift + levels.offset, quantizer=levels.quantizer
+            )
         else:
-            scale = {"scale": self.high - self.low, "offset": self.low}
-            self.inputs = scale | {"quantizer": SIGN}
+            scale = self.distance * levels.factor
+            offset = self.middle * levels.factor + levels.offset
+            self.inputs = {"scale": scale, "offset": offset, "quantizer": levels.quantizer}
+        self.distance, self.middle = levels.distance, levels.middle
+
+
+class _Levels(NamedTuple):
+    """The outputs of a quantizer of Larq: distance * quantizer(factor x + offset) + middle."""
+
+    quantizer: str
+    factor: float = 1.0
+    offset: float = 0.0
+    distance: float = 1.0
+    middle: float = 0.0
+
+
+def _levels(name: str, kind: str, config: dict) -> _Levels:
+    """Return the levels of activations.
+
+    Raises:
+        DataError: they depend on all inputs, or are more than three.
+    """
+    if kind in SIGNS:
+        return _Levels(SIGN)
+    if kind == HEAVISIDE:  # 0 at 0: the sign of -x is +1 there
+        return _Levels(SIGN, -1.0, 0.0, -0.5, 0.5)
+    if kind == DOREFA and config.get("k_bit", 2) == 1:  # 1 above 0.5
+        return _Levels(SIGN, -1.0, 0.5, -0.5, 0.5)
+    if kind == TERN and not config.get("ternary_weight_networks"):
+        return _Levels(TERNARY, 0.5 / config.get("threshold_value", THRESHOLD))
+    if kind == DOREFA:
+        levels = 2 ** config.get("k_bit", 2)
+        raise DataError(f"{name}: {kind} of inputs has {levels} levels; two or three are read")
+    raise DataError(f"{name}: the quantizer or activation {kind} of inputs is not supported")
 
 
 def _kind(quantizer: Any) -> str:
@@ -199,23 +236,35 @@ def _kind(quantizer: Any) -> str:
     if quantizer is None:
         return "linear"
     name = quantizer["class_name"] if isinstance(quantizer, dict) else str(quantizer)
-    words = "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
+    words = "".join(f"_{c.lower()}" if c.isupper() else c for c in name.rpartition(">")[2])
     return words.strip("_")
+
+
+def _config(quantizer: Any) -> dict:
+    return quantizer.get("config", {}) if isinstance(quantizer, dict) else {}
 
 
 def _quantized(name: str, quantizer: Any, kernel: np.ndarray) -> np.ndarray:
     """Return the levels of a latent kernel."""
-    kind = _kind(quantizer)
+    kind, config = _kind(quantizer), _config(quantizer)
     if kind == "linear":
         return kernel
     signs = np.where(kernel >= 0, 1.0, -1.0)
+    sizes = np.abs(kernel)
     if kind in SIGNS:
         return signs
     if kind == SCALED_SIGN:
-        return signs * np.abs(kernel).mean(axis=tuple(range(kernel.ndim - 1)))
-    config = quantizer.get("config", {}) if isinstance(quantizer, dict) else {}
-    if kind == TERNARY and not config.get("ternary_weight_networks"):
-        return np.where(np.abs(kernel) > config.get("threshold_value", 0.05), signs, 0.0)
+        return signs * sizes.mean(axis=tuple(range(kernel.ndim - 1)))
+    if kind == HEAVISIDE:
+        return np.where(kernel > 0, 1.0, 0.0)
+    if kind == TERN:
+        least = np.float32(config.get("threshold_value", THRESHOLD))
+        least = 0.7 * sizes.mean() if config.get("ternary_weight_networks") else least
+        return np.where(sizes >= least, signs, 0.0)
+    if kind == DOREFA and config.get("mode") == "weights":
+        limited, steps = np.tanh(kernel), 2 ** config.get("k_bit", 2) - 1
+        shares = limited / (2 * (np.abs(limited).max() or 1.0)) + 0.5
+        return 2 * np.rint(shares.astype("float32") * steps) / steps - 1
     raise DataError(f"{name}: the quantizer {kind} of kernels is not supported")
 
 

@@ -66,7 +66,7 @@ def _part(
 ) -> tuple[Part, float, float]:
     """Return a layer of inputs distance * quantized + middle, and the same of its outputs."""
     kernel = layer["kernel"].astype("float64")
-    window = _window(name, layer, middle)
+    window = _window(layer, distance, middle)
     falling = np.broadcast_to(layer.get("falling", False), kernel.shape[-1:])
     sums = kernel.reshape(-1, kernel.shape[-1]).sum(axis=0)
     if "scale" in layer:
@@ -84,11 +84,9 @@ def _part(
     return part, next_distance, next_middle
 
 
-def _window(name: str, layer: dict[str, np.ndarray], middle: float) -> Window:
+def _window(layer: dict[str, np.ndarray], distance: float, middle: float) -> Window:
     if "pool" not in layer:
         return Window()
     _, rows, columns, _, strides = map(tuple, layer["window"].tolist())
-    window = Window((rows, columns), 0.0, strides, int(layer["pool"]), "falling" in layer)
-    if window.padded and ("pad" in layer or middle):
-        raise DataError(f"{name}: pads of other values than 0 are not supported")
-    return window
+    value = (float(layer.get("pad", 0)) - middle) / distance
+    return Window((rows, columns), value, strides, int(layer["pool"]), "falling" in layer)

@@ -10,6 +10,7 @@ from brnn.exchange.incoming import SIGN, TERNARY
 from brnn.quantization.layers import step_function
 
 Function = Callable[[np.ndarray], np.ndarray]
+LARGE = 1e30  # beyond all thresholds
 SMALLEST = 1e-30  # thresholds above 0 and below it are strict comparisons with 0
 
 
@@ -54,6 +55,14 @@ class Flow:
             self, multiplier=self.multiplier * factor, shift=self.shift * factor + summand
         )
 
+    @property
+    def direction(self) -> int:
+        """1 where it rises with multiplier sum + shift, else -1."""
+        if self.function is None:
+            return 1
+        low, high = self.function(np.array([-LARGE, LARGE], "float32"))
+        return 1 if low <= high else -1
+
     def then(self, function: Function) -> "Flow":
         """Return a function of this tensor, which is discrete."""
         inner = self.function
@@ -83,9 +92,11 @@ def levels_of(name: str, flow: Flow) -> Levels:
     Raises:
         DataError: it has other levels than two, or three at equal distances around 0.
     """
-    function = flow.function
-    plain = replace(flow, function=None)
-    steps = function and step_function(lambda x, _: np.asarray(function(x), "float32"))
+    function, direction = flow.function, flow.direction
+    plain = replace(flow, function=None).affine(direction, 0.0)
+    steps = function and step_function(
+        lambda x, _: np.asarray(function(direction * np.asarray(x)), "float32")
+    )
     if not steps:
         raise DataError(f"{name}: its inputs are real numbers; only nets of few levels are read")
     at, levels = steps

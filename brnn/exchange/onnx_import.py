@@ -102,8 +102,7 @@ class _Reader:
             levels = levels_of(name, flow)
             self._finish(levels.flow, levels.quantizer)
             middle, distance = np.array([levels.middle]), np.array([levels.distance])
-        if window.padded and middle.any():
-            raise DataError(f"{name}: pads of inputs whose levels are not around 0")
+        window = replace(window, pad_value=float((0 - middle[0]) / distance[0]))
         sums = kernel.reshape(-1, kernel.shape[-1]).sum(axis=0)
         shift = middle * sums + (0.0 if bias is None else _array(name, bias).ravel())
         units = kernel.shape[-1]
@@ -142,13 +141,11 @@ class _Reader:
             raise DataError(f"{name}: only square windows beside each other are pooled")
         if not self.parts or self.parts[-1].window.pool > 1:
             raise DataError(f"{name}: pooling of inputs, or of pooled values")
-        if flow.function is None and (flow.multiplier < 0).any():
-            raise DataError(f"{name}: pooling behind a normalization with a negative factor")
-        part = self.parts[-1]
-        window = replace(part.window, pool=size[0], pool_first=flow.function is None)
-        self.parts[-1] = replace(part, window=window)
+        part = replace(self.parts[-1], multiplier=flow.multiplier)
+        self.parts[-1] = part = part.pooled(size[0], flow.direction)
         _, channels, height, width = flow.order.shape
-        return replace(flow, order=_map(height // size[0], width // size[0], channels))
+        order = _map(height // size[0], width // size[0], channels)
+        return replace(flow, order=order, multiplier=part.multiplier)
 
 
 def _array(name: str, value: Any) -> np.ndarray:

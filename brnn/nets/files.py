@@ -128,7 +128,7 @@ class _Calls:
     def __call__(self, layer: Any, *args: Any, **kwargs: Any) -> Array:
         """Return the output of a layer and its activation."""
         args = tree.map_structure(lambda x: self.read if x is self.inputs else x, args)
-        activation = self.activations[layer.name]
+        activation = self.activations.get(layer.name)  # operations of Keras have none
         fan_in = max((self.fan_ins.get(id(x), 1) for x in tree.flatten(args)), default=1)
         x = args[0]
         if activation is None or isinstance(layer, PRODUCTS):

@@ -21,7 +21,7 @@ from brnn.exchange.reading import read
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
-from support import qonnx_nets  # noqa: E402
+from support import onnx_nets, qonnx_nets  # noqa: E402
 
 DATA = Path(os.environ.get("BRNN_DATA", "data"))
 needs_data = pytest.mark.skipif(not (DATA / "qonnx").is_dir(), reason="needs BRNN_DATA")
@@ -96,8 +96,11 @@ POINT_ONE = {"tenth": 0.1, "zero": 0.0, "two": 2.0, "one": 1.0}
             ("Less", ["zero", "sums"], "s", {}), ("Not", ["s"], "n", {}),
             ("Where", ["n", "zero", "one"], "signs", {}),
         ],
+        [
+            ("Less", ["sums", "zero"], "s", {}), ("Where", ["s", "two", "zero"], "signs", {}),
+        ],
     ],
-    ids=["0 gives +1", "0 gives -1", "0 gives 0, else 1"],
+    ids=["0 gives +1", "0 gives -1", "0 gives 0, else 1", "falling"],
 )  # fmt: skip
 def test_the_sign_of_0_is_that_of_the_file(signs, tmp_path):
     model = graph_of(FIRST, *signs, LAST, constants=POINT_ONE)
@@ -108,6 +111,31 @@ def test_the_sign_of_0_is_that_of_the_file(signs, tmp_path):
     expected = np.concatenate([session.run(None, {"x": row[None]})[0] for row in x])
     found = np.asarray(quantized(read_net(path, (4,), False, 0, 1))(x))
     assert (x @ model_weights(model) == 0).any()
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("order", ["normalized, pooled, sign", "sign, pooled", "falling, pooled"])
+@pytest.mark.parametrize("form", ["larq", "where", "greater"])
+def test_pooling_anywhere_between_two_layers(order, form, tmp_path):
+    rng, graph = np.random.default_rng(0), onnx_nets.Graph()
+    graph.then("Transpose", perm=[0, 3, 1, 2])
+    graph.then("Conv", onnx_nets.signs(rng, 6, 2, 2, 2))
+    onnx_nets.normalization(graph, rng, 6)
+    pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    if order.startswith("normalized"):
+        graph.then("MaxPool", **pool)
+    onnx_nets.sign(graph, form)
+    if order.startswith("falling"):
+        graph.then("Neg")
+    if not order.startswith("normalized"):
+        graph.then("MaxPool", **pool)
+    graph.then("Flatten")
+    graph.then("MatMul", onnx_nets.signs(rng, 24, 3))
+    (tmp_path / "net.onnx").write_bytes(graph.model((5, 5, 2), 3).SerializeToString())
+    x = rng.integers(0, 3, (200, 5, 5, 2)).astype("float32")
+    expected = onnx_nets.run(graph.model((5, 5, 2), 3), x)
+    assert len(np.unique(expected, axis=0)) > 20
+    found = np.asarray(quantized(read_net(tmp_path / "net.onnx", (5, 5, 2), False, 0, 1))(x))
     np.testing.assert_array_equal(found, expected)
 
 

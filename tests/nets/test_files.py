@@ -52,6 +52,17 @@ def test_a_net_in_full_precision_computes_the_logits_of_the_model(keys):
     assert not np.allclose(logits.sum(axis=1), 1)  # no probabilities
 
 
+def test_operations_between_the_layers_stay(keys):
+    inputs = keras.Input((8, 8, 3))
+    x = keras.ops.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=1.0)
+    x = keras.layers.Conv2D(2, 3, activation="tanh")(x)
+    model = keras.Model(inputs, keras.layers.Dense(4)(keras.layers.Flatten()(x)))
+    net = models.untrained_model(keys(model, "precision=full"), TASK, "trained")
+    net.set_weights(model.get_weights())
+    x = np.random.default_rng(0).random((5, 8, 8, 3)).astype("float32")
+    np.testing.assert_allclose(net(x), model(x), rtol=1e-5)
+
+
 def test_activations_are_quantized_with_the_fan_in_of_the_sums_before(keys):
     net = models.untrained_model(keys(convolutional(), "precision=binarynet"), TASK, "trained")
     quantized = [layer for layer in net.layers if isinstance(layer, QuantActivation)]
