@@ -1,5 +1,8 @@
 """What several tests share: digits, and configurations composed from `conf/`."""
 
+import copy
+import functools
+import gc
 import os
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from brnn.config import environment
 from brnn.config.check import check
 from brnn.data import dataset, images, sources
 
+gc.disable()  # until all tests are imported, since what they import stays
 compile_cache.keep_compiled()
 for name in environment.STORE:  # of the user
     os.environ.pop(name, None)
@@ -31,6 +35,13 @@ settings.load_profile("repeatable")
 
 def pytest_addoption(parser):
     parser.addoption("--made-up", type=int, default=50, help="cases of tests/runs/test_made_up.py")
+
+
+def pytest_collection_finish():
+    """Exempt what is imported from garbage collection, which is seldom from now on."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -53,11 +64,12 @@ def digits():
 def composed():
     """A function from overrides to the configuration that Hydra composes, unchecked."""
 
+    @functools.cache
     def compose_(*overrides) -> dict:
         with initialize_config_dir(str(paths.conf()), version_base="1.3"):
             return OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
 
-    return compose_
+    return lambda *overrides: copy.deepcopy(compose_(*overrides))
 
 
 @pytest.fixture(scope="session")

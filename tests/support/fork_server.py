@@ -17,6 +17,8 @@ import socket
 import sys
 from collections.abc import Callable
 
+from support.forked_pools import keep_spare
+
 IMPORTED = (  # brnn.cli.leave first, as in brnn.cli.main
     *("brnn.cli.leave", "brnn.cli.main", "brnn.cli.train", "brnn.cli.job", "brnn.cli.startup"),
     "brnn.cli.compare",
@@ -102,6 +104,8 @@ def _run(folder: str, command: list[str], streams: list[int]) -> None:
         os.close(descriptor)
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
+    if "--multirun" in command:  # with -m, its short form, a sweep starts all its processes anew
+        keep_spare()
     first, *rest = command
     if first == "-m":
         sys.path.insert(0, folder)

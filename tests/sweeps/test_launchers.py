@@ -179,9 +179,12 @@ def test_processes_do_not_outlive_their_parent(folder, begin, number):
         assert [run.info.status for run in sweep_runs(folder).children] == ["KILLED"] * 2
 
 
-@pytest.mark.parametrize("seconds", [0.3, 0.7, 1.0, 2.5, 4.5])
-def test_a_sweep_can_be_stopped_at_any_moment(begin, seconds):
-    process = begin("seed=range(3)", "epochs=100000", "hydra.launcher.n_jobs=2", "--multirun")
+@pytest.mark.parametrize(
+    ("seconds", "flag"),
+    [(0.3, "-m"), (0.7, "--multirun"), (1.0, "-m"), (2.5, "--multirun"), (4.5, "--multirun")],
+)
+def test_a_sweep_can_be_stopped_at_any_moment(begin, seconds, flag):
+    process = begin("seed=range(3)", "epochs=100000", "hydra.launcher.n_jobs=2", flag)
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)

@@ -2,10 +2,9 @@
 
 import os
 import socket
-import subprocess
-import sys
 
 import pytest
+from support.processes import Process
 
 from brnn.config import cluster
 from brnn.errors import ConfigError, WorkerError
@@ -106,19 +105,26 @@ for compiled, dropout in ((True, 0.0), (False, 0.5)):
 """
 
 
-def succeeds_without_gpu(script, *arguments):
-    command, no_gpu = [sys.executable, "-c", script, *arguments], {"CUDA_VISIBLE_DEVICES": "-1"}
-    environment = os.environ | no_gpu
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr[-3000:]
+@pytest.fixture
+def succeeds_without_gpu(tmp_path):
+    """Return a function that runs a script in a process whose TensorFlow is not in use yet."""
+
+    def succeeds(script, *arguments):
+        file, environment = tmp_path / "script.py", os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
+        file.write_text(script)
+        process = Process(tmp_path, [str(file), *arguments], environment)
+        _, err = process.communicate()
+        assert process.wait() == 0, err[-3000:]
+
+    return succeeds
 
 
-def test_a_batch_must_divide_among_devices_but_not_among_shards():
+def test_a_batch_must_divide_among_devices_but_not_among_shards(succeeds_without_gpu):
     succeeds_without_gpu(REFUSED)
 
 
 @pytest.mark.parametrize("option", ["mirrored", "sharded"])
-def test_two_replicas_learn_as_one_does(option):
+def test_two_replicas_learn_as_one_does(succeeds_without_gpu, option):
     succeeds_without_gpu(TWO_REPLICAS, option)
 
 
