@@ -1,9 +1,8 @@
 """What several tests share: digits, and configurations composed from `conf/`."""
 
-import copy
-import functools
 import gc
 import os
+import shutil
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -12,13 +11,10 @@ os.environ["XDG_CACHE_HOME"] = str(
 )  # not the user's
 
 import pytest
-from hydra import compose, initialize_config_dir
 from hypothesis import settings
-from omegaconf import OmegaConf
-from support import stores
+from support import composition, stores
 
 import brnn.cli.train  # noqa: F401  puts the plugins where Hydra finds them
-from brnn import paths
 from brnn.cli import compile_cache
 from brnn.config import environment
 from brnn.config.check import check
@@ -35,6 +31,12 @@ settings.load_profile("repeatable")
 
 def pytest_addoption(parser):
     parser.addoption("--made-up", type=int, default=50, help="cases of tests/runs/test_made_up.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files of slow tests, so that no process is idle at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_collection_finish():
@@ -63,13 +65,7 @@ def digits():
 @pytest.fixture(scope="session")
 def composed():
     """A function from overrides to the configuration that Hydra composes, unchecked."""
-
-    @functools.cache
-    def compose_(*overrides) -> dict:
-        with initialize_config_dir(str(paths.conf()), version_base="1.3"):
-            return OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
-
-    return lambda *overrides: copy.deepcopy(compose_(*overrides))
+    return composition.composed
 
 
 @pytest.fixture(scope="session")
@@ -101,3 +97,15 @@ def empty_store(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("store")
     stores.open_in(folder, "Default")
     return folder / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def folder_with_store(tmp_path_factory, empty_store):
+    """A function from a name to a new folder, with an empty store in it."""
+
+    def folder(name: str) -> Path:
+        path = tmp_path_factory.mktemp(name)
+        shutil.copy(empty_store, path)
+        return path
+
+    return folder

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -188,7 +189,9 @@ def test_a_net_is_attacked_checked_and_logged(manager, few, tmp_path, monkeypatc
     assert logged.data.metrics["attack/robust_accuracy"] == report.metrics["attack/robust_accuracy"]
 
 
-def test_a_run_is_tracked_in_the_store_of_the_environment(tmp_path, monkeypatch):
+def test_a_run_is_tracked_in_the_store_of_the_environment(tmp_path, empty_store, monkeypatch):
+    for name in ("own.db", "other.db"):
+        shutil.copy(empty_store, tmp_path / name)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/own.db")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
     with track("named") as run:
@@ -214,8 +217,8 @@ def test_a_script_with_keras_on_another_backend_gets_a_clear_error():
     assert "ConfigError: KERAS_BACKEND=jax must be tensorflow for brnn" in done.stderr
 
 
-def test_an_error_ends_a_tracked_run_as_failed(tmp_path):
-    uri = f"sqlite:///{tmp_path}/runs.db"
+def test_an_error_ends_a_tracked_run_as_failed(folder_with_store):
+    uri = f"sqlite:///{folder_with_store('failed')}/mlflow.db"
     with pytest.raises(ZeroDivisionError), track("broken", uri=uri) as run:
         raise ZeroDivisionError
     assert mlflow.MlflowClient(uri).get_run(run.id).info.status == "FAILED"

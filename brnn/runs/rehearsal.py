@@ -39,8 +39,10 @@ SMALLEST = {"images": 2, "seconds": 0.01}  # keys of an attack, where it has the
 OF_THE_RUN = ("time/attack", "time/artifacts", "time/tracking", "time/seconds")
 
 
-def rehearse(plan: RunPlan, program: Program, store: Store, job: SweepJob | None) -> list[str]:
-    """Compute every metric of a run once, and return the names of all that it may log.
+def rehearse(
+    plan: RunPlan, program: Program, store: Store, job: SweepJob | None
+) -> dict[str, float]:
+    """Compute every metric of a run once, and return all that it may log, of the untrained net.
 
     Args:
         plan: the run.
@@ -69,7 +71,7 @@ def rehearse(plan: RunPlan, program: Program, store: Store, job: SweepJob | None
     metrics |= _export_metrics(plan, program)
     check_metric_names(metrics)
     objectives_of(metrics, plan.objective)
-    return list(metrics)
+    return metrics
 
 
 def _attack_metrics(plan: RunPlan, program: Program, store: Store) -> dict[str, float]:

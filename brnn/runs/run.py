@@ -105,7 +105,7 @@ def _tracked_run(
     try:
         start = load_start(plan, store)
         program = build.program(plan.options, plan.task, plan.replicas, start)
-        names = rehearse(plan, program, store, job)
+        rehearsed = rehearse(plan, program, store, job)
     except PluginError:  # logged as a failed run: the author of the plugin needs the traceback
         with store.run(plan.name, run_tags(plan), job, plan.spool, earlier) as tracked:
             tracked.params(logged_parameters(plan.options))
@@ -115,8 +115,7 @@ def _tracked_run(
         tracked.dataset(dataset_of(plan))
         tracked.tag({"products": str(program.forms)})
         if job is None:
-            at_start = packed_metrics(plan.options, plan.data, program.manager.weights())
-            tables.layers_table(layer_rows(program.manager), at_start)
+            tables.layers_table(layer_rows(program.manager), rehearsed)
         with part_of(tracked, "training"):
             training = train(plan, program, tracked, on_epoch)
             final = closing_metrics(training.history, program, plan.task.shape[0])
@@ -134,7 +133,7 @@ def _tracked_run(
         final |= {"time/tracking": tracked.seconds}
         tracked.metrics(final, step=ONCE)
         metrics = as_decimals(training.kept | final)
-        values = objectives_of(dict.fromkeys(names, math.nan) | metrics, plan.objective)
+        values = objectives_of(dict.fromkeys(rehearsed, math.nan) | metrics, plan.objective)
         plan.remove_state()
     if job is None:
         show_results(plan.name, metrics, store, tracked.id)

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from brnn.config.annealing import END, annealed_keys
 from brnn.config.groups import function, option
@@ -141,7 +142,10 @@ def _initial_state(
 
     Else they are Keras' initial values, and of discretized weights those of the options.
     """
-    keras.utils.set_random_seed(options["seed"])
+    with (
+        tf.Graph().as_default()
+    ):  # without TensorFlow's own seed, which clears what it has compiled
+        keras.utils.set_random_seed(options["seed"])
     new = _new_program(options, task, ONE_DEVICE, None)
     manager = new.manager
     if weights is None:

@@ -22,8 +22,8 @@ FORMATS = ["levels", "onnx", "onnx_packed", "c"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exported")
+def folder(folder_with_store):
+    folder = folder_with_store("exported")
     x, y, x_test, y_test = sources.embedded_digits()
     np.savez(folder / "digits.npz", x=x[:500], y=y[:500], x_test=x_test[:300], y_test=y_test[:300])
     return folder
@@ -110,15 +110,18 @@ def test_a_run_logs_the_files_and_their_measures(finished, words, tmp_path, monk
         file.unlink()
 
 
-def test_a_trained_convolutional_net_is_the_same_in_every_format(folder, options, tmp_path):
+def test_a_trained_convolutional_net_is_the_same_in_every_format(
+    folder, options, folder_with_store
+):
+    path = folder_with_store("convolutional")
     chosen = options(
         "dataset=arrays", f"dataset.path={folder}/digits.npz", "topology=lenet",
         "topology.filters=[4,6]", "topology.kernels=[3,2]", "topology.dense=[16]", "epochs=1",
         "attack=none", "compiled=false", "figures=[]", f"export.formats=[{','.join(FORMATS)}]",
-        f"checkpoints={tmp_path}", f"tracking.uri=sqlite:///{tmp_path}/mlflow.db",
+        f"checkpoints={path}", f"tracking.uri=sqlite:///{path}/mlflow.db",
     )  # fmt: skip
     run(chosen, None, (), lambda epoch, metrics: True)
-    metrics = all_runs(open_in(tmp_path))[0].data.metrics
+    metrics = all_runs(open_in(path))[0].data.metrics
     assert metrics["size/packed_bytes"] == metrics["export/levels/bytes"]
     for name in FORMATS:
         assert metrics[f"export/{name}/other_classes"] <= 300 * metrics["export/undecided"]

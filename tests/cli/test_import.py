@@ -24,6 +24,12 @@ def net(tmp_path_factory):
     return net, folder
 
 
+@pytest.fixture
+def place(folder_with_store):
+    """A folder with a store."""
+    return folder_with_store("imported")
+
+
 def words(folder, store):
     return [
         "dataset=arrays", f"dataset.path={folder}/data.npz", "batch_size=20", "compiled=false",
@@ -32,11 +38,11 @@ def words(folder, store):
     ]  # fmt: skip
 
 
-def test_a_run_of_levels_has_the_measures_of_the_net(net, tmp_path):
+def test_a_run_of_levels_has_the_measures_of_the_net(net, place):
     net, folder = net
     keys = ["attack=fgsm", "attack.images=50", "export.formats=[c,levels]"]
-    main([str(folder / "net.npz"), *words(folder, tmp_path), *keys])
-    (run,) = all_runs(open_in(tmp_path))
+    main([str(folder / "net.npz"), *words(folder, place), *keys])
+    (run,) = all_runs(open_in(place))
     assert run.data.metrics["test/accuracy"] == 0.75
     assert run.data.metrics["attack/clean_accuracy"] == pytest.approx(0.75, abs=0.2)
     assert run.data.metrics["size/bits_per_weight"] < 8
@@ -47,13 +53,13 @@ def test_a_run_of_levels_has_the_measures_of_the_net(net, tmp_path):
 
 
 @pytest.mark.parametrize("file", ["net.keras", "net.h5"])
-def test_a_keras_file_keeps_its_weights(net, tmp_path, file):
+def test_a_keras_file_keeps_its_weights(net, place, file):
     _, folder = net
     layers = [keras.layers.Flatten(), keras.layers.Dense(8, "tanh"), keras.layers.Dense(4)]
     model = keras.Sequential([keras.Input((5, 6)), *layers])
-    model.save(tmp_path / file)
-    main([str(tmp_path / file), *words(folder, tmp_path), "precision=full", "attack=none"])
-    (run,) = all_runs(open_in(tmp_path))
+    model.save(place / file)
+    main([str(place / file), *words(folder, place), "precision=full", "attack=none"])
+    (run,) = all_runs(open_in(place))
     with np.load(folder / "data.npz") as data:
         x, y = data["x_test"] / np.float32(255), data["y_test"]
     accuracy = float((np.asarray(model(x)).argmax(axis=1) == y).mean())

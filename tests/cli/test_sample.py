@@ -40,8 +40,8 @@ for run in runs:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("texts")
+def folder(folder_with_store):
+    path = folder_with_store("texts")
     (path / "text.txt").write_text(TEXT)
     return path
 

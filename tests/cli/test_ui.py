@@ -26,9 +26,9 @@ METRICS = {
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory):
+def swept(folder_with_store):
     """The folder of a store with a finished sweep of two estimators, and the id of the sweep."""
-    folder = tmp_path_factory.mktemp("ui")
+    folder = folder_with_store("ui")
     jobs = [
         (
             {"estimator": estimator, "seed": seed},

@@ -19,9 +19,9 @@ def job(estimator, seed, accuracy=0.5):
 
 
 @pytest.fixture(scope="module")
-def created(tmp_path_factory):
+def created(folder_with_store):
     """The file of a new store, which takes MLflow seconds to create."""
-    folder = tmp_path_factory.mktemp("created")
+    folder = folder_with_store("created")
     open_in(folder)
     return folder / "mlflow.db"
 

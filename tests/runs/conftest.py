@@ -11,9 +11,9 @@ from brnn.runs.run import run
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(folder_with_store):
     """Where the store of these tests lies, and the 5,000 embedded digits as somebody's own data."""
-    path = tmp_path_factory.mktemp("runs")
+    path = folder_with_store("runs")
     np.savez(
         path / "digits.npz",
         **dict(zip(("x", "y", "x_test", "y_test"), sources.embedded_digits(), strict=True)),

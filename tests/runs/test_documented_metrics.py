@@ -54,9 +54,9 @@ RUNS = {
 
 
 @pytest.fixture(scope="module")
-def logged(options, tmp_path_factory):
+def logged(options, folder_with_store):
     """The names of the metrics of some runs that differ in what they measure."""
-    folder = tmp_path_factory.mktemp("documented")
+    folder = folder_with_store("documented")
     x, y, x_test, y_test = sources.embedded_digits()
     np.savez(folder / "digits.npz", x=x[:500], y=y[:500], x_test=x_test[:100], y_test=y_test[:100])
     (folder / "text.txt").write_text("to be or not to be, that is the question. " * 40)
@@ -68,7 +68,7 @@ def logged(options, tmp_path_factory):
             else f"dataset.path={folder}/digits.npz"
         )
         chosen = ("dataset=arrays", *overrides) if "dataset=text" not in overrides else overrides
-        places = (f"checkpoints={folder}/checkpoints", f"tracking.uri=sqlite:///{folder}/runs.db")
+        places = (f"checkpoints={folder}/checkpoints", f"tracking.uri=sqlite:///{folder}/mlflow.db")
         small = [
             key
             for key in SMALL
@@ -79,7 +79,7 @@ def logged(options, tmp_path_factory):
         ]
         configuration = options(*chosen, data, *places, *small)
         run(configuration, None, (), lambda epoch, metrics: True)
-    store = open_store(uri=f"sqlite:///{folder}/runs.db", experiment="brnn")
+    store = open_store(uri=f"sqlite:///{folder}/mlflow.db", experiment="brnn")
     for tracked in store.client.search_runs([store.experiment_id]):
         names |= tracked.data.metrics.keys()
     assert len(names) > 50

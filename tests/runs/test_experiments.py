@@ -28,9 +28,9 @@ SMALL = {"convolutional": ["topology.filters=[4,4]", "topology.dense=[8]"]}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(folder_with_store):
     """Tiny data: a few digits, and a short text."""
-    path = tmp_path_factory.mktemp("experiments")
+    path = folder_with_store("experiments")
     x, y, x_test, y_test = sources.embedded_digits()
     np.savez(path / "digits.npz", x=x[:300], y=y[:300], x_test=x_test[:50], y_test=y_test[:50])
     (path / "text.txt").write_text("to be or not to be, that is the question. " * 20)
@@ -70,7 +70,7 @@ def test_the_first_job_of_a_study_runs_at_a_tiny_size(
     tiny += SMALL.get(groups["topology"]["name"], ["topology.width=8"])
     tiny += [] if "images" not in groups["attack"] else ["attack.images=20"]
     tiny += ["epochs=1", "compiled=false", "figures=[]", f"checkpoints={folder}/checkpoints"]
-    tiny += [f"tracking.uri=sqlite:///{folder}/runs.db"]
+    tiny += [f"tracking.uri=sqlite:///{folder}/mlflow.db"]
     configuration = options(*chosen, *tiny)
     run(configuration, None, (), lambda epoch, metrics: True)
     store = open_store(**configuration["tracking"])
@@ -86,7 +86,7 @@ def test_the_first_job_of_a_study_runs_at_a_tiny_size(
     assert {row["n"] for row in rows} == {"1"}
     if experiment == "robustness_curves":
         monkeypatch.chdir(folder)  # figures are written there
-        curves.main(f"sqlite:///{folder}/runs.db", experiment)
+        curves.main(f"sqlite:///{folder}/mlflow.db", experiment)
         assert (folder / "robust_accuracy_by_epsilon.png").exists()
 
 

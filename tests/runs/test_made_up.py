@@ -41,10 +41,11 @@ def bases(composed):
 
 
 @pytest.mark.slow
-def test_made_up_cases_give_a_right_run_or_one_line(first, bases, tmp_path):
+def test_made_up_cases_give_a_right_run_or_one_line(first, bases, folder_with_store):
+    folder = folder_with_store("made_up")
     with warnings.catch_warnings(action="ignore", category=DataWarning):
         for number in range(first, first + CHUNK):
-            _try(number, bases, tmp_path)
+            _try(number, bases, folder)
 
 
 def _try(number: int, bases: list[dict], folder: Path) -> None:

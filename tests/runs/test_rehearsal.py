@@ -125,9 +125,9 @@ class Place(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, options):
+def place(folder_with_store, options):
     """A place whose plugin can be imported."""
-    path = tmp_path_factory.mktemp("rehearsed")
+    path = folder_with_store("rehearsed")
     (path / "mylab_rehearsed.py").write_text(PLUGIN)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(path)

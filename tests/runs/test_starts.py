@@ -52,8 +52,8 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(options, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("starts")
+def place(options, folder_with_store):
+    folder = folder_with_store("starts")
     data = write_two_classes(folder / "two.npz")
     uri = f"sqlite:///{folder}/mlflow.db"
     words = (*NET, *QUICK, f"tracking.uri={uri}", f"checkpoints={folder}/checkpoints")

@@ -45,9 +45,9 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def partly_failed(offline, tmp_path_factory, data):
+def partly_failed(offline, folder_with_store, data):
     """Six jobs: three data sets, two of them damaged, by two learning rates, one far too high."""
-    folder = tmp_path_factory.mktemp("failed")
+    folder = folder_with_store("failed")
     files = ",".join(str(data / f"{name}.npz") for name in ("holes", "good", "shapes"))
     net = ("precision=full", "topology.width=8", "topology.activation=relu", "optimizer=sgd")
     swept = (f"dataset.path={files}", "optimizer.learning_rate=1e35,0.1")

@@ -26,8 +26,8 @@ def jobs(seeds):
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("store")
+def store(folder_with_store):
+    folder = folder_with_store("store")
     return folder, open_in(folder)
 
 

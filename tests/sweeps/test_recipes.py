@@ -39,9 +39,9 @@ def test_an_overridden_recipe_is_in_the_plan_of_a_sweep_once(options):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(folder_with_store):
     """Three nets under one recipe, on sequences of four rows."""
-    folder = tmp_path_factory.mktemp("recipes")
+    folder = folder_with_store("recipes")
     rng, y = np.random.default_rng(0), np.arange(200) % 2
     x = (rng.random((200, 4, 4)) + y[:, None, None]) / 2
     np.savez(folder / "mine.npz", x=x.astype("float32"), y=y)

@@ -148,8 +148,8 @@ def test_sync_delivers_once_what_the_server_accepts_and_keeps_the_rest(interrupt
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return open_in(tmp_path_factory.mktemp("store"))
+def store(folder_with_store):
+    return open_in(folder_with_store("store"))
 
 
 WRITE = """

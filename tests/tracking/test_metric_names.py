@@ -14,9 +14,9 @@ NAMES = st.text(st.sampled_from("aZé_9-. :/+\"'"), min_size=1, max_size=6)
 
 
 @pytest.fixture(scope="module")
-def accepts(tmp_path_factory):
+def accepts(folder_with_store):
     """A function that returns whether a store takes the name of a metric."""
-    store = stores.open_in(tmp_path_factory.mktemp("store"))
+    store = stores.open_in(folder_with_store("store"))
     run = store.client.create_run(store.experiment_id).info.run_id
 
     def accepts_(name) -> bool:

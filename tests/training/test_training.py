@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from support.training import constant
 
 from brnn.data.dataset import Data
@@ -86,6 +87,17 @@ def test_equal_seeds_give_equal_bits_and_another_seed_gives_others(options):
     assert [v.tobytes() for v in first[0]] == [v.tobytes() for v in again[0]]
     assert first[1] == again[1]
     assert [v.tobytes() for v in first[0][:4]] != [v.tobytes() for v in other[0][:4]]
+
+
+def test_initial_weights_leave_tensorflows_own_seed_whose_change_clears_what_it_compiled(options):
+    def draws(between):
+        tf.random.set_seed(5)
+        first = float(tf.random.uniform(()))
+        between()
+        return first, float(tf.random.uniform(()))
+
+    keys = options("precision=binaryconnect", *SMALL)
+    assert draws(lambda: build.program(keys, Task((FEATURES,), CLASSES))) == draws(lambda: None)
 
 
 def test_runs_that_differ_in_numbers_share_one_trace(options):
