@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def net():
     """A small float net on 8 x 8 images of three classes, each bright in a third of its own."""
     rng = np.random.default_rng(0)

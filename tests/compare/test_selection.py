@@ -19,9 +19,9 @@ def job(estimator, seed, accuracy=0.5):
 
 
 @pytest.fixture(scope="module")
-def created(folder_with_store):
+def created(tmp_path_factory):
     """The file of a new store, which takes MLflow seconds to create."""
-    folder = folder_with_store("created")
+    folder = tmp_path_factory.mktemp("created")
     open_in(folder)
     return folder / "mlflow.db"
 

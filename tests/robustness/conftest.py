@@ -13,7 +13,7 @@ from tests.support.evaluating import GROUPS, attack_option
 from tests.support.training import constant
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def digits():
     x, y, x_test, y_test = sources.embedded_digits()
     train, test = (
@@ -23,14 +23,14 @@ def digits():
     return dataset.Data(train, (test[0][:0], test[1][:0]), test, 10, "embedded")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def thousand():
     """All test images of the embedded digits."""
     _, _, x, labels = sources.embedded_digits()
     return (x / 255).astype("float32"), labels.astype("int32")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def binarized(digits):
     """A BinaryNet of 64 units, trained with STE on the embedded digits: it hides its gradient."""
     options = {group: groups.option(group, name) for group, name in GROUPS.items()}
@@ -62,7 +62,7 @@ def binarized(digits):
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def real(digits):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((28, 28))
