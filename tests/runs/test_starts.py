@@ -203,7 +203,7 @@ def test_a_file_is_a_surrogate(place, surrogates, name):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("small.npz", r"the net does not fit inputs of \(28, 28\): Layer layer_0 .*\(784, 40\)"),
+        ("small.npz", r"small.npz is a net of inputs of \[1, 1, 30\], not \(28, 28\)"),
         ("other.npz", r"attack.source=\S+other.npz does not fit inputs of \(28, 28\): .*of \(4,\)"),
         ("part.npz", "part.npz is not a complete file of the format levels"),
         ("no.npz", "no.npz is not a file"),
