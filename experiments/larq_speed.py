@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _fit(net, x, y):
-    model = _model(net, x.shape[1:])
+    model = larq_model(net, x.shape[1:])
     keys = {"jit_compile": net["compile"], "steps_per_execution": 50} if net["best"] else {}
     loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(
@@ -41,7 +41,7 @@ def _fit(net, x, y):
     return lambda: model.fit(batches, verbose=0)
 
 
-def _model(net, shape):
+def larq_model(net, shape):
     """Return the layers of a net, each given by its kind and its arguments."""
     layers, quantized = tf.keras.layers, larq.layers
     binary = {"kernel_quantizer": "ste_sign", "kernel_constraint": "weight_clip"}

@@ -182,7 +182,7 @@ def _larq(overrides, data, steps):
     """Yield epochs of Larq on the net of binarynet, in processes that end with the block."""
     options = configuration([*overrides, "precision=binarynet", "attack=none"])
     model = _program(options, data).manager.model
-    layers = [described for layer in model.layers if (described := _described(layer))]
+    layers = larq_layers(model)
     python = os.environ.get("LARQ_PYTHON")
     if not python or ["recurrent"] in layers:
         yield {}
@@ -202,8 +202,12 @@ def _larq(overrides, data, steps):
         }
 
 
+def larq_layers(model: keras.Model) -> list[list]:
+    """Return kind and arguments of each layer but the inputs, as `larq_speed` takes them."""
+    return [described for layer in model.layers if (described := _described(layer))]
+
+
 def _described(layer):
-    """Return the kind and the arguments of a layer, as `larq_speed` takes them; [] for inputs."""
     if isinstance(layer, keras.layers.Conv2D):
         return ["convolution", layer.filters, layer.kernel_size[0]]
     if isinstance(layer, keras.layers.Dense):

@@ -21,6 +21,20 @@ def he_normal(shape: tuple[int, ...], scale: float, rng: np.random.Generator) ->
     return (rng.standard_normal(shape) * _he_deviation(shape)).astype("float32")
 
 
+def glorot_uniform(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> np.ndarray:
+    """Return uniform values within ± sqrt(6 / (fan-in + fan-out)), as the layers of Keras.
+
+    The fan-out is the product of all axes but the last but one.
+
+    References:
+        Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural
+        networks".
+    """
+    window, (inputs, outputs) = math.prod(shape[:-2]), (1, 1, *shape)[-2:]
+    limit = math.sqrt(6.0 / (window * (inputs + outputs)))
+    return rng.uniform(-limit, limit, shape).astype("float32")
+
+
 def binary_choice(shape: tuple[int, ...], scale: float, rng: np.random.Generator) -> np.ndarray:
     """Return +scale or -scale, each with probability 1/2."""
     return rng.choice(np.array([-scale, scale], "float32"), shape)

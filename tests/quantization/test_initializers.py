@@ -1,5 +1,6 @@
 """Initializers: float32 values of their deviation and set, which only the generator decides."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -14,12 +15,13 @@ def rng():
     "initializer",
     [
         initializers.he_normal,
+        initializers.glorot_uniform,
         initializers.binary_choice,
         initializers.ternary_choice,
         initializers.pseudo_hadamard,
         lambda shape, scale, rng: initializers.scaled_identity(shape, scale, rng, gain=2.0),
     ],
-    ids=["he_normal", "binary_choice", "ternary_choice", "pseudo_hadamard", "scaled_identity"],
+    ids=["he", "glorot", "binary_choice", "ternary_choice", "pseudo_hadamard", "scaled_identity"],
 )
 @pytest.mark.parametrize("shape", [(5,), (4, 6), (3, 3, 2, 8)])
 def test_values_are_float32_of_the_shape_and_repeat_with_the_generator(initializer, shape):
@@ -34,6 +36,15 @@ def test_he_normal_has_the_standard_deviation_of_its_fan_in(shape, fan_in):
     values = initializers.he_normal(shape, 1.0, rng())
     assert values.std() == pytest.approx(np.sqrt(2 / fan_in), rel=0.02)
     assert values.mean() == pytest.approx(0, abs=4 * np.sqrt(2 / fan_in / values.size))
+
+
+@pytest.mark.parametrize("shape", [(200, 300), (3, 3, 10, 50)])
+def test_glorot_uniform_has_the_range_and_deviation_of_that_of_keras(shape):
+    values = initializers.glorot_uniform(shape, 1.0, rng())
+    theirs = np.asarray(keras.initializers.GlorotUniform(seed=0)(shape))
+    assert np.abs(values).max() == pytest.approx(np.abs(theirs).max(), rel=0.002)
+    assert values.std() == pytest.approx(theirs.std(), rel=0.03)
+    assert values.mean() == pytest.approx(0, abs=4 * theirs.std() / np.sqrt(values.size))
 
 
 def test_choices_are_uniform_over_the_levels():
