@@ -73,11 +73,11 @@ def run(content: bytes, cc: str, level: str, x: np.ndarray) -> np.ndarray:
         x: the bytes.
 
     Raises:
-        ExportError: the compiler or the program fails, or the class is not that of the logits.
+        ExportError: the compiler or the program fails, the class is not that of the logits, or the
+            disk is full.
     """
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "net.c").write_bytes(content)
-        (Path(folder) / "images").write_bytes(x.tobytes())
+        _write(folder, {"net.c": content, "images": x.tobytes()})
         _done(folder, cc, *FLAGS, level, "net.c", "-o", "net")
         _done(folder, "./net")
         lines = _done(folder, "./net", "images").splitlines()
@@ -102,15 +102,29 @@ def seconds(content: bytes, cc: str, classes: int, x: np.ndarray) -> float:
     """
     keys = {"rows": len(x), "inputs": x[0].size, "classes": classes}
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "net.c").write_bytes(content)
         timing = TIMING.format(**keys, least=speed.LEAST, rounds=speed.ROUNDS)
-        (Path(folder) / "timing.c").write_text(timing)
+        _write(folder, {"net.c": content, "timing.c": timing.encode()})
         for flags in FASTEST:
             command = [cc, "-std=c99", *flags, "-DBRNN_NO_MAIN", "net.c", "timing.c", "-o", "time"]
             if not subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode:
                 break
         printed = _done(folder, "./time", given=x.tobytes())
     return float(np.median([float(line) for line in printed.split()]))
+
+
+def _write(folder: str, files: dict[str, bytes]) -> None:
+    """Write files to compile and to run.
+
+    Raises:
+        ExportError: one cannot be written.
+    """
+    for name, content in files.items():
+        try:
+            (Path(folder) / name).write_bytes(content)
+        except OSError as error:
+            raise ExportError(
+                f"format=c: {folder}/{name} cannot be written to be checked: {error.strerror}"
+            ) from error
 
 
 def _done(folder: str, *command: str, given: bytes = b"") -> str:

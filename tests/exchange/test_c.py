@@ -1,7 +1,11 @@
 """The format c: the compiled file gives the logits of the net, without warnings or faults."""
 
+import errno
+import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,6 +107,31 @@ def test_a_missing_or_failing_compiler_is_named(monkeypatch):
     monkeypatch.setenv("CC", "false")
     with pytest.raises(ExportError, match=r"format=c: false .* failed"):
         logits_of(c_format.c(net), X[:2])
+
+
+FULL = """
+import resource, signal, sys
+from support.exported_nets import images, model_of
+from brnn.exchange import c
+from brnn.exchange.reading import read
+exported = c.c(read(model_of(), pixels=True))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+for run in (*exported.runtimes.values(), exported.seconds):
+    try:
+        run(images(300))
+    except Exception as error:
+        print(type(error).__name__, str(error).partition(" cannot ")[2])
+"""
+
+
+def test_a_disk_without_room_to_check_the_file_is_named():
+    done = subprocess.run(
+        [sys.executable, "-c", FULL], cwd=Path(__file__).parents[1], capture_output=True, text=True,
+        check=False, env=os.environ | {"PYTHONPATH": os.pathsep.join(["", *sys.path])},
+    )  # fmt: skip
+    line = f"ExportError be written to be checked: {os.strerror(errno.EFBIG)}"
+    assert done.stdout.splitlines() == [line] * (len(c_format.LEVELS) + 1), done.stderr
 
 
 @pytest.mark.parametrize("form", [levels, c_format.c])
