@@ -30,9 +30,10 @@ def levels(net: Net) -> Exported:
     content = file.getvalue()
 
     def logits(x: np.ndarray) -> np.ndarray:
-        return in_batches(lambda rows: levels_reader.logits(io.BytesIO(content), rows), x)
+        return levels_reader.logits(io.BytesIO(content), x)
 
-    return Exported(".npz", content, {"NumPy": logits}, lambda x: seconds(lambda: logits(x)))
+    runtimes = {"NumPy": lambda x: in_batches(logits, x)}
+    return Exported(".npz", content, runtimes, lambda x: seconds(lambda: logits(x)))
 
 
 def layers_of(arrays: dict[str, np.ndarray]) -> list[dict[str, Any]]:
