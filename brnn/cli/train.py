@@ -1,7 +1,6 @@
 """`brnn key=value …`: train and attack one net, or with --multirun a sweep of them."""
 
 import os
-import shlex
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -94,10 +93,10 @@ def composed(overrides: list[str]) -> dict[str, Any]:
 
 def _command() -> str:
     """Return the command line that repeats this run, without the other jobs of its sweep."""
+    from brnn.sweeps.overrides import command_line
+
     hydra_config = HydraConfig.get()
-    sources = hydra_config.runtime.config_sources
-    folders = [f"--config-dir={s.path}" for s in sources if s.provider == "command-line"]
-    return f"brnn {shlex.join([*hydra_config.overrides.task, *folders])}".rstrip()
+    return command_line(hydra_config, hydra_config.overrides.task)
 
 
 def _with_home(composed: DictConfig) -> dict[str, Any]:

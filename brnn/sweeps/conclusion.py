@@ -24,7 +24,7 @@ SUCCESS = "attack/success_rate"
 _INVALID = re.compile(r"[^\w. -]")  # in the name of a metric
 
 
-def conclude(store: "Store", run: "Run", arguments: list[str]) -> None:
+def conclude(store: "Store", run: "Run", command: str) -> None:
     """Print the comparison of a sweep's groups, and write it to the sweep's run.
 
     The run gets the page as an artifact, a description with the table and the command that repeats
@@ -34,7 +34,7 @@ def conclude(store: "Store", run: "Run", arguments: list[str]) -> None:
     Args:
         store: of the sweep.
         run: of the sweep, still open.
-        arguments: the overrides of the sweep.
+        command: the command line that repeats the sweep.
     """
     from brnn.compare import formats, notes, page, report
     from brnn.tracking import records, tag_names
@@ -47,7 +47,7 @@ def conclude(store: "Store", run: "Run", arguments: list[str]) -> None:
             report.show(comparison)
         else:
             lines.note(notes.single(comparison.over))
-        note = formats.note(comparison, repeated_by(arguments), records.TAG)
+        note = formats.note(comparison, command, records.TAG)
         run.tag({tag_names.NOTE: note})
         run.metrics(group_metrics(comparison), step=sum(len(g.runs) for g in comparison.groups))
         run.text(page.page(comparison), formats.PAGE)
@@ -59,11 +59,6 @@ def conclude(store: "Store", run: "Run", arguments: list[str]) -> None:
         return
     lines.note(f"brnn ui tracking.uri={shlex.quote(store.uri)}")
     lines.note(f"{ui_base(store.uri)}{view}")
-
-
-def repeated_by(arguments: list[str]) -> str:
-    """Return the command that repeats a sweep of some overrides."""
-    return f"brnn {shlex.join([*arguments, '--multirun'])}"
 
 
 def save_view_of(store: "Store", parent: "EarlierRun") -> str:

@@ -1,8 +1,12 @@
 """Overrides of the command line."""
 
 import re
+import shlex
+from collections.abc import Sequence
 
+from hydra.conf import HydraConf
 from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
 
 from brnn.config import groups
 from brnn.config.fingerprint import IRRELEVANT_KEYS
@@ -46,6 +50,18 @@ def unforced(line: str) -> str:
 def constant_overrides(overrides: list[Override]) -> list[str]:
     """Return the overrides that are equal in all jobs."""
     return [text for o in overrides if not o.is_sweep_override() for text in values(o)]
+
+
+def command_line(hydra: DictConfig | HydraConf, words: Sequence[str]) -> str:
+    """Return the command line of overrides and flags, with the folders of `--config-dir`.
+
+    Args:
+        hydra: the configuration of Hydra in which they were composed.
+        words: the overrides and flags.
+    """
+    sources = hydra.runtime.config_sources
+    folders = [f"--config-dir={s.path}" for s in sources if s.provider == "command-line"]
+    return f"brnn {shlex.join([*words, *folders])}".rstrip()
 
 
 def root(override: str) -> str:

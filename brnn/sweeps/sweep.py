@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from brnn.config.fingerprint import hash_json
 from brnn.config.locations import expand_home
 from brnn.errors import SweepError
-from brnn.sweeps.conclusion import conclude, repeated_by
+from brnn.sweeps.conclusion import conclude
 from brnn.sweeps.outcomes import Row, collect, delete_failure_records
-from brnn.sweeps.overrides import FREE, root
+from brnn.sweeps.overrides import FREE, command_line, root
 from brnn.terminal import tables
 from brnn.tracking.sweep_job import SweepJob
 
@@ -63,7 +63,9 @@ def parent_run(
     name = " ".join(sorted(arguments, key=lambda argument: argument in constant)) or "sweep"
     tags = {"sweep": name, tag_names.FINGERPRINT: fingerprint, tag_names.LAUNCH: launch}
     tags[tag_names.JOBS] = str(jobs)
-    tags |= {tag_names.SOURCE: repeated_by(arguments), tag_names.SOURCE_TYPE: "JOB"}
+    of_hydra = [o for o in composed.hydra.overrides.hydra if not o.startswith("hydra.mode=")]
+    command = command_line(composed.hydra, [*arguments, *of_hydra, "--multirun"])
+    tags |= {tag_names.SOURCE: command, tag_names.SOURCE_TYPE: "JOB"}
     lost: list[Row] = []
     with store.run(name, tags, None, spool, earlier) as run:
         common = SweepJob(run.id, launch, tuple(constant), sweeper)
@@ -81,7 +83,7 @@ def parent_run(
                 }
                 if failed:
                     run.tag({tag_names.FAILED: failed})
-        conclude(store, run, arguments)
+        conclude(store, run, command)
         if failed:
             raise SweepError(
                 f"{len(failed)} of {len(rows)} jobs failed: {', '.join(failed)};"

@@ -41,7 +41,7 @@ def swept(folder_with_store):
     sweep = log_sweep(folder, "estimator=ste,chernoff seed=range(3)", jobs)
     store = open_in(folder)
     with store.run("sweep", {}, None, earlier=store.get(sweep)) as run:
-        conclude(store, run, ["estimator=ste,chernoff", "seed=range(3)"])
+        conclude(store, run, "brnn estimator=ste,chernoff 'seed=range(3)' --multirun")
     return folder, sweep
 
 

@@ -111,3 +111,15 @@ def test_each_group_has_a_row_and_long_names_the_whole_width():
     assert 'id="plot0" role="img" aria-label="test/accuracy" style="height: 48.0rem"' in page(
         compared(runs, "estimator=a,b seed=0,1")
     )
+
+
+def test_a_group_that_lacks_a_key_has_a_label_on_its_axis():
+    runs = [run(e, s, 0.5 + s / 9) for e in ("ste", "identity") for s in range(2)]
+    full = [run("", s, 0.4, params={"precision": "full"}) for s in range(2)]
+    for lacking in full:
+        lacking.params.pop("estimator")
+    drawn = {f["title"]: f for f in figures(compared([*runs, *full], "precision=a estimator=b"))}
+    (heat,) = drawn["test/accuracy by precision and estimator"]["data"]
+    assert sorted(heat["x"]) == ["identity", "ste", "—"]
+    axes = drawn["Parallel coordinates"]["data"][0]["dimensions"]
+    assert sorted(axes[1]["ticktext"]) == ["identity", "ste", "—"]

@@ -15,6 +15,7 @@ from brnn.tracking import tag_names
 
 ACCURACY = {"ste": [0.90, 0.92, 0.91], "identity": [0.81, 0.80, 0.79]}
 ARGUMENTS = ["estimator=ste,identity", "seed=range(3)"]
+COMMAND = "brnn estimator=ste,identity 'seed=range(3)' --multirun"
 
 
 def jobs(seeds):
@@ -35,7 +36,7 @@ def concluded(store, parent):
     """Open the run of a sweep again, conclude it, and return it as the store has it."""
     earlier = store.get(parent)
     with store.run("sweep", {}, None, earlier=earlier) as run:
-        conclude(store, run, ARGUMENTS)
+        conclude(store, run, COMMAND)
     return store.get(parent)
 
 

@@ -76,7 +76,10 @@ def interruption(server, tmp_path_factory):
     with redirect_stdout(out), redirect_stderr(err):
         keys = {"uri": server.uri, "experiment": "brnn"}
         store = open_store(**keys)
-        swept = OmegaConf.create({"tracking": keys, "checkpoints": str(folder), "resume": True})
+        hydra = {"runtime": {"config_sources": []}, "overrides": {"hydra": ["hydra.mode=MULTIRUN"]}}
+        swept = OmegaConf.create(
+            {"tracking": keys, "checkpoints": str(folder), "resume": True, "hydra": hydra}
+        )
         with store.run("open", {}, None, folder / "open.jsonl") as run:
             run.metrics({"loss": 0.5}, 1)
             with store.run("ended", {"seed": 3}, None, folder / "ended.jsonl") as ended:
