@@ -85,7 +85,9 @@ def test_on_a_terminal_each_process_has_a_line_and_what_it_prints_stands_above(m
     lines = re.split("[\\r\\n]+", without_escapes(shown))
     assert {line.strip() for line in lines if "working" in line} == {"working"}
     assert any(line.startswith("sweep") and "2 of 2 jobs  0 s left" in line for line in lines)
-    assert any(line.startswith("s1 net-net-net-net-… ") and "epoch 1/2" in line for line in lines)
+    assert any(
+        line.startswith("s1 net-net-net-net-net-… ") and "epoch 1/2" in line for line in lines
+    )
     assert max(map(len, lines)) <= 80
 
 
