@@ -73,7 +73,7 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
 def test_all_forms_evaluate_alike(images, options):
     net = manager(**options)
     chains = [Chain(net, form, form, clustered=True) for form in FORMS] + [Chain(net)]
@@ -86,7 +86,7 @@ def test_all_forms_evaluate_alike(images, options):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
 def test_training_is_that_of_keras(images, options, form):
     net = manager(**options)
     expected, *their = outputs(Chain(net), net, images, training=True)
