@@ -1,6 +1,7 @@
-"""Kernels of levels as codes -1, 0 and +1, and these as bits."""
+"""Kernels of levels as codes -1, 0 and +1, and these as bits; the layers of a file of bits."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -32,3 +33,25 @@ def unpacked(bits: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Return the codes of a shape (…, m) in float64 that `packed` made bits of."""
     planes = np.unpackbits(bits, axis=1, count=int(np.prod(shape[:-1])))
     return 2 * planes.mean(axis=0).reshape(shape) - 1
+
+
+def layers_of(arrays: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Return the arrays of each layer of a file, with codes in place of bits.
+
+    Kernels of dense layers are (k, m), those of convolutions (y, x, c, m).
+
+    Args:
+        arrays: of the file.
+
+    Raises:
+        KeyError, ValueError: arrays are missing, or do not fit each other.
+    """
+    return [_layer(arrays, f"{number}/") for number in range(int(arrays["layers"]))]
+
+
+def _layer(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
+    layer = {key.removeprefix(prefix): v for key, v in arrays.items() if key.startswith(prefix)}
+    kernel, shape = layer["kernel"], layer["shape"].tolist()
+    kernel = unpacked(kernel, shape) if kernel.dtype == np.uint8 else kernel
+    rows = shape if "pool" in layer else (-1, shape[-1])
+    return layer | {"kernel": kernel.reshape(rows)}

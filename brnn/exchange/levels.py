@@ -1,13 +1,12 @@
 """The format `levels`: packed codes, scales and thresholds in an `.npz` file."""
 
 import io
-from typing import Any
 
 import numpy as np
 
 from brnn.exchange import levels_reader
 from brnn.exchange.batches import in_batches
-from brnn.exchange.codes import packed, unpacked
+from brnn.exchange.codes import packed
 from brnn.exchange.exported import Exported
 from brnn.exchange.limits import check_no_states
 from brnn.exchange.net import Layer, Net
@@ -34,28 +33,6 @@ def levels(net: Net) -> Exported:
 
     runtimes = {"NumPy": lambda x: in_batches(logits, x)}
     return Exported(".npz", content, runtimes, lambda x: seconds(lambda: logits(x)))
-
-
-def layers_of(arrays: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """Return the arrays of each layer of a file, with codes in place of bits.
-
-    Kernels of dense layers are (k, m), those of convolutions (y, x, c, m).
-
-    Args:
-        arrays: of the file.
-
-    Raises:
-        KeyError, ValueError: arrays are missing, or do not fit each other.
-    """
-    return [_layer(arrays, f"{number}/") for number in range(int(arrays["layers"]))]
-
-
-def _layer(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
-    layer = {key.removeprefix(prefix): v for key, v in arrays.items() if key.startswith(prefix)}
-    kernel, shape = layer["kernel"], layer["shape"].tolist()
-    kernel = unpacked(kernel, shape) if kernel.dtype == np.uint8 else kernel
-    rows = shape if "pool" in layer else (-1, shape[-1])
-    return layer | {"kernel": kernel.reshape(rows)}
 
 
 def _arrays(layer: Layer, shape: tuple[int, ...]) -> dict[str, np.ndarray]:

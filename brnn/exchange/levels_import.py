@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from brnn.errors import DataError
+from brnn.exchange.codes import layers_of
 from brnn.exchange.incoming import SIGN, TERNARY, Incoming, Part
-from brnn.exchange.levels import layers_of
 from brnn.exchange.net import LARGEST_BYTE
 from brnn.exchange.window import Window
 

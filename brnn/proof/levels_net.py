@@ -7,7 +7,7 @@ import numpy as np
 
 from brnn.errors import DataError
 from brnn.exchange import levels_reader
-from brnn.exchange.levels import layers_of
+from brnn.exchange.codes import layers_of
 from brnn.proof import operators, pooling
 from brnn.proof.flows import Flow, Pieces, pixels
 from brnn.proof.integer_net import IntegerNet

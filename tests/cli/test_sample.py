@@ -100,11 +100,11 @@ def test_the_logged_nets_predict_in_a_new_process_what_their_runs_reported(all_f
     command = [sys.executable, "-I", "-c", PREDICT, store.uri, "x.npy", *ids]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    for _, objective, tracked, _ in all_finished.values():
+    for _, outcome, tracked, _ in all_finished.values():
         logits = np.load(tmp_path / f"{tracked.info.run_id}.npy")
         accuracy = np.mean((logits.argmax(axis=-1) == y)[real])
         assert accuracy == pytest.approx(tracked.data.metrics["test/accuracy"], abs=1e-6)
-        assert objective == tracked.data.metrics["validation/accuracy"]
+        assert outcome.value == tracked.data.metrics["validation/accuracy"]
 
 
 def test_the_logged_recurrent_kernels_hold_exactly_the_scale(all_finished):

@@ -167,7 +167,7 @@ REFUSED = [
     ),
     (
         ["bias_initializer.name=zeros"],
-        "bias_initializer.name must be one of binary_choice, he_normal,",
+        "bias_initializer.name must be one of binary_choice, glorot_uniform,",
     ),
     (
         ["optimizer.learning_rate=fast"],

@@ -17,8 +17,8 @@ from support.exported_nets import (
 
 from brnn.data.pixels import to_pixels
 from brnn.exchange.check import reference
-from brnn.exchange.codes import packed, unpacked
-from brnn.exchange.levels import layers_of, levels
+from brnn.exchange.codes import layers_of, packed, unpacked
+from brnn.exchange.levels import levels
 from brnn.exchange.levels_reader import logits, outputs, summed
 from brnn.exchange.reading import read
 from brnn.quantization.layers import record_calls
