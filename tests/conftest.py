@@ -15,13 +15,11 @@ from hypothesis import settings
 from support import composition, stores
 
 import brnn.cli.train  # noqa: F401  puts the plugins where Hydra finds them
-from brnn.cli import compile_cache
 from brnn.config import environment
 from brnn.config.check import check
 from brnn.data import dataset, images, sources
 
 gc.disable()  # until all tests are imported, since what they import stays
-compile_cache.keep_compiled()
 for name in environment.STORE:  # of the user
     os.environ.pop(name, None)
 

@@ -24,8 +24,8 @@ from brnn.training import build, loop
 TEXT = "the cat sat on the mat. a bat ate the rat.\n" * 30
 NETS = {
     "gru": ("topology=gru", "precision=contextual_binary", "precision.recurrent_scale=0.25"),
-    "scaled_gru": ("topology=scaled_gru", "precision=binaryconnect"),
-    "clockwork": ("topology=clockwork", "precision=binarynet"),  # signs inside its cells
+    "scaled_gru": ("topology=scaled_gru", "precision=binaryconnect", "distribution=none"),
+    "clockwork": ("topology=clockwork", "precision=binarynet", "distribution=none"),  # signs inside
 }
 BATCH = 4
 ONE_STEP = Task((1,), len(set(TEXT)), tokens=True, per_step=True, carried=True)
