@@ -6,7 +6,9 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
+from brnn import signals
 from brnn.errors import TRACEBACK
 from brnn.paths import masked
 from brnn.terminal import lines
@@ -24,12 +26,13 @@ def in_one_line(stopped: str, code: int = 1) -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt as interrupt:
-        lines.error(stopped)
-        sys.exit(128 + (interrupt.args or (signal.SIGINT,))[0])
+    except KeyboardInterrupt:
+        _stop(signals.received() or signal.SIGINT, stopped)
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has enough
         sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
+        if number := signals.received():
+            _stop(number, stopped)
         if os.environ.get(TRACEBACK):
             sys.stderr.write(masked(traceback.format_exc()))
             sys.exit(code)
@@ -39,6 +42,6 @@ def in_one_line(stopped: str, code: int = 1) -> Iterator[None]:
         sys.exit(code)
 
 
-def interrupt(number: int, _: object) -> None:
-    """Handle a signal as Python handles Ctrl-C."""
-    raise KeyboardInterrupt(number)
+def _stop(number: int, stopped: str) -> NoReturn:
+    lines.error(stopped)
+    sys.exit(128 + number)

@@ -5,10 +5,10 @@ from brnn.cli import leave  # first, so that its atexit handler runs last
 # isort: split
 import importlib
 import os
-import signal
 import sys
 
 import brnn
+from brnn import signals
 from brnn.cli import failures
 from brnn.cli.commands import COMMANDS, module
 from brnn.terminal import stderr
@@ -16,7 +16,7 @@ from brnn.terminal import stderr
 
 def main() -> None:
     """Run the command line of this process."""
-    signal.signal(signal.SIGTERM, failures.interrupt)
+    signals.handle()
     stderr.plain_warnings()
     _add_current_folder()
     with leave.without_teardown(), failures.in_one_line("stopped"):

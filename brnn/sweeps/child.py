@@ -10,6 +10,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from brnn import signals
 from brnn.config.objective import Outcome
 from brnn.config.run_name import varied_name
 from brnn.contracts import OnEpoch
@@ -66,6 +67,7 @@ def run_child(
     except PrunedError as reason:
         lines.note(f"{name}: {reason}")
     except Exception as error:
+        signals.check()
         if os.environ.get(TRACEBACK):
             raise
         lines.error(f"{name}: {error}")

@@ -19,6 +19,7 @@ from typing import Any
 
 import cloudpickle
 
+from brnn import signals
 from brnn.sweeps.cores import core_count
 from brnn.terminal import stderr
 from brnn.terminal.relay import Message, Relay, received
@@ -97,7 +98,8 @@ def _as_completed(
     """Yield futures as they end; pass on what the processes write until then."""
     pending = set(futures)
     while pending:
-        timeout = 0.1 if on_message else None
+        signals.check()
+        timeout = 0.1 if on_message else 1.0
         done, pending = wait(pending, timeout, return_when=FIRST_COMPLETED)
         if reader and on_message:
             received(reader, on_message)

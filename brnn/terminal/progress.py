@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as ProgressBar
 
+from brnn import signals
 from brnn.terminal.lines import open_console, write
 from brnn.terminal.numbers import duration
 from brnn.terminal.relay import Relay
@@ -44,6 +45,7 @@ class Progress:
             metrics: its metrics; those that are missing are left out.
             epoch: its number, from 1.
         """
+        signals.check()
         now = time.monotonic()
         self._seconds.append(_seconds_of_epoch(metrics, now - self._epoch_start, self._seconds))
         self._epoch_start = now
@@ -56,6 +58,7 @@ class Progress:
             epoch: the number of finished epochs.
             share: the share of the next one that is done; 0 as it starts, after compilation.
         """
+        signals.check()
         now = time.monotonic()
         if share == 0:
             self._compiled = now
@@ -109,6 +112,7 @@ def _share_progress(name: str, task: str) -> Iterator[Callable[[str, float], Non
 
         def on_progress(what: str, share: float) -> None:
             nonlocal shown
+            signals.check()
             if not plain or time.monotonic() - shown >= 30:
                 shown = time.monotonic()
                 show(share, f"{task} {what}  {share:.0%}")

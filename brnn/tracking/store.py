@@ -15,7 +15,7 @@ import yaml
 from mlflow import entities
 from mlflow.exceptions import MlflowException
 
-from brnn import paths
+from brnn import paths, signals
 from brnn.config.ranges import ExperimentName, StoreUri
 from brnn.errors import PrunedError, TrackingError
 from brnn.tracking import saved_model, sqlite, sqlite_uri, tag_names
@@ -60,8 +60,8 @@ class Store:
     ) -> Iterator[Run]:
         """Yield a new run, or an earlier one opened again, and set its status at the end.
 
-        Ctrl-C and a sweeper end it as killed, any other exception as failed, with the error and the
-        part of the run in which it was raised as tags, and the traceback as an artifact.
+        A signal and a sweeper end it as killed, any other exception as failed, with the error and
+        the part of the run in which it was raised as tags, and the traceback as an artifact.
 
         Args:
             name: the name of a new run.
@@ -77,15 +77,16 @@ class Store:
             tags[tag_names.JOB] = job.number
         run = self._reopen(earlier, tags, spool) if earlier else self._create(name, tags, spool)
         try:
+            signals.check()
             yield run
-        except KeyboardInterrupt:
-            run.end("KILLED")
-            raise
         except PrunedError as reason:
             run.tag({tag_names.PRUNED: str(reason)})
             run.end("KILLED")
             raise
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) or signals.received():
+                run.end("KILLED")
+                raise
             with suppress(TrackingError):  # would hide the first error
                 part = {tag_names.FAILED_IN: run.part} if run.part else {}
                 run.tag({tag_names.ERROR: f"{type(error).__name__}: {error}"} | part)
