@@ -50,6 +50,17 @@ def reaches(
     return result
 
 
+def open_units(net: IntegerNet, low: np.ndarray, high: np.ndarray, ball: Ball | None = None) -> int:
+    """Return how many hidden units the bounds of `reaches` leave more than one value."""
+    pairs = zip(net.hidden, reaches(net, low, high, ball), strict=True)
+    return sum(int(open_steps(layer, reach).any(axis=1).sum()) for layer, reach in pairs)
+
+
+def open_steps(layer: Hidden, reach: Reach) -> np.ndarray:
+    """Return which steps (n, j) of a layer are neither up nor down, and change their unit."""
+    return ~reach.up & ~reach.down & (np.diff(layer.values, axis=1) != 0)
+
+
 def interval(
     weights: csr_array, low: np.ndarray, high: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import coo_array, csr_array, diags_array
 
-from brnn.proof.box import Reach
+from brnn.proof.box import Reach, open_steps
 from brnn.proof.integer_net import Hidden
 
 SLACK = 1e-3  # by which rows of whole numbers are relaxed, in the unit of their sums
@@ -119,7 +119,7 @@ def link(
         relative: by which rows of real numbers are relaxed.
     """
     heights = np.diff(layer.values, axis=1)
-    unit, number = np.nonzero(~reach.up & ~reach.down & (heights != 0))
+    unit, number = np.nonzero(open_steps(layer, reach))
     variables = len(center) + np.arange(len(unit))
     sums = layer.weights @ clean
     at = layer.at[unit, :, number]

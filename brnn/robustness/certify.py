@@ -9,6 +9,7 @@ from brnn.config import groups
 from brnn.config.attack_options import COMPARED_WITH_EXACT
 from brnn.data.pixels import grey
 from brnn.proof import kept_verdicts
+from brnn.proof.attacked import AttackedNet
 from brnn.proof.decide import METHODS, SAT, UNSAT, Verdict
 from brnn.robustness.metrics import measure
 from brnn.robustness.nets import Nets
@@ -49,6 +50,8 @@ def certify(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
         attack_exact/classes_integer (count): rival classes that integer programs exclude, likewise
         attack_exact/classes_open (count): rival classes that are not excluded, those of a broken
             image included, likewise
+        attack_exact/open_units (count): hidden units, and pixels that the net rounds to one bit,
+            whose value interval bounds leave open within attack.epsilon, mean over all images
         attack_exact/minimal_low (as attack.epsilon): with attack.minimal, mean budget that provably
             breaks no image
         attack_exact/minimal_high (as attack.epsilon): mean budget of the smallest change found,
@@ -72,6 +75,7 @@ def certify(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
         **{f"robust_accuracy_{name}": float(1 - b.mean()) for name, b in broken.items()},
         "seconds": float(np.mean([verdict.seconds for verdict in verdicts])),
         **_excluded(verdicts),
+        "open_units": _open_units(nets, option, samples),
         **_radii(verdicts),
     }
     classes = predicted(net, images)
@@ -118,6 +122,13 @@ def _excluded(verdicts: list[Verdict]) -> dict[str, float]:
     cases = [verdict.cases for verdict in verdicts if verdict.cases]
     kinds = (*METHODS, "open")
     return {f"classes_{k}": float(np.mean([c[k] for c in cases])) if cases else 0.0 for k in kinds}
+
+
+def _open_units(nets: Nets, option: dict[str, Any], samples: Samples) -> float:
+    """Return the mean number of units that interval bounds leave open."""
+    model, whole = nets.through("identity").model, option["pixels"] == "whole"
+    net = AttackedNet(model, option["norm"], whole)
+    return float(np.mean([net.open_units(x, option["epsilon"]) for x in samples.images]))
 
 
 def _radii(verdicts: list[Verdict]) -> dict[str, float]:

@@ -107,7 +107,7 @@ def test_grey_levels_within_a_budget_are_those_of_float32(monkeypatch):
         boxes.append((given.low, given.high))
         return search.Verdict(UNSAT, 0.0)
 
-    monkeypatch.setattr("brnn.proof.exact.decide", decide)
+    monkeypatch.setattr("brnn.proof.attacked.decide", decide)
     model = with_weights(dense_net(pixels=3), np.random.default_rng(0), [-1.0, 1.0])
     x = np.asarray(to_pixels(np.uint8([0, 100, 250])))
     label = int(np.argmax(model(x[None])[0]))

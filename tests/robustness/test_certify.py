@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from brnn.proof.attacked import AttackedNet
 from brnn.proof.decide import METHODS, SAT, UNKNOWN, UNSAT, Verdict
 from brnn.robustness import certify, trust
 from tests.support.evaluating import evaluated
@@ -18,6 +19,8 @@ def test_exact_is_below_every_attack_and_certifies_nothing_that_one_breaks(binar
     assert (
         metrics["attack_exact/robust_accuracy_high"] <= metrics["attack_exact/robust_accuracy_pgd"]
     )
+    hidden = AttackedNet(binarized.through("identity").model, "linf", whole=False).net.hidden
+    assert 0 < metrics["attack_exact/open_units"] < sum(len(layer.values) for layer in hidden)
     assert "contradicted_certificate" not in {reason.check for reason in exactly.reasons}
     adaptive = evaluated(binarized, "adaptive", epsilon=0.01, checks=False)
     broken = certified & (
