@@ -1,4 +1,4 @@
-"""Programs in files, for other solvers: `.lp` and `.mps` of HiGHS, and `.opb` in binaries alone.
+"""Programs in files, for other solvers: `.lp`, `.mps`, `.opb` in binaries, and `.cnf` in clauses.
 
 A program has a solution for every counterexample of its case. If there is none, the case is
 excluded; a solution is a candidate, which `brnn verify` would run through the net.
@@ -14,14 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
+from brnn import writing
 from brnn.errors import ConfigError
 from brnn.proof import worker
 from brnn.proof.cases import Network, Problem, within_limit
 from brnn.proof.cp_sat import whole_row
+from brnn.proof.dimacs import dimacs
 from brnn.proof.integer_net import IntegerNet
-from brnn.proof.vnnlib import Property
+from brnn.proof.vnnlib import Case, Property
 
-SUFFIXES = (".lp", ".mps", ".opb")
+SUFFIXES = (".lp", ".mps", ".opb", ".cnf")
 
 
 def write(net: IntegerNet, given: Property, whole: bool, path: Path) -> list[Path]:
@@ -34,7 +36,7 @@ def write(net: IntegerNet, given: Property, whole: bool, path: Path) -> list[Pat
         path: of the files, before whose suffix the outputs of the case are put.
 
     Raises:
-        ConfigError: the suffix is another one, or `.opb` cannot state real pixels.
+        ConfigError: the suffix is another one, or the format cannot state the numbers.
     """
     if path.suffix not in SUFFIXES:
         raise ConfigError(f"program={path} must end with one of {', '.join(SUFFIXES)}")
@@ -45,15 +47,25 @@ def write(net: IntegerNet, given: Property, whole: bool, path: Path) -> list[Pat
         if network.is_possible(case):
             name = "_".join(f"{part.larger}-{part.smaller}" for part in case)
             files.append(path.with_name(f"{path.stem}_{name}{path.suffix}"))
-            _write(within_limit(network.problem(case)), files[-1])
+            _write(network, case, files[-1])
     return files
 
 
-def _write(problem: Problem, path: Path) -> None:
+def _write(network: Network, case: Case, path: Path) -> None:
+    if path.suffix == ".cnf":
+        _write_lines(dimacs(network, case), path)
+        return
+    problem = within_limit(network.problem(case))
     if path.suffix == ".opb":
-        path.write_text("\n".join(_opb(problem)) + "\n")
+        _write_lines(_opb(problem), path)
     else:
         worker.solve("write", problem, str(path.resolve()))
+
+
+def _write_lines(lines: Iterator[str], path: Path) -> None:
+    with writing.whole(path) as file:
+        for line in lines:
+            file.write(f"{line}\n".encode())
 
 
 def _opb(problem: Problem) -> Iterator[str]:

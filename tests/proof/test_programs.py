@@ -68,7 +68,7 @@ def test_a_program_is_solvable_where_there_is_a_counterexample(tmp_path, suffix)
 
 def test_other_suffixes_and_real_pixels_are_refused(tmp_path):
     net, given, _ = next(questions())
-    with pytest.raises(ConfigError, match=r"must end with one of \.lp, \.mps, \.opb"):
+    with pytest.raises(ConfigError, match=r"must end with one of \.lp, \.mps, \.opb, \.cnf"):
         programs.write(net, given, True, tmp_path / "a.txt")
     with pytest.raises(ConfigError, match="needs pixels of whole numbers"):
         programs.write(net, given, False, tmp_path / "a.opb")
