@@ -19,7 +19,7 @@ def whole(path: Path, owner: str | None = None) -> Iterator[IO[bytes]]:
             file. A lasting name lets the next writer replace what a killed one left.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be written; the message names it.
     """
     partial = path.with_name(f".{path.name}.{owner or os.getpid()}.partial")
     try:
@@ -28,6 +28,9 @@ def whole(path: Path, owner: str | None = None) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a write to an open file names none
+        raise
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from brnn.compare.comparison import Comparison
 from brnn.compare.interactive import CURVES
 from brnn.compare.statistics import by_step
 from brnn.figures import groups as drawings
+from brnn.writing import whole
 
 KINDS: tuple[pictures.Kind, ...] = ("png", "svg")
 
@@ -44,6 +45,7 @@ def write_figures(comparison: Comparison, folder: Path) -> list[Path]:
     for title, figure in figures.items():
         for kind in KINDS:
             path = folder / f"{re.sub('[^a-z0-9]+', '_', title.lower())}.{kind}"
-            path.write_bytes(pictures.image(figure, kind))
+            with whole(path) as file:
+                file.write(pictures.image(figure, kind))
             paths.append(path)
     return paths

@@ -135,6 +135,7 @@ def _done(folder: str, *command: str, given: bytes = b"") -> str:
     """
     done = subprocess.run(command, cwd=folder, input=given, capture_output=True, check=False)
     if done.returncode:
-        reason = (done.stderr or done.stdout).decode(errors="replace").partition("\n")[0]
+        printed = (done.stderr or done.stdout).decode(errors="replace").splitlines()
+        reason = next((line for line in printed if "error" in line.lower()), "".join(printed[:1]))
         raise ExportError(f"format=c: {' '.join(command)} failed: {reason}")
     return done.stdout.decode()

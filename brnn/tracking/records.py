@@ -11,6 +11,7 @@ import math
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ import mlflow
 import mlflow.store.tracking.sqlalchemy_store  # slower if imported while a store is opened
 import numpy as np
 from mlflow.entities import Metric, Param, RunTag
+from mlflow.utils.file_utils import get_local_path_or_none
 
 from brnn.config.fingerprint import hash_json
 from brnn.paths import masked
 from brnn.tracking import dataset
 from brnn.tracking.failures import one_line_errors
+from brnn.writing import whole
 
 FLOAT32 = float(np.finfo("float32").max)
 _DIGITS, _LAST_BITS = 12, 1e-15  # of a short decimal; relative
@@ -113,7 +116,22 @@ def _decimal(value: float) -> float:
 
 
 def _send_file(client: mlflow.MlflowClient, run_id: str, path: Path, content: bytes) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        local = Path(folder, path.name)
-        local.write_bytes(content)
+    """Write an artifact; one in a folder of this machine is written whole or not at all."""
+    folder = _artifact_folder(client, run_id)
+    if folder is not None:
+        (folder / path.parent).mkdir(parents=True, exist_ok=True)
+        with whole(folder / path, owner=run_id) as file:
+            file.write(content)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        local = Path(temporary, path.name)
+        with whole(local) as file:
+            file.write(content)
         client.log_artifact(run_id, str(local), str(path.parent) if path.parent.name else None)
+
+
+@lru_cache
+def _artifact_folder(client: mlflow.MlflowClient, run_id: str) -> Path | None:
+    """Return where the artifacts of a run lie; None if not in a folder of this machine."""
+    path = get_local_path_or_none(client.get_run(run_id).info.artifact_uri)
+    return None if path is None else Path(path)

@@ -88,9 +88,10 @@ class Store:
                 run.end("KILLED")
                 raise
             with suppress(TrackingError):  # would hide the first error
+                run.text(paths.masked(traceback.format_exc()), TRACEBACK)
+            with suppress(TrackingError):  # artifacts may lie on another disk, which is full
                 part = {tag_names.FAILED_IN: run.part} if run.part else {}
                 run.tag({tag_names.ERROR: f"{type(error).__name__}: {error}"} | part)
-                run.text(paths.masked(traceback.format_exc()), TRACEBACK)
                 run.end("FAILED")
             raise
         run.end("FINISHED")

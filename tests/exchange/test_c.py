@@ -2,17 +2,15 @@
 
 import errno
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.compilers import COMPILERS, STRICT, assert_sound, with_each_compiler
 from support.exported_nets import (
     IMAGE,
-    SANITIZED,
-    STRICT,
     compared,
     convolutional_of,
     evaluation,
@@ -24,18 +22,13 @@ from support.exported_nets import (
 
 from brnn.errors import ConfigError, ExportError
 from brnn.exchange import c as c_format
+from brnn.exchange import c_runtime
 from brnn.exchange.check import reference
 from brnn.exchange.levels import levels
 from brnn.exchange.reading import read
 
-COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 pytestmark = pytest.mark.skipif(not COMPILERS, reason="there is no C compiler")
 X = images(2000)
-
-
-@pytest.fixture(params=COMPILERS, scope="module")
-def compiler(request):
-    return request.param
 
 
 @pytest.mark.parametrize("make", **exact_nets())
@@ -56,41 +49,36 @@ def test_bits_of_real_inputs_are_given_as_bytes():
     assert np.array_equal(logits_of(c_format.c(net), x), net.logits(x))
 
 
+@with_each_compiler
 @pytest.mark.parametrize("make", **exact_nets())
 def test_it_compiles_without_warnings_and_runs_without_faults(make, compiler, tmp_path):
     net = read(make(), pixels=True)
-    (tmp_path / "net.c").write_bytes(c_format.c(net).content)
-    (tmp_path / "images").write_bytes(images(20, image=net.shape).tobytes())
-    for command in (
-        [compiler, *STRICT, *SANITIZED, "net.c", "-o", "net"],
-        ["./net"],
-        ["./net", "images"],
-        [compiler, *STRICT, "-DBRNN_NO_MAIN", "-c", "net.c"],
-    ):
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (0, ""), command
+    assert_sound(compiler, c_format.c(net).content, images(20, image=net.shape), tmp_path)
 
 
+@with_each_compiler
 def test_the_portable_count_of_ones_is_that_of_the_compiler(compiler, tmp_path):
     net = read(model_of(), pixels=True)
     source = c_format.c(net).content.decode()
     (tmp_path / "net.c").write_text(source.replace("defined(__GNUC__)", "0"))
-    subprocess.run([compiler, *STRICT, "net.c", "-o", "net"], cwd=tmp_path, check=True)
+    subprocess.run([*compiler, *STRICT, "net.c", "-o", "net"], cwd=tmp_path, check=True)
     assert subprocess.run(["./net"], cwd=tmp_path, capture_output=True, check=True).stdout
 
 
+@with_each_compiler
 def test_a_wrong_weight_is_noticed_by_the_known_input(compiler, tmp_path):
     source = c_format.c(read(model_of(depth=0), pixels=True)).content.decode()
     head, name, tables = source.partition("codes_0[8] = {\n    0x")
     (tmp_path / "net.c").write_text(f"{head}{name}0000000000000000{tables[16:]}")
-    subprocess.run([compiler, "net.c", "-o", "net"], cwd=tmp_path, check=True)
+    subprocess.run([*compiler, "net.c", "-o", "net"], cwd=tmp_path, check=True)
     assert subprocess.run(["./net"], cwd=tmp_path, check=False, capture_output=True).returncode == 1
 
 
+@with_each_compiler
 def test_object_code_takes_about_a_bit_for_each_weight(compiler, tmp_path):
     net = read(model_of(first_width=512, width=512), pixels=True)
     (tmp_path / "net.c").write_bytes(c_format.c(net).content)
-    subprocess.run([compiler, "-O2", "-DBRNN_NO_MAIN", "-c", "net.c"], cwd=tmp_path, check=True)
+    subprocess.run([*compiler, "-O2", "-DBRNN_NO_MAIN", "-c", "net.c"], cwd=tmp_path, check=True)
     assert (tmp_path / "net.o").stat().st_size < 4 * net.weights / 20
 
 
@@ -109,8 +97,15 @@ def test_a_missing_or_failing_compiler_is_named(monkeypatch):
         logits_of(c_format.c(net), X[:2])
 
 
+def test_the_reason_of_a_compiler_is_its_error_not_its_first_line():
+    source = b"int main(void)\n{\n    return missing;\n}\n"  # gcc begins: In function 'main'
+    with pytest.raises(ExportError, match=r"failed: net\.c:3:12: error: "):
+        c_runtime.run(source, c_runtime.compiler(), "-O0", X[:1])
+
+
 FULL = """
 import resource, signal, sys
+from support.compilers import COMPILERS, STRICT, assert_sound, with_each_compiler
 from support.exported_nets import images, model_of
 from brnn.exchange import c
 from brnn.exchange.reading import read

@@ -1,14 +1,11 @@
 """Recurrent nets whose states are levels: read, computed step by step, and written as C."""
 
-import shutil
-import subprocess
 from functools import partial
 
 import numpy as np
 import pytest
+from support.compilers import assert_sound, with_each_compiler
 from support.exported_nets import (
-    SANITIZED,
-    STRICT,
     TERNARY,
     THREE_LEVELS,
     evaluation,
@@ -27,7 +24,6 @@ from brnn.exchange.recurrence import Recurrence
 from brnn.nets import recurrent
 from brnn.quantization import quantizers
 
-COMPILER = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
 CLOCKWORK = partial(recurrent.clockwork, periods=[1, 2, 5])
 NETS = {
     "rnn": {},
@@ -64,17 +60,12 @@ def test_a_net_has_the_logits_of_keras(made):
     assert np.array_equal(net.logits(x)[decided], expected.logits[decided])
 
 
-@pytest.mark.skipif(not COMPILER, reason="there is no C compiler")
-def test_the_c_file_has_the_logits_of_the_net_without_warnings_or_faults(made, tmp_path):
+@with_each_compiler
+def test_the_c_file_has_the_logits_of_the_net_without_warnings_or_faults(made, compiler, tmp_path):
     net, x, _ = made
     exported = c(net)
     assert np.array_equal(logits_of(exported, x), net.logits(x))
-    (tmp_path / "net.c").write_bytes(exported.content)
-    (tmp_path / "images").write_bytes(x[:5].tobytes())
-    command = [COMPILER, *STRICT, *SANITIZED, "net.c", "-o", "net"]
-    for words in (command, ["./net"], ["./net", "images"]):
-        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
+    assert_sound(compiler, exported.content, x[:5], tmp_path)
 
 
 def test_steps_worked_out_by_hand():

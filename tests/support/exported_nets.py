@@ -48,8 +48,6 @@ CONVOLUTION = {
 RECURRENT = {
     "width": 70, "depth": 2, "activation": "tanh", "quantized_state": True, "real_last": False,
 }  # fmt: skip
-STRICT = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Wconversion", "-Wshadow", "-Werror"]
-SANITIZED = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 THREE_LEVELS = partial(quantizers.ternary, scale=0.5)
 CONVOLUTIONS = {  # the same with convolutions
     "valid": {},

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import resource
 import sqlite3
 import threading
 from contextlib import suppress
@@ -13,7 +14,7 @@ import pytest
 import yaml
 from support.stores import history
 
-from brnn.errors import PrunedError
+from brnn.errors import PrunedError, TrackingError
 from brnn.tracking import records, tag_names
 from brnn.tracking.dataset import described
 from brnn.tracking.status import is_of_launch
@@ -131,6 +132,46 @@ def test_artifacts_are_stored_under_their_paths(store, tmp_path):
     assert yaml.safe_load(store.text(run.id, "config.yaml")) == {"a": 1}
     figure = store.client.download_artifacts(run.id, "figures/curve.png", tmp_path)
     assert Path(figure).read_bytes() == b"\x89PNG"
+
+
+def artifacts(store, run):
+    """The folder of a run's artifacts."""
+    return Path(store.client.get_run(run.id).info.artifact_uri.removeprefix("file://"))
+
+
+@contextlib.contextmanager
+def files_of_at_most(size):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_an_artifact_that_does_not_fit_on_the_disk_is_not_left_in_part(store, stored):
+    size = 2**22  # more than the database has
+    with suppress(TrackingError), store.run("full", {}, None) as run:
+        folder = artifacts(store, run)
+        run.file(b"first", "export/old.c")
+        with files_of_at_most(size):
+            run.file(bytes(size), "export/fits.c")
+            with pytest.raises(TrackingError, match=f"too large: '{folder}/export/old.c'"):
+                run.file(bytes(size + 1), "export/old.c")
+            run.file(bytes(size + 1), "export/new.c")
+    sizes = {path.name: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    assert sizes.keys() == {"old.c", "fits.c", "error.txt"}
+    assert (sizes["old.c"], sizes["fits.c"]) == (5, size)
+    assert f"too large: '{folder}/export/new.c'" in stored(run).data.tags["error"]
+    assert stored(run).info.status == "FAILED"
+
+
+def test_a_run_has_failed_even_if_its_traceback_cannot_be_written(store, stored):
+    with suppress(ValueError), store.run("one", {}, None) as run:
+        (artifacts(store, run) / "error.txt").mkdir(parents=True)
+        raise ValueError("too bad")
+    assert stored(run).info.status == "FAILED"
+    assert stored(run).data.tags["error"] == "ValueError: too bad"
 
 
 def test_children_have_the_id_of_their_parent_and_are_sorted_by_job(store, stored):
