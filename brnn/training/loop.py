@@ -1,10 +1,7 @@
 """The training loop: epochs of a compiled program over data in memory."""
 
-import os
-import re
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,9 +9,10 @@ import tensorflow as tf
 from brnn.contracts import Array, ByStep
 from brnn.data.check import checked_splits
 from brnn.data.dataset import Data, Split
-from brnn.errors import CacheError, ConfigError, NonFiniteError
+from brnn.errors import ConfigError, NonFiniteError
 from brnn.measures.weights import spectral_radii
 from brnn.training.checks import check_loss, output_width
+from brnn.training.compilation import compile_steps
 from brnn.training.program import Program
 
 EVALUATION_BATCH = 2500
@@ -107,7 +105,7 @@ def fit(
         arguments = [x, y, tf.constant(batches), dict(zip(table, constants, strict=True))]
         arguments.append(tf.constant([seed, epoch]))
         rates = table["train/learning_rate"]
-        sums, times = _train_epoch(program, arguments, rates, epoch, on_progress)
+        sums, times = _train_epoch(program, arguments, rates, epoch, on_progress, epoch == start)
         metrics = {  # as float32, of which the store shows the shortest decimal
             f"train/{name}": float(np.float32(float(total) / steps)) for name, total in sums.items()
         }
@@ -216,6 +214,7 @@ def _train_epoch(
     learning_rates: np.ndarray,
     epoch: int,
     on_progress: OnShare,
+    is_first: bool,
 ) -> tuple[dict[str, Array], dict[str, float]]:
     """Train one epoch in pieces of about `PIECE` seconds.
 
@@ -227,6 +226,7 @@ def _train_epoch(
         learning_rates: those of each step.
         epoch: its number, from 0.
         on_progress: called before each piece.
+        is_first: whether parts of the steps may not be compiled yet.
 
     Returns:
         The sum of each metric over the steps, and the seconds of compilation and of training.
@@ -237,7 +237,7 @@ def _train_epoch(
     radii = spectral_radii(program.manager)
     started = time.perf_counter()
     with program.replicas.worker_errors():
-        _compile(program.train, *arguments, *map(tf.constant, (0, 0)), sums)
+        compile_steps(program, arguments, sums, is_first)
         compiled = piece_started = time.perf_counter()
         done, stop = 0, 1 if program.replicas.workers == 1 else steps
         while done < steps:
@@ -254,33 +254,6 @@ def _train_epoch(
             done, stop, piece_started = stop, min(steps, stop + piece), now
     training = time.perf_counter() - compiled
     return sums[0], {"time/compile": compiled - started, "time/training": training}
-
-
-def _compile(function: Callable[..., Any], *arguments: Any) -> None:
-    """Compile a function by a call.
-
-    Raises:
-        ConfigError: XLA has no form of an operation.
-        CacheError: XLA cannot read or write its cache of compiled programs.
-    """
-    try:
-        function(*arguments)
-    except (
-        tf.errors.OutOfRangeError,
-        tf.errors.InvalidArgumentError,
-        tf.errors.ResourceExhaustedError,
-    ) as error:
-        if unsupported := sorted(set(re.findall(r"\{\{node ([^}]*)\}\}", str(error)))):
-            raise ConfigError(
-                f"XLA has no form of {', '.join(unsupported)} (layer and operation): use"
-                " compiled=False, with which TensorFlow's graph mode runs the steps"
-            ) from error
-        cache = os.environ.get("TF_XLA_FLAGS", "").partition("persistent_cache_directory=")[2]
-        if not cache:
-            raise
-        raise CacheError(
-            f"{error.message}; if the cache of compiled programs is the cause, remove {cache}"
-        ) from error
 
 
 def _remedy(radii: dict[str, float], rate: float) -> str:
