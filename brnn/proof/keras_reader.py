@@ -139,7 +139,10 @@ def _input(value: Any, name: str, closing: bool, tensors: Tensors) -> Any:
         return value if isinstance(value, tuple) else np.asarray(value, "float32")
     tensor = value["config"]["keras_history"][0]
     if tensor not in tensors.values:
-        raise DataError(f"{name}: its input {tensor} is of a branch that ended before")
+        raise DataError(
+            f"{name}: its input {tensor} is of a branch that ended before; shortcuts, as in"
+            " residual nets, are not supported"
+        )
     return tensors.units(tensor, name) if closing else tensors.values[tensor]
 
 

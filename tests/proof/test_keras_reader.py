@@ -1,7 +1,5 @@
 """Keras nets as integer nets: the logits of Keras, or a line that names the layer."""
 
-import re
-
 import keras
 import numpy as np
 import pytest
@@ -100,5 +98,5 @@ def test_a_shortcut_around_a_step_is_refused():
     x = keras.layers.Dense(4, use_bias=False)(inputs)
     y = keras.layers.Dense(4, use_bias=False)(ops.sign(x))
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Add()([x, y])))
-    with pytest.raises(DataError, match=re.escape("is of a branch that ended before")):
+    with pytest.raises(DataError, match="shortcuts, as in residual nets, are not supported"):
         keras_reader.read(model, 1.0, whole=False)
