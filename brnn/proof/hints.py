@@ -1,13 +1,13 @@
 """Likely counterexamples, by following a gradient that passes straight through the steps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from brnn.proof.integer_net import Hidden, IntegerNet
 from brnn.proof.vnnlib import Case, Property
 
-RIVALS = 3  # cases that are tried, nearest first
+RIVALS = 3  # cases that are tried, the nearest ones
 STEPS = 12
 DECAY = 0.8  # of the step's length, which begins as the width of the box
 
@@ -31,39 +31,44 @@ def hints(
     margins = [
         max(logits[label] - logits[rival] for rival, label, _ in case) for case in given.cases
     ]
-    for index in np.argsort(margins)[:RIVALS]:
-        case = given.cases[index]
-        x, length, path = center, 1.0, []
-        for _ in range(STEPS):
-            gradient = _gradient(net, x, case)
-            x = np.clip(x - length * (high - low) / 2 * np.sign(gradient), low, high)
-            if ball:
-                x = ball.nearest(x[None], gradient)[0]
-            length *= DECAY
-            path.append(x)
-        yield np.array(path)
+    cases = [given.cases[index] for index in np.argsort(margins)[:RIVALS]]
+    x, length, path = np.repeat(center[None], len(cases), axis=0), 1.0, []
+    for _ in range(STEPS):
+        gradients = _gradients(net, x, cases)
+        x = np.clip(x - length * (high - low) / 2 * np.sign(gradients), low, high)
+        if ball:
+            x = ball.nearest(x, gradients)
+        length *= DECAY
+        path.append(x)
+    yield np.concatenate(path)
 
 
-def _gradient(net: IntegerNet, x: np.ndarray, case: Case) -> np.ndarray:
-    """Return the gradient (k,) of the largest comparison of a case that does not hold."""
-    inputs, layers = x, []
+def _gradients(net: IntegerNet, x: np.ndarray, cases: Sequence[Case]) -> np.ndarray:
+    """Return for each input (r, k) the gradient (r, k) of its case.
+
+    It is that of the largest comparison that does not hold.
+    """
+    inputs, layers = x.T, []
     for layer in net.hidden:
         sums = layer.weights @ inputs
         layers.append((layer, sums))
-        inputs = layer.units(inputs[:, None])[:, 0]
-    logits = net.last.logits(inputs[:, None])[:, 0]
-    rival, label, _ = max(case, key=lambda part: logits[part.smaller] - logits[part.larger])
-    upstream = net.last.difference(label, rival)[0]
+        inputs = layer.of_sums(sums)
+    upstream = np.empty_like(inputs, "float64")
+    for column, (logits, case) in enumerate(zip(net.last.logits(inputs).T, cases, strict=True)):
+        rival, label, _ = max(case, key=lambda part: logits[part.smaller] - logits[part.larger])
+        upstream[:, column] = net.last.difference(label, rival)[0]
     for layer, sums in reversed(layers):
         upstream = layer.weights.T @ _through(layer, sums, upstream)
-    return upstream
+    return upstream.T
 
 
 def _through(layer: Hidden, sums: np.ndarray, upstream: np.ndarray) -> np.ndarray:
-    """Return the gradient by sums (m,) from that by units (n,)."""
-    beyond = sums[layer.windows][..., None] - layer.at
-    largest = beyond[..., 0].argmax(axis=1)[:, None]
-    row = np.take_along_axis(layer.windows, largest, axis=1)[:, 0]
-    distance = np.abs(np.take_along_axis(beyond, largest[..., None], axis=1))[:, 0]
-    weight = (np.diff(layer.values, axis=1) / (1 + distance)).sum(axis=1)
-    return np.bincount(row, upstream * weight, minlength=len(sums))
+    """Return the gradients by sums (m, r) from those by units (n, r)."""
+    beyond = sums[layer.windows][:, :, None] - layer.at[..., None]
+    largest = beyond[:, :, 0].argmax(axis=1)
+    row, column = np.take_along_axis(layer.windows, largest, axis=1), np.arange(sums.shape[1])
+    distance = np.abs(np.take_along_axis(beyond, largest[:, None, None], axis=1))[:, 0]
+    weight = (np.diff(layer.values, axis=1)[..., None] / (1 + distance)).sum(axis=1)
+    gradients = np.zeros(sums.shape)
+    np.add.at(gradients, (row, column), upstream * weight)
+    return gradients

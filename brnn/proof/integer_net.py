@@ -53,9 +53,13 @@ class Hidden:
 
     def units(self, x: np.ndarray) -> np.ndarray:
         """Return the units (n, b) of inputs (k, b)."""
-        sums = (self.weights @ x)[self.windows]
+        return self.of_sums(self.weights @ x)
+
+    def of_sums(self, sums: np.ndarray) -> np.ndarray:
+        """Return the units (n, b) of sums (m, b)."""
+        sums = sums[self.windows]
         steps = (np.any(sums >= self.at[:, :, i, None], axis=1) for i in range(self.at.shape[2]))
-        up = sum(steps, np.zeros((len(self.values), x.shape[1]), "int64"))
+        up = sum(steps, np.zeros((len(self.values), sums.shape[-1]), "int64"))
         return np.take_along_axis(self.values, up, axis=1)
 
 
