@@ -107,15 +107,6 @@ def plain_model(options: dict[str, Any], task: Task, weights: list[np.ndarray]) 
     return QuantManager(model, ()).discretized()  # replaces the quantized input of a topology
 
 
-def with_byte_inputs(model: keras.Model) -> keras.Model:
-    """Return a model that takes images in bytes and gives the outputs of `model` for their pixels.
-
-    Bytes become pixels in [0, 1].
-    """
-    inputs = keras.Input(model.inputs[0].shape[1:], dtype="uint8")
-    return keras.Model(inputs, model(keras.layers.Rescaling(1 / 255)(inputs)))
-
-
 def effective(options: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration without its estimator where that has no effect on the training.
 

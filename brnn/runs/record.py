@@ -10,6 +10,7 @@ import yaml
 from brnn.config import groups
 from brnn.config.run_name import other_runs
 from brnn.nets import models
+from brnn.nets.inputs import with_byte_inputs
 from brnn.paths import masked
 from brnn.runs import drawings, text
 from brnn.runs.export import export
@@ -49,7 +50,7 @@ def log_artifacts(
     for path, content in drawings.files(plan, program, history, model).items():
         tracked.file(content, path)
     of_bytes = plan.data.train[0].dtype == np.uint8
-    others = {"model_bytes": models.with_byte_inputs(model)} if of_bytes else {}
+    others = {"model_bytes": with_byte_inputs(model)} if of_bytes else {}
     tracked.model(model, **others)
     metrics: dict[str, float] = {}
     for exported in export(plan.options, plan.data, levels, **plan.options["export"]):

@@ -14,12 +14,11 @@ import tensorflow as tf
 
 from brnn.contracts import Array
 from brnn.data.pixels import to_pixels
+from brnn.nets.inputs import ONLY_SHAPES
 from brnn.quantization.manager import QuantManager
 from brnn.training.product_layers import Product, chained, model_of, products
 from brnn.training.products import LARGEST, to_whole
 from brnn.training.stages import outputs, stages
-
-ONLY_SHAPES = (keras.layers.Flatten, keras.layers.InputLayer, keras.layers.Reshape)
 
 
 class Chain:

@@ -192,8 +192,8 @@ with np.load(digits) as arrays:
     pixels = arrays["x_test"]
 outputs = mlflow.pyfunc.load_model(f"runs:/{run}/model").predict(x)
 of_bytes = mlflow.pyfunc.load_model(f"runs:/{run}/model_bytes").predict(pixels)
-same = np.abs(outputs - of_bytes).max() < 1e-3 * np.abs(outputs).max()
-print(len(y), np.mean(outputs.argmax(axis=1) == y), same, "brnn" in sys.modules)
+shares = (np.mean(logits.argmax(axis=1) == y) for logits in (outputs, of_bytes))
+print(len(y), *shares, "brnn" in sys.modules)
 """
 
 
@@ -203,9 +203,10 @@ def test_the_logged_model_predicts_what_was_reported_in_a_fresh_process_without_
     arguments = [tracked.options["tracking"]["uri"], tracked.id, str(folder / "digits.npz")]
     command = [sys.executable, "-c", FRESH, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
-    rows, accuracy, same, ours = done.stdout.splitlines()[-1].split()
-    assert (int(rows), same, ours) == (TEST, "True", "False")
-    assert float(accuracy) == pytest.approx(tracked.data.metrics["test/accuracy"], abs=1e-6)
+    rows, of_pixels, of_bytes, ours = done.stdout.splitlines()[-1].split()
+    assert (int(rows), ours) == (TEST, "False")
+    assert float(of_bytes) == tracked.data.metrics["test/accuracy"]
+    assert float(of_pixels) == pytest.approx(float(of_bytes), abs=2e-3)  # pixels are rounded
 
 
 # The same bits
