@@ -95,7 +95,6 @@ def test_bytes_are_added_as_whole_numbers_worked_out_by_hand():
     of_bytes = with_byte_inputs(keras.Model(model.inputs[0], model.outputs[0]))
     x = np.array([[26, 51, 25]], "uint8")[..., None]
     assert np.asarray(of_bytes(x)).tolist() == [[0, pytest.approx(0.7, rel=1e-6)]]
-    assert np.asarray(model(to_pixels(x)))[0, 0] != 0  # the rounding of pixels
 
 
 @pytest.mark.parametrize(
