@@ -92,13 +92,28 @@ def _export(keys: dict[str, Any]) -> None:
 
     formats, tolerance = [keys["format"]], keys["tolerance"]
     (exported,) = export(options, data, weights, formats=formats, tolerance=tolerance)
-    path = Path(keys["path"] or f"{keys['run']}{exported.suffix}")
-    _check_path(path)
-    write(path, exported.content)
+    paths = _paths(keys, *exported.files)
+    write(dict(zip(paths, exported.files.values(), strict=True)))
     tables.exports_table(exported.metrics)
     if undecided := exported.metrics["export/undecided"]:
         lines.note(
             f"{undecided:.2%} of the test data have a sum so near its threshold that the rounding"
             " of float32 may decide its sign; only there may classes differ from the net's"
         )
-    lines.note(f"file: {path.resolve()}")
+    for path in reversed(paths):
+        lines.note(f"file: {path.resolve()}")
+
+
+def _paths(keys: dict[str, Any], suffix: str, *others: str) -> list[Path]:
+    """Return the paths of the files of a format, new ones.
+
+    Raises:
+        ConfigError: one exists, or two are the same.
+    """
+    first = Path(keys["path"] or f"{keys['run']}{suffix}")
+    paths = [first, *map(first.with_suffix, others)]
+    for path in paths:
+        _check_path(path)
+    if first in paths[1:]:
+        raise ConfigError(f"path={first} is the name of a file beside it; end it with {suffix}")
+    return paths

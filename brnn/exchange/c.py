@@ -1,4 +1,4 @@
-"""The format `c`: one C99 file that needs nothing else."""
+"""The format `c`: one C99 file that needs nothing else, and a header that declares it."""
 
 import numpy as np
 
@@ -41,25 +41,27 @@ def c(net: Net) -> Exported:
         content,
         runtimes,
         lambda x: c_runtime.seconds(content, compiler, net.classes, bytes_of(x)),
+        {".h": c_source.HEADER.format(**_fields(net)).encode()},
     )
+
+
+def _fields(net: Net) -> dict[str, str | int]:
+    """Return what file and header state of a net."""
+    return {
+        "version": brnn.__version__,
+        "summary": _summary(net),
+        "inputs": int(np.prod(net.shape)),
+        "classes": net.classes,
+    }
 
 
 def _source(net: Net) -> str:
-    inputs = int(np.prod(net.shape))
+    fields = _fields(net)
     known = net.logits(_known_input(net))[0]
     all_stages = stages(net)
-    head = c_source.HEAD.format(
-        version=brnn.__version__,
-        summary=_summary(net),
-        inputs=inputs,
-        classes=net.classes,
-    )
-    main = c_source.MAIN.format(
-        inputs=inputs,
-        classes=net.classes,
-        factor=FACTOR,
-        known=",\n        ".join(map(real, known)),
-    )
+    head = c_source.HEAD.format(**fields)
+    constants = ",\n        ".join(map(real, known))
+    main = c_source.MAIN.format(**fields, factor=FACTOR, known=constants)
     hidden = map(_function, all_stages[:-1])
     parts = [*helpers(all_stages), *map(tables, all_stages), *hidden, _logits(all_stages, net)]
     return "".join([head, *parts, main])

@@ -6,6 +6,30 @@ import numpy as np
 
 WORD = 64  # bits
 LANES = 8  # units whose sums are computed together
+HEADER = """\
+/* A net written by brnn {version}. {summary} */
+#ifndef BRNN_NET_H
+#define BRNN_NET_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+enum {{ BRNN_INPUTS = {inputs}, BRNN_CLASSES = {classes} }};
+
+/* The class of an input of BRNN_INPUTS bytes. */
+int brnn_classify(const uint8_t *input);
+
+/* Writes its BRNN_CLASSES logits. */
+void brnn_logits(const uint8_t *input, float *logits);
+
+#ifdef __cplusplus
+}}
+#endif
+#endif
+"""
 HEAD = """\
 /* A net written by brnn {version}: C99, no dependencies, no heap, no state.
 

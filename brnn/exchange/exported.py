@@ -1,7 +1,7 @@
 """What a format makes of a net."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,9 +17,12 @@ class Exported:
             as the data set holds them, to logits (n, classes).
         seconds: maps inputs (n, *shape) to the CPU seconds on one core that the first of the
             runtimes takes for all of them at once.
+        beside: files beside it, by their suffixes, such as the header of a C file; nothing that is
+            compared needs them.
     """
 
     suffix: str
     content: bytes
     runtimes: Mapping[str, Callable[[np.ndarray], np.ndarray]]
     seconds: Callable[[np.ndarray], float]
+    beside: Mapping[str, bytes] = field(default_factory=dict)

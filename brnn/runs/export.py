@@ -24,12 +24,14 @@ from brnn.training.chain import Chain
 
 
 @dataclass(frozen=True)
-class ExportedFile:
-    """A file, and its measures by the names of metrics."""
+class ExportedNet:
+    """The files of a net in a format by their suffixes, and its measures by the names of metrics.
+
+    The first file is what was compared with the net.
+    """
 
     format: str
-    suffix: str
-    content: bytes
+    files: dict[str, bytes]
     metrics: dict[str, float]
 
 
@@ -40,7 +42,7 @@ def export(
     *,
     formats: list[str],
     tolerance: Share,
-) -> Iterator[ExportedFile]:
+) -> Iterator[ExportedNet]:
     """Yield a net in some formats, each compared with the net on the test data.
 
     Args:
@@ -66,7 +68,8 @@ def export(
         option = groups.option("format", name)
         exported = groups.function("format", option, options["plugins"])(net)
         metrics = measures(name, exported, net, expected, tolerance)
-        yield ExportedFile(name, exported.suffix, exported.content, metrics)
+        files = {exported.suffix: exported.content, **exported.beside}
+        yield ExportedNet(name, files, metrics)
 
 
 def packed_metrics(
@@ -91,14 +94,19 @@ def packed_metrics(
         return {}
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a new file, whole or not at all.
+def write(files: dict[Path, bytes]) -> None:
+    """Write new files, all or none.
 
     Raises:
-        ExportError: it cannot be written.
+        ExportError: one cannot be written.
     """
-    try:
-        with writing.whole(path) as file:
-            file.write(content)
-    except OSError as error:
-        raise ExportError(f"path={path} cannot be written: {error.strerror}") from error
+    written: list[Path] = []
+    for path, content in files.items():
+        try:
+            with writing.whole(path) as file:
+                file.write(content)
+        except OSError as error:
+            for other in written:
+                other.unlink()
+            raise ExportError(f"path={path} cannot be written: {error.strerror}") from error
+        written.append(path)

@@ -54,7 +54,8 @@ def log_artifacts(
     tracked.model(model, **others)
     metrics: dict[str, float] = {}
     for exported in export(plan.options, plan.data, levels, **plan.options["export"]):
-        tracked.file(exported.content, f"export/{exported.format}{exported.suffix}")
+        for suffix, content in exported.files.items():
+            tracked.file(content, f"export/{exported.format}{suffix}")
         metrics |= exported.metrics
     if plan.data.tokens is not None:
         sample = text.write(plan.options, plan.data.tokens, levels, **plan.options["sample"])

@@ -100,14 +100,16 @@ def test_a_run_logs_the_files_and_their_measures(finished, words, tmp_path, monk
     assert metrics["cost/binary_products"] == 8 * 784 * 64 + 64 * 64 + 64 * 10
     for name in FORMATS:
         export.main([*words, f"format={name}"])
-        (file,) = tmp_path.glob(f"{run_id}.*")
+        file, *headers = sorted(tmp_path.glob(f"{run_id}.*"))
+        assert [path.suffix for path in headers] == ([".h"] if name == "c" else [])
         artifact = f"export/{name}{file.suffix}"
         logged = store.client.download_artifacts(run_id, artifact, str(tmp_path))
         assert Path(logged).read_bytes() == file.read_bytes()
         assert metrics[f"export/{name}/bytes"] == file.stat().st_size
         assert metrics[f"export/{name}/other_classes"] == 0
         assert metrics[f"export/{name}/logit_difference"] == 0
-        file.unlink()
+        for path in (file, *headers):
+            path.unlink()
 
 
 def test_a_trained_convolutional_net_is_the_same_in_every_format(
@@ -135,6 +137,7 @@ def test_a_trained_convolutional_net_is_the_same_in_every_format(
         (["format="], "format is missing; try: brnn export run="),
         (["format=levels", "path=/nowhere/net.npz"], "there is no folder /nowhere"),
         (["format=levels", f"path={Path(__file__)}"], "exists; name a new file"),
+        (["format=c", "path=net.h"], "path=net.h is the name of a file beside it; end it with .c"),
         (["format=levels", "tolerance=2"], "tolerance must be between 0 and 1, got 2"),
         (["format=levels", "tolerance=few"], "tolerance must be between 0 and 1, got 'few'"),
         (["format=levels", "pat=x"], "pat is not a key of brnn export; valid are: run, format"),
@@ -159,10 +162,10 @@ def test_a_file_that_does_not_fit_on_the_disk_is_not_left_in_part(words, tmp_pat
         " from brnn.runs import export as files;"
         " from pathlib import Path;"
         " resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));"
-        " files.write(Path('net.npz'), bytes(10_000))"
+        " files.write({Path('net.h'): b'/* */', Path('net.c'): bytes(10_000)})"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert f"path=net.npz cannot be written: {os.strerror(errno.EFBIG)}" in done.stderr
+    assert f"path=net.c cannot be written: {os.strerror(errno.EFBIG)}" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -56,6 +56,40 @@ def test_it_compiles_without_warnings_and_runs_without_faults(make, compiler, tm
     assert_sound(compiler, c_format.c(net).content, images(20, image=net.shape), tmp_path)
 
 
+CALLER = """
+#include <stdio.h>
+#include "net.h"
+
+int main(void)
+{
+    static uint8_t input[BRNN_INPUTS];
+    float logits[BRNN_CLASSES];
+    while (fread(input, sizeof input, 1, stdin) == 1) {
+        brnn_logits(input, logits);
+        printf("%d %.9g\\n", brnn_classify(input), (double)logits[BRNN_CLASSES - 1]);
+    }
+    return 0;
+}
+"""
+
+
+@with_each_compiler
+def test_another_program_calls_the_net_by_its_header(compiler, tmp_path):
+    net = read(model_of(), pixels=True)
+    exported, x = c_format.c(net), images(50)
+    files = {"net.c": exported.content, "caller.c": CALLER.encode()}
+    for name, content in (files | {"net.h": exported.beside[".h"]}).items():
+        (tmp_path / name).write_bytes(content)
+    command = [*compiler, *STRICT, "-DBRNN_NO_MAIN", *files, "-o", "caller"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    done = subprocess.run(
+        ["./caller"], cwd=tmp_path, input=x.tobytes(), capture_output=True, check=True
+    )
+    printed = np.array([line.split() for line in done.stdout.splitlines()], "float32")
+    logits = net.logits(x)
+    assert np.array_equal(printed, np.stack([logits.argmax(axis=1), logits[:, -1]], axis=1))
+
+
 @with_each_compiler
 def test_the_portable_count_of_ones_is_that_of_the_compiler(compiler, tmp_path):
     net = read(model_of(), pixels=True)
