@@ -11,6 +11,7 @@ from brnn.proof.ball import Norm, distance, largest_distance
 from brnn.proof.decide import SAT, UNSAT, Options, Verdict
 
 FACTOR = 1.1  # a radius of real numbers is known up to here
+EDGE = 1e-6  # relative, by which a radius lies inside of that factor
 SHARE = 0.4  # of the remaining time, for one radius
 FIRST_SHARE = 0.2  # the same before there is any counterexample
 STEP = 4.0  # by which a radius grows or shrinks where the other bound is not known
@@ -53,6 +54,8 @@ class Search:
             return self._between(self.low, self.high)
         least, most = self.undecided
         below, above = self._between(self.low, least), self._between(most, self.high)
+        if below is None and above is None:
+            return self._beside(least, most)
         if below is None or above is None:
             return above if below is None else below
         return below if least * most > self.low * self.high else above  # the wider gap
@@ -70,6 +73,14 @@ class Search:
             self.undecided = None
         elif self.undecided and self.high <= most:
             self.undecided = least, least
+
+    def _beside(self, least: float, most: float) -> float | None:
+        """Return a radius whose verdict may suffice, beside those that had none."""
+        if self.whole or self.proved or not self.low or math.isinf(self.high):
+            return None
+        if_sat, if_unsat = self.low * FACTOR * (1 - EDGE), self.high / FACTOR * (1 + EDGE)
+        beside = (radius for radius in (if_sat, if_unsat) if not least <= radius <= most)
+        return next(beside, None)
 
     def _between(self, low: float, high: float) -> float | None:
         """Return a radius between two, or None if they are near enough."""

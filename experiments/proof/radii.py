@@ -1,6 +1,7 @@
 """The smallest L-inf change that alters the class, of a net of VNN-COMP on test images of GTSRB.
 
-Command    python -m experiments.proof.radii [images] [seconds]     (100 images, 24 s for each)
+Command    python -m experiments.proof.radii [images] [seconds] [processes]
+           (100 images, 120 s for each, 2 processes)
 Needs      net30.onnx of the benchmark traffic_signs_recognition_2023 in $BRNN_DATA/vnncomp, and
            gtsrb30.npz in $BRNN_DATA
 Output     experiments/proof/radii.csv, which is continued, and radii.png: for each image the bounds
@@ -8,7 +9,11 @@ Output     experiments/proof/radii.csv, which is continued, and radii.png: for e
 """
 
 import csv
+import math
+import multiprocessing
 import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +21,7 @@ import numpy as np
 from brnn import figures
 from brnn.proof import onnx_reader
 from brnn.proof.decide import Options, Verdict, decide
+from brnn.proof.integer_net import IntegerNet
 from brnn.proof.minimal import smallest_change
 from brnn.proof.runtime import Runtime
 from brnn.proof.vnnlib import near, other_class
@@ -28,8 +34,16 @@ SHOWN = (0.25, 0.5, 1.0, 3.0, 5.0)
 COLUMNS = ("image", "label", "low", "high", "proved", "seconds")
 
 
-def radius(net, runtime: Runtime, x: np.ndarray, label: int, seconds: float) -> Verdict:
-    """Return the verdict with bounds on the smallest change of an image (k,)."""
+@cache
+def subject() -> tuple[IntegerNet, Runtime]:
+    """Return the net, in whole numbers and as a program."""
+    model = onnx_reader.load(Path(os.environ["BRNN_DATA"]) / "vnncomp/net30.onnx")
+    return onnx_reader.read(model, LARGEST, whole=False), Runtime(model)
+
+
+def radius(number: int, x: np.ndarray, label: int, seconds: float) -> tuple:
+    """Return the row of an image: the bounds on its smallest change."""
+    net, runtime = subject()
     cases = other_class(label, CLASSES)
 
     def within(size: float, options: Options) -> Verdict:
@@ -37,31 +51,34 @@ def radius(net, runtime: Runtime, x: np.ndarray, label: int, seconds: float) -> 
         return decide(net, given, runtime.logits, options, lambda *_: None)
 
     options = Options(whole=False, exactly=True, solver="highs", seconds=seconds)
-    return smallest_change(within, x, "linf", LARGEST, START, options)
+    found = smallest_change(within, x, "linf", LARGEST, START, options)
+    low, high = (f"{bound:.4g}" for bound in found.radius or (0.0, math.inf))
+    return number, label, low, high, int(found.proved), f"{found.seconds:.1f}"
 
 
-def main(images: int, seconds: float) -> None:
+def main(images: int, seconds: float, processes: int) -> None:
     """Measure the images that the table lacks, draw the figure, and print the shares."""
-    data = Path(os.environ["BRNN_DATA"])
-    with np.load(data / "gtsrb30.npz") as file:
-        x, y = file["x"][:images].astype("float64"), file["y"][:images]
-    model = onnx_reader.load(data / "vnncomp/net30.onnx")
-    net, runtime = onnx_reader.read(model, LARGEST, whole=False), Runtime(model)
-    correct = np.concatenate([runtime.logits(part[None]) for part in x]).argmax(axis=1) == y
+    with np.load(Path(os.environ["BRNN_DATA"]) / "gtsrb30.npz") as file:
+        x, y = file["x"][:images].astype("float64"), file["y"][:images].tolist()
+    _, runtime = subject()
+    logits = np.concatenate([runtime.logits(image[None]) for image in x])
+    correct = np.flatnonzero(logits.argmax(axis=1) == y).tolist()
     path = FOLDER / "radii.csv"
-    done = {int(row["image"]): row for row in read(path)}
-    with path.open("a", newline="") as file:
+    done = {int(row["image"]) for row in read(path)}
+    left = [number for number in correct if number not in done]
+    with path.open("a", newline="") as file, _pool(processes) as pool:
         writer = csv.writer(file, lineterminator="\n")
         if not done:
             writer.writerow(COLUMNS)
-        for number in np.flatnonzero(correct).tolist():
-            if number not in done:
-                verdict = radius(net, runtime, x[number].ravel(), int(y[number]), seconds)
-                bounds = [f"{bound:.4g}" for bound in verdict.radius]
-                proved, taken = int(verdict.proved), f"{verdict.seconds:.1f}"
-                writer.writerow([number, y[number], *bounds, proved, taken])
-                file.flush()
-    report(read(path), images, int(correct.sum()))
+        rows = [pool.submit(radius, n, x[n].ravel(), y[n], seconds) for n in left]
+        for row in as_completed(rows):
+            writer.writerow(row.result())
+            file.flush()
+    report(read(path), images, len(correct))
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"))
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -69,7 +86,7 @@ def read(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+        return sorted(csv.DictReader(file), key=lambda row: int(row["image"]))
 
 
 def report(rows: list[dict[str, str]], images: int, correct: int) -> None:
@@ -92,4 +109,4 @@ def report(rows: list[dict[str, str]], images: int, correct: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*arguments(str(__doc__), images=100, seconds=24.0))
+    main(*arguments(str(__doc__), images=100, seconds=120.0, processes=2))

@@ -57,6 +57,21 @@ def test_a_net_that_nothing_breaks_is_proved_up_to_the_largest_radius(whole):
     assert (verdict.status, verdict.witness) == (UNSAT, None)
 
 
+@pytest.mark.parametrize(
+    ("undecided", "bounds"),
+    [
+        ((0.99, 1.005), (0.917, 1.00871)),  # the middle is undecided, and what is beside it is not
+        ((0.99, 1.05), (0.917, 1.1)),
+    ],
+)
+def test_radii_beside_one_without_a_verdict_are_tried(undecided, bounds):
+    search, tried = Search(whole=False, largest=100.0), []
+    verdict = minimal(oracle(1.0, undecided, overshoot=1.1, tried=tried), 0.25, search, 60.0)
+    assert verdict.radius == pytest.approx(bounds, abs=1e-4)
+    assert search.proved == (bounds[1] < 1.1)
+    assert len(set(tried)) == len(tried)
+
+
 @pytest.mark.parametrize(("whole", "near"), [(True, 1), (False, 1.5)])
 @pytest.mark.parametrize("start", [2, 12, 60])
 def test_an_interval_that_is_not_decided_is_narrowed_from_both_sides(whole, near, start):
