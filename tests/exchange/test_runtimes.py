@@ -71,8 +71,7 @@ def product(x, block, level):
     return run([("MatMulNBits", ["x", "w", "scales"], "y", MICROSOFT, keys)], constants, x)
 
 
-@pytest.mark.parametrize("level", [0, 4])
-@pytest.mark.parametrize("block", [64, 128])
+@pytest.mark.parametrize(("block", "level"), [(64, 0), (128, 0), (128, 4)])
 def test_products_of_signs_and_codes_of_two_bits_are_exact(block, level):
     exact = SIGNS.astype("int64") @ CODES
     assert (exact == 0).sum() > 1000

@@ -117,6 +117,11 @@ def test_a_quantizer_as_steps(quantizer, at, levels):
     assert found_at == pytest.approx(at, abs=1e-7)
 
 
+def test_no_level_is_minus_0():
+    _, levels = step_function(lambda x, noise: np.where(x < 0, np.float32(-0.0), x >= 1))
+    assert [str(level) for level in levels] == ["0.0", "1.0"]
+
+
 @pytest.mark.parametrize(
     "quantizer", [quantizers.exponential, partial(quantizers.absmean_ternary, by="tensor")]
 )
