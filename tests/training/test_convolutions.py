@@ -89,5 +89,6 @@ def test_gradients_in_bfloat16_are_those_of_float32_up_to_rounding(bytes_):
         return [gradient.numpy() for gradient in tape.gradient(value, [x, kernel])]
 
     for narrow, wide in zip(gradients("bfloat16"), gradients("float32"), strict=True):
-        np.testing.assert_allclose(narrow, wide, atol=0.01 * np.abs(wide).max())
+        # without units for bfloat16, processors round parts of the sums to it, too
+        np.testing.assert_allclose(narrow, wide, atol=0.05 * np.abs(wide).max())
         assert (narrow != wide).any()

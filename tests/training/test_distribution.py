@@ -96,7 +96,8 @@ for compiled, dropout in ((True, 0.0), (False, 0.5)):
         trained(replicas, compiled, dropout) for replicas in (ONE_DEVICE, two)
     )
     pairs = zip([loss_1, *state_1], [loss_2, *state_2], strict=True)
-    close = [np.allclose(a, b, rtol=1e-5, atol=1e-6) for a, b in pairs]
+    # a hundredth of a step: Adam divides small gradients, and their rounding, by their own size
+    close = [np.allclose(a, b, rtol=1e-5, atol=1e-4) for a, b in pairs]
     assert close[0] == (dropout == 0), close  # each replica drops units of its own
     assert all(close) == (dropout == 0), close
     is_seed = lambda v: v.dtype == "int64" and v.shape == (2,)
