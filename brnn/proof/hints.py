@@ -7,7 +7,7 @@ import numpy as np
 from brnn.proof.integer_net import Hidden, IntegerNet
 from brnn.proof.vnnlib import Case, Property
 
-RIVALS = 3  # cases that are tried, the nearest ones
+RIVALS = 9  # cases that are tried, the nearest ones; all of ten classes
 STEPS = 12
 DECAY = 0.8  # of the step's length, which begins as the width of the box
 

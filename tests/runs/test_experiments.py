@@ -14,6 +14,7 @@ from brnn.cli import compare
 from brnn.data import sources
 from brnn.runs.run import run
 from brnn.tracking.store import open_store
+from experiments.proof import scaling
 from experiments.robustness import curves
 from experiments.runs import finished_runs
 
@@ -88,6 +89,11 @@ def test_the_first_job_of_a_study_runs_at_a_tiny_size(
         monkeypatch.chdir(folder)  # figures are written there
         curves.main(f"sqlite:///{folder}/mlflow.db", experiment)
         assert (folder / "robust_accuracy_by_epsilon.png").exists()
+    if experiment in scaling.STUDIES:
+        scaling.main(f"sqlite:///{folder}/mlflow.db", f"{folder}/scaling.png", [experiment])
+        units = scaling.spread(np.array([tracked.data.metrics["attack_exact/open_units"]]))
+        assert f" {units} " in capsys.readouterr().out.splitlines()[-1]
+        assert (folder / "scaling.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_figure_without_runs_states_where_they_come_from(tmp_path):
