@@ -2,7 +2,7 @@
 
 A handler runs between any two instructions, so that its KeyboardInterrupt may be raised inside a
 library that ignores it, or makes another error of it. The request is therefore kept: long work
-raises it again by `check`, and an error after it counts as the end that was asked for.
+raises it again by `check`, and an error after it is taken for the stop that was asked for.
 """
 
 import signal
@@ -13,7 +13,10 @@ _received: list[int] = []
 
 
 def handle() -> None:
-    """Handle SIGTERM, and Ctrl-C unless this process ignores it, by a KeyboardInterrupt."""
+    """Handle SIGTERM and Ctrl-C in this process by a KeyboardInterrupt; call it in the main thread.
+
+    Ctrl-C stays ignored where it is. Python no longer reports interruptions that it cannot raise.
+    """
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in a job of a background shell
         signal.signal(signal.SIGINT, _interrupt)

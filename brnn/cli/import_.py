@@ -37,7 +37,10 @@ def main(arguments: list[str]) -> None:
         words = parse(parser(), arguments).words
         files = [word for word in words if not is_override(word)]
         if len(files) != 1 or not is_net(files[0]):
-            raise ConfigError(f"brnn import needs one file of {', '.join(NETS)}; try: {EXAMPLE}")
+            got = " and ".join(files) or "none"
+            raise ConfigError(
+                f"brnn import needs one file of {', '.join(NETS)}, got {got}; try: {EXAMPLE}"
+            )
         path = Path(files[0]).expanduser()
         if not path.is_file():
             raise ConfigError(f"{files[0]} is not a file")

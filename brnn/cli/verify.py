@@ -33,10 +33,10 @@ EXAMPLES = """
 ANSWERS = {
     "sat": "there is a counterexample, confirmed by the net itself; exit code 0",
     "unsat": "there is none, for any input of the box; exit code 0",
-    "unknown": "each candidate depends on the rounding of float32; exit code 3",
+    "unknown": "neither a proof nor a counterexample that float32 confirms; exit code 3",
     "timeout": "undecided when time was up; exit code 3",
 }
-OTHER_CODES = "other exit codes: 1 for a failure, 2 for bad input, 130 after Ctrl-C"
+OTHER_CODES = "other exit codes: 2 for bad input or any other error, 130 after Ctrl-C"
 BAD_INPUT, UNDECIDED = 2, 3  # exit codes
 KEYS = parameters("brnn.proof.verify", "verify") | {
     "largest": Positive,
@@ -91,6 +91,10 @@ def main(arguments: list[str]) -> None:
         if given.instances:
             if files or given.image:
                 raise ConfigError("--instances names all nets and properties; leave out others")
+            if keys["result"] or keys["program"]:
+                raise ConfigError(
+                    "result and program are of one property; leave them out with --instances"
+                )
             statuses = _benchmark(Path(given.instances), keys)
         else:
             statuses = [_single(files, given, keys)]
@@ -101,6 +105,10 @@ def _single(files: list[str], given: Namespace, keys: dict[str, Any]) -> str:
     """Decide one property, print the answer and a table, and return the answer."""
     if len(files) != (1 if given.image else 2):
         raise ConfigError("brnn verify needs NET and SPEC, or NET and --image; --help has examples")
+    if not given.image and (given.minimal or given.label or given.epsilon):
+        raise ConfigError("--label, --epsilon and --minimal need --image; a SPEC has its own box")
+    if given.minimal and keys["program"]:
+        raise ConfigError(f"program={keys['program']} solves nothing; leave out --minimal")
     spec = _question(given, keys["largest"]) if given.image else Path(files[1])
     shown = given.image or files[1]
     net = Path(files[0])
@@ -125,7 +133,8 @@ def _benchmark(path: Path, keys: dict[str, Any]) -> list[str]:
             if (net, spec) in done:
                 row = done[net, spec]
             else:
-                witness = f"{results.with_suffix('')}_{Path(spec).name.partition('.vnnlib')[0]}.txt"
+                names = f"{Path(net).stem}_{Path(spec).name.partition('.vnnlib')[0]}"
+                witness = f"{results.with_suffix('')}_{names}.txt"
                 limits = keys | {"seconds": seconds}
                 _, row = _decided(path.parent / net, path.parent / spec, spec, limits, witness)
                 row[0] = net
@@ -168,13 +177,13 @@ def _decided(
 def _of_run(run: str, keys: dict[str, Any]) -> "Subject":
     """Return the net of a run, which takes grey levels if its data are bytes."""
     options, weights, data = load_net(run, keys["tracking.uri"])
-    from brnn.data.pixels import LEVELS
+    from brnn.data.pixels import LARGEST_BYTE
     from brnn.nets.models import model_with_weights
     from brnn.nets.task import task_of
     from brnn.proof.keras_net import KerasNet
 
     model = model_with_weights(options, task_of(data), "identity", weights)
-    return KerasNet(run, model, LEVELS if data.test[0].dtype == "uint8" else 1.0)
+    return KerasNet(run, model, LARGEST_BYTE if data.test[0].dtype == "uint8" else 1.0)
 
 
 def _question(given: Namespace, largest: float) -> "Question":

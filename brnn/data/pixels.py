@@ -5,7 +5,7 @@ import numpy as np
 
 from brnn.contracts import Array
 
-LEVELS = 255  # the byte of a pixel of 1
+LARGEST_BYTE = 255  # that of a pixel of 1
 ROUNDED = 1e-4  # grey levels, by which float32 rounds a change at most
 
 
@@ -16,10 +16,10 @@ def grey(images: np.ndarray, centers: np.ndarray) -> np.ndarray:
         images: pixels in [0, 1].
         centers: clean images of grey levels, from which they differ.
     """
-    clean = np.rint(centers * LEVELS)
-    change = (images - centers).astype("float64") * LEVELS
+    clean = np.rint(centers * LARGEST_BYTE)
+    change = (images - centers).astype("float64") * LARGEST_BYTE
     levels = clean + np.trunc(change + ROUNDED * np.sign(change))
-    return levels.astype("float32") * np.float32(1 / LEVELS)
+    return levels.astype("float32") * np.float32(1 / LARGEST_BYTE)
 
 
 def to_pixels(x: Array) -> Array:
@@ -27,4 +27,4 @@ def to_pixels(x: Array) -> Array:
 
     The factor is the float32 next to 1/255, which compilers make of a division, so that all agree.
     """
-    return keras.ops.cast(x, "float32") * np.float32(1 / LEVELS) if x.dtype == "uint8" else x
+    return keras.ops.cast(x, "float32") * np.float32(1 / LARGEST_BYTE) if x.dtype == "uint8" else x

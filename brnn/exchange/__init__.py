@@ -1,1 +1,1 @@
-"""Nets that leave the package: packed files, each with what runs it."""
+"""Nets that leave the package as files, and nets that come as files."""

@@ -11,13 +11,13 @@ from brnn.exchange.exported import Exported
 from brnn.exchange.limits import check_whole
 from brnn.exchange.net import Net
 
-LEVELS = ("-O0", "-O3")  # of optimization, each compared with the net
+OPTIMIZATIONS = ("-O0", "-O3")  # each compared with the net
 FACTOR = 37  # input i of the known input is the last byte of 37 i
 HALF, HALF_BYTE = 0.5, 128  # where real inputs, and bytes, are rounded to 1
 
 
 def c(net: Net) -> Exported:
-    """Write one C99 file without dependencies: one bit for each weight and activation.
+    """Write one C99 file without dependencies: a bit for each weight, two where some are 0.
 
     A sum is a count of equal bits; bytes and levels are added by planes of bits, and pooling is OR
     or AND. `brnn_classify` and `brnn_logits` take bytes; a `main` classifies a file of images, and
@@ -34,7 +34,7 @@ def c(net: Net) -> Exported:
         f"{compiler} {level}": lambda x, level=level: c_runtime.run(
             content, compiler, level, bytes_of(x)
         )
-        for level in LEVELS
+        for level in OPTIMIZATIONS
     }
     return Exported(
         ".c",

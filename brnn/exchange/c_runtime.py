@@ -108,6 +108,8 @@ def seconds(content: bytes, cc: str, classes: int, x: np.ndarray) -> float:
             command = [cc, "-std=c99", *flags, "-DBRNN_NO_MAIN", "net.c", "timing.c", "-o", "time"]
             if not subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode:
                 break
+        else:
+            raise ExportError(f"format=c: {' '.join(command)} failed")
         printed = _done(folder, "./time", given=x.tobytes())
     return float(np.median([float(line) for line in printed.split()]))
 

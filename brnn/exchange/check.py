@@ -14,7 +14,7 @@ from brnn.exchange.exported import Exported
 from brnn.exchange.net import Layer, Net
 from brnn.exchange.speed import ROWS
 
-ULP = 2.0**-24  # relative rounding of float32
+UNIT_ROUNDOFF = 2.0**-24  # of float32
 ROUNDINGS = 8  # of the sum of all sizes; four times what sums of 784 pixels were seen to be off
 Evaluate = Callable[[np.ndarray], np.ndarray]
 TIE = 2.0**-16  # logits this close, relative to the largest, are equal up to rounding
@@ -61,7 +61,7 @@ def measures(
         exported: the net in this format; of several runtimes the worst counts.
         net: what the format writes.
         expected: what the net computes.
-        tolerance: share of the inputs, of those that float32 decides, whose class may differ.
+        tolerance: share of all inputs whose class may differ; undecided ones do not count.
 
     Raises:
         ExportError: more classes differ.
@@ -107,7 +107,8 @@ def _compared(
     differing = int((decided & differs).sum())
     if differing > tolerance * count:
         raise ExportError(
-            f"{what}: {differing:,} of {count:,} test inputs have another class than in the net;"
+            f"{what}: {differing:,} of {count:,} test inputs have another class than in the net,"
+            " not counting undecided ones;"
             f" tolerance={tolerance:g} allows {int(tolerance * count):,}"
         )
     difference = np.abs(logits - expected.logits)[decided]
@@ -124,7 +125,7 @@ def _undecided(net: Net, x: np.ndarray) -> np.ndarray:
             sizes = layer.sizes(x)
             for edge in layer.steps.at:
                 cut, size = _cut(layer, edge)
-                near = np.abs(sums - cut) <= ROUNDINGS * ULP * (sizes + size)
+                near = np.abs(sums - cut) <= ROUNDINGS * UNIT_ROUNDOFF * (sizes + size)
                 result |= near.reshape(len(x), -1).any(axis=1)
         x = layer.output(sums).astype("float64")
     return result

@@ -15,8 +15,9 @@ class Exported:
         content: of its file.
         runtimes: what runs `content`, by name: each maps inputs (n, *shape), bytes or real numbers
             as the data set holds them, to logits (n, classes).
-        seconds: maps inputs (n, *shape) to the CPU seconds on one core that the first of the
-            runtimes takes for all of them at once.
+        seconds: maps inputs (n, *shape) to the CPU seconds of all of them at once, by the first of
+            the runtimes on one core; by C compiled for speed, one after the other; by NumPy and
+            qonnx on as many cores as they use.
         beside: files beside it, by their suffixes, such as the header of a C file; nothing that is
             compared needs them.
     """

@@ -11,8 +11,8 @@ from onnx import helper, numpy_helper
 
 import brnn
 from brnn.exchange import speed
+from brnn.exchange.nodes import INPUT, OUTPUT
 
-INPUT, OUTPUT = "input", "logits"
 OPSET, IR_VERSION = 17, 8  # old enough for every runtime of today
 
 Runtimes = dict[str, Callable[[np.ndarray], np.ndarray]]

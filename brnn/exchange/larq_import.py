@@ -152,13 +152,10 @@ class _Reader:
                 for sizes in zip(self.size[:2], kernel.shape[:2], strides, strict=True)
             )
             pads = rows, columns
-        sizes = [
-            (self.size[axis] + sum(pads[axis]) - kernel.shape[axis]) // strides[axis] + 1
-            for axis in (0, 1)
-        ]
-        self.size = (*sizes, kernel.shape[-1])
         value = (config.get("pad_values", 0.0) - self.middle) / self.distance
-        return Window(pads, value, strides)
+        window = Window(pads, value, strides)
+        self.size = (*window.of_sums(self.size, kernel.shape), kernel.shape[-1])
+        return window
 
     def _normalizes(self, config: dict) -> None:
         part, values = self.parts[-1], self.weights[config["name"]]

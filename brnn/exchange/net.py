@@ -30,11 +30,6 @@ class Steps:
     at: tuple[float, ...]
     values: tuple[int, ...]
 
-    @property
-    def distance(self) -> int:
-        """Return the difference of two values that follow each other."""
-        return self.values[1] - self.values[0]
-
 
 SIGN = Steps((0.0,), (-1, 1))
 
@@ -251,13 +246,8 @@ def _output_shape(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (shape[0], layer.units)
     if not layer.convolves:
         return (layer.units,)
-    window = layer.window
-    sizes = [
-        (shape[axis] + sum(window.pads[axis]) - layer.kernel.shape[axis]) // window.strides[axis]
-        + 1
-        for axis in (0, 1)
-    ]
-    return (*(size // window.pool for size in sizes), layer.units)
+    sizes = layer.window.of_sums(shape, layer.kernel.shape)
+    return (*(size // layer.window.pool for size in sizes), layer.units)
 
 
 def halfway(layer: Layer) -> np.ndarray:

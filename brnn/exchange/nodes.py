@@ -13,6 +13,7 @@ from brnn.exchange.net import LARGEST_BYTE, Layer, Net, halfway
 if TYPE_CHECKING:
     from brnn.exchange.graph import Graph
 
+INPUT, OUTPUT = "input", "logits"  # names in every graph
 OPERATORS = {"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu"}
 TO_CHANNELS_FIRST, TO_CHANNELS_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
 
@@ -42,7 +43,7 @@ def add_layers(graph: "Graph", net: Net, add_kernel: AddKernel, add_steps: AddSt
     Returns:
         The name of the logits.
     """
-    x = "input"
+    x = INPUT
     if net.steps is not None:
         cuts = np.array(net.pixel_cuts, "float32")
         x = add_steps(graph, "levels", x, cuts, net.steps.values)

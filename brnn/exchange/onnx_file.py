@@ -29,6 +29,27 @@ def before_softmax(graph: Any) -> tuple[list[tuple[str, Any]], str]:
     return [(f"{node.op_type} {node.name or node.output[0]}", node) for node in nodes], output
 
 
+def image_input(graph: Any) -> tuple[Any, tuple[int, ...]]:
+    """Return the input of a graph, and its shape without the axis of the batch.
+
+    Raises:
+        DataError: there are several inputs or outputs, or the shape is not fixed.
+    """
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    if len(inputs) != 1 or len(graph.output) != 1:
+        raise DataError(
+            f"the net must have one input and one output, got {len(inputs)} and {len(graph.output)}"
+        )
+    batch, *axes = inputs[0].type.tensor_type.shape.dim or [None]
+    shape = tuple(axis.dim_value for axis in axes)
+    if batch is None or batch.dim_value > 1 or not all(shape):
+        raise DataError(
+            f"the input {inputs[0].name} must be one image of a fixed shape, got {shape}"
+        )
+    return inputs[0], shape
+
+
 def load(path: Path, feature: str, extra: str) -> Any:
     """Return the model of a file, which may be compressed by gzip.
 

@@ -11,7 +11,15 @@ import numpy as np
 from brnn.exchange.exported import Exported
 from brnn.exchange.limits import check_no_states, check_unit_levels, check_whole
 from brnn.exchange.net import Layer, Net, halfway
-from brnn.exchange.nodes import add_choices, add_layers, add_real, kernel_of, to_pixels
+from brnn.exchange.nodes import (
+    INPUT,
+    OUTPUT,
+    add_choices,
+    add_layers,
+    add_real,
+    kernel_of,
+    to_pixels,
+)
 
 if TYPE_CHECKING:
     from brnn.exchange.graph import Graph
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
 PACKAGES = ("onnx", "onnxruntime")
 EXTRA = "onnx"
 MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
-BLOCK = 128  # codes with one scale; blocks of 32 are not exact at level 4
+BLOCK = 128  # codes with one scale; smaller blocks are not exact at level 4 on every processor
 BITS = 2
 ZERO_CODE = 2  # of a weight of 0: 1, 2 and 3 are -1, 0 and +1
 INT8_LEVEL = 4  # inputs become int8, which -1, 0 and +1 are exactly
@@ -42,7 +50,7 @@ def _kernel(graph: "Graph", layer: Layer, kernel: np.ndarray) -> str:
 
 
 def onnx_packed(net: Net) -> Exported:
-    """Write an ONNX file of bytes and 2-bit codes for ONNX Runtime, 8 to 14 times smaller.
+    """Write an ONNX file of bytes and 2-bit codes for ONNX Runtime, 4 to 16 times smaller.
 
     It takes bytes. The first layer is MatMulInteger, the others are ONNX Runtime's MatMulNBits with
     blocks of 128 codes at accuracy level 4, which is exact for inputs of -1, 0 and +1, and faster
@@ -52,7 +60,7 @@ def onnx_packed(net: Net) -> Exported:
     check_whole(net, "onnx_packed", "onnx, levels")
     check_unit_levels(net, "onnx_packed", "c, onnx, qonnx, levels")
     graph = _new_graph({MICROSOFT: 1})
-    x = "input"
+    x = INPUT
     if net.steps is not None:
         x = graph.node("Cast", "real", x, to=FLOAT)
         lowest = min(net.steps.values)
@@ -145,7 +153,7 @@ def _new_graph(domains: dict[str, int]) -> "Graph":
 
 
 def _finished(graph: "Graph", net: Net, x: str, dtype: str) -> Exported:
-    from brnn.exchange.graph import OUTPUT, runtimes, seconds
+    from brnn.exchange.graph import runtimes, seconds
 
     graph.node("Identity", OUTPUT, x)
     content = graph.serialized(dtype, net.shape, net.classes, "n")
@@ -164,7 +172,7 @@ def _byte_product(graph: "Graph", layer: Layer, x: str, kernel: np.ndarray, zero
 
 
 def _packed_product(graph: "Graph", layer: Layer, x: str, kernel: np.ndarray) -> str:
-    """Add the product of units of -1 and +1 with 2-bit codes, four in a byte, the first lowest."""
+    """Add the product of units of -1, 0 and +1 with 2-bit codes, four in a byte."""
     inputs, units = kernel.shape
     blocks = -(-inputs // BLOCK)
     codes = np.full((units, blocks * BLOCK), ZERO_CODE, "uint8")

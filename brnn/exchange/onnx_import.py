@@ -51,13 +51,11 @@ class _Reader:
         self.values: dict[str, Any] = {
             tensor.name: numpy_helper.to_array(tensor) for tensor in self.graph.initializer
         }
-        inputs = [value for value in self.graph.input if value.name not in self.values]
-        if len(inputs) != 1 or len(self.graph.output) != 1:
-            raise DataError("the net must have one input and one output")
-        if inputs[0].type.tensor_type.elem_type in onnx_file.INTEGERS:
+        image, sizes = onnx_file.image_input(self.graph)
+        if image.type.tensor_type.elem_type in onnx_file.INTEGERS:
             low, high = 0, LARGEST_BYTE
-        self.shape, order = _image(inputs[0])
-        self.values[inputs[0].name] = Flow(order, np.array([high - low]), np.array([low]))
+        self.shape, order = _channels_last(sizes)
+        self.values[image.name] = Flow(order, np.array([high - low]), np.array([low]))
 
     def net(self) -> Incoming:
         nodes, output = onnx_file.before_softmax(self.graph)
@@ -163,16 +161,12 @@ def _map(height: int, width: int, channels: int) -> np.ndarray:
     )
 
 
-def _image(value: Any) -> tuple[tuple[int, ...], np.ndarray]:
-    """Return the shape of a graph's input, channels last, and the order of its elements."""
-    batch, *dims = value.type.tensor_type.shape.dim or [None]
-    sizes = [dim.dim_value for dim in dims]
-    if batch is None or batch.dim_value > 1 or not all(sizes):
-        raise DataError(f"the input {value.name} must be one image of a fixed shape")
+def _channels_last(sizes: tuple[int, ...]) -> tuple[tuple[int, ...], np.ndarray]:
+    """Return the shape of an image, channels last, and the order of its elements."""
     if len(sizes) == 3 and sizes[0] <= MOST_CHANNELS < sizes[1]:
         channels, height, width = sizes
         return (height, width, channels), _map(height, width, channels)
-    return tuple(sizes), np.arange(int(np.prod(sizes))).reshape(1, *sizes)
+    return sizes, np.arange(int(np.prod(sizes))).reshape(1, *sizes)
 
 
 def _product(reader: _Reader, name: str, flow: Any, weights: Any, bias: Any = None) -> Flow:
@@ -214,8 +208,7 @@ def _conv(
     down, across = attributes.get("strides", [1, 1])
     window = Window(((top, bottom), (left, right)), 0.0, (down, across))
     reader.add(name, flow, kernel.transpose(2, 3, 1, 0), bias, window)
-    rows = (height + top + bottom - kernel.shape[2]) // down + 1
-    columns = (width + left + right - kernel.shape[3]) // across + 1
+    rows, columns = window.of_sums((height, width), kernel.shape[2:])
     return reader.flow_of(_map(rows, columns, len(kernel)))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from brnn.exchange.exported import Exported
 from brnn.exchange.limits import check_no_states, check_whole
 from brnn.exchange.net import Layer, Net
-from brnn.exchange.nodes import add_layers, kernel_of, to_pixels
+from brnn.exchange.nodes import OUTPUT, add_layers, kernel_of
 
 if TYPE_CHECKING:
     from brnn.exchange.graph import Graph
@@ -33,11 +33,9 @@ def qonnx(net: Net) -> Exported:
     check_no_states(net, "qonnx")
     check_whole(net, "qonnx", "levels, onnx")
     graph = Graph({DOMAIN: 1})
-    graph.node("Identity", "logits", add_layers(graph, net, _codes, _add_steps))
+    graph.node("Identity", OUTPUT, add_layers(graph, net, _codes, _add_steps))
     content = graph.serialized("float32", net.shape, net.classes, ROWS)
-    return Exported(
-        ".onnx", content, {"qonnx": lambda x: run(content, to_pixels(x))}, partial(seconds, content)
-    )
+    return Exported(".onnx", content, {"qonnx": partial(run, content)}, partial(seconds, content))
 
 
 def _codes(graph: "Graph", layer: Layer, kernel: np.ndarray) -> str:

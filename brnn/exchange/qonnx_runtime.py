@@ -7,13 +7,12 @@ from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.infer_shapes import InferShapes
 
 from brnn.exchange import speed
-from brnn.exchange.graph import INPUT, OUTPUT
-from brnn.exchange.nodes import to_pixels
+from brnn.exchange.nodes import INPUT, OUTPUT, to_pixels
 
 
 def run(content: bytes, x: np.ndarray) -> np.ndarray:
-    """Return the logits (n, classes) of inputs (n, *shape), all in one batch."""
-    return execute_onnx(_of_rows(content, len(x)), {INPUT: x})[OUTPUT]
+    """Return the logits (n, classes) of bytes or pixels (n, *shape), all in one batch."""
+    return execute_onnx(_of_rows(content, len(x)), {INPUT: to_pixels(x)})[OUTPUT]
 
 
 def seconds(content: bytes, x: np.ndarray) -> float:

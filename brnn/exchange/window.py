@@ -1,5 +1,6 @@
 """How convolutions and poolings move over maps (n, h, w, c)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,13 @@ class Window:
     def padded(self) -> bool:
         """Whether there are any pads."""
         return any(sum(self.pads, ()))
+
+    def of_sums(self, size: Sequence[int], kernel: Sequence[int]) -> tuple[int, int]:
+        """Return rows and columns of the sums of a kernel (rows, columns) on a map of a size."""
+        rows, columns = (
+            (size[i] + sum(self.pads[i]) - kernel[i]) // self.strides[i] + 1 for i in (0, 1)
+        )
+        return rows, columns
 
     @property
     def pools_sums(self) -> bool:

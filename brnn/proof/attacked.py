@@ -8,13 +8,13 @@ import keras
 import numpy as np
 
 from brnn.contracts import OnProgress
-from brnn.data.pixels import LEVELS
+from brnn.data.pixels import LARGEST_BYTE
 from brnn.errors import ConfigError, DataError
 from brnn.proof import box, keras_reader
 from brnn.proof.ball import Norm
 from brnn.proof.decide import SAT, Options, Verdict, decide
 from brnn.proof.minimal import smallest_change
-from brnn.proof.vnnlib import Property, near, other_class
+from brnn.proof.vnnlib import Property, other_class, property_near
 
 TOLERANCE = np.float32(1e-6)  # of pixels, in which budgets like 26/255 are rounded
 
@@ -35,7 +35,7 @@ class AttackedNet:
         if not isinstance(model, keras.Model):
             raise ConfigError(f"attack=exact needs a Keras model, got {type(model).__name__}")
         self.norm, self.whole = norm, whole
-        self.largest = LEVELS if whole else 1
+        self.largest = LARGEST_BYTE if whole else 1
         try:
             self.model = keras_reader.of_logits(model)
             self.net = keras_reader.read(self.model, self.largest, whole, self.largest)
@@ -89,10 +89,7 @@ class AttackedNet:
     def open_units(self, x: np.ndarray, epsilon: float) -> int:
         """Return how many units interval bounds leave open for an image (*d) within a budget."""
         given = self._property(x, 0, epsilon)
-        low, high = given.low, given.high
-        if self.whole:
-            low, high = np.ceil(low), np.floor(high)
-        return box.open_units(self.net, low, high, given.ball)
+        return box.open_units(self.net, *given.box(self.whole), given.ball)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Return the logits of the net, in float32."""
@@ -110,7 +107,7 @@ class AttackedNet:
         """
         if not self.whole:
             return x
-        levels = np.rint(x * LEVELS).astype("float32")
+        levels = np.rint(x * LARGEST_BYTE).astype("float32")
         if not np.array_equal(self.pixels(levels), x):
             raise ConfigError("attack.pixels=whole needs images of bytes; use real")
         return levels
@@ -120,14 +117,14 @@ class AttackedNet:
         cases = other_class(label, len(self.net.last.shift), first_wins=True)
         center = self._of_net(x).astype("float64").ravel()
         if self.norm == "l0":
-            return near(center, "l0", epsilon, self.largest, cases)
+            return property_near(center, "l0", epsilon, self.largest, cases)
         if self.norm != "linf":
             radius = (epsilon + float(TOLERANCE)) * self.largest
-            return near(center, self.norm, radius, self.largest, cases)
+            return property_near(center, self.norm, radius, self.largest, cases)
         low = np.maximum(x - np.float32(epsilon), np.float32(0)).ravel()
         high = np.minimum(x + np.float32(epsilon), np.float32(1)).ravel()
         if self.whole:
-            grey = np.arange(LEVELS + 1, dtype="float32") * np.float32(1 / LEVELS)
+            grey = np.arange(LARGEST_BYTE + 1, dtype="float32") * np.float32(1 / LARGEST_BYTE)
             low = np.searchsorted(grey, low - TOLERANCE)
             high = np.searchsorted(grey, high + TOLERANCE, "right") - 1
         outputs = len(self.net.last.shift)

@@ -8,9 +8,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.sparse import block_array, csr_array, diags_array
 
+from brnn.proof.numbers import RELATIVE
+
 Norm = Literal["linf", "l0", "l1", "l2"]
 OUTWARD = 1e-9  # relative, by which bounds are widened for the rounding of float64
-SLACK = 1e-5  # by which rows are relaxed, of their largest coefficient
 
 
 class Ball(NamedTuple):
@@ -122,18 +123,18 @@ def constraint(
         return Constraint(csr_array((0, count)), np.zeros(0), np.zeros(0))
     start = (ball.center - low)[pixels]
     largest = np.maximum(start, width - start)
-    one = np.ones(count)
-    size, limit = (one, largest) if ball.norm == "l1" else (largest, one)
+    ones = np.ones(count)
+    size, limit = (ones, largest) if ball.norm == "l1" else (largest, ones)
     empty = csr_array((1, count))
     rows = block_array(
         [
-            [diags_array(-one), diags_array(size)],  # the size of a change is at least the change
-            [diags_array(one), diags_array(size)],
-            [empty, csr_array(-one[None])],
+            [diags_array(-ones), diags_array(size)],  # the size of a change is at least the change
+            [diags_array(ones), diags_array(size)],
+            [empty, csr_array(-ones[None])],
         ]
     )
-    slack = SLACK * np.maximum(size, 1)
-    least = np.concatenate([-start - slack, start - slack, [-ball.radius - SLACK]])
+    slack = RELATIVE * np.maximum(size, 1)
+    least = np.concatenate([-start - slack, start - slack, [-ball.radius - RELATIVE]])
     return Constraint(csr_array(rows), least, limit)
 
 
@@ -150,7 +151,7 @@ def tangent(
     """
     direction = point - ball.center
     direction = direction / np.linalg.norm(direction)
-    most = ball.radius * (1 + SLACK) + direction @ (ball.center - low)
+    most = ball.radius * (1 + RELATIVE) + direction @ (ball.center - low)
     return -direction[pixels], float(-most)
 
 

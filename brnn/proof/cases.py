@@ -12,8 +12,8 @@ from scipy.sparse import csr_array, diags_array, vstack
 from brnn.proof import box
 from brnn.proof.ball import Ball, Constraint, constraint, tangent
 from brnn.proof.integer_net import IntegerNet
-from brnn.proof.links import DOWN, RELATIVE, SLACK, Affine, Links, Rows, link
-from brnn.proof.numbers import lowest_power
+from brnn.proof.links import DOWN, SLACK, Affine, Links, Rows, link
+from brnn.proof.numbers import RELATIVE, lowest_power
 from brnn.proof.vnnlib import Case, Comparison
 
 LARGEST = 2.0**30  # of costs that are whole numbers

@@ -27,7 +27,7 @@ def load(path: Path, arrays: dict[str, np.ndarray], variance_epsilon: float | No
         variance_epsilon: that every normalization adds to its variance.
 
     Raises:
-        ConfigError: `variance_epsilon` is not given.
+        ConfigError: the package onnx is not installed, or `variance_epsilon` is not given.
         DataError: the archive holds something else.
     """
     require("onnx", "brnn verify", "verify")

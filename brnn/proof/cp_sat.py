@@ -2,12 +2,31 @@
 
 import numpy as np
 
-from brnn.errors import ConfigError, SolverError
+from brnn.errors import ConfigError, SolverError, require
 from brnn.proof.cases import Problem, within_limit
 from brnn.proof.highs import Minimum
 
 FINEST = 2.0**20  # steps of the largest coefficient of a row that is not whole
 LARGEST = 2.0**31  # sum of the sizes in a row
+
+
+def check_solver(prefix: str, solver: str, pixels: str) -> None:
+    """Check that a solver is installed, and can decide about some pixels.
+
+    Args:
+        prefix: of the keys, for messages, such as `attack.`.
+        solver: `highs` or `cp_sat`.
+        pixels: `real` or `whole`.
+
+    Raises:
+        ConfigError: it is not, or cannot.
+    """
+    if solver == "cp_sat":
+        require("ortools", f"{prefix}solver=cp_sat", "exact")
+        if pixels != "whole":
+            raise ConfigError(
+                f"{prefix}solver=cp_sat needs {prefix}pixels=whole, got {pixels}; use highs"
+            )
 
 
 def cp_sat(problem: Problem, seconds: float) -> Minimum:

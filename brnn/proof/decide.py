@@ -36,9 +36,10 @@ class Verdict:
             by `lp` relaxations and by `integer` programs, and how many are `open`.
         witness: the counterexample, in float32, if there is one.
         note: what prevented a verdict; empty if nothing did.
-        radius: where the smallest one is sought, up to which there is no counterexample, and the
-            distance of the witness.
-        proved: whether these are known to be next to each other.
+        radius: of a search for the smallest change: no counterexample lies within the first, the
+            witness at the second (infinity without one); None without a search.
+        proved: whether no smaller change than the second is possible or, where radii are real, none
+            that is smaller by a factor of 1.1.
     """
 
     status: str
@@ -86,6 +87,10 @@ def decide(
         options: how it is decided.
         on_progress: called with what is being done, and the share of cases that are excluded.
 
+    Raises:
+        ConfigError: `cp_sat` is to solve a program with real pixels.
+        SolverError: the solver refuses a program, or its process has ended.
+
     References:
         Tjeng, Xiao and Tedrake 2019, arXiv:1711.07356; of binarized nets Khalil, Gupta and Dilkina
         2019, arXiv:1810.03538.
@@ -108,11 +113,8 @@ class _Search:
         self.began = time.perf_counter()
         self.end = self.began + options.seconds
         self.on_progress = on_progress
-        low, high = given.low, given.high
-        if options.whole:
-            low, high = np.ceil(low), np.floor(high)
-        self.low, self.high = low, high
-        sizes = np.maximum(np.abs(low), np.abs(high))
+        self.low, self.high = given.box(options.whole)
+        sizes = np.maximum(np.abs(self.low), np.abs(self.high))
         self.grid = 1.0 if options.whole else _grid(net, sizes)
         self.excluded = dict.fromkeys(METHODS, 0)
         self.note = ""
@@ -136,20 +138,18 @@ class _Search:
 
     def _by_relaxations(self) -> list[tuple[float, Case]]:
         """Return the cases that bounds and relaxations leave open, and their bounds."""
-        center = (self.low + self.high) / 2 if self.given.ball is None else self.given.ball.center
-        self._try(center[None])
+        self._try(self.given.center(self.options.whole)[None])
         self.network = self._network(self.net)
         possible = [case for case in self.given.cases if self.network.is_possible(case)]
         self._exclude("interval", len(self.given.cases) - len(possible))
         if possible and self.options.whole and not self.given.ball and self._all_tried():
             self._exclude("tried", len(possible))
             return []
-        for batch in hints(self.net, self.given, self.low, self.high) if possible else ():
-            if self._left():
-                self._try(batch)
+        if possible and self._seconds_left():
+            self._try(hints(self.net, self.given, self.low, self.high))
         remaining = []
         for case in possible:
-            seconds = self._left()
+            seconds = self._seconds_left()
             slack = self._solve(self.network, case, False, seconds) if seconds else -math.inf
             if slack > 0:
                 self._exclude("lp")
@@ -167,7 +167,7 @@ class _Search:
             if candidates.any():
                 self._try(batch[candidates.argmax()][None])
                 return False
-            if not self._left():
+            if not self._seconds_left():
                 return False
         return True
 
@@ -179,7 +179,7 @@ class _Search:
         for share in (FIRST_SECONDS, math.inf):
             later = []
             for number, (bound, case) in enumerate(remaining):
-                seconds = min(share, self._left() / (len(remaining) - number))
+                seconds = min(share, self._seconds_left() / (len(remaining) - number))
                 if not seconds or not self._excluded(case, seconds):
                     later.append((bound, case))
             remaining = later
@@ -192,7 +192,7 @@ class _Search:
         if self._solve(self.network, case, True, seconds) > 0:
             self._exclude("integer")
             return True
-        if time.perf_counter() < end and self._left():
+        if time.perf_counter() < end and self._seconds_left():
             self._sure(case)
         return False
 
@@ -202,8 +202,8 @@ class _Search:
             layers = tuple(layer.sure(self._snap(), ties) for layer in self.net.hidden)
             net = replace(self.net, hidden=layers)
             network = self._network(net, sure=True)
-            if network.is_possible(case) and self._left():
-                self._solve(network, case, True, self._left())
+            if network.is_possible(case) and self._seconds_left():
+                self._solve(network, case, True, self._seconds_left())
         self.note = "the programs have solutions, but each depends on the rounding of float32"
 
     def _network(self, net: IntegerNet, sure: bool = False) -> Network:
@@ -273,7 +273,7 @@ class _Search:
     def _share(self) -> float:
         return sum(self.excluded.values()) / len(self.given.cases)
 
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         """Return the seconds that are left, 0 once there is a counterexample."""
         return 0.0 if self.witness is not None else max(self.end - time.perf_counter(), 0.0)
 

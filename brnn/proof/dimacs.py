@@ -22,7 +22,7 @@ from scipy.sparse import coo_array, csr_array
 
 from brnn.errors import ConfigError
 from brnn.proof.ball import OUTWARD, Ball
-from brnn.proof.box import Reach
+from brnn.proof.box import Reach, open_steps
 from brnn.proof.cases import Network
 from brnn.proof.integer_net import Hidden
 from brnn.proof.links import Affine
@@ -139,12 +139,12 @@ def _pixels(formula: _Formula, network: Network) -> Affine:
     variables = formula.variables(len(owners))
     ends = np.cumsum(widths)
     for pixel, end, width in zip(network.pixels, ends, widths, strict=True):
-        own = variables[end - width : end]
+        of_pixel = variables[end - width : end]
         formula.comments.append(
-            f"pixel {pixel} is {network.low[pixel]:.0f} plus how many of {own[0]} to {own[-1]}"
-            " are true"
+            f"pixel {pixel} is {network.low[pixel]:.0f} plus how many of {of_pixel[0]} to"
+            f" {of_pixel[-1]} are true"
         )
-        for before, after in pairwise(own):
+        for before, after in pairwise(of_pixel):
             formula.clause(before, -after)
     if network.ball:
         number = 1 + np.arange(len(owners)) - np.repeat(ends - widths, widths)
@@ -177,7 +177,7 @@ def _limit(formula: _Formula, ball: Ball, steps: np.ndarray) -> None:
 def _steps(formula: _Formula, layer: Hidden, reach: Reach, inputs: Affine) -> Affine:
     """Add the steps of a layer that the box leaves open, and return its units."""
     heights = np.diff(layer.values, axis=1)
-    unit, number = np.nonzero(~reach.up & ~reach.down & (heights != 0))
+    unit, number = np.nonzero(open_steps(layer, reach))
     variables = formula.variables(len(unit))
     matrix, shift = csr_array(layer.weights @ inputs.matrix), layer.weights @ inputs.shift
     matrix.sort_indices()

@@ -55,6 +55,7 @@ def exact(
     Raises:
         ConfigError: the net has layers that are not supported, or an image has other pixels than
             grey levels.
+        SolverError: the solver refuses a program, or its process has ended.
 
     References:
         Tjeng, Xiao and Tedrake 2019, arXiv:1711.07356; of binarized nets Khalil, Gupta and Dilkina

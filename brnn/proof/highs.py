@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from brnn.errors import SolverError
 from brnn.proof.cases import Problem, within_limit
 
 ROUNDING = 1e-12  # relative, of sums in float64
@@ -90,13 +91,18 @@ def safe_bound(problem: Problem, duals: np.ndarray) -> float:
 
 
 def write(problem: Problem, path: str) -> None:
-    """Write a program as `.lp` or `.mps`."""
+    """Write a program as `.lp` or `.mps`.
+
+    Raises:
+        SolverError: the file cannot be written.
+    """
     import highspy
 
     solver = highspy.Highs()
     solver.setOptionValue("output_flag", False)
     solver.passModel(_model(problem, True))
-    solver.writeModel(path)
+    if solver.writeModel(path) == highspy.HighsStatus.kError:
+        raise SolverError(f"program={path} cannot be written")
 
 
 def _model(problem: Problem, integers: bool) -> Any:

@@ -1,6 +1,6 @@
 """Likely counterexamples, by following a gradient that passes straight through the steps."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,10 +12,8 @@ STEPS = 12
 DECAY = 0.8  # of the step's length, which begins as the width of the box
 
 
-def hints(
-    net: IntegerNet, given: Property, low: np.ndarray, high: np.ndarray
-) -> Iterator[np.ndarray]:
-    """Yield inputs (b, k) between `low` and `high` that come near to fulfilling a case.
+def hints(net: IntegerNet, given: Property, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return inputs (b, k) between `low` and `high` that come near to fulfilling a case.
 
     A step of a unit passes its gradient with the weight 1 / (1 + |sum - threshold|).
 
@@ -40,7 +38,7 @@ def hints(
             x = ball.nearest(x, gradients)
         length *= DECAY
         path.append(x)
-    yield np.concatenate(path)
+    return np.concatenate(path)
 
 
 def _gradients(net: IntegerNet, x: np.ndarray, cases: Sequence[Case]) -> np.ndarray:

@@ -12,7 +12,7 @@ COLOURS = 3
 
 
 def read(path: Path, wanted: tuple[int, ...]) -> np.ndarray:
-    """Return the pixels (k,) of an image in the shape of a net's input.
+    """Return the pixels (k,) of an image, in the order of a net's input.
 
     A picture has grey levels from 0 to 255; it is read in colour where the last or the first axis
     of the shape has three channels.

@@ -33,7 +33,6 @@ from brnn.proof.box import Reach, open_steps
 from brnn.proof.integer_net import Hidden
 
 SLACK = 1e-3  # by which rows of whole numbers are relaxed, in the unit of their sums
-RELATIVE = 1e-5  # by which other rows are relaxed, of their largest coefficient
 UP, DOWN, ALWAYS = 1, 0, -1  # the value of a step that calls for a row
 
 
@@ -218,9 +217,12 @@ def _rows(
 def _some(variables: np.ndarray, step: np.ndarray, helper: np.ndarray, columns: int) -> Rows:
     """Return rows by which a step that is up needs one of its helpers."""
     count = len(variables)
-    place = step - variables[0] if count else step
+    row_of_step = step - variables[0] if count else step
     data = np.concatenate([np.ones(len(step)), -np.ones(count)])
-    row, column = np.concatenate([place, np.arange(count)]), np.concatenate([helper, variables])
+    row, column = (
+        np.concatenate([row_of_step, np.arange(count)]),
+        np.concatenate([helper, variables]),
+    )
     matrix = csr_array((data, (row, column)), shape=(count, columns))
     return Rows(matrix, np.zeros(count), variables, np.full(count, UP))
 

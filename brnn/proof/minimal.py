@@ -110,15 +110,15 @@ def smallest_change(
     Args:
         decide: `decide(radius, options)` returns the verdict on the images within a radius.
         center: (k,) the image.
-        norm: of changes; radii are whole in L0, and where pixels are.
+        norm: of changes; radii are whole in L0, and with whole pixels in L-inf and L1.
         largest: pixel; the least is 0.
         start: the radius to begin with.
         options: how a radius is decided; `seconds` limits the whole search.
 
     Returns:
-        The verdict at the radius `start`; see `minimal`.
+        The verdict at the radius `start`, a whole one rounded down; see `minimal`.
     """
-    whole = options.whole or norm == "l0"
+    whole = norm == "l0" or (options.whole and norm != "l2")  # those of L2 are square roots
     reach = largest_distance(center.size, largest, norm)
 
     def decided(radius: float, seconds: float) -> tuple[Verdict, float]:
@@ -129,7 +129,7 @@ def smallest_change(
         return verdict, float(distance(change, norm)[0])
 
     search = Search(whole, math.ceil(reach) if whole else reach)
-    first = max(1.0, round(start)) if whole else start
+    first = float(math.floor(start * (1 + EDGE))) if whole else start
     return minimal(decided, first, search, options.seconds)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from brnn.errors import DataError
+from brnn.exchange.window import same_pads
 from brnn.proof.flows import Flow, Pieces, Sizes, Sums, linear
 from brnn.proof.numbers import OPERATIONS, UNIT
 from brnn.proof.steps import joined, pieces
@@ -66,22 +67,22 @@ def arithmetic(name: str, operator: str, left: Any, right: Any) -> Flow:
     if isinstance(left, Sizes) or isinstance(right, Sizes):
         raise DataError(f"{name}: an absolute value can only be compared")
     if isinstance(left, Sums):
-        return _affine(operator, left, _constant(name, right, left.shape))
+        return _affine(name, operator, left, _constant(name, right, left.shape))
     if operator == "Div":
         raise DataError(f"{name}: division by a real tensor is not supported")
     constant = _constant(name, left, right.shape)
     if operator == "Sub":
         return right.affine(-1.0, constant)
-    return _affine(operator, right, constant)
+    return _affine(name, operator, right, constant)
 
 
-def _affine(operator: str, flow: Sums, constant: np.ndarray) -> Sums:
+def _affine(name: str, operator: str, flow: Sums, constant: np.ndarray) -> Sums:
     if operator in ("Add", "Sub"):
         return flow.affine(1.0, constant if operator == "Add" else -constant)
     if operator == "Mul":
         return flow.affine(constant, 0.0)
     if (constant == 0).any():
-        raise DataError("division by 0")
+        raise DataError(f"{name}: division by 0 is not supported")
     exact = np.all(np.abs(np.frexp(constant)[0]) == 0.5)
     return flow.affine(1 / constant, 0.0, operations=1 if exact else 2)
 
@@ -233,9 +234,9 @@ def _line(name: str, attributes: Attributes, size: int, kernel: int, axis: int) 
     before, after = pads[axis], pads[axis + 2]
     padding = attributes.get("auto_pad", b"NOTSET").decode()
     if padding in ("SAME_UPPER", "SAME_LOWER"):
-        total = max((math.ceil(size / stride) - 1) * stride + reach - size, 0)
-        before = total // 2 if padding == "SAME_UPPER" else total - total // 2
-        after = total - before
+        before, after = same_pads(size, reach, stride)
+        if padding == "SAME_LOWER":
+            before, after = after, before
     count = (size + before + after - reach) // stride + 1
     if count < 1:
         raise DataError(f"{name}: a window of {kernel} is larger than its input of {size}")

@@ -36,12 +36,15 @@ def write(net: IntegerNet, given: Property, whole: bool, path: Path) -> list[Pat
         path: of the files, before whose suffix the outputs of the case are put.
 
     Raises:
-        ConfigError: the suffix is another one, or the format cannot state the numbers.
+        ConfigError: the suffix is another one, the folder does not exist, or the format cannot
+            state the numbers.
+        SolverError: a file cannot be written.
     """
     if path.suffix not in SUFFIXES:
         raise ConfigError(f"program={path} must end with one of {', '.join(SUFFIXES)}")
-    low, high = (np.ceil(given.low), np.floor(given.high)) if whole else (given.low, given.high)
-    network = Network(net, low, high, whole, given.ball)
+    if not path.parent.is_dir():
+        raise ConfigError(f"program={path} must be in a folder that exists")
+    network = Network(net, *given.box(whole), whole, given.ball)
     files = []
     for case in given.cases:
         if network.is_possible(case):

@@ -82,6 +82,7 @@ def load(path: Path, divisor: float, variance_epsilon: float | None) -> Subject:
         variance_epsilon: of the batch normalizations of an archive of bnn-verification.
 
     Raises:
+        ConfigError: a package or `variance_epsilon` is missing.
         DataError: the file cannot be read.
     """
     if path.suffix == ".keras":

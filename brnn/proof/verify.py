@@ -9,7 +9,7 @@ import numpy as np
 from brnn.config.ranges import NonNegative, Positive
 from brnn.contracts import OnProgress
 from brnn.errors import DataError
-from brnn.proof import images, programs, subjects, vnnlib
+from brnn.proof import cp_sat, images, programs, subjects, vnnlib
 from brnn.proof.ball import Norm
 from brnn.proof.decide import METHODS, UNKNOWN, UNSAT, Options, Verdict, decide
 from brnn.proof.integer_net import IntegerNet
@@ -55,11 +55,16 @@ class Question(NamedTuple):
         """
         x = images.read(self.image, shape)
         if not ((x >= 0) & (x <= self.largest)).all():
-            raise DataError(f"{self.image} has pixels outside of 0 to largest={self.largest:g}")
+            raise DataError(
+                f"{self.image} has pixels from {x.min():g} to {x.max():g};"
+                f" largest={self.largest:g} allows 0 to {self.largest:g}"
+            )
         if not 0 <= self.label < classes:
-            raise DataError(f"--label must be below {classes}, the classes of the net")
+            raise DataError(
+                f"--label must be a class of the net, 0 to {classes - 1}, got {self.label}"
+            )
         cases = vnnlib.other_class(self.label, classes)
-        return vnnlib.near(x, self.norm, self.epsilon, self.largest, cases)
+        return vnnlib.property_near(x, self.norm, self.epsilon, self.largest, cases)
 
 
 def verify(
@@ -92,8 +97,12 @@ def verify(
         The verdict, and the text of VNN-COMP's result file.
 
     Raises:
+        ConfigError: a package or `variance_epsilon` is missing, the solver cannot decide about such
+            pixels, or the format of `program` cannot state the numbers.
         DataError: the net or the property is not supported, or they do not fit.
+        SolverError: the solver refuses a program, or its process has ended.
     """
+    cp_sat.check_solver("", solver, pixels)
     whole = pixels == "whole"
     question = spec if isinstance(spec, Question) else vnnlib.read(spec)
     if isinstance(net, Path):
@@ -134,7 +143,7 @@ def _smallest(
     cases = vnnlib.other_class(question.label, classes)
 
     def within(radius: float, limited: Options) -> Verdict:
-        given = vnnlib.near(x, norm, radius, largest, cases)
+        given = vnnlib.property_near(x, norm, radius, largest, cases)
         return decide(integer_net, given, net.logits, limited, on_progress)
 
     return smallest_change(within, x, norm, largest, question.epsilon, options)

@@ -70,6 +70,17 @@ class Property:
         """Bound on the absolute value of an input."""
         return float(np.abs([self.low, self.high]).max(initial=0.0))
 
+    def box(self, whole: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Return the bounds (k,) of inputs; where these are whole, whole ones within the box."""
+        return (np.ceil(self.low), np.floor(self.high)) if whole else (self.low, self.high)
+
+    def center(self, whole: bool) -> np.ndarray:
+        """Return the center (k,) of the ball or, without one, of the box."""
+        if self.ball is not None:
+            return self.ball.center
+        low, high = self.box(whole)
+        return (low + high) / 2
+
     def of(self, shape: tuple[int, ...], classes: int) -> "Property":
         """Return the property of a net, whatever its shape."""
         return self
@@ -98,7 +109,7 @@ def other_class(label: int, classes: int, first_wins: bool = False) -> tuple[Cas
     return tuple((Comparison(r, label, first_wins and r > label),) for r in rivals)
 
 
-def near(
+def property_near(
     x: np.ndarray, norm: Norm, radius: float, largest: float, cases: tuple[Case, ...]
 ) -> Property:
     """Return the property that an image within a distance of another one fulfils a case.

@@ -81,7 +81,7 @@ def _answer(solver: str, arguments: tuple) -> Any:
 
 @cache
 def _process(owner: int) -> Any:
-    """Return the process of a process; a forked one has another than its parent."""
+    """Return the solver process of the process `owner`; a forked one starts its own."""
     command = [sys.executable, "-c", START, json.dumps(sys.path)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     atexit.register(_end, process)

@@ -104,7 +104,7 @@ def levels_of(quantizer: Quantizer) -> list[float] | None:
     None if it is not a rising step function of each element, or has more than `MOST_LEVELS`.
     """
     outputs = np.asarray(quantizer(PROBES, None))
-    levels = np.unique(outputs) + 0.0  # -0 is 0: which of them sorting keeps depends on the processor
+    levels = np.unique(outputs) + 0.0  # no -0, which some processors sort first
     alone = np.asarray(quantizer(PROBES[-1:], None))  # differs where a scale follows all inputs
     if len(levels) > MOST_LEVELS or (np.diff(outputs) < 0).any() or alone != outputs[-1]:
         return None

@@ -57,7 +57,7 @@ def certify(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
         attack_exact/minimal_high (as attack.epsilon): mean budget of the smallest change found,
             over the images that have one
         attack_exact/minimal_proved (share): images whose smallest change is proved; of real pixels
-            up to a factor of 1.1
+            and in L2 up to a factor of 1.1
     """
     net = nets.through("identity")
     attempts = _attempts(nets, option, samples)

@@ -9,10 +9,11 @@ from brnn.attacks.toolbox import evasion_attack
 from brnn.config import groups
 from brnn.config.attack_options import is_ensemble, members
 from brnn.data.dataset import Data
-from brnn.errors import ConfigError, DataError, require
+from brnn.errors import ConfigError, DataError
 from brnn.nets.models import untrained_model
 from brnn.nets.task import task_of
 from brnn.proof import keras_reader
+from brnn.proof.cp_sat import check_solver
 
 
 def prepare(options: dict[str, Any], data: Data) -> None:
@@ -77,10 +78,7 @@ def _check_keys(option: dict[str, Any], classes: int, labels: np.ndarray) -> Non
 def _check_exact(options: dict[str, Any], data: Data) -> None:
     """Refuse a net or a solver that cannot be used."""
     attack = options["attack"]
-    if attack["solver"] == "cp_sat":
-        require("ortools", "attack.solver=cp_sat", "exact")
-        if attack["pixels"] != "whole":
-            raise ConfigError("attack.solver=cp_sat needs attack.pixels=whole; use highs")
+    check_solver("attack.", attack["solver"], attack["pixels"])
     if attack["pixels"] == "whole" and data.test[0].dtype != np.uint8:
         raise ConfigError("attack.pixels=whole needs images of bytes; use real")
     precision = groups.function("precision", options["precision"], options["plugins"])()

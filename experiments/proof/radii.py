@@ -24,7 +24,7 @@ from brnn.proof.decide import Options, Verdict, decide
 from brnn.proof.integer_net import IntegerNet
 from brnn.proof.minimal import smallest_change
 from brnn.proof.runtime import Runtime
-from brnn.proof.vnnlib import near, other_class
+from brnn.proof.vnnlib import other_class, property_near
 from experiments.commands import arguments
 
 FOLDER = Path(__file__).parent
@@ -47,13 +47,13 @@ def radius(number: int, x: np.ndarray, label: int, seconds: float) -> tuple:
     cases = other_class(label, CLASSES)
 
     def within(size: float, options: Options) -> Verdict:
-        given = near(x, "linf", size, LARGEST, cases)
+        given = property_near(x, "linf", size, LARGEST, cases)
         return decide(net, given, runtime.logits, options, lambda *_: None)
 
     options = Options(whole=False, exactly=True, solver="highs", seconds=seconds)
-    found = smallest_change(within, x, "linf", LARGEST, START, options)
-    low, high = (f"{bound:.4g}" for bound in found.radius or (0.0, math.inf))
-    return number, label, low, high, int(found.proved), f"{found.seconds:.1f}"
+    verdict = smallest_change(within, x, "linf", LARGEST, START, options)
+    low, high = (f"{bound:.4g}" for bound in verdict.radius or (0.0, math.inf))
+    return number, label, low, high, int(verdict.proved), f"{verdict.seconds:.1f}"
 
 
 def main(images: int, seconds: float, processes: int) -> None:
@@ -65,12 +65,12 @@ def main(images: int, seconds: float, processes: int) -> None:
     correct = np.flatnonzero(logits.argmax(axis=1) == y).tolist()
     path = FOLDER / "radii.csv"
     done = {int(row["image"]) for row in read(path)}
-    left = [number for number in correct if number not in done]
+    remaining = [number for number in correct if number not in done]
     with path.open("a", newline="") as file, _pool(processes) as pool:
         writer = csv.writer(file, lineterminator="\n")
         if not done:
             writer.writerow(COLUMNS)
-        rows = [pool.submit(radius, n, x[n].ravel(), y[n], seconds) for n in left]
+        rows = [pool.submit(radius, n, x[n].ravel(), y[n], seconds) for n in remaining]
         for row in as_completed(rows):
             writer.writerow(row.result())
             file.flush()

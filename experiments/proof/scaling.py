@@ -25,8 +25,8 @@ class Study(NamedTuple):
     """How the runs of an experiment are grouped.
 
     Attributes:
-        keys: parameters; runs that differ only in their seed have the same ones. A curve has
-            those before the last.
+        keys: parameters that tell groups of runs apart, which differ only in their seed; all but
+            the last name a curve.
         x: the parameter or the metric that a curve is plotted against.
     """
 

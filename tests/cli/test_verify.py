@@ -153,7 +153,7 @@ def test_a_benchmark_has_a_table_and_is_not_repeated(run, folder):
     with (folder / "table.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["result"] for row in rows] == ["unsat", "sat"]
-    assert (folder / "table_sat.txt").read_text().startswith("sat\n((X_0 ")
+    assert (folder / "table_net_sat.txt").read_text().startswith("sat\n((X_0 ")
     before = (folder / "table.csv").read_text().replace("unsat,", "timeout,")
     (folder / "table.csv").write_text(before)
     code, out, _ = run("--instances", "instances.csv", "results=table.csv")
@@ -199,7 +199,25 @@ def test_time_is_limited(run):
         (["net.onnx", "sat.vnnlib", "second=3"], "did you mean seconds"),
         (["net.onnx", "sat.vnnlib", "--image", "image.npy"], "needs NET and SPEC, or NET and"),
         (["net.onnx", "--image", "image.npy"], "--image needs --label"),
-        (["net.onnx", "--image", "image.npy", "--label", "7", "--epsilon", "1"], "--label must be"),
+        (
+            ["net.onnx", "--image", "image.npy", "--label", "7", "--epsilon", "1"],
+            "--label must be a class of the net, 0 to 2, got 7",
+        ),
+        (
+            ["net.onnx", "--image", "image.npy", "--label", "0", "--epsilon", "1", "largest=0.1"],
+            "largest=0.1 allows 0 to 0.1",
+        ),
+        (["net.onnx", "unsat.vnnlib", "--minimal"], "--minimal need --image"),
+        (
+            [*BALL, "--minimal", "program=open.lp"],
+            "program=open.lp solves nothing; leave out --minimal",
+        ),
+        (["--instances", "instances.csv", "result=x"], "leave them out with --instances"),
+        (["net.onnx", "unsat.vnnlib", "solver=cp_sat"], "solver=cp_sat needs pixels=whole"),
+        (
+            ["net.onnx", "sat.vnnlib", "program=missing/open.lp"],
+            "program=missing/open.lp must be in a folder that exists",
+        ),
         (
             ["net.onnx", "--image", "label.txt", "--label", "0", "--epsilon", "1"],
             "neither an array",

@@ -13,7 +13,7 @@ from brnn.proof.cases import Network
 from brnn.proof.decide import SAT, UNKNOWN, UNSAT, Options, decide
 from brnn.proof.highs import highs
 from brnn.proof.runtime import Runtime
-from brnn.proof.vnnlib import near, other_class
+from brnn.proof.vnnlib import other_class, property_near
 
 NORMS = ["l0", "l1", "l2"]
 LARGEST = 2.0
@@ -103,7 +103,7 @@ def test_verdicts_are_those_of_trying_all_images_of_a_ball(norm, radius, form):
         model = onnx_nets.dense(np.random.default_rng(seed), (5, 6, 3), form)
         logits = Runtime(model).logits
         label = int(logits(CENTER[None]).argmax())
-        given = near(CENTER, norm, radius, LARGEST, other_class(label, 3))
+        given = property_near(CENTER, norm, radius, LARGEST, other_class(label, 3))
         inside = EVERYTHING[given.ball.contains(EVERYTHING)]
         broken = given.holds(logits(inside)).any()
         result = verdict(model, given, whole=True)
@@ -123,7 +123,7 @@ def test_a_tangent_of_one_case_excludes_no_image_from_another():
     graph.then("Add", np.float32([0, 0, 0]))
     model = graph.model((2,), 3)
     net = onnx_reader.read(model, LARGEST, whole=False)
-    given = near(np.array([0.9, 0.9]), "l2", 0.62, LARGEST, other_class(0, 3))
+    given = property_near(np.array([0.9, 0.9]), "l2", 0.62, LARGEST, other_class(0, 3))
     low, high = given.low, given.high
     network = Network(net, low, high, False, given.ball)
     for case in given.cases:
@@ -141,7 +141,7 @@ def test_no_real_image_of_a_ball_contradicts_a_verdict(norm):
         x = np.random.default_rng(seed).uniform(0.3, 1.7, 5)
         label = int(logits(x[None]).argmax())
         for radius in {"l0": (1, 2), "l1": (0.1, 0.5), "l2": (0.1, 0.4)}[norm]:
-            given = near(x, norm, radius, LARGEST, other_class(label, 3))
+            given = property_near(x, norm, radius, LARGEST, other_class(label, 3))
             images = given.ball.nearest(rng.uniform(0, LARGEST, (3000, 5)), rng.normal(size=5))
             broken = given.holds(logits(images)).any()
             result = verdict(model, given, whole=False)

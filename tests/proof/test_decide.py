@@ -65,7 +65,8 @@ def compared(seeds):
 
 @pytest.mark.slow
 def test_verdicts_are_those_of_trying_all_inputs(monkeypatch):
-    monkeypatch.setattr(search, "hints", lambda *_: ())  # so that programs find what there is
+    # so that programs find what there is
+    monkeypatch.setattr(search, "hints", lambda *bounds: bounds[-1][None][:0])
     monkeypatch.setattr(trial, "WORK", 0)
     results = list(compared(range(200)))
     wrong = [(seed, v.status) for seed, v, true in results if v.status not in (true, UNKNOWN)]
