@@ -160,7 +160,7 @@ def test_a_disk_without_room_to_check_the_file_is_named():
         check=False, env=os.environ | {"PYTHONPATH": os.pathsep.join(["", *sys.path])},
     )  # fmt: skip
     line = f"ExportError be written to be checked: {os.strerror(errno.EFBIG)}"
-    assert done.stdout.splitlines() == [line] * (len(c_format.LEVELS) + 1), done.stderr
+    assert done.stdout.splitlines() == [line] * (len(c_format.OPTIMIZATIONS) + 1), done.stderr
 
 
 @pytest.mark.parametrize("form", [levels, c_format.c])
