@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from brnn import figures
 from brnn.config import groups
 from brnn.config.attack_options import is_ensemble, members
@@ -57,9 +59,9 @@ def rehearse(
     """
     settings = plan.settings
     check_loss(program.loss, plan.data.train[1], output_width(program.manager.model))
-    epoch = dict.fromkeys(
-        metric_names(program, plan.data, by_step_of(plan.options, program.manager)), 0.0
-    )
+    by_step = by_step_of(plan.options, program.manager)
+    epoch = dict.fromkeys(metric_names(program, plan.data, by_step), 0.0)
+    epoch |= {name: float(column[0].mean()) for name, column in by_step(np.arange(1), 1).items()}
     weights = snapshot(program.manager)
     with _refusal("a measure", plan):
         epoch |= measures(plan, program, epoch, weights, weights)

@@ -9,6 +9,7 @@ import pytest
 from support import stores
 
 from brnn.config import groups
+from brnn.config.annealing import annealed_keys
 from brnn.errors import ConfigError, PluginError
 from brnn.robustness.metrics import OF_BROKEN
 from brnn.runs.plan import plan_run
@@ -164,6 +165,15 @@ def test_the_rehearsal_names_all_metrics_of_a_run_and_leaves_its_net_as_it_is(pl
     logged = stores.all_runs(place.store)[-1].data.metrics.keys()
     assert not logged - names
     assert not {name for name in names - logged if not name.endswith(OF_BROKEN)}
+
+
+@pytest.mark.parametrize("estimator", ["ede", "reste", "tanh"])
+def test_an_annealed_estimator_is_rehearsed_with_its_first_value(place, estimator):
+    configuration = place.given("attack=none", f"estimator={estimator}", "progression=layerwise")
+    plan = plan_run(configuration, None, ())
+    metrics = rehearse(plan, build.program(configuration, plan.task), place.store, None)
+    (key, annealing), *_ = annealed_keys(configuration["estimator"]).items()
+    assert metrics[f"annealed/{key}"] == annealing["from"] > 0
 
 
 @pytest.mark.parametrize(
