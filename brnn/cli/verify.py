@@ -17,7 +17,7 @@ from brnn.config.check_keys import check_keys
 from brnn.config.environment import tracking_keys
 from brnn.config.ranges import Positive
 from brnn.config.signatures import parameters
-from brnn.errors import ConfigError
+from brnn.errors import BrnnError, ConfigError
 from brnn.terminal import lines, tables
 from brnn.terminal.progress import verify_progress
 
@@ -98,7 +98,8 @@ def main(arguments: list[str]) -> None:
             statuses = _benchmark(Path(given.instances), keys)
         else:
             statuses = [_single(files, given, keys)]
-        sys.exit(0 if {*statuses} <= {"sat", "unsat"} else UNDECIDED)
+        undecided = {*statuses} - {"sat", "unsat"}
+        sys.exit(BAD_INPUT if "error" in undecided else UNDECIDED if undecided else 0)
 
 
 def _single(files: list[str], given: Namespace, keys: dict[str, Any]) -> str:
@@ -136,9 +137,14 @@ def _benchmark(path: Path, keys: dict[str, Any]) -> list[str]:
                 names = f"{Path(net).stem}_{Path(spec).name.partition('.vnnlib')[0]}"
                 witness = f"{results.with_suffix('')}_{names}.txt"
                 limits = keys | {"seconds": seconds}
-                _, row = _decided(path.parent / net, path.parent / spec, spec, limits, witness)
-                row[0] = net
-                instances.append(results, row)
+                try:
+                    _, row = _decided(path.parent / net, path.parent / spec, spec, limits, witness)
+                except BrnnError as error:
+                    lines.warning(f"{net}, {spec}: {error}")
+                    row = instances.failed(net, spec)
+                else:
+                    row[0] = net
+                    instances.append(results, row)
             rows.append(row)
     finally:  # also after Ctrl-C
         if rows:
@@ -167,7 +173,8 @@ def _decided(
         low, high = verdict.radius
         known = "proved" if verdict.proved else "not proved to be the smallest"
         larger = f"a change of {high:g} does ({known})" if high < float("inf") else "none is found"
-        lines.note(f"no change of up to {low:g} has a counterexample; {larger}")
+        smaller = f"no change of up to {low:g} has a counterexample; {larger}"
+        lines.note(smaller if high else "the image itself is a counterexample")
     if result:
         Path(result).write_text(text)
     name = str(net) if isinstance(net, Path) else net.name
@@ -198,6 +205,8 @@ def _question(given: Namespace, largest: float) -> "Question":
         ) from None
     if not epsilon > 0:
         raise ConfigError(f"--epsilon must be above 0, got {epsilon:g}")
+    if given.norm == "l0" and not epsilon.is_integer():
+        raise ConfigError(f"--epsilon is a number of pixels in l0, a whole one, got {epsilon:g}")
     return Question(Path(given.image), label, epsilon, given.norm, largest, given.minimal)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from brnn.errors import DataError, require
 
 STANDARD = ("", "ai.onnx")  # the domain of ONNX's own operators
-QUANTIZERS = ("onnx.brevitas", "qonnx.", "finn.")  # beginnings of those of QONNX
+OTHERS = ("onnx.brevitas", "qonnx.", "finn.", "com.microsoft")  # beginnings of further ones
 OLDEST = 7  # operator set, from which on operators broadcast as in NumPy
 SOFTMAX = ("Softmax", "LogSoftmax")  # operators that keep the order of logits
 SHAPING = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
@@ -94,10 +94,10 @@ def _check_operators(path: Path, model: Any) -> None:
             f"{path} is of operator set {version} of ONNX; those from {OLDEST} to {newest} are read"
         )
     for node in model.graph.node:
-        if node.domain not in STANDARD and not node.domain.startswith(QUANTIZERS):
+        if node.domain not in STANDARD and not node.domain.startswith(OTHERS):
             raise DataError(
                 f"{node.op_type} {node.name or node.output[0]}: an operator of {node.domain}; those"
-                " of ONNX and QONNX are read"
+                " of ONNX, QONNX and ONNX Runtime are read"
             )
 
 

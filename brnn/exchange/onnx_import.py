@@ -149,6 +149,8 @@ class _Reader:
 def _array(name: str, value: Any) -> np.ndarray:
     if not isinstance(value, np.ndarray):
         raise DataError(f"{name}: its weights are not constant")
+    if not np.isfinite(value).all():
+        raise DataError(f"{name}: its weights must be finite")
     return value.astype("float64")
 
 

@@ -139,6 +139,8 @@ class _Search:
     def _by_relaxations(self) -> list[tuple[float, Case]]:
         """Return the cases that bounds and relaxations leave open, and their bounds."""
         self._try(self.given.center(self.options.whole)[None])
+        if self.witness is not None:
+            return []
         self.network = self._network(self.net)
         possible = [case for case in self.given.cases if self.network.is_possible(case)]
         self._exclude("interval", len(self.given.cases) - len(possible))

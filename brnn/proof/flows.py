@@ -30,6 +30,7 @@ class Sums:
         shift: (*shape).
         error: (*shape) bound on the rounding of float32.
         size: (*shape) bound on the absolute value.
+        name: of the node with the weights; empty for the input of the net.
     """
 
     weights: csr_array
@@ -40,6 +41,7 @@ class Sums:
     shift: np.ndarray
     error: np.ndarray
     size: np.ndarray
+    name: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,7 +58,7 @@ class Sums:
             self.size,
         )
         moved = [_taken(array, self.shape, order) for array in arrays]
-        return Sums(self.weights, self.whole, *moved)
+        return replace(Sums(self.weights, self.whole, *moved), name=self.name)
 
     def affine(
         self, factor: np.ndarray | float, summand: np.ndarray | float, operations: int = 1
@@ -181,7 +183,8 @@ def linear(taps: csr_array, sums: Sums, shape: tuple[int, ...], name: str) -> Su
     columns = (unit, offset, rounding + abs(taps) @ error, total)
     whole = sums.whole and weights.dtype == "int64"
     offsets = np.zeros(windows.shape)
-    return Sums(weights, whole, windows, offsets, *(v.reshape(shape) for v in columns))
+    arrays = (v.reshape(shape) for v in columns)
+    return replace(Sums(weights, whole, windows, offsets, *arrays), name=name)
 
 
 def _whole_weights(weights: csr_array) -> tuple[csr_array, np.ndarray]:

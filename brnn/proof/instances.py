@@ -53,6 +53,11 @@ def row(net: str, spec: str, verdict: Verdict) -> list[str]:
     return [net, spec, verdict.status, f"{verdict.seconds:.1f}", *counts]
 
 
+def failed(net: str, spec: str) -> list[str]:
+    """Return the row of a property that could not be read."""
+    return [net, spec, "error", *[""] * (len(COLUMNS) - 3)]
+
+
 def finished(path: Path) -> dict[tuple[str, str], list[str]]:
     """Return the rows of a table of results, by net and property; none if there is no such file.
 

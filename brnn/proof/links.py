@@ -239,7 +239,9 @@ def _ordered(unit: np.ndarray, variables: np.ndarray, columns: int) -> Rows:
 
 def _largest(matrix: csr_array, others: np.ndarray) -> np.ndarray:
     """Return the largest size of a coefficient of each row, and of another one; 1 if it is 0."""
-    sizes = np.maximum(abs(matrix).max(axis=1).toarray().ravel(), np.abs(others))
+    sizes = np.abs(others)
+    if matrix.shape[1]:
+        sizes = np.maximum(abs(matrix).max(axis=1).toarray().ravel(), sizes)
     return np.where(sizes > 0, sizes, 1.0)
 
 

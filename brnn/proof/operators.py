@@ -5,7 +5,7 @@ it is constant.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +13,11 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from brnn.errors import DataError
-from brnn.exchange.window import same_pads
 from brnn.proof.flows import Flow, Pieces, Sizes, Sums, linear
 from brnn.proof.numbers import OPERATIONS, UNIT
 from brnn.proof.steps import joined, pieces
+from brnn.proof.windows import Attributes, windows_of
 
-Attributes = Mapping[str, Any]
 ARITHMETIC: dict[str, Callable[..., np.ndarray]] = {
     "Add": np.add,
     "Sub": np.subtract,
@@ -163,6 +162,7 @@ def matrix(name: str, flow: Flow, weights: np.ndarray) -> Sums:
         DataError: the shapes are others.
     """
     sums = units(name, flow)
+    _check_finite(name, weights)
     if len(sums.shape) != 2 or weights.ndim != 2 or sums.shape[1] != len(weights):
         raise DataError(
             f"{name}: shapes {sums.shape} and {weights.shape} are not a row and a matrix"
@@ -177,6 +177,7 @@ def convolution(name: str, attributes: Attributes, flow: Flow, kernel: np.ndarra
         DataError: the shapes are others.
     """
     sums, groups = units(name, flow), attributes.get("group", 1)
+    _check_finite(name, kernel)
     if len(sums.shape) != 4 or kernel.ndim != 4 or sums.shape[1] != kernel.shape[1] * groups:
         raise DataError(
             f"{name}: Conv of {sums.shape} with {kernel.shape}: only two-dimensional ones"
@@ -199,50 +200,6 @@ def convolution(name: str, attributes: Attributes, flow: Flow, kernel: np.ndarra
     return linear(matrix_, sums, (1, filters, height, width), name)
 
 
-def windows_of(
-    name: str, attributes: Attributes, shape: tuple[int, ...], kernel: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the flat positions (h, w, taps) that windows cover, and which lie inside.
-
-    Args:
-        name: of the node, for messages.
-        attributes: strides, dilations and pads of the windows, as ONNX names them.
-        shape: of the tensor, (1, c, h, w).
-        kernel: height and width of a window.
-
-    Raises:
-        DataError: a window is larger than the tensor.
-    """
-    if attributes.get("ceil_mode", 0):
-        raise DataError(f"{name}: ceil_mode is not supported")
-    rows, columns = (
-        _line(name, attributes, shape[axis + 2], kernel[axis], axis) for axis in (0, 1)
-    )
-    y, x = rows[:, None, :, None], columns[None, :, None, :]
-    inside = (y >= 0) & (y < shape[2]) & (x >= 0) & (x < shape[3])
-    positions = np.where(inside, y * shape[3] + x, 0)
-    flat = (len(rows), len(columns), -1)
-    return positions.reshape(flat), inside.reshape(flat)
-
-
-def _line(name: str, attributes: Attributes, size: int, kernel: int, axis: int) -> np.ndarray:
-    """Return the positions (outputs, taps) along one axis, some of them outside."""
-    stride = (attributes.get("strides") or [1, 1])[axis]
-    dilation = (attributes.get("dilations") or [1, 1])[axis]
-    reach = (kernel - 1) * dilation + 1
-    pads = attributes.get("pads") or [0, 0, 0, 0]
-    before, after = pads[axis], pads[axis + 2]
-    padding = attributes.get("auto_pad", b"NOTSET").decode()
-    if padding in ("SAME_UPPER", "SAME_LOWER"):
-        before, after = same_pads(size, reach, stride)
-        if padding == "SAME_LOWER":
-            before, after = after, before
-    count = (size + before + after - reach) // stride + 1
-    if count < 1:
-        raise DataError(f"{name}: a window of {kernel} is larger than its input of {size}")
-    return np.arange(count)[:, None] * stride - before + np.arange(kernel) * dilation
-
-
 def pad(name: str, flow: Flow, widths: np.ndarray, value: float) -> Sums:
     """Return a tensor with a constant around it, so many elements before and after each axis."""
     sums = units(name, flow)
@@ -258,10 +215,18 @@ def pad(name: str, flow: Flow, widths: np.ndarray, value: float) -> Sums:
 
 
 def batch_normalization(name: str, attributes: Attributes, flow: Flow, *values: np.ndarray) -> Flow:
-    """Return the normalized tensor, whose second axis is that of the channels."""
+    """Return the normalized tensor, whose second axis is that of the channels.
+
+    Raises:
+        DataError: a value is not finite, or a variance and epsilon are not above 0.
+    """
     sums = units(name, flow)
+    _check_finite(name, *values)
     gamma, beta, mean, variance = (v.astype("float64") for v in values)
-    deviation = np.sqrt(variance + np.float64(np.float32(attributes.get("epsilon", 1e-5))))
+    variance = variance + np.float64(np.float32(attributes.get("epsilon", 1e-5)))
+    if (variance <= 0).any():
+        raise DataError(f"{name}: variance and epsilon must be above 0, got {variance.min():g}")
+    deviation = np.sqrt(variance)
     factor, rest = gamma / deviation, (beta, mean)
     shape = (1, -1, *(1,) * (len(sums.shape) - 2))
     factor, (beta, mean) = factor.reshape(shape), (v.reshape(shape) for v in rest)
@@ -281,7 +246,15 @@ def units(name: str, flow: Flow) -> Sums:
     return flow
 
 
+def _check_finite(name: str, *constants: np.ndarray) -> None:
+    for values in constants:
+        if not np.isfinite(values).all():
+            bad = values[~np.isfinite(values)].ravel()[0]
+            raise DataError(f"{name}: weights and constants must be finite, got {bad:g}")
+
+
 def _constant(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    _check_finite(name, np.asarray(value, "float64"))
     return _broadcast(name, np.asarray(value, "float64"), shape)
 
 

@@ -8,8 +8,9 @@ from scipy.sparse import csr_array, diags_array
 
 from brnn.errors import DataError
 from brnn.proof.flows import Flow, Pieces, Sums
-from brnn.proof.operators import Attributes, arithmetic, convolution, units, windows_of
+from brnn.proof.operators import arithmetic, convolution, units
 from brnn.proof.steps import rising
+from brnn.proof.windows import Attributes, windows_of
 
 
 def max_pool(name: str, attributes: Attributes, flow: Flow) -> Flow:

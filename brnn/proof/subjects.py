@@ -94,6 +94,9 @@ def load(path: Path, divisor: float, variance_epsilon: float | None) -> Subject:
             arrays = dict(archive)
     except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile, zlib.error) as error:
         raise DataError(f"{path} is not a complete archive (.npz): {error}") from error
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise DataError(f"{path}: the values of {name} must be finite")
     if levels_net.is_levels(arrays):
         return levels_net.LevelsNet(path, arrays)
     return OnnxNet(str(path), chainer.load(path, arrays, variance_epsilon), 1.0)

@@ -31,12 +31,15 @@ class Tensors:
             name: of the node that takes it, for messages.
 
         Raises:
-            DataError: the weights before it are not discrete.
+            DataError: the weights of the layer that it ends are not discrete.
         """
         flow = self.values[tensor]
         if isinstance(flow, Pieces):
             if self.discrete and self.hidden and flow.sums.weights.dtype != "int64":
-                raise DataError(f"{name}: the weights before its inputs are not discrete")
+                raise DataError(
+                    f"{flow.sums.name}: its weights are not discrete; only the first and the last"
+                    " layer may have real ones"
+                )
             hidden, flow = close(flow, name)
             self.hidden.append(hidden)
             self.values = {k: v for k, v in self.values.items() if not isinstance(v, Flow)}

@@ -1,6 +1,7 @@
 """Properties of nets in files: what `brnn verify` answers."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -11,7 +12,7 @@ from brnn.contracts import OnProgress
 from brnn.errors import DataError
 from brnn.proof import cp_sat, images, programs, subjects, vnnlib
 from brnn.proof.ball import Norm
-from brnn.proof.decide import METHODS, UNKNOWN, UNSAT, Options, Verdict, decide
+from brnn.proof.decide import METHODS, SAT, UNKNOWN, UNSAT, Options, Verdict, decide
 from brnn.proof.integer_net import IntegerNet
 from brnn.proof.minimal import smallest_change
 from brnn.proof.subjects import Subject
@@ -43,15 +44,35 @@ class Question(NamedTuple):
         return self.largest
 
     def of(self, shape: tuple[int, ...], classes: int) -> Property:
-        """Return the property of a net.
+        """Return the property of a net; see `center` and `near`."""
+        return self.near(self.center(shape), self.epsilon, classes)
+
+    def near(self, x: np.ndarray, epsilon: float, classes: int) -> Property:
+        """Return the property that an image within a budget has another class.
 
         Args:
-            shape: of its input.
-            classes: the number of its outputs.
+            x: (k,) the image itself.
+            epsilon: the budget.
+            classes: the number of classes.
 
         Raises:
-            DataError: the file cannot be read, a pixel is outside of the range, or the net has no
-                such class.
+            DataError: there is no such class as the label.
+        """
+        if not 0 <= self.label < classes:
+            raise DataError(
+                f"--label must be a class of the net, 0 to {classes - 1}, got {self.label}"
+            )
+        cases = vnnlib.other_class(self.label, classes)
+        return vnnlib.property_near(x, self.norm, epsilon, self.largest, cases)
+
+    def center(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return the pixels (k,) of the image.
+
+        Args:
+            shape: of the net's input.
+
+        Raises:
+            DataError: the file cannot be read, or a pixel is outside of the range.
         """
         x = images.read(self.image, shape)
         if not ((x >= 0) & (x <= self.largest)).all():
@@ -59,12 +80,7 @@ class Question(NamedTuple):
                 f"{self.image} has pixels from {x.min():g} to {x.max():g};"
                 f" largest={self.largest:g} allows 0 to {self.largest:g}"
             )
-        if not 0 <= self.label < classes:
-            raise DataError(
-                f"--label must be a class of the net, 0 to {classes - 1}, got {self.label}"
-            )
-        cases = vnnlib.other_class(self.label, classes)
-        return vnnlib.property_near(x, self.norm, self.epsilon, self.largest, cases)
+        return x
 
 
 def verify(
@@ -110,6 +126,11 @@ def verify(
     integer_net = net.integers(question.bound, whole)
     given = question.of(net.shape, len(integer_net.last.shift))
     _check_sizes(net, given, integer_net)
+    if whole and given.ball and (given.ball.center != np.rint(given.ball.center)).any():
+        raise DataError(
+            f"the image must have whole pixels in {given.ball.norm} where pixels=whole; its values"
+            " have fractions"
+        )
     options = Options(whole, exactly=True, solver=solver, seconds=seconds)
     if program is not None:
         verdict = _written(integer_net, given, whole, Path(program))
@@ -138,15 +159,17 @@ def _smallest(
     on_progress: OnProgress,
 ) -> Verdict:
     """Return the verdict on a question, with bounds on the smallest budget."""
-    classes, norm, largest = len(integer_net.last.shift), question.norm, question.largest
-    x = question._replace(epsilon=0.0).of(net.shape, classes).low
-    cases = vnnlib.other_class(question.label, classes)
+    x, classes = question.center(net.shape), len(integer_net.last.shift)
+    itself = question._replace(norm="linf").near(x, 0.0, classes)
+    verdict = decide(integer_net, itself, net.logits, options, on_progress)
+    if verdict.status == SAT:
+        return replace(verdict, radius=(0.0, 0.0), proved=True)
 
     def within(radius: float, limited: Options) -> Verdict:
-        given = vnnlib.property_near(x, norm, radius, largest, cases)
+        given = question.near(x, radius, classes)
         return decide(integer_net, given, net.logits, limited, on_progress)
 
-    return smallest_change(within, x, norm, largest, question.epsilon, options)
+    return smallest_change(within, x, question.norm, question.largest, question.epsilon, options)
 
 
 def _check_sizes(net: Subject, given: Property, integer_net: IntegerNet) -> None:

@@ -65,7 +65,7 @@ def certify(nets: Nets, option: dict[str, Any], samples: Samples) -> Report:
     examples = attempts.get(COMPARED_WITH_EXACT[0], samples.images)
     verdicts = _verdicts(nets, option, samples, examples)
     pairs = zip(samples.images, verdicts, strict=True)
-    images = np.stack([x if v.witness is None else v.witness for x, v in pairs])
+    images = np.stack([x if v.witness is None or v.status != SAT else v.witness for x, v in pairs])
     status = np.array([STATUSES.get(verdict.status, UNKNOWN) for verdict in verdicts])
     shares = {s: float(np.mean(status == s)) for s in (CERTIFIED, BROKEN, UNKNOWN)}
     exact = {

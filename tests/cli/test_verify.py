@@ -162,6 +162,20 @@ def test_a_benchmark_has_a_table_and_is_not_repeated(run, folder):
     assert "timeout" in out
 
 
+def test_a_row_that_cannot_be_read_stops_no_other(run, folder):
+    rows = (folder / "instances.csv").read_text().splitlines(keepends=True)
+    (folder / "wrong.csv").write_text("".join([rows[0], "none.onnx,sat.vnnlib,9\n", rows[1]]))
+    code, out, err = run("--instances", "wrong.csv", "results=wrong_results.csv")
+    assert code == 2
+    assert "none.onnx, sat.vnnlib: none.onnx" in err.replace(str(folder) + "/", "")
+    assert [line.split()[2] for line in out.splitlines() if ".vnnlib" in line] == [
+        "unsat",
+        "error",
+        "sat",
+    ]
+    assert "error" not in (folder / "wrong_results.csv").read_text()
+
+
 def test_an_interruption_keeps_the_rows_that_are_decided(run, folder, monkeypatch):
     def interrupted(*arguments, **keys):
         if arguments[1].low[0] != 8:
@@ -211,6 +225,20 @@ def test_time_is_limited(run):
         (
             [*BALL, "--minimal", "program=open.lp"],
             "program=open.lp solves nothing; leave out --minimal",
+        ),
+        (
+            [
+                "net.onnx",
+                "--image",
+                "image.npy",
+                "--label",
+                "0",
+                "--epsilon",
+                "1.5",
+                "--norm",
+                "l0",
+            ],
+            "--epsilon is a number of pixels in l0, a whole one, got 1.5",
         ),
         (["--instances", "instances.csv", "result=x"], "leave them out with --instances"),
         (["net.onnx", "unsat.vnnlib", "solver=cp_sat"], "solver=cp_sat needs pixels=whole"),

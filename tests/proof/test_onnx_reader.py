@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import ModelProto, numpy_helper
 from support import onnx_nets
 from support.onnx_nets import Graph, signs
 
@@ -153,9 +154,7 @@ def test_hidden_weights_that_are_not_discrete_are_refused():
     graph.then("MatMul", np.random.default_rng(0).normal(size=(3, 3)).astype("float32"))
     onnx_nets.sign(graph, "larq")
     graph.then("MatMul", signs(np.random.default_rng(1), 3, 2))
-    with pytest.raises(
-        DataError, match="MatMul t8: the weights before its inputs are not discrete"
-    ):
+    with pytest.raises(DataError, match="MatMul t4: its weights are not discrete; only the first"):
         onnx_reader.read(graph.model((4,), 2), 1, whole=True)
 
 
@@ -180,3 +179,26 @@ def test_the_net_of_the_competition_has_the_outputs_of_onnx_runtime():
     np.testing.assert_allclose(softmax(logits), onnx_nets.run(model, x), atol=1e-6)
     assert (logits.argmax(axis=1) == labels).mean() > 0.6
     assert {len(hidden.at) for hidden in net.hidden} == {28 * 28 * 16, 27 * 27 * 32}
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_constants_that_are_not_finite_are_named(value):
+    model = onnx_nets.dense(np.random.default_rng(0), (4, 3, 3), "where", normalized=True)
+    for number, tensor in enumerate(model.graph.initializer):
+        array = numpy_helper.to_array(tensor).copy()
+        if array.dtype != "float32" or array.size < 3:
+            continue
+        array.flat[0] = value
+        changed = ModelProto.FromString(model.SerializeToString())
+        changed.graph.initializer[number].CopyFrom(numpy_helper.from_array(array, tensor.name))
+        with pytest.raises(DataError, match=rf"(MatMul|BatchNormalization) \S+: .* got {value}"):
+            onnx_reader.read(changed, 3, whole=True)
+
+
+def test_a_variance_below_0_is_named():
+    graph = Graph()
+    graph.then("MatMul", signs(np.random.default_rng(0), 4, 3))
+    values = np.float32([[1, 1, 1], [0, 0, 0], [0, 0, 0], [1, -1, 1]])
+    graph.then("BatchNormalization", *values, epsilon=1e-3)
+    with pytest.raises(DataError, match=r"variance and epsilon must be above 0, got -0\.999"):
+        onnx_reader.read(graph.model((4,), 3), 3, whole=True)
