@@ -5,7 +5,7 @@ in float32 differs from that in exact arithmetic by at most `error`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.sparse import csr_array, diags_array
@@ -41,7 +41,7 @@ class Sums:
     shift: np.ndarray
     error: np.ndarray
     size: np.ndarray
-    name: str = ""
+    name: str = field(default="", kw_only=True)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -58,7 +58,7 @@ class Sums:
             self.size,
         )
         moved = [_taken(array, self.shape, order) for array in arrays]
-        return replace(Sums(self.weights, self.whole, *moved), name=self.name)
+        return Sums(self.weights, self.whole, *moved, name=self.name)
 
     def affine(
         self, factor: np.ndarray | float, summand: np.ndarray | float, operations: int = 1
@@ -184,7 +184,7 @@ def linear(taps: csr_array, sums: Sums, shape: tuple[int, ...], name: str) -> Su
     whole = sums.whole and weights.dtype == "int64"
     offsets = np.zeros(windows.shape)
     arrays = (v.reshape(shape) for v in columns)
-    return replace(Sums(weights, whole, windows, offsets, *arrays), name=name)
+    return Sums(weights, whole, windows, offsets, *arrays, name=name)
 
 
 def _whole_weights(weights: csr_array) -> tuple[csr_array, np.ndarray]:
