@@ -201,6 +201,8 @@ int main(int count, char **words)
 {{
     uint8_t input[{inputs}];
     float logits[{classes}];
+    size_t read;
+    int failed;
     FILE *file;
     if (count < 2)
         return test();
@@ -209,15 +211,20 @@ int main(int count, char **words)
         perror(words[1]);
         return 2;
     }}
-    while (fread(input, 1, sizeof input, file) == sizeof input) {{
+    while ((read = fread(input, 1, sizeof input, file)) == sizeof input) {{
         brnn_logits(input, logits);
         printf("%d", largest(logits));
         for (int i = 0; i < {classes}; ++i)
             printf(" %.9g", logits[i]);
         putchar('\\n');
     }}
+    failed = ferror(file);
     fclose(file);
-    return 0;
+    if (failed)
+        fprintf(stderr, "%s cannot be read\\n", words[1]);
+    else if (read > 0)
+        fprintf(stderr, "%s ends within an image of {inputs} bytes\\n", words[1]);
+    return failed || read > 0 ? 2 : 0;
 }}
 #endif
 """

@@ -10,22 +10,27 @@ import numpy as np
 from brnn.config.groups import option
 from brnn.config.model_file import HDF5, is_keras, stated_keys
 from brnn.data.dataset import Data
+from brnn.data.pixels import to_pixels
 from brnn.errors import DataError
+from brnn.exchange.calibration import calibrate
 from brnn.exchange.incoming import Imported, imported
 from brnn.exchange.larq_import import read_larq
 from brnn.exchange.levels_import import read_levels
 from brnn.exchange.onnx_import import read_onnx
 
 LEVEL = 1.0  # of codes
+SEEN = 2000  # training images for the statistics of batch normalization
 
 
-def weights_of(path: Path, init: dict, data: Data) -> list[tuple[np.ndarray, float]]:
+def weights_of(path: Path, init: dict, data: Data, trained: bool) -> list[tuple[np.ndarray, float]]:
     """Return the weights of a net, in the order of `model.weights`, and the bounds of their levels.
 
     Args:
         path: of the file.
         init: the keys `init` of a configuration.
         data: whose images the net takes.
+        trained: whether a training follows; then batch normalizations of formats that lack the
+            statistics of their inputs have those of training images.
 
     Raises:
         ConfigError: a package is missing.
@@ -35,6 +40,11 @@ def weights_of(path: Path, init: dict, data: Data) -> list[tuple[np.ndarray, flo
         return [(value, 0.0) for value in read_model(path).get_weights()]
     x = data.test[0]
     net = read_net(path, x.shape[1:], x.dtype == np.uint8, init["black"], init["white"])
+    if trained:
+        activation = net.precision["activation"]
+        calibrate(
+            net.model, activation and activation["quantizer"], to_pixels(data.train[0][:SEEN])
+        )
     coded = [weight.path.endswith("/kernel") for weight in net.model.weights]
     values = net.model.get_weights()
     return [(v, LEVEL if is_coded else 0.0) for v, is_coded in zip(values, coded, strict=True)]

@@ -126,9 +126,10 @@ def imported(net: Incoming, of_bytes: bool) -> Imported:
     except ValueError as error:  # of Keras
         reason = " ".join(str(error).split())
         raise DataError(f"the net does not fit inputs of {net.shape}: {reason}") from error
-    level = {"scale": 1.0}
+    level, discrete = {"scale": 1.0}, not all(is_real for _, is_real in parts)
+    kernel = {"quantizer": TERNARY if zeros else SIGN} | level if discrete else None
     precision = {
-        "kernel": {"quantizer": TERNARY if zeros else SIGN} | level,
+        "kernel": kernel,
         "recurrent_kernel": None,
         "bias": None,
         "activation": {"quantizer": quantizers.pop()} | level if quantizers else None,

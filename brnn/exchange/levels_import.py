@@ -44,6 +44,10 @@ def read_levels(path: Path, shape: tuple[int, ...]) -> Incoming:
             parts.append(part)
     except DataError:
         raise
+    except KeyError as error:
+        raise DataError(
+            f"{path} is not a complete file of the format levels: it lacks {error}"
+        ) from error
     except (OSError, EOFError, LookupError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is not a complete file of the format levels: {error}") from error
     shape = (*shape, 1)[:3] if parts[0].kernel.ndim == 4 else shape

@@ -110,6 +110,7 @@ def levels_of(name: str, flow: Flow) -> Levels:
     if not even or at[1] < SMALLEST:
         raise DataError(
             f"{name}: its inputs have the levels {', '.join(f'{v:g}' for v in levels)} from"
-            f" {', '.join(f'{v:g}' for v in at)} on; only two levels, or three around 0, are read"
+            f" {', '.join(f'{v:g}' for v in at)} on; only two levels, or three around 0"
+            " whose thresholds are not 0, are read"
         )
     return Levels(plain.affine(0.5 / at[1], 0.0), TERNARY, half, middle)

@@ -53,7 +53,9 @@ def _weights(plan: RunPlan, store: Store) -> list[Weight] | None:
     if model_file.is_net(run):
         return [
             Weight(value, value, bound)
-            for value, bound in weights_of(Path(run), plan.options["init"], plan.data)
+            for value, bound in weights_of(
+                Path(run), plan.options["init"], plan.data, plan.options["epochs"] > 0
+            )
         ]
     with _named("init.from", run):
         return read_weights(store.model(run).get_weights(), store.file(run, LATENT))

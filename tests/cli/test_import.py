@@ -52,6 +52,13 @@ def test_a_run_of_levels_has_the_measures_of_the_net(net, place):
     assert run.data.tags["mlflow.source.name"].startswith("brnn import ")
 
 
+def test_a_training_goes_on_from_the_accuracy_of_the_file(net, place):
+    keys = ["attack=none", "epochs=1", "optimizer.learning_rate=0.0001"]
+    main([str(net[1] / "net.npz"), *words(net[1], place), *keys])
+    (run,) = all_runs(open_in(place))
+    assert run.data.metrics["test/accuracy"] > 0.65  # of 0.75
+
+
 @pytest.mark.parametrize("file", ["net.keras", "net.h5"])
 def test_a_keras_file_keeps_its_weights(net, place, file):
     _, folder = net

@@ -109,6 +109,22 @@ def test_a_wrong_weight_is_noticed_by_the_known_input(compiler, tmp_path):
 
 
 @with_each_compiler
+def test_a_file_of_images_that_ends_early_or_cannot_be_read_is_named(compiler, tmp_path):
+    net = read(model_of(), pixels=True)
+    (tmp_path / "net.c").write_bytes(c_format.c(net).content)
+    (tmp_path / "images").write_bytes(images(2).tobytes() + b"\0")
+    subprocess.run([*compiler, *STRICT, "net.c", "-o", "net"], cwd=tmp_path, check=True)
+    for name, lines, message in (
+        ("images", 2, "images ends within an image of 30 bytes"),
+        (".", 0, ". cannot be read"),
+        ("none", 0, "none: No such file or directory"),
+    ):
+        done = subprocess.run(["./net", name], cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, len(done.stdout.splitlines())) == (2, lines)
+        assert done.stderr.strip() == message
+
+
+@with_each_compiler
 def test_object_code_takes_about_a_bit_for_each_weight(compiler, tmp_path):
     net = read(model_of(first_width=512, width=512), pixels=True)
     (tmp_path / "net.c").write_bytes(c_format.c(net).content)

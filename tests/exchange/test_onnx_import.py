@@ -168,6 +168,16 @@ def test_a_net_of_another_kind_is_refused_by_its_node(nodes, keys, message, tmp_
     assert message in str(error.value)
 
 
+def test_a_net_of_real_weights_is_real(tmp_path):
+    kernel = np.random.default_rng(0).normal(size=(4, 5)).astype("float32")
+    model = graph_of(FIRST, constants={"w": kernel})
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    imported = read_net(tmp_path / "net.onnx", (4,), False, 0, 1)
+    assert (imported.precision["kernel"], imported.real) == (None, ["layer_0"])
+    x = np.random.default_rng(1).uniform(size=(9, 4)).astype("float32")
+    np.testing.assert_allclose(imported.model(x), x @ kernel, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("version", [1, 6, 99])
 def test_another_operator_set_is_named(version, tmp_path):
     model = graph_of(FIRST)
