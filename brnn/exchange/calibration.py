@@ -10,15 +10,15 @@ import keras
 import numpy as np
 from keras.layers import Activation, BatchNormalization
 
+from brnn.exchange.incoming import SIGN
 from brnn.quantization import quantizers
-
-SIGN = "binary"  # the quantizer whose levels do not depend on the size of its inputs
 
 
 def calibrate(model: keras.Model, quantizer: str | None, x: np.ndarray) -> None:
     """Give each batch normalization the statistics of its inputs, and change no output by it.
 
-    Before a sign the outputs are also scaled to a variance of about 1, as estimators expect it.
+    Before a sign, whose levels do not depend on the size of its inputs, the outputs are also scaled
+    to a variance of about 1, as estimators expect it.
 
     Args:
         model: a net with `keras.layers.Activation` in place of quantizers.
