@@ -6,18 +6,18 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from brnn.proof.ball import Ball
-from brnn.proof.integer_net import Hidden, IntegerNet
+from brnn.proof.integer_net import Carried, IntegerNet, Layer
 
 
 @dataclass(frozen=True)
 class Reach:
-    """What a hidden layer can be on a box.
+    """What a layer can be on a box.
 
     Args:
         low: (m,) lower bounds of its sums.
         high: (m,) upper bounds.
         up: (n, j) steps that are up everywhere, whatever float32 makes of the sums.
-        down: (n, j) steps that are down everywhere.
+        down: (n, j) steps that are down everywhere. Carried sums have no steps.
     """
 
     low: np.ndarray
@@ -29,7 +29,7 @@ class Reach:
 def reaches(
     net: IntegerNet, low: np.ndarray, high: np.ndarray, ball: Ball | None = None
 ) -> list[Reach]:
-    """Return what each hidden layer can be for inputs of a box, and of a ball if it is given.
+    """Return what each layer can be for inputs of a box, and of a ball if it is given.
 
     Args:
         net: the net.
@@ -40,14 +40,25 @@ def reaches(
     result: list[Reach] = []
     for layer in net.hidden:
         least, most = interval(layer.weights, low, high)
-        if ball and not result:
-            below, above = ball.bounds(layer.weights, low, high)
-            if layer.whole:
-                below, above = np.ceil(below), np.floor(above)
+        if ball:
+            below, above = _on_ball(layer, ball, low, high)
             least, most = np.maximum(least, below), np.minimum(most, above)
         result.append(_reach(layer, least, most))
-        low, high = _values(layer, result[-1])
+        values = _values(layer, result[-1])
+        low, high = (np.concatenate(pair) for pair in zip((low, high), values, strict=True))
     return result
+
+
+def _on_ball(
+    layer: Layer, ball: Ball, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return bounds (m,) on the sums of a layer, whose pixels are those of a ball."""
+    count = len(ball.center)
+    below, above = ball.bounds(csr_array(layer.weights[:, :count]), low[:count], high[:count])
+    if layer.whole:
+        below, above = np.ceil(below), np.floor(above)
+    least, most = interval(csr_array(layer.weights[:, count:]), low[count:], high[count:])
+    return below + least, above + most
 
 
 def open_units(net: IntegerNet, low: np.ndarray, high: np.ndarray, ball: Ball | None = None) -> int:
@@ -56,8 +67,10 @@ def open_units(net: IntegerNet, low: np.ndarray, high: np.ndarray, ball: Ball | 
     return sum(int(open_steps(layer, reach).any(axis=1).sum()) for layer, reach in pairs)
 
 
-def open_steps(layer: Hidden, reach: Reach) -> np.ndarray:
+def open_steps(layer: Layer, reach: Reach) -> np.ndarray:
     """Return which steps (n, j) of a layer are neither up nor down, and change their unit."""
+    if isinstance(layer, Carried):
+        return reach.up
     return ~reach.up & ~reach.down & (np.diff(layer.values, axis=1) != 0)
 
 
@@ -69,15 +82,19 @@ def interval(
     return positive @ low + negative @ high, positive @ high + negative @ low
 
 
-def _reach(layer: Hidden, least: np.ndarray, most: np.ndarray) -> Reach:
+def _reach(layer: Layer, least: np.ndarray, most: np.ndarray) -> Reach:
+    if isinstance(layer, Carried):
+        return Reach(least, most, *np.zeros((2, len(least), 0), bool))
     lowest, highest = (bound[layer.windows][..., None] for bound in (least, most))
     up = ((lowest > layer.fall) & (lowest >= layer.rise)).any(axis=1)
     down = ((highest < layer.rise) & (highest <= layer.fall)).all(axis=1)
     return Reach(least, most, up, down)
 
 
-def _values(layer: Hidden, reach: Reach) -> tuple[np.ndarray, np.ndarray]:
-    """Return bounds (n,) on the units of a layer."""
+def _values(layer: Layer, reach: Reach) -> tuple[np.ndarray, np.ndarray]:
+    """Return bounds (n,) on the values of a layer."""
+    if isinstance(layer, Carried):
+        return reach.low, reach.high
     pieces = np.arange(layer.values.shape[1])
     fewest, most = reach.up.sum(axis=1)[:, None], (~reach.down).sum(axis=1)[:, None]
     possible = (pieces >= fewest) & (pieces <= most)

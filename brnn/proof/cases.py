@@ -11,6 +11,7 @@ from scipy.sparse import csr_array, diags_array, vstack
 
 from brnn.proof import box
 from brnn.proof.ball import Ball, Constraint, constraint, tangent
+from brnn.proof.columns import widened
 from brnn.proof.integer_net import IntegerNet
 from brnn.proof.links import DOWN, SLACK, Affine, Links, Rows, link
 from brnn.proof.numbers import RELATIVE, lowest_power
@@ -72,7 +73,7 @@ class Network:
         self.width = np.concatenate([width, self.inside.width])
         shape = (len(low), len(self.width))
         matrix = csr_array((np.ones(count), (self.pixels, np.arange(count))), shape=shape)
-        units = Affine(matrix, low.astype("float64"), False)
+        values = Affine(matrix, low.astype("float64"))
         clean = (low + high) / 2 if ball is None else ball.center
         clean = np.rint(clean) if whole else clean
         center = np.zeros(shape[1])
@@ -81,10 +82,11 @@ class Network:
         self.layers: list[Links] = []
         for layer, reach in zip(net.hidden, self.reaches, strict=True):
             relative = 0.0 if sure else RELATIVE
-            self.layers.append(link(layer, reach, units, center, clean, relative))
-            units, center = self.layers[-1].units, self.layers[-1].center
-            clean = layer.units(clean[:, None])[:, 0]
-        self.units, self.count = units, len(center)
+            reals = len(self.width)
+            self.layers.append(link(layer, reach, values, reals, center, clean, relative))
+            values, center = values.followed_by(self.layers[-1].units), self.layers[-1].center
+            clean = np.concatenate([clean, layer.units(clean[:, None])[:, 0]])
+        self.values, self.count = values, len(center)
 
     def is_possible(self, case: Case) -> bool:
         """Return whether interval bounds leave a case open."""
@@ -135,8 +137,7 @@ class Network:
             pixels = np.asarray(abs(matrix[:, :count]).sum(axis=0) > 0)
             needed[: 2 * count] = np.tile(pixels, 2)
             rows = rows @ diags_array(np.tile(pixels, 2).astype("float64"))
-        rows = csr_array(rows[needed])
-        wide = csr_array((rows.data, rows.indices, rows.indptr), (rows.shape[0], self.count))
+        wide = widened(csr_array(rows[needed]), self.count)
         return csr_array(vstack([matrix, wide])), np.append(least, self.inside.least[needed])
 
     def _width(self) -> np.ndarray:
@@ -149,8 +150,8 @@ class Network:
         divided by their largest size.
         """
         weights, constant, rounding = self.net.last.difference(demand.smaller, demand.larger)
-        cost = weights @ self.units.matrix
-        constant += float(weights @ self.units.shift)
+        cost = weights @ self.values.matrix
+        constant += float(weights @ self.values.shift)
         numbers = np.append(cost, constant)
         size = np.abs(numbers).max() or 1.0
         unit = min(lowest_power(numbers).min(), size)
@@ -192,5 +193,4 @@ def _kept(
     """Return those rows that restrict a step that is wanted up or down."""
     direction = np.where(rows.value == DOWN, down[rows.step], up[rows.step])
     matrix = csr_array(rows.matrix[direction])
-    parts = (matrix.data, matrix.indices, matrix.indptr)
-    return csr_array(parts, shape=(matrix.shape[0], columns)), rows.least[direction]
+    return widened(matrix, columns), rows.least[direction]

@@ -12,7 +12,7 @@ from brnn.contracts import OnProgress
 from brnn.proof import trial, worker
 from brnn.proof.cases import Network
 from brnn.proof.hints import hints
-from brnn.proof.integer_net import IntegerNet
+from brnn.proof.integer_net import Carried, IntegerNet
 from brnn.proof.numbers import EXACT
 from brnn.proof.vnnlib import Case, Property
 
@@ -265,8 +265,13 @@ class _Search:
 
     def _snap(self) -> float:
         """Return a power of two: moving an input to the grid moves no sum by as much."""
-        taps = float(abs(self.net.hidden[0].weights).sum(axis=1).max()) or 1.0
-        return self.grid * 2.0 ** math.ceil(math.log2(taps))
+        moved, most = np.ones(self.net.pixels), 0.0
+        for layer in self.net.hidden:
+            sums = abs(layer.weights) @ moved
+            most = max(most, float(sums.max()))
+            own = sums if isinstance(layer, Carried) else np.zeros(len(layer.values))
+            moved = np.concatenate([moved, own])
+        return self.grid * 2.0 ** math.ceil(math.log2(most or 1.0))
 
     def _exclude(self, kind: str, count: int = 1) -> None:
         self.excluded[kind] += count

@@ -24,7 +24,7 @@ from brnn.errors import ConfigError
 from brnn.proof.ball import OUTWARD, Ball
 from brnn.proof.box import Reach, open_steps
 from brnn.proof.cases import Network
-from brnn.proof.integer_net import Hidden
+from brnn.proof.integer_net import Carried, Hidden
 from brnn.proof.links import Affine
 from brnn.proof.numbers import lowest_power
 from brnn.proof.vnnlib import Case, Comparison
@@ -45,15 +45,19 @@ def dimacs(network: Network, case: Case) -> Iterator[str]:
     if not network.whole:
         raise ConfigError("program=….cnf needs pixels of whole numbers: add pixels=whole")
     formula = _Formula()
-    units = _pixels(formula, network)
+    values = _pixels(formula, network)
     for number, (layer, reach) in enumerate(zip(network.net.hidden, network.reaches, strict=True)):
         if not layer.whole:
             raise ConfigError(
                 f"program=….cnf needs whole weights: those of hidden layer {number + 1} are real"
             )
-        units = _steps(formula, layer, reach, units)
+        if isinstance(layer, Carried):
+            own = values.of(layer.weights)
+        else:
+            own = _steps(formula, layer, reach, values)
+        values = values.followed_by(own)
     for part in case:
-        _demand(formula, network, part, units)
+        _demand(formula, network, part, values)
     return formula.lines()
 
 
@@ -151,7 +155,7 @@ def _pixels(formula: _Formula, network: Network) -> Affine:
         _limit(formula, network.ball, number - (network.ball.center - network.low)[owners])
     entries = (np.ones(len(owners), "int64"), (owners, variables))
     matrix = csr_array(coo_array(entries, (len(network.low), formula.count + 1)))
-    return Affine(matrix, network.low.astype("int64"), True)
+    return Affine(matrix, network.low.astype("int64"))
 
 
 def _limit(formula: _Formula, ball: Ball, steps: np.ndarray) -> None:
@@ -179,7 +183,7 @@ def _steps(formula: _Formula, layer: Hidden, reach: Reach, inputs: Affine) -> Af
     heights = np.diff(layer.values, axis=1)
     unit, number = np.nonzero(open_steps(layer, reach))
     variables = formula.variables(len(unit))
-    matrix, shift = csr_array(layer.weights @ inputs.matrix), layer.weights @ inputs.shift
+    matrix, shift = inputs.of(layer.weights)
     matrix.sort_indices()
     for variable, owner, step in zip(variables, unit, number, strict=True):
         windows = layer.windows[owner]
@@ -201,7 +205,7 @@ def _steps(formula: _Formula, layer: Hidden, reach: Reach, inputs: Affine) -> Af
     entries = (heights[unit, number].astype("int64"), (unit, variables))
     units = csr_array(coo_array(entries, (len(layer.values), formula.count + 1)))
     lowest = layer.values[np.arange(len(layer.values)), reach.up.sum(axis=1)]
-    return Affine(units, lowest, True)
+    return Affine(units, lowest)
 
 
 def _reaches(

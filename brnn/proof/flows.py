@@ -11,7 +11,8 @@ import numpy as np
 from scipy.sparse import csr_array, diags_array
 
 from brnn.errors import DataError
-from brnn.proof.integer_net import Hidden, Last
+from brnn.proof.columns import widened
+from brnn.proof.integer_net import Carried, Hidden, Last
 from brnn.proof.numbers import EXACT, OPERATIONS, UNIT, lowest_power
 
 LARGEST_WEIGHT = 2**15  # of whole weights in multiples of their unit
@@ -22,7 +23,8 @@ class Sums:
     """A tensor scale * sum + shift, where a sum is the maximum over a window of rows.
 
     Args:
-        weights: (m, k), the rows weights @ inputs.
+        weights: (m, k), the rows weights @ values, where the values are the inputs of the net and
+            those of its layers so far.
         whole: whether the rows are whole numbers.
         windows: (*shape, w) the rows whose maximum is the sum.
         offsets: (*shape, w) what is added to each row before; 0 without pooling.
@@ -134,11 +136,19 @@ class Sizes:
 Flow = Sums | Pieces | Sizes
 
 
-def identity(shape: tuple[int, ...], size: float, whole: bool) -> Sums:
-    """Return the tensor of the inputs of a layer, of absolute values up to `size`."""
+def identity(shape: tuple[int, ...], size: float, whole: bool, before: int = 0) -> Sums:
+    """Return the tensor of values of absolute sizes up to `size`.
+
+    Args:
+        shape: of the tensor.
+        size: bound on the values.
+        whole: whether they are whole numbers.
+        before: how many values of the net are before these.
+    """
     count = int(np.prod(shape))
     zeros = np.zeros(shape)
-    weights = csr_array(diags_array(np.ones(count, "int64"), dtype="int64"))
+    entries = (np.ones(count, "int64"), (np.arange(count), before + np.arange(count)))
+    weights = csr_array(entries, shape=(count, before + count))
     windows = np.arange(count).reshape(*shape, 1)
     offsets = np.zeros(windows.shape)
     return Sums(weights, whole, windows, offsets, zeros + 1, zeros, zeros, zeros + size)
@@ -187,6 +197,39 @@ def linear(taps: csr_array, sums: Sums, shape: tuple[int, ...], name: str) -> Su
     return Sums(weights, whole, windows, offsets, *arrays, name=name)
 
 
+def added(left: Sums, right: Sums, name: str) -> Sums:
+    """Return the sum of two tensors of one shape.
+
+    Args:
+        left: a tensor without pooling.
+        right: another one.
+        name: of the node, for messages.
+
+    Raises:
+        DataError: a tensor is pooled, or the shapes differ.
+    """
+    if left.shape != right.shape:
+        raise DataError(f"{name}: the sum of tensors {left.shape} and {right.shape}: only of one")
+    columns = max(left.weights.shape[1], right.weights.shape[1])
+    weights = csr_array((left.scale.size, columns))
+    for sums in (left, right):
+        if sums.windows.shape[-1] > 1:
+            raise DataError(f"{name}: a sum of pooled values without a sign between")
+        rows = widened(csr_array(sums.weights[sums.windows.ravel()]), columns)
+        weights = weights + diags_array(sums.scale.ravel()) @ rows
+    weights = csr_array(weights)
+    weights.eliminate_zeros()
+    weights, unit = _whole_weights(weights)
+    whole = left.whole and right.whole and weights.dtype == "int64"
+    unit, shift, size = unit.reshape(left.shape), left.shift + right.shift, left.size + right.size
+    step = np.minimum(lowest_power(unit), lowest_power(shift)) if whole else 0 * unit
+    error = left.error + right.error
+    error = error + np.where((error == 0) & (size <= EXACT * step), 0.0, UNIT * size)
+    windows = np.arange(unit.size).reshape(*unit.shape, 1)
+    offsets = np.zeros(windows.shape)
+    return Sums(weights, whole, windows, offsets, unit, shift, error, size, name=name)
+
+
 def _whole_weights(weights: csr_array) -> tuple[csr_array, np.ndarray]:
     """Return weights as whole multiples of a unit for each row; as they are if there is none."""
     rows = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
@@ -207,11 +250,12 @@ def _whole_weights(weights: csr_array) -> tuple[csr_array, np.ndarray]:
     return csr_array(whole, shape=weights.shape), unit
 
 
-def close(flow: Pieces, name: str) -> tuple[Hidden, Sums]:
+def close(flow: Pieces, before: int, name: str) -> tuple[Hidden, Sums]:
     """Return a hidden layer, and the tensor of its units as sums of themselves.
 
     Args:
         flow: the units.
+        before: how many values of the net are before them.
         name: of the node that reads them, for messages.
 
     Raises:
@@ -226,13 +270,32 @@ def close(flow: Pieces, name: str) -> tuple[Hidden, Sums]:
     at, rise, fall = (v.reshape(count, -1, steps) for v in (flow.at, flow.rise, flow.fall))
     table = whole.reshape(count, steps + 1).astype("int64")
     windows = flow.sums.windows.reshape(count, -1)
-    hidden = Hidden(flow.sums.weights, flow.sums.whole, windows, at, rise, fall, table)
-    sums = identity(flow.shape, float(np.abs(whole).max(initial=0)), whole=True)
+    weights = widened(flow.sums.weights, before)
+    hidden = Hidden(weights, flow.sums.whole, windows, at, rise, fall, table)
+    sums = identity(flow.shape, float(np.abs(whole).max(initial=0)), whole=True, before=before)
     return hidden, sums.affine(float(unit), 0.0)
 
 
-def last(sums: Sums, name: str) -> Last:
+def carry(sums: Sums, before: int) -> tuple[Carried, Sums]:
+    """Return a layer of the rows of a tensor, and the tensor as sums of these.
+
+    Args:
+        sums: the tensor, without pooling.
+        before: how many values of the net are before it.
+    """
+    rows = widened(csr_array(sums.weights[sums.windows.ravel()]), before)
+    values = identity(sums.shape, 0.0, sums.whole, before)
+    columns = {"scale": sums.scale, "shift": sums.shift, "error": sums.error, "size": sums.size}
+    return Carried(rows, sums.whole), replace(values, **columns, name=sums.name)
+
+
+def last(sums: Sums, before: int, name: str) -> Last:
     """Return the layer of logits.
+
+    Args:
+        sums: the logits.
+        before: how many values the net has.
+        name: for messages.
 
     Raises:
         DataError: there is pooling behind the last weights.
@@ -240,7 +303,7 @@ def last(sums: Sums, name: str) -> Last:
     if sums.windows.shape[-1] > 1:
         raise DataError(f"{name}: pooled logits are not supported")
     columns = (v.ravel() for v in (sums.scale, sums.shift, sums.error))
-    return Last(csr_array(sums.weights[sums.windows.ravel()]), *columns)
+    return Last(widened(csr_array(sums.weights[sums.windows.ravel()]), before), *columns)
 
 
 def _taken(array: np.ndarray, shape: tuple[int, ...], order: np.ndarray) -> np.ndarray:

@@ -1,10 +1,12 @@
 """Nets whose hidden units are whole numbers, evaluated without rounding.
 
-Shapes: inputs x (k,), sums (m,), units (n,), all flat. A hidden layer computes sums = weights @ x
-and gives each unit a value by the number of its steps that are up. The last layer gives
-logits = scale * (weights @ units) + shift.
+Every layer reads all values before it: x (k,) are the inputs and, after them, the values of each
+layer so far. In a net without shortcuts, only the columns of the layer before have weights. A
+hidden layer computes sums = weights @ x (m,) and gives each unit (n,) a value by the number of its
+steps that are up. The last layer gives logits = scale * (weights @ x) + shift.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,6 +66,30 @@ class Hidden:
 
 
 @dataclass(frozen=True)
+class Carried:
+    """Sums that later layers read as they are: what a shortcut carries past a hidden layer.
+
+    Args:
+        weights: (n, k); whole numbers, or real.
+        whole: whether all sums are whole numbers.
+    """
+
+    weights: csr_array
+    whole: bool
+
+    def sure(self, margin: float, ties: bool) -> "Carried":
+        """Return the layer as it is: it has no thresholds."""
+        return self
+
+    def units(self, x: np.ndarray) -> np.ndarray:
+        """Return the sums (n, b) of inputs (k, b)."""
+        return self.weights @ x
+
+
+Layer = Hidden | Carried
+
+
+@dataclass(frozen=True)
 class Last:
     """The layer of logits.
 
@@ -99,14 +125,19 @@ class IntegerNet:
     """A net as layers of whole numbers.
 
     Args:
-        hidden: its hidden layers.
+        hidden: its layers but the last.
         last: the layer of logits.
         shape: of one input, without the batch axis.
     """
 
-    hidden: tuple[Hidden, ...]
+    hidden: tuple[Layer, ...]
     last: Last
     shape: tuple[int, ...]
+
+    @property
+    def pixels(self) -> int:
+        """The number of inputs."""
+        return math.prod(self.shape)
 
     def logits(self, inputs: np.ndarray) -> np.ndarray:
         """Return the logits (b, c) of inputs (b, ...), computed in whole numbers.
@@ -118,5 +149,5 @@ class IntegerNet:
         if (x == np.rint(x)).all():
             x = x.astype("int64")
         for layer in self.hidden:
-            x = layer.units(x)
+            x = np.concatenate([x, layer.units(x)])
         return self.last.logits(x).T

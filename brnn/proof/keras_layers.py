@@ -111,6 +111,19 @@ def _reshape(name: str, layer: Any, flow: Flow) -> Flow:
     return operators.rearranged(flow, lambda order: order.reshape(1, *layer.output.shape[1:]))
 
 
+def _by_channel(name: str, layer: Any, flow: Flow) -> Flow:
+    _linear_activation(name, layer)
+    inputs, _, output = layer.equation.replace("->", ",").split(",")
+    kernel, *bias = layer.get_weights()
+    if inputs != output or kernel.ndim > 1 or len(bias) != 1 or bias[0].ndim > 1:
+        raise DataError(
+            f"{name}: the equation {layer.equation} is not supported; a factor and a shift of each"
+            " channel are"
+        )
+    scaled = operators.arithmetic(name, "Mul", flow, kernel)
+    return operators.arithmetic(name, "Add", scaled, bias[0])
+
+
 def _rescaling(name: str, layer: Any, flow: Flow) -> Flow:
     scaled = operators.arithmetic(name, "Mul", flow, np.float32(layer.scale))
     return operators.arithmetic(name, "Add", scaled, np.float32(layer.offset))
@@ -155,6 +168,7 @@ OPERATIONS: dict[str, Callable] = {  # of `keras.ops`
 LAYERS: dict[str, Callable] = {
     "Dense": _dense,
     "Conv2D": _convolution,
+    "EinsumDense": _by_channel,
     "BatchNormalization": _normalization,
     "MaxPooling2D": _max_pool,
     "AveragePooling2D": _average_pool,

@@ -15,7 +15,7 @@ from brnn.proof import operators
 from brnn.proof.flows import Flow, pixels
 from brnn.proof.integer_net import IntegerNet
 from brnn.proof.keras_layers import LAYERS, OPERATIONS
-from brnn.proof.tensors import Tensors
+from brnn.proof.tensors import Tensors, meet
 from brnn.quantization.layers import QuantActivation
 from brnn.quantization.manager import QuantManager
 
@@ -84,7 +84,7 @@ def read(model: keras.Model, largest: float, whole: bool, divisor: float = 1.0) 
     config, shape = model.get_config(), tuple(model.inputs[0].shape[1:])
     if None in shape:
         raise DataError(f"the net must take images of one shape, got {shape}")
-    tensors = Tensors(discrete=False)
+    tensors = Tensors(shape, discrete=False)
     for entry in config["layers"]:
         name, kind = entry["config"]["name"], entry["class_name"]
         if kind == "InputLayer":
@@ -92,7 +92,7 @@ def read(model: keras.Model, largest: float, whole: bool, divisor: float = 1.0) 
         else:
             tensors.values[name] = _result(model, entry, kind, name, tensors)
     (output,) = _names(config["output_layers"])
-    return tensors.net(output, shape)
+    return tensors.net(output)
 
 
 def _names(value: Any) -> list[str]:
@@ -108,13 +108,12 @@ def _result(
     if len(entry["inbound_nodes"]) != 1:
         raise DataError(f"{shown}: a layer that is called several times is not supported")
     node = entry["inbound_nodes"][0]
-    inputs = [
-        _input(value, shown, kind in CLOSING, tensors)
-        for given in node["args"]
-        for value in (given if isinstance(given, list) else [given])
-    ]
+    given = [v for part in node["args"] for v in (part if isinstance(part, list) else [part])]
+    inputs = [_input(value, shown, kind in CLOSING, tensors) for value in given]
     if kind in ARITHMETIC:
-        return _of_operands(shown, operators.arithmetic, ARITHMETIC[kind], *inputs)
+        if meet(inputs):
+            inputs = [_input(value, shown, True, tensors) for value in given]
+        return _of_operands(shown, tensors.arithmetic, ARITHMETIC[kind], *inputs)
     if kind in COMPARISONS:
         return _of_operands(shown, operators.comparison, COMPARISONS[kind], *inputs)
     if kind in UNCHANGED:
@@ -138,11 +137,6 @@ def _input(value: Any, name: str, closing: bool, tensors: Tensors) -> Any:
     if not isinstance(value, dict):
         return value if isinstance(value, tuple) else np.asarray(value, "float32")
     tensor = value["config"]["keras_history"][0]
-    if tensor not in tensors.values:
-        raise DataError(
-            f"{name}: its input {tensor} is of a branch that ended before; shortcuts, as in"
-            " residual nets, are not supported"
-        )
     return tensors.units(tensor, name) if closing else tensors.values[tensor]
 
 

@@ -35,7 +35,7 @@ class LevelsNet:
 
     def integers(self, largest: float, whole: bool) -> IntegerNet:
         """Return the net in whole numbers."""
-        tensors = Tensors(discrete=False)
+        tensors = Tensors(self.shape, discrete=False)
         flow: Flow = pixels((1, *self.shape), largest, whole, 1.0)
         if "at" in self.arrays:
             flow = _stepped("inputs", flow, self.arrays["at"], self.arrays["values"])
@@ -45,7 +45,7 @@ class LevelsNet:
             flow = _summed(name, tensors.units("x", name), layer)
             flow = self._finished(name, flow, layer)
         tensors.values["x"] = flow
-        return tensors.net("x", self.shape)
+        return tensors.net("x")
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Return the logits of images."""

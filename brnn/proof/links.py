@@ -7,8 +7,8 @@ step z that the box leaves open has two kinds of rows.
     up:    z = 1 calls for  sum >= rise    as  sum >= least + (rise - least) z
     down:  z = 0 calls for  sum <= fall    as  sum <= fall + (most - fall) z
 
-Where all variables of a sum are binaries, a third row is stronger in the relaxation: a step that
-differs from that at the center of the box needs enough changes of those that help it,
+Where all variables of a whole sum are binaries, a third row is stronger in the relaxation: a step
+that differs from that at the center of the box needs enough changes of those that help it,
 
     cover:  sum over helpful changes of min(weight, need) * change >= need * (change of z).
 
@@ -27,10 +27,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array, diags_array
+from scipy.sparse import coo_array, csr_array, diags_array, vstack
 
 from brnn.proof.box import Reach, open_steps
-from brnn.proof.integer_net import Hidden
+from brnn.proof.columns import widened
+from brnn.proof.integer_net import Carried, Hidden, Layer
 
 SLACK = 1e-3  # by which rows of whole numbers are relaxed, in the unit of their sums
 UP, DOWN, ALWAYS = 1, 0, -1  # the value of a step that calls for a row
@@ -42,12 +43,21 @@ class Affine(NamedTuple):
     Attributes:
         matrix: (k, variables).
         shift: (k,).
-        binary: whether all of these variables are binaries.
     """
 
     matrix: csr_array
     shift: np.ndarray
-    binary: bool
+
+    def of(self, weights: csr_array) -> "Affine":
+        """Return sums (m,) of the numbers, with weights (m, k)."""
+        matrix = csr_array(weights @ self.matrix)
+        matrix.eliminate_zeros()
+        return Affine(matrix, weights @ self.shift)
+
+    def followed_by(self, other: "Affine") -> "Affine":
+        """Return these numbers and others, of as many variables or more."""
+        matrix = vstack([widened(self.matrix, other.matrix.shape[1]), other.matrix])
+        return Affine(csr_array(matrix), np.concatenate([self.shift, other.shift]))
 
 
 class Rows(NamedTuple):
@@ -72,7 +82,7 @@ class Links:
 
     Args:
         rows: that link them to what is before them.
-        units: of the layer, as functions of the variables.
+        units: the values of the layer, as functions of the variables.
         center: (new variables,) their values at the center of the box.
     """
 
@@ -100,9 +110,10 @@ class Demands(NamedTuple):
 
 
 def link(
-    layer: Hidden,
+    layer: Layer,
     reach: Reach,
     inputs: Affine,
+    reals: int,
     center: np.ndarray,
     clean: np.ndarray,
     relative: float,
@@ -113,10 +124,13 @@ def link(
         layer: the layer.
         reach: its bounds.
         inputs: what is before it.
+        reals: how many of the first variables are no binaries.
         center: (variables,) the values of all variables so far at the center of the box.
         clean: (k,) the layer's inputs there.
         relative: by which rows of real numbers are relaxed.
     """
+    if isinstance(layer, Carried):
+        return Links((), inputs.of(layer.weights), center)
     heights = np.diff(layer.values, axis=1)
     unit, number = np.nonzero(open_steps(layer, reach))
     variables = len(center) + np.arange(len(unit))
@@ -138,40 +152,40 @@ def link(
     upper = variables[step][exceeds]
     below = Demands(-1, row[exceeds], fall[exceeds], upper, upper)
     for demands in (above, below):
-        rows += _implied(layer, reach, inputs, demands, center, relative)
+        rows += _implied(layer, reach, inputs, reals, demands, center, relative)
     shape = (len(layer.values), len(center))
     matrix = csr_array(
         coo_array((heights[unit, number], (unit, variables)), shape), dtype="float64"
     )
     first = layer.values[np.arange(len(layer.values)), reach.up.sum(axis=1)]
-    return Links(tuple(rows), Affine(matrix, first.astype("float64"), True), center)
+    return Links(tuple(rows), Affine(matrix, first.astype("float64")), center)
 
 
 def _implied(
     layer: Hidden,
     reach: Reach,
     inputs: Affine,
+    reals: int,
     demands: Demands,
     center: np.ndarray,
     relative: float,
 ) -> list[Rows]:
     """Return the rows of demands: for each what its literal calls for, and perhaps a cover."""
     side, row, threshold = demands.side, demands.row, demands.threshold
-    weights = side * layer.weights[row].astype("float64")
-    matrix, shift = csr_array(weights @ inputs.matrix), weights @ inputs.shift
-    matrix.eliminate_zeros()
+    matrix, shift = inputs.of(csr_array(side * layer.weights[row].astype("float64")))
     least = reach.low[row] if side > 0 else -reach.high[row]
     need = side * threshold
+    binary = np.diff(csr_array(matrix[:, :reals]).indptr) == 0
     if layer.whole:
-        divisor = _divisors(matrix) if inputs.binary else np.ones(len(row))
+        divisor = np.where(binary, _divisors(matrix), 1.0)
         need = shift + divisor * np.ceil((need - shift) / divisor)
     else:
         divisor = _largest(matrix, need - least)
     slack = (SLACK if layer.whole else relative) * divisor
     rows = [_rows(demands, matrix, need - least, least - shift - slack, len(center), divisor)]
-    if inputs.binary and layer.whole:
+    if layer.whole:
         now = matrix @ center[: matrix.shape[1]] + shift
-        rows.append(_cover(demands, matrix, need - now, center, divisor))
+        rows.append(_cover(demands, matrix, np.where(binary, need - now, 0), center, divisor))
     return rows
 
 
@@ -206,11 +220,13 @@ def _rows(
     least = least + (0.0 if demands.side > 0 else need)
     count = len(need)
     literals = csr_array((active, (np.arange(count), demands.literal)), shape=(count, columns))
-    matrix = csr_array((matrix.data, matrix.indices, matrix.indptr), shape=(count, columns))
     value = UP if demands.side > 0 else DOWN
     scale = diags_array(1 / divisor)
     return Rows(
-        csr_array(scale @ (matrix + literals)), least / divisor, demands.step, np.full(count, value)
+        csr_array(scale @ (widened(matrix, columns) + literals)),
+        least / divisor,
+        demands.step,
+        np.full(count, value),
     )
 
 

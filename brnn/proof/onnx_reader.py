@@ -11,7 +11,7 @@ from brnn.exchange import onnx_file
 from brnn.proof import operators, pooling, qonnx
 from brnn.proof.flows import Flow, Pieces, Sums, pixels
 from brnn.proof.integer_net import IntegerNet
-from brnn.proof.tensors import Tensors
+from brnn.proof.tensors import Tensors, meet
 
 UNCHANGED = ("Identity", "Dropout")
 CLOSING = (  # operators on units, not on steps
@@ -76,9 +76,9 @@ class _Reader:
         from onnx import numpy_helper
 
         self.model, self.graph = model, model.graph
-        self.tensors = Tensors(discrete=True)
-        self.tensors.values = {t.name: numpy_helper.to_array(t) for t in self.graph.initializer}
         self.shape = input_shape(model)
+        self.tensors = Tensors(self.shape, discrete=True)
+        self.tensors.values = {t.name: numpy_helper.to_array(t) for t in self.graph.initializer}
         (entry,) = (v for v in self.graph.input if v.name not in self.tensors.values)
         if entry.type.tensor_type.elem_type in onnx_file.INTEGERS and not whole:
             raise DataError("the net takes whole numbers: add pixels=whole")
@@ -88,7 +88,7 @@ class _Reader:
         nodes, output = onnx_file.before_softmax(self.graph)
         for name, node in nodes:
             self.tensors.values[node.output[0]] = self._result(node, name)
-        return self.tensors.net(output, self.shape)
+        return self.tensors.net(output)
 
     def _result(self, node: Any, name: str) -> Any:
         values = self.tensors.values
@@ -104,6 +104,10 @@ class _Reader:
             return onnx_file.constant(self.model, node, name, inputs)
         if node.op_type in CLOSING:
             inputs[0] = self.tensors.units(node.input[0], name)
+        if node.op_type in operators.ARITHMETIC:
+            if meet(inputs):
+                inputs = [self.tensors.units(i, name) for i in node.input]
+            return self.tensors.arithmetic(name, node.op_type, *inputs)
         return _apply(node.op_type, name, onnx_file.attributes(node), inputs)
 
 
@@ -114,8 +118,6 @@ def _apply(operator: str, name: str, attributes: dict, inputs: list[Any]) -> Any
         return flow
     if operator in onnx_file.SHAPING:
         return operators.rearranged(flow, onnx_file.move(operator, name, attributes, inputs))
-    if operator in operators.ARITHMETIC:
-        return operators.arithmetic(name, operator, *inputs)
     if operator in operators.COMPARISONS:
         return operators.comparison(name, operator, *inputs)
     if operator not in SINGLE:

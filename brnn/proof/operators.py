@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from brnn.errors import DataError
-from brnn.proof.flows import Flow, Pieces, Sizes, Sums, linear
+from brnn.proof.flows import Flow, Pieces, Sizes, Sums, added, linear
 from brnn.proof.numbers import OPERATIONS, UNIT
 from brnn.proof.steps import joined, pieces
 from brnn.proof.windows import Attributes, windows_of
@@ -53,16 +53,18 @@ def on_channels(function: Callable, name: str, attributes: dict, flow: Flow, *re
 def arithmetic(name: str, operator: str, left: Any, right: Any) -> Flow:
     """Return the sum, difference, product or quotient of a tensor and a constant.
 
-    Two tensors are joined where both are step functions of the same sums.
+    Two tensors are joined where both are step functions of the same sums; two real ones are added.
 
     Raises:
-        DataError: two real tensors are joined, or an absolute value is changed.
+        DataError: two other tensors are joined, or an absolute value is changed.
     """
     function = ARITHMETIC[operator]
     if isinstance(left, Pieces) or isinstance(right, Pieces):
         return _elementwise(name, function, left, right)
     if isinstance(left, Sums) and isinstance(right, Sums):
-        raise DataError(f"{name}: {operator} of two real tensors is not supported")
+        if operator not in ("Add", "Sub"):
+            raise DataError(f"{name}: {operator} of two real tensors is not supported")
+        return added(left, right if operator == "Add" else right.affine(-1.0, 0.0), name)
     if isinstance(left, Sizes) or isinstance(right, Sizes):
         raise DataError(f"{name}: an absolute value can only be compared")
     if isinstance(left, Sums):

@@ -1,27 +1,33 @@
-"""The tensors of a net while it is read, and the hidden layers behind them."""
+"""The tensors of a net while it is read, and the layers behind them."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from brnn.errors import DataError
-from brnn.proof.flows import Flow, Pieces, Sums, close, last
-from brnn.proof.integer_net import Hidden, IntegerNet
+from brnn.proof import operators
+from brnn.proof.flows import Flow, Pieces, Sums, carry, close, last
+from brnn.proof.integer_net import Carried, Hidden, IntegerNet, Layer
 
 
 class Tensors:
     """The tensors of a net by name, in order.
 
     Args:
-        discrete: whether the weights of all layers between the first and the last must be discrete.
+        shape: of one input.
+        discrete: whether the weights of all layers between the first and the last must be discrete,
+            in a net without shortcuts.
 
     Attributes:
         values: the tensors: those of constants are arrays.
-        hidden: the hidden layers that are complete.
+        hidden: the layers that are complete.
     """
 
-    def __init__(self, discrete: bool):
-        self.discrete = discrete
+    def __init__(self, shape: tuple[int, ...], discrete: bool):
+        self.shape, self.discrete = shape, discrete
         self.values: dict[str, Any] = {}
-        self.hidden: list[Hidden] = []
+        self.hidden: list[Layer] = []
+        self._count = math.prod(shape)  # of the inputs, and of the values of all layers
 
     def units(self, tensor: str, name: str) -> Any:
         """Return a tensor as sums of the units that it consists of.
@@ -35,23 +41,27 @@ class Tensors:
         """
         flow = self.values[tensor]
         if isinstance(flow, Pieces):
-            if self.discrete and self.hidden and flow.sums.weights.dtype != "int64":
+            chain = not any(isinstance(layer, Carried) for layer in self.hidden)
+            if self.discrete and chain and self.hidden and flow.sums.weights.dtype != "int64":
                 raise DataError(
                     f"{flow.sums.name}: its weights are not discrete; only the first and the last"
                     " layer may have real ones"
                 )
-            hidden, flow = close(flow, name)
-            self.hidden.append(hidden)
-            self.values = {k: v for k, v in self.values.items() if not isinstance(v, Flow)}
-            self.values[tensor] = flow
+            flow = self.values[tensor] = self._complete(*close(flow, self._count, name))
         return flow
 
-    def net(self, output: str, shape: tuple[int, ...]) -> IntegerNet:
+    def arithmetic(self, name: str, operator: str, left: Any, right: Any) -> Flow:
+        """Return what `operators.arithmetic` does; the sum of two real tensors is a layer."""
+        result = operators.arithmetic(name, operator, left, right)
+        if isinstance(result, Sums) and isinstance(left, Sums) and isinstance(right, Sums):
+            return self._complete(*carry(result, self._count))
+        return result
+
+    def net(self, output: str) -> IntegerNet:
         """Return the net whose logits are a tensor.
 
         Args:
             output: the name of the tensor.
-            shape: of one input.
 
         Raises:
             DataError: the tensor is not a row of logits, or there is no hidden layer before it.
@@ -59,6 +69,17 @@ class Tensors:
         logits = self.units(output, "the output")
         if not isinstance(logits, Sums) or len(logits.shape) != 2:
             raise DataError("the output of the net is not one row of classes")
-        if not self.hidden:
+        if not any(isinstance(layer, Hidden) for layer in self.hidden):
             raise DataError("the net has no hidden layer with a sign or another step function")
-        return IntegerNet(tuple(self.hidden), last(logits, "the output"), shape)
+        logits_layer = last(logits, self._count, "the output")
+        return IntegerNet(tuple(self.hidden), logits_layer, self.shape)
+
+    def _complete(self, layer: Layer, values: Sums) -> Sums:
+        self.hidden.append(layer)
+        self._count = values.weights.shape[1]
+        return values
+
+
+def meet(operands: Sequence[Any]) -> bool:
+    """Return whether both a real tensor and a step function, which must be units, are operands."""
+    return all(any(isinstance(v, kind) for v in operands) for kind in (Sums, Pieces))

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csc_array
 
 from brnn.proof.box import Reach
-from brnn.proof.integer_net import Hidden, IntegerNet
+from brnn.proof.integer_net import Carried, Hidden, IntegerNet, Layer
 
 WORK = 2e10  # multiplications that trying all inputs may take
 BATCH = 256
@@ -19,22 +19,37 @@ def inputs(
 ) -> Iterator[np.ndarray] | None:
     """Return batches (b, k) of whole inputs between `low` and `high`, each (k,).
 
-    Where each sum of the first layer has a single pixel, values of a pixel between the same two
-    thresholds are equivalent, and the batches have one of them.
+    Where each sum of the first layer has a single pixel, and no other layer reads pixels, values of
+    a pixel between the same two thresholds are equivalent, and the batches have one of them.
 
     Returns:
         The batches; None if they are too many, or if rounding in float32 decides a step.
     """
-    for layer, reach in zip(net.hidden, reaches, strict=True):
-        rounded = (layer.rise <= layer.fall).any(axis=1) & ~reach.up & ~reach.down
-        if not layer.whole or rounded.any():
-            return None
+    if any(map(_is_rounded, net.hidden, reaches)):
+        return None
     pixels = np.flatnonzero(high > low)
-    values = _values(net.hidden[0], pixels, low, high)
+    values = [np.arange(low[pixel], high[pixel] + 1) for pixel in pixels]
+    first = net.hidden[0]
+    if isinstance(first, Hidden) and _reads_all_pixels(net):
+        values = _distinct(first, pixels, values)
     size = sum(layer.weights.nnz for layer in net.hidden) + net.last.weights.nnz
     if prod(map(len, values)) * size > WORK:
         return None
     return _batches(low, pixels, values)
+
+
+def _is_rounded(layer: Layer, reach: Reach) -> bool:
+    """Return whether sums are real, or rounding decides a step."""
+    if isinstance(layer, Carried):
+        return not layer.whole
+    rounded = (layer.rise <= layer.fall).any(axis=1) & ~reach.up & ~reach.down
+    return not layer.whole or bool(rounded.any())
+
+
+def _reads_all_pixels(net: IntegerNet) -> bool:
+    """Return whether no layer but the first has weights of pixels."""
+    others = (*net.hidden[1:], net.last)
+    return not any(layer.weights[:, : net.pixels].nnz for layer in others)
 
 
 def _batches(low: np.ndarray, pixels: np.ndarray, values: list[np.ndarray]) -> Iterator[np.ndarray]:
@@ -45,11 +60,8 @@ def _batches(low: np.ndarray, pixels: np.ndarray, values: list[np.ndarray]) -> I
         yield batch
 
 
-def _values(
-    first: Hidden, pixels: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> list[np.ndarray]:
-    """Return the values of each pixel that differ to the first layer."""
-    values = [np.arange(low[pixel], high[pixel] + 1) for pixel in pixels]
+def _distinct(first: Hidden, pixels: np.ndarray, values: list[np.ndarray]) -> list[np.ndarray]:
+    """Return those of the values of each pixel that differ to the first layer."""
     is_single = np.diff(first.weights.indptr).max(initial=0) <= 1 and first.windows.shape[1] == 1
     if not is_single:
         return values

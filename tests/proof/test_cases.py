@@ -10,6 +10,7 @@ from brnn.proof import onnx_reader
 from brnn.proof.box import reaches
 from brnn.proof.cases import Network
 from brnn.proof.highs import highs, relaxation, safe_bound
+from brnn.proof.integer_net import Carried
 from brnn.proof.vnnlib import Comparison
 
 NETS = {
@@ -17,6 +18,8 @@ NETS = {
     "ternary": onnx_nets.dense(np.random.default_rng(1), (6, 6, 6, 3), "plain"),
     "normalized": onnx_nets.dense(np.random.default_rng(2), (6, 6, 6, 3), "where", 0.1, True),
     "convolutional": onnx_nets.convolutional(np.random.default_rng(3), "plain", normalized=True),
+    "residual": onnx_nets.residual(np.random.default_rng(5), 6, "plain"),
+    "real_residual": onnx_nets.residual(np.random.default_rng(6), 6, "where", normalized=True),
     "pooled": onnx_nets.convolutional(np.random.default_rng(4), "larq", pool="MaxPool"),
 }
 
@@ -31,7 +34,10 @@ def steps_of(net, network, x):
     """The values of the program's variables for an input, without those of pooled windows."""
     values, units = [(x - network.low)[network.pixels]], x[:, None]
     for layer, reach in zip(net.hidden, network.reaches, strict=True):
-        sums = (layer.weights @ units)[layer.windows]
+        before, units = units, np.concatenate([units, layer.units(units)])
+        if isinstance(layer, Carried):
+            continue
+        sums = (layer.weights @ before)[layer.windows]
         open_steps = ~reach.up & ~reach.down & (np.diff(layer.values, axis=1) != 0)
         values.append((sums >= layer.at).any(axis=1)[open_steps].astype("float64"))
         if layer.windows.shape[1] > 1:
@@ -39,7 +45,6 @@ def steps_of(net, network, x):
             above = sums[unit, :, 0] >= layer.at[unit, :, number]
             can = reach.high[layer.windows[unit]] >= layer.rise[unit, :, number]
             values.append(above[can].astype("float64"))
-        units = layer.units(units)
     return np.concatenate(values), units[:, 0]
 
 
@@ -58,8 +63,8 @@ def test_every_input_of_the_box_fulfils_all_rows(name, whole):
         for part in rows:
             activity = part.matrix @ values[: part.matrix.shape[1]]
             assert (activity >= part.least - 1e-9).all()
-        given = network.units.matrix @ values + network.units.shift
-        np.testing.assert_allclose(given, units)
+        given = network.values.matrix @ values + network.values.shift
+        np.testing.assert_allclose(given, units, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -72,10 +77,12 @@ def test_interval_bounds_contain_all_inputs(name):
         sums = layer.weights @ units
         assert (sums >= reach.low[:, None] - 1e-9).all()
         assert (sums <= reach.high[:, None] + 1e-9).all()
+        units = np.concatenate([units, layer.units(units)])
+        if isinstance(layer, Carried):
+            continue
         up = (sums[layer.windows][:, :, None] >= layer.at[..., None]).any(axis=1)
         assert up[reach.up].all()
         assert not up[reach.down].any()
-        units = layer.units(units)
 
 
 def problem():

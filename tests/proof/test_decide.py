@@ -33,11 +33,11 @@ def property_around(x, width, label, classes=3):
     return Property(x - width, x + width, other_class(label, classes), classes)
 
 
-def whole_box(seed, size):
-    """A box of at most five pixels that have several whole values."""
+def whole_box(seed, size, pixels=5):
+    """A box of at most so many pixels that have several whole values."""
     rng = np.random.default_rng(seed)
     x, width = rng.integers(-2, 3, size).astype("float64"), np.zeros(size)
-    width[rng.choice(size, min(size, 5), replace=False)] = rng.integers(1, 3)
+    width[rng.choice(size, min(size, pixels), replace=False)] = rng.integers(1, 3)
     return x, width
 
 
@@ -49,16 +49,22 @@ def verdict(model, given, whole=True, seconds=20.0, on_progress=lambda *_: None)
     return decide(net, given, logits, options, on_progress)
 
 
-def compared(seeds):
+def residual_net(seed):
+    """A net with shortcuts of whole sums or of real ones, and the shape of its input."""
+    rng = np.random.default_rng(seed)
+    return onnx_nets.residual(rng, 5, rng.choice(FORMS), bool(rng.integers(2))), (5,)
+
+
+def compared(seeds, net_of=random_net, pixels=5):
     """The verdict about each net's clean class, and whether any whole input breaks it."""
     for seed in seeds:
-        model, shape = random_net(seed)
-        x, width = whole_box(seed, int(np.prod(shape)))
+        model, shape = net_of(seed)
+        x, width = whole_box(seed, int(np.prod(shape)), pixels)
         logits = Runtime(model).logits
         label = int(logits(x.reshape(1, *shape)).argmax())
         given = property_around(x, width, label)
-        pixels = [np.arange(a, b + 1) for a, b in zip(given.low, given.high, strict=True)]
-        everything = np.array(list(itertools.product(*pixels))).reshape(-1, *shape)
+        ranges = [np.arange(a, b + 1) for a, b in zip(given.low, given.high, strict=True)]
+        everything = np.array(list(itertools.product(*ranges))).reshape(-1, *shape)
         broken = given.holds(logits(everything)).any()
         yield seed, verdict(model, given), SAT if broken else UNSAT
 
@@ -82,6 +88,18 @@ def test_verdicts_of_trying_all_inputs_are_the_same():
     assert not [(seed, v.status) for seed, v, true in results if v.status not in (true, UNKNOWN)]
 
 
+@pytest.mark.parametrize("programs", [False, True])
+def test_verdicts_about_nets_with_shortcuts_are_those_of_trying_all_inputs(monkeypatch, programs):
+    if programs:
+        monkeypatch.setattr(search, "hints", lambda *bounds: bounds[-1][None][:0])
+        monkeypatch.setattr(trial, "WORK", 0)
+    results = list(compared(range(60), residual_net, pixels=2))
+    assert not [(seed, v.status) for seed, v, true in results if v.status not in (true, UNKNOWN)]
+    assert sum(v.status == UNKNOWN for _, v, _ in results) <= 6
+    statuses = [v.status for _, v, _ in results]
+    assert min(statuses.count(SAT), statuses.count(UNSAT)) >= 6
+
+
 def test_what_bounds_cannot_exclude_is_tried_or_solved(monkeypatch):
     graph = onnx_nets.Graph()  # no x is both at least 1 and at most 0, as class 1 needs
     graph.then("MatMul", np.float32([[1, -1]]))
@@ -102,6 +120,17 @@ def test_grey_levels_on_one_side_of_a_threshold_are_tried_once():
     low, high = np.zeros(2), np.full(2, 255.0)
     (batch,) = trial.inputs(net, reaches(net, low, high), low, high)
     assert sorted(batch.tolist()) == [[0, 0], [0, 3], [101, 0], [101, 3]]
+
+
+def test_all_grey_levels_are_tried_where_a_shortcut_carries_them_past_the_thresholds():
+    graph = onnx_nets.Graph()
+    onnx_nets.sign(graph, "where")
+    graph.then("Add", "x")
+    graph.then("MatMul", np.float32([[1, 0]]))
+    net = onnx_reader.read(graph.model((1,), 2), 255, whole=True)
+    low, high = np.zeros(1), np.full(1, 9.0)
+    (batch,) = trial.inputs(net, reaches(net, low, high), low, high)
+    assert batch.ravel().tolist() == list(range(10))
 
 
 def test_a_tolerance_that_is_not_sound_is_noticed(monkeypatch):

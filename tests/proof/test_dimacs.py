@@ -12,6 +12,7 @@ from support import onnx_nets
 from brnn.errors import ConfigError
 from brnn.proof import onnx_reader, programs
 from brnn.proof.ball import Ball
+from brnn.proof.integer_net import Hidden
 from brnn.proof.runtime import Runtime
 from brnn.proof.vnnlib import Property, other_class
 
@@ -72,10 +73,11 @@ def image(text, values, low):
 def rounding_decides(net, x):
     """Whether float32 may move a sum of an image across a threshold."""
     for layer in net.hidden:
-        sums = (layer.weights @ x)[layer.windows][..., None]
-        if ((sums >= layer.rise) & (sums <= layer.fall)).any():
-            return True
-        x = layer.units(x[:, None])[:, 0]
+        if isinstance(layer, Hidden):
+            sums = (layer.weights @ x)[layer.windows][..., None]
+            if ((sums >= layer.rise) & (sums <= layer.fall)).any():
+                return True
+        x = np.concatenate([x, layer.units(x[:, None])[:, 0]])
     return False
 
 
@@ -97,6 +99,7 @@ def nets(seed=0):
         scale = 0.5 if form == "where" else 1.0
         yield onnx_nets.dense(rng, (5, 6, 4, 3), form, scale), low, high
         yield hidden_normalized(rng, form), low, high
+        yield onnx_nets.residual(rng, 5, form), low, high
     for pool, normalized in itertools.product((None, "MaxPool", "AveragePool"), (False, True)):
         low = rng.integers(0, 3, 32).astype("float64")
         high = low + (np.arange(32) % 8 == 3)

@@ -8,7 +8,15 @@ import keras
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from support.proof_nets import class_of, dense_net, image_of, neighbours, random_net, with_weights
+from support.proof_nets import (
+    class_of,
+    dense_net,
+    image_of,
+    neighbours,
+    random_net,
+    residual_net,
+    with_weights,
+)
 
 from brnn.data.pixels import to_pixels
 from brnn.errors import ConfigError
@@ -33,19 +41,19 @@ def verdict(model, x, label, example=None, **keys):
 
 
 @cache
-def searched(seed):
+def searched(seed, net_of=random_net):
     """A net, an image, its clean class, and whether trying all grey levels breaks it."""
-    model = random_net(seed)
+    model = net_of(seed)
     levels = image_of(model, seed)
     label = int(class_of(model, levels[None])[0])
     broken = (class_of(model, neighbours(levels)) != label).any()
     return model, np.asarray(to_pixels(levels)), label, broken
 
 
-def compared(seeds, **keys):
+def compared(seeds, net_of=random_net, **keys):
     """Of each net: the verdict on its clean class, and that of trying all grey levels."""
     for seed in seeds:
-        model, x, label, broken = searched(seed)
+        model, x, label, broken = searched(seed, net_of)
         result = verdict(model, x, label, **keys)
         if result.status == SAT:
             assert np.abs(result.witness - x).max() <= ONE_LEVEL
@@ -69,6 +77,15 @@ def test_verdicts_of_programs_are_those_of_exhaustive_search(monkeypatch, solver
 def test_verdicts_with_hints_are_those_of_exhaustive_search():
     results = list(compared(range(60)))
     assert not [(seed, v.status) for seed, v, true in results if v.status not in (true, UNKNOWN)]
+
+
+def test_verdicts_about_residual_nets_are_those_of_exhaustive_search(monkeypatch):
+    monkeypatch.setattr(search, "hints", lambda *bounds: bounds[-1][None][:0])
+    results = list(compared(range(12), residual_net))
+    assert not [(seed, v.status) for seed, v, true in results if v.status not in (true, UNKNOWN)]
+    statuses = [v.status for _, v, _ in results]
+    assert statuses.count(UNKNOWN) <= 1
+    assert min(statuses.count(SAT), statuses.count(UNSAT)) >= 2
 
 
 def test_a_tolerance_that_is_not_sound_is_noticed(monkeypatch):

@@ -4,11 +4,18 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support.proof_nets import convolutional_net, dense_net, random_net, with_weights
+from support.proof_nets import (
+    convolutional_net,
+    dense_net,
+    random_net,
+    residual_net,
+    with_weights,
+)
 
 from brnn.data.pixels import to_pixels
 from brnn.errors import DataError
 from brnn.proof import keras_reader
+from brnn.proof.integer_net import Carried, Hidden
 from brnn.quantization.manager import QuantManager
 
 
@@ -93,10 +100,52 @@ def test_what_is_not_supported_is_refused_with_the_name_of_its_layer(layers, mes
     assert "\n" not in str(error.value)
 
 
-def test_a_shortcut_around_a_step_is_refused():
+def test_a_shortcut_by_hand():
+    inputs = keras.Input((2,))
+    x = keras.layers.Dense(2, use_bias=False, name="first")(inputs)
+    y = keras.layers.Dense(2, use_bias=False, name="second")(ops.sign(x))
+    logits = keras.layers.Dense(2, name="logits")(keras.layers.Add()([x, y]))
+    model = keras.Model(inputs, logits)
+    model.get_layer("first").set_weights([np.float32([[1, -1], [1, 2]])])
+    model.get_layer("second").set_weights([np.float32([[1, 0], [-1, 3]])])
+    model.get_layer("logits").set_weights([np.eye(2), np.float32([0.5, 0])])
+    signs, stream = keras_reader.read(model, 255, whole=True).hidden
+    assert isinstance(signs, Hidden)
+    assert signs.weights.toarray().tolist() == [[1, 1], [-1, 2]]  # of the pixels
+    assert isinstance(stream, Carried)
+    assert stream.weights.toarray().tolist() == [[1, 1, 1, -1], [-1, 2, 0, 3]]  # and of the signs
+    net = keras_reader.read(model, 255, whole=True)
+    images = np.array([[3, 1], [0, 0]])
+    assert net.logits(images).tolist() == [[6.5, -4.0], [0.5, 0.0]]
+    assert (net.last.error == 0).all()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_residual_net_has_the_logits_that_keras_computes(seed):
+    model = residual_net(seed)
+    levels = levels_of(model)
+    x = np.asarray(to_pixels(levels))
+    whole = keras_reader.read(model, 255, whole=True, divisor=255)
+    assert any(isinstance(layer, Carried) for layer in whole.hidden)
+    real = keras_reader.read(model, 1.0, whole=False)
+    for net, given in ((whole, levels), (real, x)):
+        difference = np.abs(net.logits(given) - np.asarray(model(x)))
+        assert (difference <= net.last.error).all(axis=1).mean() > 0.98
+
+
+def test_a_discrete_tensor_is_added_to_a_real_one():
+    inputs = keras.Input((3,))
+    x = ops.sign(keras.layers.Dense(4)(inputs))
+    y = keras.layers.Add()([keras.layers.Dense(4)(x), x])
+    model = keras.Model(inputs, keras.layers.Dense(2)(ops.sign(y)))
+    levels = levels_of(model)
+    net = keras_reader.read(model, 255, whole=True, divisor=255)
+    assert agreement(model, net, np.asarray(to_pixels(levels)), levels) > 0.98
+
+
+def test_a_shortcut_that_bends_is_refused_by_name():
     inputs = keras.Input((4,))
-    x = keras.layers.Dense(4, use_bias=False)(inputs)
-    y = keras.layers.Dense(4, use_bias=False)(ops.sign(x))
-    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Add()([x, y])))
-    with pytest.raises(DataError, match="shortcuts, as in residual nets, are not supported"):
+    x = keras.layers.PReLU(name="bent")(keras.layers.Dense(4)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(2)(ops.sign(x)))
+    with pytest.raises(DataError, match="PReLU bent: this layer is not supported"):
         keras_reader.read(model, 1.0, whole=False)

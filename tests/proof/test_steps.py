@@ -17,7 +17,9 @@ def test_proof_and_export_agree_on_every_sum(keys):
     hidden = KerasNet("net", discretized, 255.0).integers(255.0, whole=True).hidden
     layers = net.layers[:-1]
     for layer, proved in zip(layers, hidden[-len(layers) :], strict=True):  # without that of inputs
-        rows = proved.weights.toarray()[proved.windows[:, 0]]
+        before = layer.kernel.shape[0]  # the last columns are those of the layer before
+        rows = proved.weights[:, -before:].toarray()[proved.windows[:, 0]]
+        assert not proved.weights[:, :-before].nnz
         sums = np.arange(-layer.reach, layer.reach + 1)[:, None]
         reached = (sums[..., None] * layer.sign[:, None] >= layer.threshold.T).sum(axis=-1)
         exported = np.array(layer.values)[reached]

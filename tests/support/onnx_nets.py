@@ -93,6 +93,27 @@ def dense(
     return graph.model((widths[0],), widths[-1])
 
 
+def residual(
+    rng: np.random.Generator, width: int = 5, form: str = "larq", normalized: bool = False
+) -> ModelProto:
+    """Return a dense net of three layers, each of which is added to what it reads."""
+    graph = Graph()
+    graph.then("MatMul", signs(rng, width, width))
+    graph.then("Add", rng.choice([-1, 0, 1], width).astype("float32"))
+    for _ in range(2):
+        stream = graph.output
+        sign(graph, form)
+        graph.then("MatMul", signs(rng, width, width))
+        if normalized:
+            normalization(graph, rng, width)
+        graph.then("Add", stream)
+    pixels = graph.then("Add", "x")
+    sign(graph, form)
+    graph.add("Sub", graph.output, pixels)
+    graph.then("MatMul", signs(rng, width, 3))
+    return graph.model((width,), 3)
+
+
 def convolutional(
     rng: np.random.Generator,
     form: str = "larq",

@@ -80,6 +80,36 @@ def random_net(seed):
     return with_weights(convolutional_net(**keys), rng, levels)
 
 
+def residual_net(seed):
+    """A net of the topology `residual`, whose normalizations keep its sums near 0."""
+    rng = np.random.default_rng(seed)
+    shape = [(3, 3), (2, 2, 2), (3, 2, 1)][rng.integers(3)]
+    quantizer = partial(quantizers.binary, scale=[1.0, 0.1][rng.integers(2)])
+    keys = {"stages": 1 + int(rng.integers(2)), "padding": ["zero", "one"][rng.integers(2)]}
+    model = convolutional.residual(
+        Task(shape, CLASSES), of_quantizer(quantizer), width=2, blocks=1, groups=1,
+        activation="tanh", rsign=bool(rng.integers(2)), rprelu=False, real_last=True, **keys,
+    )  # fmt: skip
+    images = to_pixels(rng.integers(126, 131, (64, *shape)).astype("uint8"))
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            x = np.asarray(keras.Model(model.inputs[0], layer.input)(images))
+            x = x.reshape(-1, x.shape[-1])
+            gamma, beta = rng.normal(size=(2, x.shape[1]))
+            layer.set_weights([gamma, 0.3 * beta, x.mean(axis=0), x.var(axis=0) + 1e-3])
+        elif isinstance(layer, keras.layers.EinsumDense):
+            layer.bias.assign(0.3 * rng.normal(size=layer.bias.shape))
+        elif isinstance(layer, keras.layers.Dense | keras.layers.Conv2D):
+            real = layer.name.startswith("real")
+            layer.set_weights(
+                [
+                    rng.normal(size=w.shape) if real else rng.choice([-1.0, 1.0], w.shape)
+                    for w in layer.get_weights()
+                ]
+            )
+    return model
+
+
 def image_of(model, seed):
     """Bytes near a half, if possible with images of several classes around them."""
     rng, shape = np.random.default_rng(seed), model.inputs[0].shape[1:]
