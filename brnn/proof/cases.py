@@ -9,15 +9,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import csr_array, diags_array, vstack
 
+from brnn.errors import ProgramSizeError
 from brnn.proof import box
 from brnn.proof.ball import Ball, Constraint, constraint, tangent
+from brnn.proof.box import Reach, open_steps
 from brnn.proof.columns import widened
-from brnn.proof.integer_net import IntegerNet
+from brnn.proof.integer_net import Carried, IntegerNet, Layer
 from brnn.proof.links import DOWN, SLACK, Affine, Links, Rows, link
 from brnn.proof.numbers import RELATIVE, lowest_power
 from brnn.proof.vnnlib import Case, Comparison
 
 LARGEST = 2.0**30  # of costs that are whole numbers
+MOST_TERMS = 3e7  # of the rows of a program, about 100 bytes each in all its forms
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ class Network:
         whole: whether inputs are whole numbers only.
         ball: of which inputs must be too, if it is given.
         sure: whether solutions are to hold in the net, instead of none being left out.
+
+    Raises:
+        ProgramSizeError: the box leaves so many units open that the rows do not fit into memory.
     """
 
     def __init__(
@@ -80,7 +86,11 @@ class Network:
         center[:count] = clean[self.pixels] - low[self.pixels]
         self.reaches = box.reaches(net, low, high, ball)
         self.layers: list[Links] = []
+        terms = 0.0
         for layer, reach in zip(net.hidden, self.reaches, strict=True):
+            terms += _terms(layer, reach, values)
+            if terms > MOST_TERMS:
+                raise ProgramSizeError(f"the program has more than {MOST_TERMS:,.0f} terms")
             relative = 0.0 if sure else RELATIVE
             reals = len(self.width)
             self.layers.append(link(layer, reach, values, reals, center, clean, relative))
@@ -185,6 +195,15 @@ def within_limit(problem: Problem) -> Problem:
     return replace(
         problem, rows=rows, least=np.append(problem.least, problem.constant - problem.limit)
     )
+
+
+def _terms(layer: Layer, reach: Reach, values: Affine) -> float:
+    """Return a bound on the terms of the rows that link a layer, or of its carried sums."""
+    terms = (layer.weights != 0) @ np.diff(values.matrix.indptr).astype("float64")
+    if isinstance(layer, Carried):
+        return float(terms.sum())
+    unit, _ = np.nonzero(open_steps(layer, reach))
+    return float(2 * terms[layer.windows[unit]].sum())
 
 
 def _kept(

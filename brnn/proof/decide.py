@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from brnn.contracts import OnProgress
+from brnn.errors import ProgramSizeError
 from brnn.proof import trial, worker
 from brnn.proof.cases import Network
 from brnn.proof.hints import hints
-from brnn.proof.integer_net import Carried, IntegerNet
+from brnn.proof.integer_net import IntegerNet
 from brnn.proof.numbers import EXACT
 from brnn.proof.vnnlib import Case, Property
 
@@ -124,7 +125,12 @@ class _Search:
         """Return the verdict, within the time limit."""
         if (self.low > self.high).any():
             return self._result(UNSAT)
-        remaining = self._by_integers(self._by_relaxations())
+        try:
+            remaining = self._by_integers(self._by_relaxations())
+        except ProgramSizeError as error:
+            remaining = [(-math.inf, case) for case in self.given.cases]
+            self.note = str(error)
+            self._try(hints(self.net, self.given, self.low, self.high))
         if self.witness is not None:
             return replace(self._result(SAT), witness=self.witness)
         if not remaining:
@@ -265,13 +271,7 @@ class _Search:
 
     def _snap(self) -> float:
         """Return a power of two: moving an input to the grid moves no sum by as much."""
-        moved, most = np.ones(self.net.pixels), 0.0
-        for layer in self.net.hidden:
-            sums = abs(layer.weights) @ moved
-            most = max(most, float(sums.max()))
-            own = sums if isinstance(layer, Carried) else np.zeros(len(layer.values))
-            moved = np.concatenate([moved, own])
-        return self.grid * 2.0 ** math.ceil(math.log2(most or 1.0))
+        return self.grid * 2.0 ** math.ceil(math.log2(self.net.slope() or 1.0))
 
     def _exclude(self, kind: str, count: int = 1) -> None:
         self.excluded[kind] += count

@@ -139,6 +139,16 @@ class IntegerNet:
         """The number of inputs."""
         return math.prod(self.shape)
 
+    def slope(self) -> float:
+        """Return by how much a sum changes at most without a step, where all inputs change by 1."""
+        changes, largest = np.ones(self.pixels), 0.0
+        for layer in self.hidden:
+            sums = abs(layer.weights) @ changes
+            largest = max(largest, float(sums.max()))
+            own = sums if isinstance(layer, Carried) else np.zeros(len(layer.values))
+            changes = np.concatenate([changes, own])
+        return largest
+
     def logits(self, inputs: np.ndarray) -> np.ndarray:
         """Return the logits (b, c) of inputs (b, ...), computed in whole numbers.
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from brnn.errors import DataError
 from brnn.proof import operators
-from brnn.proof.flows import Flow, Pieces, Sums, carry, close, last
+from brnn.proof.flows import Flow, Pieces, Sums
 from brnn.proof.integer_net import Carried, Hidden, IntegerNet, Layer
+from brnn.proof.layers import carry, close, last
 
 
 class Tensors:

@@ -100,6 +100,16 @@ def test_verdicts_about_nets_with_shortcuts_are_those_of_trying_all_inputs(monke
     assert min(statuses.count(SAT), statuses.count(UNSAT)) >= 6
 
 
+def test_a_program_that_does_not_fit_into_memory_is_left_open(monkeypatch):
+    monkeypatch.setattr(cases, "MOST_TERMS", 10)
+    monkeypatch.setattr(trial, "WORK", 0)
+    results = list(compared(range(20), residual_net, pixels=2))
+    assert not [(seed, v.status) for seed, v, true in results if v.status not in (true, UNKNOWN)]
+    open_ = [v for _, v, _ in results if v.status == UNKNOWN]
+    assert open_
+    assert all(v.note == "the program has more than 10 terms" for v in open_)
+
+
 def test_what_bounds_cannot_exclude_is_tried_or_solved(monkeypatch):
     graph = onnx_nets.Graph()  # no x is both at least 1 and at most 0, as class 1 needs
     graph.then("MatMul", np.float32([[1, -1]]))
