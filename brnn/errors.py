@@ -58,6 +58,10 @@ class SolverError(BrnnError, RuntimeError):
     """A solver refuses a program, or its process has ended."""
 
 
+class ProgramSizeError(SolverError):
+    """A program does not fit into memory."""
+
+
 class AwayError(TrackingError):
     """The tracking server does not answer."""
 
