@@ -15,6 +15,7 @@ from brnn.data import sources
 from brnn.runs.run import run
 from brnn.tracking.store import open_store
 from experiments.proof import scaling
+from experiments.recipes import depth
 from experiments.robustness import curves
 from experiments.runs import finished_runs
 
@@ -89,6 +90,11 @@ def test_the_first_job_of_a_study_runs_at_a_tiny_size(
         monkeypatch.chdir(folder)  # figures are written there
         curves.main(f"sqlite:///{folder}/mlflow.db", experiment)
         assert (folder / "robust_accuracy_by_epsilon.png").exists()
+    if experiment == "depth":
+        depth.main(f"sqlite:///{folder}/mlflow.db", f"{folder}/depth.png")
+        accuracy = depth.spread([tracked.data.metrics["test/accuracy"]])
+        assert capsys.readouterr().out.splitlines()[-1] == f"| ste | none | {accuracy} |"
+        assert (folder / "depth.png").read_bytes().startswith(b"\x89PNG")
     if experiment in scaling.STUDIES:
         scaling.main(f"sqlite:///{folder}/mlflow.db", f"{folder}/scaling.png", [experiment])
         units = scaling.spread(np.array([tracked.data.metrics["attack_exact/open_units"]]))
