@@ -59,7 +59,7 @@ class SolverError(BrnnError, RuntimeError):
 
 
 class ProgramSizeError(SolverError):
-    """A program does not fit into memory."""
+    """A program is too large for memory."""
 
 
 class AwayError(TrackingError):

@@ -20,7 +20,7 @@ from brnn.proof.numbers import RELATIVE, lowest_power
 from brnn.proof.vnnlib import Case, Comparison
 
 LARGEST = 2.0**30  # of costs that are whole numbers
-MOST_TERMS = 3e7  # of the rows of a program, about 100 bytes each in all its forms
+MOST_TERMS = 30_000_000  # of a program's rows; each takes about 100 bytes over all copies
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Network:
         sure: whether solutions are to hold in the net, instead of none being left out.
 
     Raises:
-        ProgramSizeError: the box leaves so many units open that the rows do not fit into memory.
+        ProgramSizeError: the box leaves so many units open that sums of shortcuts do not fit into
+            memory.
     """
 
     def __init__(
@@ -86,16 +87,18 @@ class Network:
         center[:count] = clean[self.pixels] - low[self.pixels]
         self.reaches = box.reaches(net, low, high, ball)
         self.layers: list[Links] = []
-        terms = 0.0
+        self.terms = 0.0
         for layer, reach in zip(net.hidden, self.reaches, strict=True):
-            terms += _terms(layer, reach, values)
-            if terms > MOST_TERMS:
-                raise ProgramSizeError(f"the program has more than {MOST_TERMS:,.0f} terms")
+            terms = _terms(layer, reach, values)
+            if isinstance(layer, Carried):
+                _check_size(terms)
+            else:
+                self.terms += terms
             relative = 0.0 if sure else RELATIVE
             reals = len(self.width)
             self.layers.append(link(layer, reach, values, reals, center, clean, relative))
-            values, center = values.followed_by(self.layers[-1].units), self.layers[-1].center
-            clean = np.concatenate([clean, layer.units(clean[:, None])[:, 0]])
+            values, center = values.followed_by(self.layers[-1].outputs), self.layers[-1].center
+            clean = np.concatenate([clean, layer.outputs(clean[:, None])[:, 0]])
         self.values, self.count = values, len(center)
 
     def is_possible(self, case: Case) -> bool:
@@ -107,14 +110,19 @@ class Network:
         )
 
     def problem(self, case: Case) -> Problem:
-        """Return the program of a case."""
+        """Return the program of a case.
+
+        Raises:
+            ProgramSizeError: its rows do not fit into memory.
+        """
+        _check_size(self.terms)
         costs = [self._cost(part) for part in case]
         matrix, least = self._rows(np.array([cost for cost, _, _ in costs]))
-        matrix, least = self._within_ball(matrix, least)
         for cost, constant, limit in costs[1:]:
             matrix = csr_array(vstack([matrix, csr_array(-cost[None])]))
             least = np.append(least, constant - limit)
         cost, constant, limit = costs[0]
+        matrix, least = self._within_ball(matrix, least, cost)
         used = np.flatnonzero((abs(matrix).sum(axis=0) > 0) | (cost != 0))
         is_pixel = used < len(self.pixels)
         is_size = ~is_pixel & (used < len(self.width))
@@ -137,14 +145,16 @@ class Network:
             rows = csr_array(vstack([self.inside.rows, csr_array(row[None])]))
             self.inside = Constraint(rows, np.append(self.inside.least, least), self.inside.width)
 
-    def _within_ball(self, matrix: csr_array, least: np.ndarray) -> tuple[csr_array, np.ndarray]:
-        """Return rows with those of the ball, for the pixels that they need."""
+    def _within_ball(
+        self, matrix: csr_array, least: np.ndarray, cost: np.ndarray
+    ) -> tuple[csr_array, np.ndarray]:
+        """Return rows with those of the ball, for the pixels that they or the cost need."""
         rows, count = self.inside.rows, len(self.pixels)
         if self.ball is None or not rows.shape[0]:
             return matrix, least
         needed = np.ones(rows.shape[0], bool)
         if len(self.inside.width):  # of other pixels the change may be 0
-            pixels = np.asarray(abs(matrix[:, :count]).sum(axis=0) > 0)
+            pixels = np.asarray(abs(matrix[:, :count]).sum(axis=0) > 0) | (cost[:count] != 0)
             needed[: 2 * count] = np.tile(pixels, 2)
             rows = rows @ diags_array(np.tile(pixels, 2).astype("float64"))
         wide = widened(csr_array(rows[needed]), self.count)
@@ -165,7 +175,7 @@ class Network:
         numbers = np.append(cost, constant)
         size = np.abs(numbers).max() or 1.0
         unit = min(lowest_power(numbers).min(), size)
-        if rounding == 0 and size <= LARGEST * unit:
+        if rounding == 0 and size <= LARGEST * unit and self._is_whole(cost):
             cost, constant = cost / unit, constant / unit
             divisor = float(np.gcd.reduce(np.abs(cost).astype("int64"))) or 1.0
             least = (
@@ -175,13 +185,17 @@ class Network:
         error = rounding / size + RELATIVE
         return cost / size, constant / size, -error if self.sure else error
 
+    def _is_whole(self, cost: np.ndarray) -> bool:
+        """Return whether all variables with a cost are whole numbers."""
+        return self.whole or not cost[: len(self.pixels)].any()
+
     def _rows(self, costs: np.ndarray) -> tuple[csr_array, np.ndarray]:
         """Return the rows that a program needs whose costs (c, variables) are to be small."""
         up = np.asarray((costs < 0).any(axis=0))  # which steps are wanted up
         down = np.asarray((costs > 0).any(axis=0))
         matrices, bounds = [], []
         for layer in reversed(self.layers):
-            kept = [_kept(rows, up, down, self.count) for rows in layer.rows]
+            kept = [_kept(rows, up, down, self.count) for rows in layer.rows()]
             matrices += [matrix for matrix, _ in kept]
             bounds += [least for _, least in kept]
             used = sum((abs(matrix).sum(axis=0) for matrix, _ in kept), np.zeros(self.count)) > 0
@@ -198,12 +212,21 @@ def within_limit(problem: Problem) -> Problem:
 
 
 def _terms(layer: Layer, reach: Reach, values: Affine) -> float:
-    """Return a bound on the terms of the rows that link a layer, or of its carried sums."""
+    """Return about how many terms the rows have that link a layer, or its carried sums."""
     terms = (layer.weights != 0) @ np.diff(values.matrix.indptr).astype("float64")
     if isinstance(layer, Carried):
         return float(terms.sum())
     unit, _ = np.nonzero(open_steps(layer, reach))
-    return float(2 * terms[layer.windows[unit]].sum())
+    rows_of_a_sum = 4 if layer.whole else 2  # up and down, and the covers of whole sums
+    return float(rows_of_a_sum * terms[layer.windows[unit]].sum())
+
+
+def _check_size(terms: float) -> None:
+    if terms > MOST_TERMS:
+        raise ProgramSizeError(
+            "the box leaves so many units open that the program has more than"
+            f" {MOST_TERMS:,} terms; take a smaller one"
+        )
 
 
 def _kept(

@@ -49,13 +49,13 @@ def dimacs(network: Network, case: Case) -> Iterator[str]:
     for number, (layer, reach) in enumerate(zip(network.net.hidden, network.reaches, strict=True)):
         if not layer.whole:
             raise ConfigError(
-                f"program=….cnf needs whole weights: those of hidden layer {number + 1} are real"
+                f"program=….cnf needs whole weights: those of layer {number + 1} are real"
             )
         if isinstance(layer, Carried):
-            own = values.of(layer.weights)
+            outputs = values.of(layer.weights)
         else:
-            own = _steps(formula, layer, reach, values)
-        values = values.followed_by(own)
+            outputs = _steps(formula, layer, reach, values)
+        values = values.followed_by(outputs)
     for part in case:
         _demand(formula, network, part, values)
     return formula.lines()

@@ -30,7 +30,9 @@ class Sums:
         scale: (*shape).
         shift: (*shape).
         error: (*shape) bound on the rounding of float32.
-        size: (*shape) bound on the absolute value.
+        size: (*shape) bound on the sum of the absolute values of its terms.
+        step: (*shape) a power of two of which all terms are multiples, and so the partial sums in
+            whatever order they are added; 0 if there is none.
         name: of the node with the weights; empty for the input of the net.
     """
 
@@ -42,6 +44,7 @@ class Sums:
     shift: np.ndarray
     error: np.ndarray
     size: np.ndarray
+    step: np.ndarray
     name: str = field(default="", kw_only=True)
 
     @property
@@ -57,6 +60,7 @@ class Sums:
             self.shift,
             self.error,
             self.size,
+            self.step,
         )
         moved = [_taken(array, self.shape, order) for array in arrays]
         return Sums(self.weights, self.whole, *moved, name=self.name)
@@ -67,11 +71,13 @@ class Sums:
         """Return factor * this + summand, as so many operations in float32 compute it."""
         scale, shift = factor * self.scale, factor * self.shift + summand
         size = np.abs(factor) * self.size + np.abs(summand)
-        step = np.minimum(lowest_power(scale), lowest_power(shift))
-        exact = self.whole & (self.error == 0) & (size <= EXACT * step) & (operations == 1)
+        power, other = (lowest_power(np.asarray(v, "float64")) for v in (factor, summand))
+        step = np.minimum(_products(power, self.step), other)
+        exact = (self.error == 0) & (size <= EXACT * step) & (operations == 1)
         exact &= (self.offsets == 0).all(axis=-1)
-        error = np.abs(factor) * self.error + np.where(exact, 0.0, operations * UNIT * size)
-        return replace(self, scale=scale, shift=shift, error=error, size=size)
+        error = np.abs(factor) * self.error
+        error = error + np.where(exact, 0.0, operations * UNIT * (size + error))
+        return replace(self, scale=scale, shift=shift, error=error, size=size, step=step)
 
 
 @dataclass(frozen=True)
@@ -136,13 +142,13 @@ Flow = Sums | Pieces | Sizes
 
 
 def identity(shape: tuple[int, ...], size: float, whole: bool, before: int = 0) -> Sums:
-    """Return the tensor of values of absolute sizes up to `size`.
+    """Return a tensor whose elements are values of the net, of absolute sizes up to `size`.
 
     Args:
         shape: of the tensor.
         size: bound on the values.
         whole: whether they are whole numbers.
-        before: how many values of the net are before these.
+        before: the position of the first value in the net.
     """
     count = int(np.prod(shape))
     zeros = np.zeros(shape)
@@ -150,7 +156,8 @@ def identity(shape: tuple[int, ...], size: float, whole: bool, before: int = 0) 
     weights = csr_array(entries, shape=(count, before + count))
     windows = np.arange(count).reshape(*shape, 1)
     offsets = np.zeros(windows.shape)
-    return Sums(weights, whole, windows, offsets, zeros + 1, zeros, zeros, zeros + size)
+    columns = (zeros + 1, zeros, zeros, zeros + size, zeros + whole)
+    return Sums(weights, whole, windows, offsets, *columns)
 
 
 def pixels(shape: tuple[int, ...], largest: float, whole: bool, divisor: float) -> Sums:
@@ -182,15 +189,16 @@ def linear(taps: csr_array, sums: Sums, shape: tuple[int, ...], name: str) -> Su
     )
     weights.eliminate_zeros()
     weights, unit = _whole_weights(weights)
-    total = abs(taps) @ size
+    total, error = abs(taps) @ size, abs(taps) @ error
     count = np.diff(taps.indptr)
-    step = lowest_power(unit) if sums.whole and weights.dtype == "int64" else np.zeros(len(unit))
-    offset = taps @ shift
-    exact = (abs(taps) @ error == 0) & (total <= EXACT * np.minimum(step, lowest_power(offset)))
-    rounding = np.where(exact, 0.0, (count + OPERATIONS) * UNIT * total)
-    windows = np.arange(len(unit)).reshape(*shape, 1)
-    columns = (unit, offset, rounding + abs(taps) @ error, total)
     whole = sums.whole and weights.dtype == "int64"
+    step = np.full(len(unit), np.inf if whole else 0.0)
+    terms = _products(lowest_power(taps.data), sums.step.ravel()[taps.indices])
+    np.minimum.at(step, np.repeat(np.arange(len(unit)), count), terms)
+    exact = (error == 0) & (total <= EXACT * step)
+    rounding = np.where(exact, 0.0, (count + OPERATIONS) * UNIT * (total + error))
+    windows = np.arange(len(unit)).reshape(*shape, 1)
+    columns = (unit, taps @ shift, rounding + error, total, step)
     offsets = np.zeros(windows.shape)
     arrays = (v.reshape(shape) for v in columns)
     return Sums(weights, whole, windows, offsets, *arrays, name=name)
@@ -198,6 +206,8 @@ def linear(taps: csr_array, sums: Sums, shape: tuple[int, ...], name: str) -> Su
 
 def added(left: Sums, right: Sums, name: str) -> Sums:
     """Return the sum of two tensors of one shape.
+
+    A runtime may join the addition with those of the products before it.
 
     Args:
         left: a tensor without pooling.
@@ -208,25 +218,39 @@ def added(left: Sums, right: Sums, name: str) -> Sums:
         DataError: a tensor is pooled, or the shapes differ.
     """
     if left.shape != right.shape:
-        raise DataError(f"{name}: the sum of tensors {left.shape} and {right.shape}: only of one")
+        raise DataError(
+            f"{name}: tensors of shapes {left.shape} and {right.shape} are added; they must have"
+            " the same shape"
+        )
     columns = max(left.weights.shape[1], right.weights.shape[1])
-    weights = csr_array((left.scale.size, columns))
+    weights, count = csr_array((left.scale.size, columns)), np.zeros(left.scale.size)
     for sums in (left, right):
         if sums.windows.shape[-1] > 1:
-            raise DataError(f"{name}: a sum of pooled values without a sign between")
+            raise DataError(
+                f"{name}: a sum of pooled values without a sign between is not supported"
+            )
         rows = widened(csr_array(sums.weights[sums.windows.ravel()]), columns)
-        weights = weights + diags_array(sums.scale.ravel()) @ rows
+        weights, count = (
+            weights + diags_array(sums.scale.ravel()) @ rows,
+            count + np.diff(rows.indptr),
+        )
     weights = csr_array(weights)
     weights.eliminate_zeros()
     weights, unit = _whole_weights(weights)
     whole = left.whole and right.whole and weights.dtype == "int64"
     unit, shift, size = unit.reshape(left.shape), left.shift + right.shift, left.size + right.size
-    step = np.minimum(lowest_power(unit), lowest_power(shift)) if whole else 0 * unit
-    error = left.error + right.error
-    error = error + np.where((error == 0) & (size <= EXACT * step), 0.0, UNIT * size)
+    error, step = left.error + right.error, np.minimum(left.step, right.step)
+    exact = (error == 0) & (size <= EXACT * step)
+    rounding = (count.reshape(unit.shape) + OPERATIONS) * UNIT * (size + error)
+    error = error + np.where(exact, 0.0, rounding)
     windows = np.arange(unit.size).reshape(*unit.shape, 1)
     offsets = np.zeros(windows.shape)
-    return Sums(weights, whole, windows, offsets, unit, shift, error, size, name=name)
+    return Sums(weights, whole, windows, offsets, unit, shift, error, size, step, name=name)
+
+
+def _products(powers: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Return the products of powers of two, of which one is infinity where a factor is 0."""
+    return np.where(np.isinf(powers), np.inf, np.where(np.isinf(powers), 1.0, powers) * steps)
 
 
 def _whole_weights(weights: csr_array) -> tuple[csr_array, np.ndarray]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from brnn.proof.integer_net import Carried, Hidden, IntegerNet
+from brnn.proof.integer_net import Hidden, IntegerNet
 from brnn.proof.vnnlib import Case, Property
 
 RIVALS = 9  # cases that are tried, the nearest ones; all of ten classes
@@ -50,18 +50,17 @@ def _gradients(net: IntegerNet, x: np.ndarray, cases: Sequence[Case]) -> np.ndar
     for layer in net.hidden:
         sums = layer.weights @ values
         layers.append((layer, sums))
-        own = sums if isinstance(layer, Carried) else layer.of_sums(sums)
-        values = np.concatenate([values, own])
+        values = np.concatenate([values, layer.of_sums(sums)])
     upstream = np.empty_like(values, "float64")
     for column, (logits, case) in enumerate(zip(net.last.logits(values).T, cases, strict=True)):
         rival, label, _ = max(case, key=lambda part: logits[part.smaller] - logits[part.larger])
         upstream[:, column] = net.last.difference(label, rival)[0]
     for layer, sums in reversed(layers):
         before = layer.weights.shape[1]
-        own = upstream[before:]
+        outputs = upstream[before:]
         if isinstance(layer, Hidden):
-            own = _through(layer, sums, own)
-        upstream = upstream[:before] + layer.weights.T @ own
+            outputs = _through(layer, sums, outputs)
+        upstream = upstream[:before] + layer.weights.T @ outputs
     return upstream.T
 
 

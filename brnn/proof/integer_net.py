@@ -23,7 +23,7 @@ class Hidden:
     Where sums are whole and without rounding, `rise = at` and `fall = at - 1`.
 
     Args:
-        weights: (m, k); whole numbers, except in a first layer of real weights.
+        weights: (m, k); whole numbers, or real.
         whole: whether all sums are whole numbers.
         windows: (n, w) the sums of each unit; w = 1 without pooling.
         at: (n, w, j) thresholds, ascending.
@@ -53,8 +53,8 @@ class Hidden:
             return replace(self, rise=self.at, fall=self.at - margin)
         return replace(self, rise=self.fall + margin, fall=self.rise - margin)
 
-    def units(self, x: np.ndarray) -> np.ndarray:
-        """Return the units (n, b) of inputs (k, b)."""
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """Return the units (n, b) of values (k, b)."""
         return self.of_sums(self.weights @ x)
 
     def of_sums(self, sums: np.ndarray) -> np.ndarray:
@@ -81,9 +81,13 @@ class Carried:
         """Return the layer as it is: it has no thresholds."""
         return self
 
-    def units(self, x: np.ndarray) -> np.ndarray:
-        """Return the sums (n, b) of inputs (k, b)."""
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """Return the sums (n, b) of values (k, b)."""
         return self.weights @ x
+
+    def of_sums(self, sums: np.ndarray) -> np.ndarray:
+        """Return sums (n, b) as they are."""
+        return sums
 
 
 Layer = Hidden | Carried
@@ -135,18 +139,18 @@ class IntegerNet:
     shape: tuple[int, ...]
 
     @property
-    def pixels(self) -> int:
+    def inputs(self) -> int:
         """The number of inputs."""
         return math.prod(self.shape)
 
     def slope(self) -> float:
-        """Return by how much a sum changes at most without a step, where all inputs change by 1."""
-        changes, largest = np.ones(self.pixels), 0.0
+        """Return the largest change of any sum if inputs change by at most 1, and no step does."""
+        changes, largest = np.ones(self.inputs), 0.0
         for layer in self.hidden:
             sums = abs(layer.weights) @ changes
             largest = max(largest, float(sums.max()))
-            own = sums if isinstance(layer, Carried) else np.zeros(len(layer.values))
-            changes = np.concatenate([changes, own])
+            outputs = sums if isinstance(layer, Carried) else np.zeros(len(layer.values))
+            changes = np.concatenate([changes, outputs])
         return largest
 
     def logits(self, inputs: np.ndarray) -> np.ndarray:
@@ -159,5 +163,5 @@ class IntegerNet:
         if (x == np.rint(x)).all():
             x = x.astype("int64")
         for layer in self.hidden:
-            x = np.concatenate([x, layer.units(x)])
+            x = np.concatenate([x, layer.outputs(x)])
         return self.last.logits(x).T

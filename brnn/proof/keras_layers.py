@@ -113,12 +113,13 @@ def _reshape(name: str, layer: Any, flow: Flow) -> Flow:
 
 def _by_channel(name: str, layer: Any, flow: Flow) -> Flow:
     _linear_activation(name, layer)
-    inputs, _, output = layer.equation.replace("->", ",").split(",")
+    inputs, axis, output = layer.equation.replace("->", ",").split(",")
     kernel, *bias = layer.get_weights()
-    if inputs != output or kernel.ndim > 1 or len(bias) != 1 or bias[0].ndim > 1:
+    by_last = inputs == output and axis == inputs[-1] == layer.bias_axes
+    if not by_last or kernel.ndim != 1 or bias[0].ndim != 1:
         raise DataError(
-            f"{name}: the equation {layer.equation} is not supported; a factor and a shift of each"
-            " channel are"
+            f"{name}: the equation {layer.equation} with bias_axes={layer.bias_axes} is not"
+            " supported; one such as ab,b->ab with bias_axes=b is"
         )
     scaled = operators.arithmetic(name, "Mul", flow, kernel)
     return operators.arithmetic(name, "Add", scaled, bias[0])

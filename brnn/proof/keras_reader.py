@@ -5,6 +5,7 @@ that they are called with.
 """
 
 from collections.abc import Callable
+from functools import partial, reduce
 from typing import Any
 
 import keras
@@ -15,7 +16,7 @@ from brnn.proof import operators
 from brnn.proof.flows import Flow, pixels
 from brnn.proof.integer_net import IntegerNet
 from brnn.proof.keras_layers import LAYERS, OPERATIONS
-from brnn.proof.tensors import Tensors, meet
+from brnn.proof.tensors import Tensors, are_apart
 from brnn.quantization.layers import QuantActivation
 from brnn.quantization.manager import QuantManager
 
@@ -111,9 +112,10 @@ def _result(
     given = [v for part in node["args"] for v in (part if isinstance(part, list) else [part])]
     inputs = [_input(value, shown, kind in CLOSING, tensors) for value in given]
     if kind in ARITHMETIC:
-        if meet(inputs):
+        if are_apart(inputs):
             inputs = [_input(value, shown, True, tensors) for value in given]
-        return _of_operands(shown, tensors.arithmetic, ARITHMETIC[kind], *inputs)
+        combined = partial(_of_operands, shown, tensors.arithmetic, ARITHMETIC[kind])
+        return reduce(combined, inputs)
     if kind in COMPARISONS:
         return _of_operands(shown, operators.comparison, COMPARISONS[kind], *inputs)
     if kind in UNCHANGED:

@@ -45,7 +45,7 @@ def carry(sums: Sums, before: int) -> tuple[Carried, Sums]:
         before: how many values of the net are before it.
     """
     rows = widened(csr_array(sums.weights[sums.windows.ravel()]), before)
-    values = identity(sums.shape, 0.0, sums.whole, before)
+    values = identity(sums.shape, float(sums.size.max(initial=0)), sums.whole, before)
     carried = replace(sums, weights=values.weights, windows=values.windows, offsets=values.offsets)
     return Carried(rows, sums.whole), carried
 

@@ -1,6 +1,7 @@
 """The rows that link the steps of a layer to what is before it.
 
-Variables v are pixels, each within [0, width], and binaries: steps of units, 1 where a step is up.
+Variables v are pixels, each within [0, width], in L0 and L1 the sizes of their changes, and
+binaries: steps of units, 1 where a step is up.
 A unit is an affine function of its steps, so that all sums are affine functions of variables. A
 step z that the box leaves open has two kinds of rows.
 
@@ -23,7 +24,9 @@ References:
     Operations Research 31.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -81,13 +84,13 @@ class Links:
     """The open steps of a layer.
 
     Args:
-        rows: that link them to what is before them.
-        units: the values of the layer, as functions of the variables.
-        center: (new variables,) their values at the center of the box.
+        rows: returns the rows that link them to what is before them.
+        outputs: the values of the layer, as functions of the variables.
+        center: (variables,) the values of all variables so far at the center of the box.
     """
 
-    rows: tuple[Rows, ...]
-    units: Affine
+    rows: Callable[[], tuple[Rows, ...]]
+    outputs: Affine
     center: np.ndarray
 
 
@@ -123,14 +126,15 @@ def link(
     Args:
         layer: the layer.
         reach: its bounds.
-        inputs: what is before it.
-        reals: how many of the first variables are no binaries.
+        inputs: all values before it, as functions of the variables.
+        reals: how many variables are before the binaries: pixels and, in L0 and L1, the sizes of
+            their changes.
         center: (variables,) the values of all variables so far at the center of the box.
-        clean: (k,) the layer's inputs there.
+        clean: (k,) all values before the layer there.
         relative: by which rows of real numbers are relaxed.
     """
     if isinstance(layer, Carried):
-        return Links((), inputs.of(layer.weights), center)
+        return Links(tuple, inputs.of(layer.weights), center)
     heights = np.diff(layer.values, axis=1)
     unit, number = np.nonzero(open_steps(layer, reach))
     variables = len(center) + np.arange(len(unit))
@@ -143,22 +147,29 @@ def link(
     rise, fall = layer.rise[unit, :, number].ravel(), layer.fall[unit, :, number].ravel()
     rises, exceeds = reach.high[row] >= rise, reach.high[row] > fall
     literal, chosen = variables[step], variables[step][rises]
-    rows = [_ordered(unit, variables, len(center))]
-    if layer.windows.shape[1] > 1:  # a step that is up needs one sum of its window that is above
+    pooled = layer.windows.shape[1] > 1  # a step that is up needs one sum of its window above
+    if pooled:
         literal[rises] = len(center) + np.arange(rises.sum())
         center = np.concatenate([center, sums[row[rises]] >= at.ravel()[rises]])
-        rows.append(_some(variables, chosen, literal[rises], len(center)))
     above = Demands(1, row[rises], rise[rises], literal[rises], chosen)
     upper = variables[step][exceeds]
     below = Demands(-1, row[exceeds], fall[exceeds], upper, upper)
-    for demands in (above, below):
-        rows += _implied(layer, reach, inputs, reals, demands, center, relative)
+
+    @cache
+    def rows() -> tuple[Rows, ...]:
+        given = [_ordered(unit, variables, len(center))]
+        if pooled:
+            given.append(_some(variables, chosen, literal[rises], len(center)))
+        for demands in (above, below):
+            given += _implied(layer, reach, inputs, reals, demands, center, relative)
+        return tuple(given)
+
     shape = (len(layer.values), len(center))
     matrix = csr_array(
         coo_array((heights[unit, number], (unit, variables)), shape), dtype="float64"
     )
     first = layer.values[np.arange(len(layer.values)), reach.up.sum(axis=1)]
-    return Links(tuple(rows), Affine(matrix, first.astype("float64")), center)
+    return Links(rows, Affine(matrix, first.astype("float64")), center)
 
 
 def _implied(

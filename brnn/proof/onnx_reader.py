@@ -11,7 +11,7 @@ from brnn.exchange import onnx_file
 from brnn.proof import operators, pooling, qonnx
 from brnn.proof.flows import Flow, Pieces, Sums, pixels
 from brnn.proof.integer_net import IntegerNet
-from brnn.proof.tensors import Tensors, meet
+from brnn.proof.tensors import Tensors, are_apart
 
 UNCHANGED = ("Identity", "Dropout")
 CLOSING = (  # operators on units, not on steps
@@ -105,7 +105,7 @@ class _Reader:
         if node.op_type in CLOSING:
             inputs[0] = self.tensors.units(node.input[0], name)
         if node.op_type in operators.ARITHMETIC:
-            if meet(inputs):
+            if are_apart(inputs):
                 inputs = [self.tensors.units(i, name) for i in node.input]
             return self.tensors.arithmetic(name, node.op_type, *inputs)
         return _apply(node.op_type, name, onnx_file.attributes(node), inputs)

@@ -14,7 +14,7 @@ from scipy.sparse import coo_array, csr_array
 
 from brnn.errors import DataError
 from brnn.proof.flows import Flow, Pieces, Sizes, Sums, added, linear
-from brnn.proof.numbers import OPERATIONS, UNIT
+from brnn.proof.numbers import OPERATIONS, UNIT, lowest_power
 from brnn.proof.steps import joined, pieces
 from brnn.proof.windows import Attributes, windows_of
 
@@ -51,7 +51,7 @@ def on_channels(function: Callable, name: str, attributes: dict, flow: Flow, *re
 
 
 def arithmetic(name: str, operator: str, left: Any, right: Any) -> Flow:
-    """Return the sum, difference, product or quotient of a tensor and a constant.
+    """Return the sum, difference, product or quotient of two tensors, or a tensor and a constant.
 
     Two tensors are joined where both are step functions of the same sums; two real ones are added.
 
@@ -102,10 +102,10 @@ def comparison(name: str, operator: str, left: Any, right: Any) -> Pieces:
         if isinstance(left, Sums):
             raise DataError(f"{name}: {operator} of two real tensors is not supported")
         return comparison(name, MIRRORED[operator], right, left)
-    shifted = left.affine(1.0, -_constant(name, right, left.shape))
     strict = operator in ("Greater", "LessOrEqual")
     below = operator in ("Less", "LessOrEqual")
-    return pieces(shifted, [(0.0, strict)], np.array([below, not below]))
+    cut = _constant(name, right, left.shape)
+    return pieces(left, [(cut, strict)], np.array([below, not below]))
 
 
 def _size_comparison(name: str, operator: str, sizes: Sizes, constant: Any) -> Pieces:
@@ -115,7 +115,7 @@ def _size_comparison(name: str, operator: str, sizes: Sizes, constant: Any) -> P
         raise DataError(f"{name}: sizes are compared with one number above 0 alone")
     outside = operator in ("GreaterOrEqual", "Greater")
     closed = operator in ("GreaterOrEqual", "Less")  # the numbers -cut and cut are outside
-    cuts = [(-float(cut), closed), (float(cut), not closed)]
+    cuts = [(-cut, closed), (cut, not closed)]
     return pieces(sizes.sums, cuts, np.array([outside, not outside, outside]))
 
 
@@ -123,7 +123,8 @@ def sign(name: str, flow: Flow) -> Pieces:
     """Return -1, 0 or 1."""
     if isinstance(flow, Pieces):
         return flow.mapped(np.sign)
-    return pieces(units(name, flow), [(0.0, False), (0.0, True)], np.array([-1, 0, 1], "float32"))
+    zero = np.zeros(())
+    return pieces(units(name, flow), [(zero, False), (zero, True)], np.array([-1, 0, 1], "float32"))
 
 
 def where(name: str, condition: Any, yes: Any, no: Any) -> Pieces:
@@ -208,12 +209,14 @@ def pad(name: str, flow: Flow, widths: np.ndarray, value: float) -> Sums:
     order = np.arange(math.prod(sums.shape)).reshape(sums.shape)
     result = sums.arranged(np.pad(order, widths))
     inside = np.pad(np.ones(sums.shape, bool), widths)
-    scale, error = np.where(inside, result.scale, 0.0), np.where(inside, result.error, 0.0)
-    shift, size = (
-        np.where(inside, given, constant)
-        for given, constant in ((result.shift, value), (result.size, abs(value)))
+    return replace(
+        result,
+        scale=np.where(inside, result.scale, 0.0),
+        shift=np.where(inside, result.shift, value),
+        error=np.where(inside, result.error, 0.0),
+        size=np.where(inside, result.size, abs(value)),
+        step=np.where(inside, result.step, lowest_power(np.array(value))),
     )
-    return replace(result, scale=scale, shift=shift, error=error, size=size)
 
 
 def batch_normalization(name: str, attributes: Attributes, flow: Flow, *values: np.ndarray) -> Flow:
@@ -234,7 +237,8 @@ def batch_normalization(name: str, attributes: Attributes, flow: Flow, *values: 
     factor, (beta, mean) = factor.reshape(shape), (v.reshape(shape) for v in rest)
     result = sums.affine(factor, beta - mean * factor, operations=OPERATIONS)
     sizes = np.abs(factor) * (sums.size + np.abs(mean)) + np.abs(beta)
-    return replace(result, error=np.abs(factor) * sums.error + OPERATIONS * UNIT * sizes)
+    error = np.abs(factor) * sums.error
+    return replace(result, error=error + OPERATIONS * UNIT * (sizes + error))
 
 
 def units(name: str, flow: Flow) -> Sums:

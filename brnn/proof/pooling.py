@@ -54,7 +54,8 @@ def _pooled(name: str, sums: Sums, elements: np.ndarray) -> Sums:
     taps = sums.windows.shape[-1]
     offsets = pooled.offsets + np.repeat(offsets, taps, axis=-1)
     error, size = (v.ravel()[elements].max(axis=-1) for v in (sums.error, sums.size))
-    return replace(pooled, offsets=offsets, error=error, size=size)
+    step = sums.step.ravel()[elements].min(axis=-1)
+    return replace(pooled, offsets=offsets, error=error, size=size, step=step)
 
 
 def _with_rows(first: Sums, sums: Sums, elements: np.ndarray) -> Sums:

@@ -38,7 +38,7 @@ def write(net: IntegerNet, given: Property, whole: bool, path: Path) -> list[Pat
     Raises:
         ConfigError: the suffix is another one, the folder does not exist, or the format cannot
             state the numbers.
-        SolverError: a file cannot be written.
+        SolverError: a file cannot be written, or a program is too large for memory.
     """
     if path.suffix not in SUFFIXES:
         raise ConfigError(f"program={path} must end with one of {', '.join(SUFFIXES)}")

@@ -12,12 +12,13 @@ from brnn.proof.flows import Pieces, Sums
 LARGEST_ROW = 2.0**52  # beyond which float64 holds no halves
 
 
-def pieces(sums: Sums, cuts: list[tuple[float, bool]], values: np.ndarray) -> Pieces:
+def pieces(sums: Sums, cuts: list[tuple[np.ndarray, bool]], values: np.ndarray) -> Pieces:
     """Return a step function of a tensor: a further value from each cut on.
 
     Args:
         sums: the tensor t.
-        cuts: ascending; a step is up where t >= cut or, where the flag is set, t > cut.
+        cuts: ascending, each one number or those of the elements (*shape); a step is up where
+            t >= cut or, where the flag is set, t > cut.
         values: (j + 1,).
     """
     columns = [_crossing(sums, cut, strict) for cut, strict in cuts]
@@ -36,27 +37,44 @@ def pieces(sums: Sums, cuts: list[tuple[float, bool]], values: np.ndarray) -> Pi
 def joined(left: Pieces, right: Pieces, name: str) -> tuple[Pieces, Pieces]:
     """Return two step functions of the same sums with the steps of both.
 
-    Float32 decides all steps by one number, so that they are up in the order of their cuts.
+    Where float32 compares one number, steps are up in the order of their cuts. Where it computes
+    two numbers from a sum, rounding may change the order of cuts that are close.
 
     Raises:
-        DataError: they are functions of different sums.
+        DataError: they are functions of different sums, or rounding may change the order.
     """
+    if not of_same_sums(left, right):
+        raise DataError(f"{name}: step functions of different sums cannot be combined")
     first, second = left.sums, right.sums
-    same = first.weights is second.weights and np.array_equal(first.windows, second.windows)
-    if not same or not np.array_equal(first.offsets, second.offsets):
-        raise DataError(f"{name}: two tensors of different sums are joined; only chains are")
+    one_number = all(
+        np.array_equal(getattr(first, key), getattr(second, key)) for key in ("scale", "shift")
+    )
     pairs = list(zip(left.thresholds, right.thresholds, strict=True))
-    if all(np.array_equal(*pair) for pair in pairs):
+    if one_number and all(np.array_equal(*pair) for pair in pairs):
         return left, right
     cuts, at, rise, fall = (np.concatenate(pair, axis=-1) for pair in pairs)
     order = np.lexsort((at[..., 0, :], cuts[..., 0, :]))
     cuts, at, rise, fall = (
         np.take_along_axis(v, order[..., None, :], -1) for v in (cuts, at, rise, fall)
     )
+    late = np.maximum.accumulate(fall, axis=-1)[..., :-1] >= rise[..., 1:]
+    constant = (first.scale == 0) | (second.scale == 0)
+    if not one_number and (late & ~constant[..., None, None]).any():
+        raise DataError(
+            f"{name}: two numbers of one sum are compared with thresholds whose order float32 may"
+            " change, which is not supported"
+        )
     steps = left.at.shape[-1]
     values = (_spread(left.values, order < steps), _spread(right.values, order >= steps))
     left, right = (Pieces(first, cuts, at, rise, fall, v) for v in values)
     return left, right
+
+
+def of_same_sums(left: Pieces, right: Pieces) -> bool:
+    """Return whether two step functions are of the same rows, whatever their scales and shifts."""
+    first, second = left.sums, right.sums
+    same = first.weights is second.weights and np.array_equal(first.windows, second.windows)
+    return same and np.array_equal(first.offsets, second.offsets)
 
 
 def _spread(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -89,7 +107,7 @@ def rising(flow: Pieces) -> Pieces:
     return Pieces(sums, cuts, at, rise, fall, values)
 
 
-def _crossing(sums: Sums, cut: float, strict: bool) -> tuple[np.ndarray, ...]:
+def _crossing(sums: Sums, cut: np.ndarray, strict: bool) -> tuple[np.ndarray, ...]:
     """Return from which rows on a step is up (of a negative scale, down), and bounds on these."""
     if sums.whole:
         return _whole_crossing(sums, cut, strict)
@@ -102,7 +120,7 @@ def _crossing(sums: Sums, cut: float, strict: bool) -> tuple[np.ndarray, ...]:
     return threshold, at, threshold - error, threshold + error
 
 
-def _whole_crossing(sums: Sums, cut: float, strict: bool) -> tuple[np.ndarray, ...]:
+def _whole_crossing(sums: Sums, cut: np.ndarray, strict: bool) -> tuple[np.ndarray, ...]:
     """Return the same of whole rows: by the exact rule, and by those that rounding may make of it.
 
     Where the scale is 0 the step is constant, and the rows are of no use.

@@ -9,6 +9,7 @@ from brnn.proof import operators
 from brnn.proof.flows import Flow, Pieces, Sums
 from brnn.proof.integer_net import Carried, Hidden, IntegerNet, Layer
 from brnn.proof.layers import carry, close, last
+from brnn.proof.steps import of_same_sums
 
 
 class Tensors:
@@ -29,6 +30,7 @@ class Tensors:
         self.values: dict[str, Any] = {}
         self.hidden: list[Layer] = []
         self._count = math.prod(shape)  # of the inputs, and of the values of all layers
+        self._real: list[str] = []  # layers behind the first whose weights are real
 
     def units(self, tensor: str, name: str) -> Any:
         """Return a tensor as sums of the units that it consists of.
@@ -36,18 +38,11 @@ class Tensors:
         Args:
             tensor: its name.
             name: of the node that takes it, for messages.
-
-        Raises:
-            DataError: the weights of the layer that it ends are not discrete.
         """
         flow = self.values[tensor]
         if isinstance(flow, Pieces):
-            chain = not any(isinstance(layer, Carried) for layer in self.hidden)
-            if self.discrete and chain and self.hidden and flow.sums.weights.dtype != "int64":
-                raise DataError(
-                    f"{flow.sums.name}: its weights are not discrete; only the first and the last"
-                    " layer may have real ones"
-                )
+            if self.hidden and flow.sums.weights.dtype != "int64":
+                self._real.append(flow.sums.name)
             flow = self.values[tensor] = self._complete(*close(flow, self._count, name))
         return flow
 
@@ -65,8 +60,15 @@ class Tensors:
             output: the name of the tensor.
 
         Raises:
-            DataError: the tensor is not a row of logits, or there is no hidden layer before it.
+            DataError: the tensor is not a row of logits, there is no hidden layer before it, or the
+                weights of one are not discrete.
         """
+        chain = not any(isinstance(layer, Carried) for layer in self.hidden)
+        if self.discrete and chain and self._real:
+            raise DataError(
+                f"{self._real[0]}: its weights are not discrete; only the first and the last layer"
+                " may have real ones"
+            )
         logits = self.units(output, "the output")
         if not isinstance(logits, Sums) or len(logits.shape) != 2:
             raise DataError("the output of the net is not one row of classes")
@@ -81,6 +83,11 @@ class Tensors:
         return values
 
 
-def meet(operands: Sequence[Any]) -> bool:
-    """Return whether both a real tensor and a step function, which must be units, are operands."""
-    return all(any(isinstance(v, kind) for v in operands) for kind in (Sums, Pieces))
+def are_apart(operands: Sequence[Any]) -> bool:
+    """Return whether step functions among operands must be units before these are added.
+
+    They need not if all are step functions of the same sums.
+    """
+    steps = [flow for flow in operands if isinstance(flow, Pieces)]
+    mixed = any(isinstance(flow, Sums) for flow in operands)
+    return bool(steps) and (mixed or not all(of_same_sums(steps[0], flow) for flow in steps))

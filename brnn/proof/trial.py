@@ -5,7 +5,7 @@ from itertools import islice, product
 from math import prod
 
 import numpy as np
-from scipy.sparse import csc_array
+from scipy.sparse import csc_array, csr_array
 
 from brnn.proof.box import Reach
 from brnn.proof.integer_net import Carried, Hidden, IntegerNet, Layer
@@ -30,7 +30,7 @@ def inputs(
     pixels = np.flatnonzero(high > low)
     values = [np.arange(low[pixel], high[pixel] + 1) for pixel in pixels]
     first = net.hidden[0]
-    if isinstance(first, Hidden) and _reads_all_pixels(net):
+    if isinstance(first, Hidden) and _only_first_reads_pixels(net):
         values = _distinct(first, pixels, values)
     size = sum(layer.weights.nnz for layer in net.hidden) + net.last.weights.nnz
     if prod(map(len, values)) * size > WORK:
@@ -46,10 +46,10 @@ def _is_rounded(layer: Layer, reach: Reach) -> bool:
     return not layer.whole or bool(rounded.any())
 
 
-def _reads_all_pixels(net: IntegerNet) -> bool:
+def _only_first_reads_pixels(net: IntegerNet) -> bool:
     """Return whether no layer but the first has weights of pixels."""
     others = (*net.hidden[1:], net.last)
-    return not any(layer.weights[:, : net.pixels].nnz for layer in others)
+    return not any(layer.weights[:, : net.inputs].nnz for layer in others)
 
 
 def _batches(low: np.ndarray, pixels: np.ndarray, values: list[np.ndarray]) -> Iterator[np.ndarray]:
@@ -65,11 +65,11 @@ def _distinct(first: Hidden, pixels: np.ndarray, values: list[np.ndarray]) -> li
     is_single = np.diff(first.weights.indptr).max(initial=0) <= 1 and first.windows.shape[1] == 1
     if not is_single:
         return values
-    weights, unit_of = csc_array(first.weights), np.argsort(first.windows[:, 0])
+    weights = csc_array(csr_array(first.weights[first.windows[:, 0]]))  # a row for each unit
     kept = []
     for pixel, candidates in zip(pixels, values, strict=True):
         column = slice(*weights.indptr[pixel : pixel + 2])
-        at = first.at[unit_of[weights.indices[column]], 0]
+        at = first.at[weights.indices[column], 0]
         sums = candidates[:, None, None] * weights.data[column][:, None]
         steps = (sums >= at).reshape(len(candidates), -1)
         _, representatives = np.unique(steps, axis=0, return_index=True)

@@ -1,4 +1,4 @@
-"""Which estimators still train a binary net of 3 to 30 layers: test accuracy by depth.
+"""Which estimators still train a binary net of 3 to 30 hidden layers: test accuracy by depth.
 
 Command    python -m experiments.recipes.depth [store] [figure]     (of mlflow.db, as depth.png)
 Needs      the runs of `experiment=depth` in the store
@@ -33,7 +33,7 @@ def accuracies(store: str) -> dict[Curve, Accuracies]:
     """Return the test accuracies of the seeds of each depth, by estimator and progression."""
     curves: dict[Curve, Accuracies] = defaultdict(lambda: defaultdict(list))
     for run in finished_runs(store, "depth")[1]:
-        if "estimator" in run.data.params:  # that of the sweep has none
+        if "estimator" in run.data.params:  # the parent run of a sweep has no parameters
             estimator, progression, depth = (
                 run.data.params[key] for key in ("estimator", "progression", "topology.depth")
             )

@@ -26,7 +26,7 @@ def test_units_that_differ_among_grey_levels_are_open():
         inputs = neighbours(levels).reshape(-1, levels.size).T.astype("float64")
         differ = 0
         for layer in net.net.hidden:
-            units = layer.units(inputs)
+            units = layer.outputs(inputs)
             differ += int((units != units[:, :1]).any(axis=1).sum())
             inputs = np.concatenate([inputs, units])
         assert differ <= net.open_units(levels.astype("float32") * np.float32(1 / 255), 1.2 / 255)

@@ -34,7 +34,7 @@ def steps_of(net, network, x):
     """The values of the program's variables for an input, without those of pooled windows."""
     values, units = [(x - network.low)[network.pixels]], x[:, None]
     for layer, reach in zip(net.hidden, network.reaches, strict=True):
-        before, units = units, np.concatenate([units, layer.units(units)])
+        before, units = units, np.concatenate([units, layer.outputs(units)])
         if isinstance(layer, Carried):
             continue
         sums = (layer.weights @ before)[layer.windows]
@@ -55,7 +55,7 @@ def test_every_input_of_the_box_fulfils_all_rows(name, whole):
     net = onnx_reader.read(NETS[name], 4, whole)
     low, high = box_of(net, rng)
     network = Network(net, low, high, whole)
-    rows = [rows for layer in network.layers for rows in layer.rows]
+    rows = [rows for layer in network.layers for rows in layer.rows()]
     assert sum(len(part.least) for part in rows) >= 5
     for _ in range(50):
         x = rng.integers(low, high + 1).astype("float64") if whole else rng.uniform(low, high)
@@ -77,7 +77,7 @@ def test_interval_bounds_contain_all_inputs(name):
         sums = layer.weights @ units
         assert (sums >= reach.low[:, None] - 1e-9).all()
         assert (sums <= reach.high[:, None] + 1e-9).all()
-        units = np.concatenate([units, layer.units(units)])
+        units = np.concatenate([units, layer.outputs(units)])
         if isinstance(layer, Carried):
             continue
         up = (sums[layer.windows][:, :, None] >= layer.at[..., None]).any(axis=1)

@@ -107,7 +107,7 @@ def test_a_program_that_does_not_fit_into_memory_is_left_open(monkeypatch):
     assert not [(seed, v.status) for seed, v, true in results if v.status not in (true, UNKNOWN)]
     open_ = [v for _, v, _ in results if v.status == UNKNOWN]
     assert open_
-    assert all(v.note == "the program has more than 10 terms" for v in open_)
+    assert all("more than 10 terms" in v.note for v in open_)
 
 
 def test_what_bounds_cannot_exclude_is_tried_or_solved(monkeypatch):

@@ -77,7 +77,7 @@ def rounding_decides(net, x):
             sums = (layer.weights @ x)[layer.windows][..., None]
             if ((sums >= layer.rise) & (sums <= layer.fall)).any():
                 return True
-        x = np.concatenate([x, layer.units(x[:, None])[:, 0]])
+        x = np.concatenate([x, layer.outputs(x[:, None])[:, 0]])
     return False
 
 

@@ -69,7 +69,7 @@ def in_doubt(net, x):
         inside = (sums >= layer.rise[..., None]) & (sums <= layer.fall[..., None])
         steps = np.diff(layer.values, axis=1)[:, None, :, None] != 0
         doubt |= (inside & steps).any(axis=(0, 1, 2))
-        units = layer.units(units)
+        units = np.concatenate([units, layer.outputs(units)])
     return doubt
 
 

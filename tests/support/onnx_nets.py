@@ -10,7 +10,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 @dataclass
 class Graph:
-    """Nodes of a chain, and their constants."""
+    """Nodes in order, and their constants."""
 
     output: str = "x"
     nodes: list[NodeProto] = field(default_factory=list)
@@ -96,7 +96,7 @@ def dense(
 def residual(
     rng: np.random.Generator, width: int = 5, form: str = "larq", normalized: bool = False
 ) -> ModelProto:
-    """Return a dense net of three layers, each of which is added to what it reads."""
+    """Return a dense net with shortcuts around two layers, and from the image to the last sign."""
     graph = Graph()
     graph.then("MatMul", signs(rng, width, width))
     graph.then("Add", rng.choice([-1, 0, 1], width).astype("float32"))
@@ -107,9 +107,9 @@ def residual(
         if normalized:
             normalization(graph, rng, width)
         graph.then("Add", stream)
-    pixels = graph.then("Add", "x")
+    stream = graph.then("Add", "x")
     sign(graph, form)
-    graph.add("Sub", graph.output, pixels)
+    graph.add("Sub", graph.output, stream)
     graph.then("MatMul", signs(rng, width, 3))
     return graph.model((width,), 3)
 
