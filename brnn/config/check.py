@@ -41,13 +41,21 @@ def check(config: dict[str, Any]) -> None:
         for role, keys in config["precision"].items():
             if isinstance(keys, dict):
                 _check_quantizer(role, keys)
-    of_every = signatures.parameters("brnn.config.schema", "Optimizer")
-    given = {key: value for key, value in config["optimizer"].items() if key in of_every}
-    check_keys("optimizer", given, of_every)  # Keras checks the others
+    _check_optimizer(config["optimizer"])
     check_formats(config["export"]["formats"])
     check_backward(config["attack"]["estimator"], "attack.estimator")
     members(config["attack"], config["plugins"])
     check_combination(config)
+
+
+def _check_optimizer(keys: dict[str, Any]) -> None:
+    """Check the keys of every optimizer and those of some; Keras checks the others."""
+    of_every, of_some = (
+        signatures.parameters("brnn.config.schema", name)
+        for name in ("Optimizer", "OptimizerArguments")
+    )
+    valid = of_every | {key: kind for key, kind in of_some.items() if key in keys}
+    check_keys("optimizer", {key: value for key, value in keys.items() if key in valid}, valid)
 
 
 def _check_quantizer(role: str, keys: dict[str, Any]) -> None:

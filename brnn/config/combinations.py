@@ -4,7 +4,7 @@ from typing import Any
 
 from brnn.config import groups, signatures
 from brnn.config.cluster import workers
-from brnn.config.maps import check_images
+from brnn.config.maps import check_groups, check_images
 from brnn.config.objective import REGRESSION, check_objective
 from brnn.errors import ConfigError
 
@@ -24,6 +24,8 @@ def check_combination(config: dict[str, Any]) -> None:
         ConfigError: they do not go together.
     """
     _check_data(config)
+    if {"width", "groups"} <= config["topology"].keys():
+        check_groups(config["topology"]["width"], config["topology"]["groups"])
     _check_images(config)
     distribution = config["distribution"]
     if distribution["name"] == "multi_worker":

@@ -1,4 +1,4 @@
-"""Whether a topology can read images: no kernel or window may exceed the map that it reads."""
+"""Whether a topology fits images: no kernel or window may exceed the map that it reads."""
 
 from typing import Any
 
@@ -85,6 +85,18 @@ def check_stages(shape: tuple[int, ...], stages: int) -> None:
     for _ in range(stages - 1):
         _check_size(sizes, 2, "another stage", shape)
         sizes = tuple(-(-size // 2) for size in sizes)
+
+
+def check_groups(width: int, groups: int) -> None:
+    """Check that the channels of a residual net can be divided into groups.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    if width % groups:
+        raise ConfigError(
+            f"topology.width must be a multiple of topology.groups={groups}, got {width}"
+        )
 
 
 def _check_size(sizes: tuple[int, ...], smallest: int, what: str, shape: tuple[int, ...]) -> None:

@@ -43,6 +43,9 @@ ExperimentName = Annotated[
     str, "a text of 1 to 250 characters", lambda v: 1 <= len(v) <= 250
 ]  # every store accepts them
 
+RunId = Annotated[str, "the id of a run", bool]
+Start = Annotated[str, "the id of a run or a file of a net", bool]
+
 WhichEpoch = Literal["last", "best"]
 TestKind = Literal["t", "wilcoxon"]
 IntervalKind = Literal["t", "bootstrap"]

@@ -7,10 +7,14 @@ from brnn.config.ranges import (
     Count,
     MetricDirection,
     Natural,
+    NonNegative,
     Number,
     Positive,
+    PositiveShare,
     ProperShare,
+    RunId,
     Seed,
+    Start,
 )
 
 
@@ -32,7 +36,7 @@ class Root:
     checkpoints: str
     figures: list[Literal["png", "svg"]]
     keep_trained: Count
-    teacher: str | None
+    teacher: RunId | None
     plugins: list[str]
 
 
@@ -51,7 +55,7 @@ class Recipe:
 class Init:
     """Where the weights start. The key `from`, a keyword of Python, is the field `from_`."""
 
-    from_: str | None
+    from_: Start | None
     black: Number
     white: Number
 
@@ -65,6 +69,17 @@ class Optimizer:
     decayed: Literal["all", "latent", "real"]
     averaging: ProperShare | None
     centralized: bool
+
+
+@dataclass(frozen=True)
+class OptimizerArguments:
+    """Arguments of some optimizers whose values are checked here; Keras checks the others."""
+
+    weight_decay: NonNegative | None
+    gamma: PositiveShare
+    sigma: PositiveShare
+    threshold: NonNegative
+    corrected: bool
 
 
 def root(options: dict[str, Any]) -> Root:

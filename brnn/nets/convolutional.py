@@ -10,7 +10,7 @@ from typing import Literal
 import keras
 from keras import ops
 
-from brnn.config.maps import check_blocks, check_stages
+from brnn.config.maps import check_blocks, check_groups, check_stages
 from brnn.config.ranges import Count, ProperShare
 from brnn.contracts import Activate, Array
 from brnn.errors import ConfigError
@@ -132,10 +132,7 @@ def residual(
         Liu et al. 2018, arXiv:1808.00278 (Bi-Real net); He et al. 2016, arXiv:1512.03385; Liu et
         al. 2020, arXiv:2003.03488 (ReActNet: RSign and RPReLU).
     """
-    if width % groups:
-        raise ConfigError(
-            f"topology.width must be a multiple of topology.groups={groups}, got {width}"
-        )
+    check_groups(width, groups)
     inputs, x = _images(task)
     check_stages(task.shape, stages)
     x = _normalized(_convolved(x, width, 3, padding, "real_first"), "normalization_first")

@@ -23,6 +23,13 @@ PRODUCTS = (
     layers.DepthwiseConv1D,
     layers.DepthwiseConv2D,
 )
+UNSUPPORTED = (  # kernels of other names, or of another order of axes
+    layers.SeparableConv1D,
+    layers.SeparableConv2D,
+    layers.Conv1DTranspose,
+    layers.Conv2DTranspose,
+    layers.Conv3DTranspose,
+)
 PROBABILITIES = ("softmax", "sigmoid", "log_softmax")
 
 
@@ -43,8 +50,9 @@ def keras(
         real: names of layers that stay real-valued.
 
     Raises:
-        ConfigError: the model cannot be loaded, has several inputs or outputs or a model inside,
-            does not fit the shapes of the data, or lacks a layer of `real`.
+        ConfigError: the model cannot be loaded, has several inputs or outputs, a model inside or a
+            separable or transposed convolution, does not fit the shapes of the data, or lacks a
+            layer of `real`.
     """
     file = f"topology.path={path}"
     source = _loaded(net, file)
@@ -63,16 +71,27 @@ def keras(
 def _loaded(net: str | None, file: str) -> Model:
     try:
         source = models.model_from_json(net)
-        return Model(source.inputs[0], source.outputs[0])  # functional, also of a sequential one
+        counts = len(source.inputs), len(source.outputs)
     except Exception as error:  # Keras raises errors of any class
         reason = " ".join(str(error).split())
         raise ConfigError(f"{file} is not a net that Keras can load ({reason})") from error
+    if counts != (1, 1):
+        raise ConfigError(
+            f"{file} must be a net of one input and one output, got {counts[0]} and {counts[1]}"
+        )
+    return Model(source.inputs[0], source.outputs[0])  # functional, also of a sequential one
 
 
 def _check(source: Model, task: Task, real: list[str], file: str) -> None:
     names = [layer.name for layer in source.layers]
     if inner := [layer.name for layer in source.layers if isinstance(layer, Model)]:
         raise ConfigError(f"{file} must be a net of layers alone, but its {inner[0]} is a model")
+    kept = [x for x in source.layers if isinstance(x, UNSUPPORTED) and x.name not in real]
+    if kept:
+        raise ConfigError(
+            f"{file}: the {type(kept[0]).__name__} {kept[0].name} cannot be discretized; name it in"
+            " topology.real, or build it of DepthwiseConv2D and Conv2D"
+        )
     if missing := [name for name in real if name not in names]:
         raise ConfigError(
             f"topology.real must name layers of the net ({', '.join(names)}), got {missing[0]}"

@@ -30,7 +30,8 @@ def build_model(
         replace_real: whether `estimator` also replaces the derivative of real-valued activations.
 
     Raises:
-        ConfigError: the topology cannot read the inputs, or ignores their normalization.
+        ConfigError: the topology cannot read the inputs, ignores their normalization, or does not
+            return a model with an output for each class.
     """
     quantizer = _activation_quantizer(options)
     backward = estimator_of(estimator, options["plugins"])
@@ -44,6 +45,7 @@ def build_model(
         return QuantActivation(forward, backward, fan_in, number, name=f"activation_{number}")
 
     model = function("topology", options["topology"], options["plugins"])(task, activate)
+    _check_outputs(model, task, f"topology.name={options['topology']['name']}")
     if task.normalization and not any(layer.name == NAME for layer in model.layers):
         raise ConfigError(
             f"topology={label(options['topology'])} ignores dataset.normalization: set it to none,"
@@ -130,6 +132,17 @@ def has_convolutions(model: keras.Model) -> bool:
         isinstance(layer, kinds) or has_convolutions(layer)
         for layer in getattr(model, "layers", ())
     )
+
+
+def _check_outputs(model: Any, task: Task, topology: str) -> None:
+    if not isinstance(model, keras.Model):
+        raise ConfigError(f"{topology} must return a keras.Model, got {type(model).__name__}")
+    outputs = getattr(model, "outputs", None)  # a model that is no graph has none yet
+    if outputs and outputs[0].shape[-1] != task.classes:
+        raise ConfigError(
+            f"{topology} must have outputs of width {task.classes} (task.classes), got"
+            f" {outputs[0].shape[-1]}"
+        )
 
 
 def _activation_quantizer(options: dict[str, Any]) -> Quantizer | None:

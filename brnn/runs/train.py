@@ -22,6 +22,7 @@ from brnn.runs.plan import RunPlan
 from brnn.terminal import lines, progress
 from brnn.tracking.run import Run
 from brnn.training import build, checkpoint, loop
+from brnn.training.modes import is_faster_in_xla
 from brnn.training.program import Program
 
 PROBED = 1000  # rows on which the share of passed gradients is measured
@@ -85,6 +86,11 @@ def _train(plan, program, tracked, on_epoch):
     history, best, earlier_seconds = _resumed(plan, program, tracked)
     for epoch, metrics in enumerate(history, 1):  # the last may not be logged yet
         tracked.metrics(metrics, step=epoch)
+    if program.compiled and not is_faster_in_xla(program.manager.model):
+        lines.note(
+            f"{plan.name}: XLA's convolutions are many times slower on a processor than graph mode;"
+            " compiled=auto takes the faster one"
+        )
     before = snapshot(program.manager)
     count = max(plan.settings.epochs, 1)
     with progress.training_progress(count, plan.name, done=len(history)) as bar:

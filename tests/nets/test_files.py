@@ -115,15 +115,42 @@ def test_the_logged_model_computes_what_the_trained_net_computes(keys):
     assert not any(isinstance(layer, QuantActivation) for layer in plain.layers)
 
 
+def test_a_separable_convolution_may_stay_real(keys):
+    given = keys(SEPARABLE(), "precision=binarynet", "topology.real=[split]")
+    manager = build.program(given, TASK).manager
+    pairs = zip(manager.trained, manager.rules, strict=True)
+    real = {variable.path.partition("/")[0] for variable, rule in pairs if not rule}
+    assert "real_split" in real
+
+
 def nested():
     inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()], name="inner")
     inputs = keras.Input((8, 8, 3))
     return keras.Model(inputs, keras.layers.Dense(4)(inner(inputs)))
 
 
+def two_outputs():
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Flatten()(inputs)
+    return keras.Model(inputs, [keras.layers.Dense(4)(x), keras.layers.Dense(2)(x)])
+
+
+def with_layer(layer):
+    return lambda: keras.Sequential(
+        [keras.Input((8, 8, 3)), layer, keras.layers.Flatten(), keras.layers.Dense(4)]
+    )
+
+
+SEPARABLE = with_layer(keras.layers.SeparableConv2D(4, 3, name="split"))
+TRANSPOSED = with_layer(keras.layers.Conv2DTranspose(4, 3, name="turned"))
+
+
 @pytest.mark.parametrize(
     ("model", "task", "words", "message"),
     [
+        (two_outputs, TASK, [], "one input and one output, got 1 and 2"),
+        (SEPARABLE, TASK, [], "the SeparableConv2D split cannot be discretized; name it in"),
+        (TRANSPOSED, TASK, [], "the Conv2DTranspose turned cannot be discretized; name it in"),
         (convolutional, Task((8, 8), 4), [], r"reads inputs of \(8, 8, 3\), .* have \(8, 8\)$"),
         (convolutional, Task((8, 8, 3), 5), [], r"outputs of \(4,\), and the data have 5 classes"),
         (convolutional, TASK, ["topology.real=[frist]"], r"topology\.real must name .* got frist"),
