@@ -195,7 +195,8 @@ class _Search:
 
     def _excluded(self, case: Case, seconds: float) -> bool:
         """Return whether an integer program has no solution."""
-        self.on_progress(f"case {case}", self._share())
+        outputs = " and ".join(f"{part.larger} above {part.smaller}" for part in case)
+        self.on_progress(f"output {outputs}", self._share())
         end = time.perf_counter() + seconds
         if self._solve(self.network, case, True, seconds) > 0:
             self._exclude("integer")
