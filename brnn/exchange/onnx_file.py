@@ -24,9 +24,17 @@ def before_softmax(graph: Any) -> tuple[list[tuple[str, Any]], str]:
         graph: of an ONNX model with one output.
     """
     nodes, output = list(graph.node), graph.output[0].name
-    if nodes and nodes[-1].op_type in SOFTMAX and output in nodes[-1].output:
+    if ends_in_softmax(graph):
         output = nodes.pop().input[0]
     return [(f"{node.op_type} {node.name or node.output[0]}", node) for node in nodes], output
+
+
+def ends_in_softmax(graph: Any) -> bool:
+    """Return whether the last node of a graph is a softmax over classes, and its output."""
+    node = graph.node[-1] if graph.node else None
+    if node is None or node.op_type not in SOFTMAX or graph.output[0].name not in node.output:
+        return False
+    return attributes(node).get("axis", -1) in (-1, 1)
 
 
 def image_input(graph: Any) -> tuple[Any, tuple[int, ...]]:

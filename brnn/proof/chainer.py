@@ -47,6 +47,7 @@ def load(path: Path, arrays: dict[str, np.ndarray], variance_epsilon: float | No
             " as bnn-verification has it"
         )
     constants: dict[str, Any] = {name: values for name, values in arrays.items() if values.ndim}
+    constants |= {k: v.T for k, v in constants.items() if k.endswith("lin/W")}
     constants |= {"zero": np.float32(0), "one": np.float32(1), "minus_one": np.float32(-1)}
     constants["largest"] = np.float32(LARGEST)
     nodes = [helper.make_node("Div", ["x", "largest"], ["pixels"], "pixels")]
@@ -54,10 +55,10 @@ def load(path: Path, arrays: dict[str, np.ndarray], variance_epsilon: float | No
     x = "input_bn/sign"
     for number in range(blocks):
         block = f"blocks/{number}"
-        nodes.append(_linear(helper, x, f"{block}/lin"))
+        nodes += _linear(helper, x, f"{block}/lin")
         nodes += _sign(helper, f"{block}/lin", f"{block}/bn", variance_epsilon)
         x = f"{block}/bn/sign"
-    nodes.append(_linear(helper, x, "output_lin"))
+    nodes += _linear(helper, x, "output_lin")
     missing = {name for node in nodes for name in node.input} - {*constants, "x"}
     missing -= {node.output[0] for node in nodes}
     if missing:
@@ -73,8 +74,13 @@ def load(path: Path, arrays: dict[str, np.ndarray], variance_epsilon: float | No
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
 
 
-def _linear(helper: Any, x: str, name: str) -> Any:
-    return helper.make_node("Gemm", [x, f"{name}/W", f"{name}/b"], [name], name, transB=1)
+def _linear(helper: Any, x: str, name: str) -> list[Any]:
+    """Return the nodes of a product, and of the sum with a bias."""
+    product = f"{name}/product"
+    return [
+        helper.make_node("MatMul", [x, f"{name}/W"], [product], product),
+        helper.make_node("Add", [product, f"{name}/b"], [name], name),
+    ]
 
 
 def _sign(helper: Any, x: str, name: str, epsilon: float) -> list[Any]:

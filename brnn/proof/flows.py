@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, diags_array
 
 from brnn.errors import DataError
 from brnn.proof.columns import widened
-from brnn.proof.numbers import EXACT, OPERATIONS, UNIT, lowest_power
+from brnn.proof.numbers import EXACT, OPERATIONS, SMALLEST, UNIT, lowest_power
 
 LARGEST_WEIGHT = 2**15  # of whole weights in multiples of their unit
 
@@ -33,6 +33,7 @@ class Sums:
         size: (*shape) bound on the sum of the absolute values of its terms.
         step: (*shape) a power of two of which all terms are multiples, and so the partial sums in
             whatever order they are added; 0 if there is none.
+        number: the same object for tensors of the same numbers in float32, in any order.
         name: of the node with the weights; empty for the input of the net.
     """
 
@@ -45,6 +46,7 @@ class Sums:
     error: np.ndarray
     size: np.ndarray
     step: np.ndarray
+    number: object = field(default_factory=object, kw_only=True)
     name: str = field(default="", kw_only=True)
 
     @property
@@ -63,7 +65,7 @@ class Sums:
             self.step,
         )
         moved = [_taken(array, self.shape, order) for array in arrays]
-        return Sums(self.weights, self.whole, *moved, name=self.name)
+        return Sums(self.weights, self.whole, *moved, number=self.number, name=self.name)
 
     def affine(
         self, factor: np.ndarray | float, summand: np.ndarray | float, operations: int = 1
@@ -73,11 +75,11 @@ class Sums:
         size = np.abs(factor) * self.size + np.abs(summand)
         power, other = (lowest_power(np.asarray(v, "float64")) for v in (factor, summand))
         step = np.minimum(_products(power, self.step), other)
-        exact = (self.error == 0) & (size <= EXACT * step) & (operations == 1)
-        exact &= (self.offsets == 0).all(axis=-1)
-        error = np.abs(factor) * self.error
-        error = error + np.where(exact, 0.0, operations * UNIT * (size + error))
-        return replace(self, scale=scale, shift=shift, error=error, size=size, step=step)
+        single = (self.offsets == 0).all(axis=-1) & (operations == 1)
+        step = np.where(single, step, 0.0)
+        error = rounded(np.abs(factor) * self.error, size, step, operations)
+        columns = {"scale": scale, "shift": shift, "error": error, "size": size, "step": step}
+        return replace(self, **columns, number=object())
 
 
 @dataclass(frozen=True)
@@ -195,10 +197,9 @@ def linear(taps: csr_array, sums: Sums, shape: tuple[int, ...], name: str) -> Su
     step = np.full(len(unit), np.inf if whole else 0.0)
     terms = _products(lowest_power(taps.data), sums.step.ravel()[taps.indices])
     np.minimum.at(step, np.repeat(np.arange(len(unit)), count), terms)
-    exact = (error == 0) & (total <= EXACT * step)
-    rounding = np.where(exact, 0.0, (count + OPERATIONS) * UNIT * (total + error))
+    error = rounded(error, total, step, count + OPERATIONS)
     windows = np.arange(len(unit)).reshape(*shape, 1)
-    columns = (unit, taps @ shift, rounding + error, total, step)
+    columns = (unit, taps @ shift, error, total, step)
     offsets = np.zeros(windows.shape)
     arrays = (v.reshape(shape) for v in columns)
     return Sums(weights, whole, windows, offsets, *arrays, name=name)
@@ -240,12 +241,29 @@ def added(left: Sums, right: Sums, name: str) -> Sums:
     whole = left.whole and right.whole and weights.dtype == "int64"
     unit, shift, size = unit.reshape(left.shape), left.shift + right.shift, left.size + right.size
     error, step = left.error + right.error, np.minimum(left.step, right.step)
-    exact = (error == 0) & (size <= EXACT * step)
-    rounding = (count.reshape(unit.shape) + OPERATIONS) * UNIT * (size + error)
-    error = error + np.where(exact, 0.0, rounding)
+    error = rounded(error, size, step, count.reshape(unit.shape) + OPERATIONS)
     windows = np.arange(unit.size).reshape(*unit.shape, 1)
     offsets = np.zeros(windows.shape)
     return Sums(weights, whole, windows, offsets, unit, shift, error, size, step, name=name)
+
+
+def rounded(
+    error: np.ndarray, size: np.ndarray, step: np.ndarray, operations: np.ndarray | int
+) -> np.ndarray:
+    """Return the bound on the rounding of float32 after further operations.
+
+    They are exact where nothing was rounded before, and all partial results are multiples of `step`
+    that float32 holds.
+
+    Args:
+        error: the bound before.
+        size: see `Sums`.
+        step: see `Sums`.
+        operations: how many.
+    """
+    held = (size <= EXACT * step) & (step >= SMALLEST) | (size == 0)
+    exact = (error == 0) & held
+    return error + np.where(exact, 0.0, operations * (UNIT * (size + error) + SMALLEST))
 
 
 def _products(powers: np.ndarray, steps: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The solver HiGHS: bounds of programs by their relaxations, and solutions in integers."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from brnn.errors import SolverError
 from brnn.proof.cases import Problem, within_limit
 
+DUST = 1e-8  # coefficients below it are left out
 ROUNDING = 1e-12  # relative, of sums in float64
 
 
@@ -51,6 +53,8 @@ def highs(problem: Problem, seconds: float) -> Minimum:
     """
     import highspy
 
+    if not problem.whole.any():
+        return relaxation(problem, seconds)
     solver = _solved(within_limit(problem), True, seconds)
     if solver.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
         return Minimum(np.inf, None)
@@ -68,9 +72,24 @@ def _solved(problem: Problem, integers: bool, seconds: float) -> Any:
     solver.setOptionValue("threads", 1)
     solver.setOptionValue("time_limit", seconds)
     solver.setOptionValue("mip_max_improving_sols", 1)
-    solver.passModel(_model(problem, integers))
-    solver.run()
+    if solver.passModel(_model(problem, integers)) == highspy.HighsStatus.kError:
+        raise SolverError("HiGHS refuses a program: its numbers are too large")
+    if solver.run() == highspy.HighsStatus.kError:
+        raise SolverError("HiGHS ended with an error")
     return solver
+
+
+def _without_dust(problem: Problem) -> Problem:
+    """Return a program without coefficients next to 0, whose rows are relaxed by these."""
+    rows = problem.rows.copy()
+    dust = np.abs(rows.data) < DUST
+    if not dust.any():
+        return problem
+    small = rows.copy()
+    small.data = np.where(dust, np.maximum(rows.data, 0.0), 0.0)
+    rows.data = np.where(dust, 0.0, rows.data)
+    rows.eliminate_zeros()
+    return replace(problem, rows=rows, least=problem.least - small @ problem.width)
 
 
 def safe_bound(problem: Problem, duals: np.ndarray) -> float:
@@ -106,8 +125,10 @@ def write(problem: Problem, path: str) -> None:
 
 
 def _model(problem: Problem, integers: bool) -> Any:
+    """Return a program for HiGHS, which drops coefficients below 1e-9: its rows are relaxed."""
     import highspy
 
+    problem = _without_dust(problem)
     model, count = highspy.HighsLp(), len(problem.cost)
     model.num_col_, model.num_row_ = count, len(problem.least)
     model.col_cost_, model.offset_ = problem.cost, problem.constant

@@ -103,8 +103,17 @@ def _pad(name: str, config: dict[str, Any], flow: Flow) -> Flow:
     if config["mode"] != "constant":
         raise DataError(f"{name}: mode={config['mode']} is not supported")
     return operators.pad(
-        name, flow, np.array(config["pad_width"]), config["constant_values"] or 0.0
+        name,
+        flow,
+        np.array(config["pad_width"]),
+        float(np.float32(config["constant_values"] or 0.0)),
     )
+
+
+def _flatten(name: str, layer: Any, flow: Flow) -> Flow:
+    if layer.data_format == "channels_first" and len(flow.shape) > 2:
+        raise DataError(f"{name}: data_format=channels_first is not supported")
+    return _reshape(name, layer, flow)
 
 
 def _reshape(name: str, layer: Any, flow: Flow) -> Flow:
@@ -176,7 +185,7 @@ LAYERS: dict[str, Callable] = {
     "GlobalMaxPooling2D": _global_pool(pooling.max_pool),
     "GlobalAveragePooling2D": _global_pool(pooling.average_pool),
     "ZeroPadding2D": _zero_padding,
-    "Flatten": _reshape,
+    "Flatten": _flatten,
     "Reshape": _reshape,
     "Rescaling": _rescaling,
 }

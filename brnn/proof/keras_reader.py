@@ -78,8 +78,7 @@ def read(model: keras.Model, largest: float, whole: bool, divisor: float = 1.0) 
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise DataError("the net must have one input and one output")
     for layer in model.layers:
-        if type(layer).__name__ not in READ:
-            raise DataError(_unsupported(f"{type(layer).__name__} {layer.name}"))
+        _check_layer(layer, f"{type(layer).__name__} {layer.name}")
     if any(isinstance(layer, QuantActivation) for layer in model.layers):
         model = QuantManager(model, ()).discretized()  # with its quantizers as operations
     config, shape = model.get_config(), tuple(model.inputs[0].shape[1:])
@@ -94,6 +93,13 @@ def read(model: keras.Model, largest: float, whole: bool, divisor: float = 1.0) 
             tensors.values[name] = _result(model, entry, kind, name, tensors)
     (output,) = _names(config["output_layers"])
     return tensors.net(output)
+
+
+def _check_layer(layer: keras.layers.Layer, name: str) -> None:
+    if type(layer).__name__ not in READ:
+        raise DataError(_unsupported(name))
+    if "float" in layer.compute_dtype and layer.compute_dtype != "float32":
+        raise DataError(f"{name} computes in {layer.compute_dtype}; float32 is supported")
 
 
 def _names(value: Any) -> list[str]:
@@ -153,4 +159,4 @@ def _is_softmax(layer: Any) -> bool:
     named = (
         isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.softmax
     )
-    return named or isinstance(layer, keras.layers.Softmax)
+    return named or (isinstance(layer, keras.layers.Softmax) and layer.axis in (-1, 1))

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 
 from brnn.errors import DataError
 from brnn.proof.columns import widened
-from brnn.proof.flows import Pieces, Sums, identity
+from brnn.proof.flows import LARGEST_WEIGHT, Pieces, Sums, identity
 from brnn.proof.integer_net import Carried, Hidden, Last
 
 
@@ -26,7 +26,8 @@ def close(flow: Pieces, before: int, name: str) -> tuple[Hidden, Sums]:
     values = np.asarray(flow.values, "float64")
     unit = np.abs(values[values != 0]).min(initial=1.0) if not (np.abs(values) == 1).any() else 1.0
     whole = np.rint(values / unit)
-    if not np.array_equal(whole * unit, values):
+    small = np.isfinite(values).all() and np.abs(whole).max(initial=0) <= LARGEST_WEIGHT
+    if not small or not np.array_equal(whole * unit, values):
         raise DataError(f"{name}: its inputs are not small multiples of one number")
     at, rise, fall = (v.reshape(count, -1, steps) for v in (flow.at, flow.rise, flow.fall))
     table = whole.reshape(count, steps + 1).astype("int64")

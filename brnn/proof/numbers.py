@@ -4,6 +4,7 @@ import numpy as np
 
 UNIT = 2.0**-24  # relative rounding of float32
 EXACT = 2.0**24  # whole numbers up to here are exact in float32
+SMALLEST = 2.0**-126  # numbers of float32 below it are rounded, or taken as 0
 RELATIVE = 1e-5  # by which rows of real numbers are relaxed, of their largest coefficient
 OPERATIONS = 12  # more than a normalization and a bias add to those of a sum
 

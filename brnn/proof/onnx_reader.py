@@ -80,8 +80,14 @@ class _Reader:
         self.tensors = Tensors(self.shape, discrete=True)
         self.tensors.values = {t.name: numpy_helper.to_array(t) for t in self.graph.initializer}
         (entry,) = (v for v in self.graph.input if v.name not in self.tensors.values)
-        if entry.type.tensor_type.elem_type in onnx_file.INTEGERS and not whole:
-            raise DataError("the net takes whole numbers: add pixels=whole")
+        for name, values in self.tensors.values.items():
+            if values.dtype.kind not in "biuf" or values.dtype == np.float16:
+                raise DataError(f"{name}: constants of {values.dtype} are not supported")
+        self.integers: dict[str, str] = {}  # tensors of whole numbers, and their operators
+        if entry.type.tensor_type.elem_type in onnx_file.INTEGERS:
+            if not whole or divisor != 1:
+                raise DataError("the net takes whole numbers: add pixels=whole, without divisor")
+            self.integers[entry.name] = "Input"
         self.tensors.values[entry.name] = pixels((1, *self.shape), largest, whole, divisor)
 
     def net(self) -> IntegerNet:
@@ -99,9 +105,11 @@ class _Reader:
             )
         inputs: list[Any] = [values[i] if i else None for i in node.input]
         if node.op_type == "Shape" and not isinstance(inputs[0], np.ndarray):
-            return np.array(inputs[0].shape)
+            given = onnx_file.attributes(node)
+            return np.array(inputs[0].shape[given.get("start", 0) : given.get("end")])
         if not any(isinstance(value, Flow) for value in inputs):
             return onnx_file.constant(self.model, node, name, inputs)
+        self._check_integers(node, name)
         if node.op_type in CLOSING:
             inputs[0] = self.tensors.units(node.input[0], name)
         if node.op_type in operators.ARITHMETIC:
@@ -109,6 +117,25 @@ class _Reader:
                 inputs = [self.tensors.units(i, name) for i in node.input]
             return self.tensors.arithmetic(name, node.op_type, *inputs)
         return _apply(node.op_type, name, onnx_file.attributes(node), inputs)
+
+    def _check_integers(self, node: Any, name: str) -> None:
+        """Refuse arithmetic that may leave the range of whole numbers.
+
+        Raises:
+            DataError: the node computes so.
+        """
+        sources = [self.integers[i] for i in node.input if i in self.integers]
+        if not sources:
+            return
+        narrow = "Input" in sources
+        if node.op_type in operators.ARITHMETIC and (narrow or node.op_type == "Div"):
+            raise DataError(
+                f"{name}: arithmetic of whole numbers is not supported; cast them first"
+            )
+        if node.op_type in (*onnx_file.SHAPING, *UNCHANGED):
+            self.integers[node.output[0]] = sources[0]
+        elif node.op_type in ("MatMulInteger", *operators.ARITHMETIC):
+            self.integers[node.output[0]] = "MatMulInteger"
 
 
 def _apply(operator: str, name: str, attributes: dict, inputs: list[Any]) -> Any:
@@ -129,8 +156,7 @@ def _with_bias(name: str, flow: Sums, bias: np.ndarray | None) -> Flow:
     """Return a tensor plus a bias for each channel of its second axis."""
     if bias is None:
         return flow
-    column = bias.reshape(1, -1, *(1,) * (len(flow.shape) - 2))
-    return operators.arithmetic(name, "Add", flow, column)
+    return operators.biased(name, flow, bias.reshape(1, -1, *(1,) * (len(flow.shape) - 2)))
 
 
 def _conv(name: str, attributes: dict, flow: Flow, kernel: Any, bias: Any = None) -> Flow:
@@ -146,7 +172,11 @@ def _gemm(name: str, attributes: dict, flow: Flow, weights: Any, bias: Any = Non
         raise DataError(f"{name}: Gemm with transA is not supported")
     weights = _array(name, weights)
     product = operators.matrix(name, flow, weights.T if attributes.get("transB", 0) else weights)
-    return product if bias is None else operators.arithmetic(name, "Add", product, bias)
+    if bias is None:
+        return product
+    if isinstance(bias, np.ndarray):
+        return operators.biased(name, product, bias)
+    raise DataError(f"{name}: Gemm with a tensor as C is not supported")
 
 
 def _integers(
@@ -162,6 +192,11 @@ def _codes(name: str, attributes: dict, flow: Flow, codes: Any, scales: Any, *ot
     """Return the product with the codes of ONNX Runtime's MatMulNBits, the lowest bits first."""
     if any(other is not None for other in others):
         raise DataError(f"{name}: zero points, an order and a bias are not supported")
+    if attributes.get("accuracy_level", 0) > 1 and not _are_levels(flow):
+        raise DataError(
+            f"{name}: accuracy_level={attributes['accuracy_level']} rounds its inputs to 8 bits"
+            " unless they are -1, 0 and 1 times one number"
+        )
     bits, block, inputs = (attributes[key] for key in ("bits", "block_size", "K"))
     packed = _array(name, codes).reshape(attributes["N"], -1, 1)
     numbers = packed >> np.arange(0, 8, bits, dtype="uint8") & (2**bits - 1)
@@ -170,7 +205,19 @@ def _codes(name: str, attributes: dict, flow: Flow, codes: Any, scales: Any, *ot
     return operators.matrix(name, flow, weights.reshape(attributes["N"], -1)[:, :inputs].T)
 
 
-def _pad(name: str, attributes: dict, flow: Flow, pads: Any, value: Any = None, *_: Any) -> Flow:
+def _are_levels(flow: Flow) -> bool:
+    """Return whether a tensor is of units -1, 0 and 1 times one number."""
+    if not isinstance(flow, Sums):
+        return False
+    plain = flow.whole and not flow.shift.any() and len(np.unique(np.abs(flow.scale))) == 1
+    return plain and bool((flow.size <= np.abs(flow.scale)).all())
+
+
+def _pad(
+    name: str, attributes: dict, flow: Flow, pads: Any, value: Any = None, axes: Any = None
+) -> Flow:
+    if axes is not None:
+        raise DataError(f"{name}: Pad of some axes is not supported; state all")
     widths = _array(name, pads).reshape(2, -1).T
     if attributes.get("mode", b"constant") != b"constant" or (widths < 0).any():
         raise DataError(f"{name}: Pad other than by a constant is not supported")
@@ -181,9 +228,10 @@ def _cast(name: str, attributes: dict, flow: Flow) -> Flow:
     from onnx import helper
 
     kind: Any = helper.tensor_dtype_to_np_dtype(attributes["to"])
-    if isinstance(flow, Pieces):
+    known = kind in (np.float32, np.float64)
+    if isinstance(flow, Pieces) and (known or np.dtype(kind).kind in "biu"):
         return flow.mapped(lambda values: values.astype(kind))
-    if kind not in (np.float32, np.float64):
+    if not known:
         raise DataError(f"{name}: Cast of a real tensor to {kind} is not supported")
     return flow
 

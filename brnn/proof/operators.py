@@ -13,8 +13,8 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from brnn.errors import DataError
-from brnn.proof.flows import Flow, Pieces, Sizes, Sums, added, linear
-from brnn.proof.numbers import OPERATIONS, UNIT, lowest_power
+from brnn.proof.flows import Flow, Pieces, Sizes, Sums, added, linear, rounded
+from brnn.proof.numbers import OPERATIONS, lowest_power
 from brnn.proof.steps import joined, pieces
 from brnn.proof.windows import Attributes, windows_of
 
@@ -75,6 +75,11 @@ def arithmetic(name: str, operator: str, left: Any, right: Any) -> Flow:
     if operator == "Sub":
         return right.affine(-1.0, constant)
     return _affine(name, operator, right, constant)
+
+
+def _is_whole_typed(value: Any) -> bool:
+    values = value.values if isinstance(value, Pieces) else value
+    return isinstance(values, np.ndarray) and values.dtype.kind in "iu"
 
 
 def _affine(name: str, operator: str, flow: Sums, constant: np.ndarray) -> Sums:
@@ -148,6 +153,8 @@ def _elementwise(name: str, function: Callable, left: Any, right: Any) -> Pieces
         )
     if isinstance(left, Pieces) and isinstance(right, Pieces):
         left, right = joined(left, right, name)
+    if function is np.divide and _is_whole_typed(left) and _is_whole_typed(right):
+        raise DataError(f"{name}: the quotient of whole numbers is not supported")
     flow = left if isinstance(left, Pieces) else right
     operands = []
     for operand in (left, right):
@@ -156,6 +163,14 @@ def _elementwise(name: str, function: Callable, left: Any, right: Any) -> Pieces
         else:
             operands.append(_broadcast(name, operand, flow.shape)[..., None])
     return replace(flow, values=function(*operands))
+
+
+def biased(name: str, sums: Sums, bias: np.ndarray) -> Sums:
+    """Return sums with a bias that their operator adds before, after or between the products."""
+    result = _affine(name, "Add", sums, _constant(name, bias, sums.shape))
+    count = np.diff(sums.weights.indptr)[sums.windows[..., 0]]
+    again = rounded(result.error, result.size, np.zeros(sums.shape), count)
+    return replace(result, error=np.where(result.error == 0, 0.0, again))
 
 
 def matrix(name: str, flow: Flow, weights: np.ndarray) -> Sums:
@@ -237,8 +252,8 @@ def batch_normalization(name: str, attributes: Attributes, flow: Flow, *values: 
     factor, (beta, mean) = factor.reshape(shape), (v.reshape(shape) for v in rest)
     result = sums.affine(factor, beta - mean * factor, operations=OPERATIONS)
     sizes = np.abs(factor) * (sums.size + np.abs(mean)) + np.abs(beta)
-    error = np.abs(factor) * sums.error
-    return replace(result, error=error + OPERATIONS * UNIT * (sizes + error))
+    error = rounded(np.abs(factor) * sums.error, sizes, np.zeros(sums.shape), OPERATIONS)
+    return replace(result, error=np.where(factor == 0, 0.0, error))
 
 
 def units(name: str, flow: Flow) -> Sums:

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array, diags_array
 
 from brnn.errors import DataError
 from brnn.proof.flows import Flow, Pieces, Sums
+from brnn.proof.numbers import UNIT
 from brnn.proof.operators import arithmetic, convolution, units
 from brnn.proof.steps import rising
 from brnn.proof.windows import Attributes, windows_of
@@ -49,13 +50,16 @@ def _pooled(name: str, sums: Sums, elements: np.ndarray) -> Sums:
     flat = first.scale == 0  # constants
     first = replace(first, shift=np.where(flat, shift.max(axis=-1), first.shift))
     factor = np.where(flat, np.inf, first.scale)[..., None]
-    offsets = (shift - first.shift[..., None]) / factor
+    difference = shift - first.shift[..., None]
+    offsets = difference / factor
+    inexact = ~flat[..., None] & (offsets * first.scale[..., None] != difference)
     pooled = _with_rows(first, sums, elements)
     taps = sums.windows.shape[-1]
     offsets = pooled.offsets + np.repeat(offsets, taps, axis=-1)
     error, size = (v.ravel()[elements].max(axis=-1) for v in (sums.error, sums.size))
     step = sums.step.ravel()[elements].min(axis=-1)
-    return replace(pooled, offsets=offsets, error=error, size=size, step=step)
+    error = error + np.where(inexact.any(axis=-1), UNIT * size, 0.0)
+    return replace(pooled, offsets=offsets, error=error, size=size, step=step, number=object())
 
 
 def _with_rows(first: Sums, sums: Sums, elements: np.ndarray) -> Sums:

@@ -5,13 +5,16 @@ from typing import Any
 import numpy as np
 
 from brnn.errors import DataError, require
-from brnn.exchange.onnx_file import SOFTMAX
+from brnn.exchange.onnx_file import ends_in_softmax
 
 ERRORS_ONLY = 3  # of the messages of ONNX Runtime
 
 
 class Runtime:
-    """A net of ONNX in ONNX Runtime, on a processor.
+    """A net of ONNX in ONNX Runtime, on a processor, operator by operator.
+
+    Its optimizations, which fold factors and biases into weights, are off: they make another net in
+    float32, whose sums of levels are no longer exact.
 
     Args:
         model: the net.
@@ -29,9 +32,8 @@ class Runtime:
         copy = ModelProto()
         copy.CopyFrom(model)
         self.output = self.last = model.graph.output[0].name
-        node = model.graph.node[-1]
-        if node.op_type in SOFTMAX:
-            self.last = node.input[0]
+        if ends_in_softmax(model.graph):
+            self.last = model.graph.node[-1].input[0]
             copy.graph.output.append(helper.make_empty_tensor_value_info(self.last))
         self.input = copy.graph.input[0].name
         kind = copy.graph.input[0].type.tensor_type.elem_type
@@ -39,6 +41,7 @@ class Runtime:
         self.single = copy.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 1
         options = onnxruntime.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             self.session = onnxruntime.InferenceSession(
                 copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -55,6 +58,10 @@ class Runtime:
         return self._run(self.output, images)
 
     def _run(self, name: str, images: np.ndarray) -> np.ndarray:
+        if self.dtype.kind in "iu":
+            limits = np.iinfo(self.dtype)
+            if images.min() < limits.min or images.max() > limits.max:
+                raise DataError(f"the net takes {self.dtype}: pixels must fit into it")
         batches = np.split(images, len(images)) if self.single else [images]
         rows = [self.session.run([name], {self.input: x.astype(self.dtype)})[0] for x in batches]
         return np.concatenate([np.asarray(row) for row in rows])

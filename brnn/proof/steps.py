@@ -20,7 +20,17 @@ def pieces(sums: Sums, cuts: list[tuple[np.ndarray, bool]], values: np.ndarray) 
         cuts: ascending, each one number or those of the elements (*shape); a step is up where
             t >= cut or, where the flag is set, t > cut.
         values: (j + 1,).
+
+    Raises:
+        DataError: rounding decides a step that is constant.
     """
+    for cut, _ in cuts:
+        near = (sums.scale == 0) & (sums.error > 0) & (np.abs(sums.shift - cut) <= sums.error)
+        if near.any():
+            raise DataError(
+                f"{sums.name or 'the input'}: a constant unit is so near to a threshold that"
+                " float32 decides, which is not supported"
+            )
     columns = [_crossing(sums, cut, strict) for cut, strict in cuts]
     falls = (sums.scale < 0)[..., None]
     stacked = (np.stack(parts, axis=-1) for parts in zip(*columns, strict=True))
@@ -46,9 +56,7 @@ def joined(left: Pieces, right: Pieces, name: str) -> tuple[Pieces, Pieces]:
     if not of_same_sums(left, right):
         raise DataError(f"{name}: step functions of different sums cannot be combined")
     first, second = left.sums, right.sums
-    one_number = all(
-        np.array_equal(getattr(first, key), getattr(second, key)) for key in ("scale", "shift")
-    )
+    one_number = first.number is second.number
     pairs = list(zip(left.thresholds, right.thresholds, strict=True))
     if one_number and all(np.array_equal(*pair) for pair in pairs):
         return left, right
@@ -57,6 +65,8 @@ def joined(left: Pieces, right: Pieces, name: str) -> tuple[Pieces, Pieces]:
     cuts, at, rise, fall = (
         np.take_along_axis(v, order[..., None, :], -1) for v in (cuts, at, rise, fall)
     )
+    if any((np.diff(v, axis=-1) < 0).any() for v in (at, rise, fall)):
+        raise DataError(f"{name}: the thresholds of a window are not in one order")
     late = np.maximum.accumulate(fall, axis=-1)[..., :-1] >= rise[..., 1:]
     constant = (first.scale == 0) | (second.scale == 0)
     if not one_number and (late & ~constant[..., None, None]).any():
@@ -137,7 +147,8 @@ def _whole_crossing(sums: Sums, cut: np.ndarray, strict: bool) -> tuple[np.ndarr
 
         def rule(rows: np.ndarray) -> np.ndarray:
             values = scale[..., None] * (sign * rows + sums.offsets)
-            return compare(values + (sums.shift - cut + error)[..., None], 0)
+            bound = np.broadcast_to(cut, sums.shape)[..., None]
+            return compare(values + (sums.shift + error)[..., None], bound)
 
         _, threshold = integer_thresholds(rule, reach, sums.offsets.shape)
         return np.where(sign < 0, 1 - threshold, threshold).astype("float64")

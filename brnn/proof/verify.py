@@ -126,11 +126,14 @@ def verify(
     integer_net = net.integers(question.bound, whole)
     given = question.of(net.shape, len(integer_net.last.shift))
     _check_sizes(net, given, integer_net)
-    if whole and given.ball and (given.ball.center != np.rint(given.ball.center)).any():
-        raise DataError(
-            f"the image must have whole pixels in {given.ball.norm} where pixels=whole; its values"
-            " have fractions"
-        )
+    if whole and isinstance(question, Question) and (question.minimal or given.ball):
+        center = question.center(net.shape)
+        if (center != np.rint(center)).any():
+            reason = f"in {question.norm}" if given.ball else "with --minimal"
+            raise DataError(
+                f"the image must have whole pixels {reason} where pixels=whole; its values have"
+                " fractions"
+            )
     options = Options(whole, exactly=True, solver=solver, seconds=seconds)
     if program is not None:
         verdict = _written(integer_net, given, whole, Path(program))

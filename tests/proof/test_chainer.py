@@ -61,7 +61,7 @@ def test_the_epsilon_is_asked_for_and_other_archives_are_refused(tmp_path):
         with np.load(archive(path, **others)) as arrays:
             return chainer.load(path, dict(arrays), epsilon)
 
-    assert len(load().graph.node) == 1 + 3 + 4 + 1
+    assert len(load().graph.node) == 1 + 3 + 5 + 2
     assert subjects.load(path, 1.0, EPSILON).shape == (4,)
     with pytest.raises(ConfigError, match="add variance_epsilon=2e-05"):
         load(None)
