@@ -241,6 +241,8 @@ def batch_normalization(name: str, attributes: Attributes, flow: Flow, *values: 
         DataError: a value is not finite, or a variance and epsilon are not above 0.
     """
     sums = units(name, flow)
+    if not attributes.get("spatial", 1):
+        raise DataError(f"{name}: spatial=0 is not supported")
     _check_finite(name, *values)
     gamma, beta, mean, variance = (v.astype("float64") for v in values)
     variance = variance + np.float64(np.float32(attributes.get("epsilon", 1e-5)))
