@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from brnn.proof.ball import Ball
-from brnn.proof.integer_net import Carried, IntegerNet, Layer
+from brnn.proof.integer_net import Carried, Hidden, IntegerNet, Layer, Rectified
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Reach:
         low: (m,) lower bounds of its sums.
         high: (m,) upper bounds.
         up: (n, j) steps that are up everywhere, whatever float32 makes of the sums.
-        down: (n, j) steps that are down everywhere. Carried sums have no steps.
+        down: (n, j) steps that are down everywhere. Carried sums and positive parts have no steps.
     """
 
     low: np.ndarray
@@ -69,7 +69,7 @@ def open_units(net: IntegerNet, low: np.ndarray, high: np.ndarray, ball: Ball | 
 
 def open_steps(layer: Layer, reach: Reach) -> np.ndarray:
     """Return which steps (n, j) of a layer are neither up nor down, and change their unit."""
-    if isinstance(layer, Carried):
+    if not isinstance(layer, Hidden):
         return reach.up
     return ~reach.up & ~reach.down & (np.diff(layer.values, axis=1) != 0)
 
@@ -83,7 +83,7 @@ def interval(
 
 
 def _reach(layer: Layer, least: np.ndarray, most: np.ndarray) -> Reach:
-    if isinstance(layer, Carried):
+    if not isinstance(layer, Hidden):
         return Reach(least, most, *np.zeros((2, len(least), 0), bool))
     lowest, highest = (bound[layer.windows][..., None] for bound in (least, most))
     up = ((lowest > layer.fall) & (lowest >= layer.rise)).any(axis=1)
@@ -95,6 +95,8 @@ def _values(layer: Layer, reach: Reach) -> tuple[np.ndarray, np.ndarray]:
     """Return bounds (n,) on the values of a layer."""
     if isinstance(layer, Carried):
         return reach.low, reach.high
+    if isinstance(layer, Rectified):
+        return np.maximum(reach.low - layer.at, 0), np.maximum(reach.high - layer.at, 0)
     pieces = np.arange(layer.values.shape[1])
     fewest, most = reach.up.sum(axis=1)[:, None], (~reach.down).sum(axis=1)[:, None]
     possible = (pieces >= fewest) & (pieces <= most)

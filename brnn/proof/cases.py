@@ -14,9 +14,10 @@ from brnn.proof import box
 from brnn.proof.ball import Ball, Constraint, constraint, tangent
 from brnn.proof.box import Reach, open_steps
 from brnn.proof.columns import widened
-from brnn.proof.integer_net import Carried, IntegerNet, Layer
-from brnn.proof.links import DOWN, SLACK, Affine, Links, Rows, link
+from brnn.proof.integer_net import Carried, Hidden, IntegerNet, Layer, Rectified
+from brnn.proof.links import SLACK, link
 from brnn.proof.numbers import RELATIVE, lowest_power
+from brnn.proof.rows import DOWN, Affine, Links, Rows, Variables
 from brnn.proof.vnnlib import Case, Comparison
 
 LARGEST = 2.0**30  # of costs that are whole numbers
@@ -85,21 +86,22 @@ class Network:
         clean = np.rint(clean) if whole else clean
         center = np.zeros(shape[1])
         center[:count] = clean[self.pixels] - low[self.pixels]
+        self.variables = Variables(center, np.zeros(shape[1], bool))
         self.reaches = box.reaches(net, low, high, ball)
         self.layers: list[Links] = []
         self.terms = 0.0
         for layer, reach in zip(net.hidden, self.reaches, strict=True):
             terms = _terms(layer, reach, values)
-            if isinstance(layer, Carried):
-                _check_size(terms)
-            else:
+            if isinstance(layer, Hidden):
                 self.terms += terms
+            else:
+                _check_size(terms)
             relative = 0.0 if sure else RELATIVE
-            reals = len(self.width)
-            self.layers.append(link(layer, reach, values, reals, center, clean, relative))
-            values, center = values.followed_by(self.layers[-1].outputs), self.layers[-1].center
+            links = link(layer, reach, values, self.variables, clean, relative)
+            self.layers.append(links)
+            values, self.variables = values.followed_by(links.outputs), links.variables
             clean = np.concatenate([clean, layer.outputs(clean[:, None])[:, 0]])
-        self.values, self.count = values, len(center)
+        self.values, self.count = values, self.variables.count
 
     def is_possible(self, case: Case) -> bool:
         """Return whether interval bounds leave a case open."""
@@ -133,7 +135,11 @@ class Network:
             csr_array(matrix[:, used]),
             least,
             self._width()[used],
-            np.where(is_pixel, self.whole, ~is_size | self.whole | counted),
+            np.where(
+                is_pixel,
+                self.whole,
+                np.where(is_size, self.whole | counted, self.variables.binary[used]),
+            ),
             limit,
             self.pixels[used[is_pixel]],
         )
@@ -187,7 +193,9 @@ class Network:
 
     def _is_whole(self, cost: np.ndarray) -> bool:
         """Return whether all variables with a cost are whole numbers."""
-        return self.whole or not cost[: len(self.pixels)].any()
+        whole = self.variables.binary.copy()
+        whole[: len(self.pixels)] = self.whole
+        return not cost[~whole].any()
 
     def _rows(self, costs: np.ndarray) -> tuple[csr_array, np.ndarray]:
         """Return the rows that a program needs whose costs (c, variables) are to be small."""
@@ -212,10 +220,12 @@ def within_limit(problem: Problem) -> Problem:
 
 
 def _terms(layer: Layer, reach: Reach, values: Affine) -> float:
-    """Return about how many terms the rows have that link a layer, or its carried sums."""
+    """Return about how many terms a layer's rows and real outputs have."""
     terms = (layer.weights != 0) @ np.diff(values.matrix.indptr).astype("float64")
     if isinstance(layer, Carried):
         return float(terms.sum())
+    if isinstance(layer, Rectified):
+        return float(3 * terms.sum())  # of the positive parts, and of two rows of each
     unit, _ = np.nonzero(open_steps(layer, reach))
     rows_of_a_sum = 4 if layer.whole else 2  # up and down, and the covers of whole sums
     return float(rows_of_a_sum * terms[layer.windows[unit]].sum())
@@ -232,7 +242,7 @@ def _check_size(terms: float) -> None:
 def _kept(
     rows: Rows, up: np.ndarray, down: np.ndarray, columns: int
 ) -> tuple[csr_array, np.ndarray]:
-    """Return those rows that restrict a step that is wanted up or down."""
-    direction = np.where(rows.value == DOWN, down[rows.step], up[rows.step])
-    matrix = csr_array(rows.matrix[direction])
-    return widened(matrix, columns), rows.least[direction]
+    """Return those rows that restrict a variable that is wanted up or down."""
+    wanted = np.where(rows.direction == DOWN, down[rows.variable], up[rows.variable])
+    matrix = csr_array(rows.matrix[wanted])
+    return widened(matrix, columns), rows.least[wanted]

@@ -41,14 +41,15 @@ def cp_sat(problem: Problem, seconds: float) -> Minimum:
         seconds: time limit.
 
     Raises:
-        ConfigError: a variable is a real number.
+        ConfigError: a variable is a real number, a pixel or the positive part of a sum.
         SolverError: CP-SAT refuses the program.
     """
     from ortools.sat.python import cp_model
 
     if not problem.whole.all():
         raise ConfigError(
-            "solver=cp_sat needs pixels of whole numbers: use pixels=whole, or solver=highs"
+            "solver=cp_sat needs whole numbers, which real pixels and the sums of a PReLU are not:"
+            " use solver=highs"
         )
     model = cp_model.CpModel()
     columns = [model.new_int_var(0, int(width), f"v{i}") for i, width in enumerate(problem.width)]

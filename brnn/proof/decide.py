@@ -20,6 +20,7 @@ from brnn.proof.vnnlib import Case, Property
 SAT, UNSAT, UNKNOWN, TIMEOUT = "sat", "unsat", "unknown", "timeout"
 METHODS = ("interval", "tried", "lp", "integer")  # that exclude cases
 MOST_CUTS = 50  # of an L2 ball, for one program
+NEAR_WHOLE = 1e-5  # more than a solver's whole numbers differ from these
 FIRST_SECONDS = 20.0  # for each case, before those that are left share the rest
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -272,7 +273,8 @@ class _Search:
 
     def _snap(self) -> float:
         """Return a power of two: moving an input to the grid moves no sum by as much."""
-        return self.grid * 2.0 ** math.ceil(math.log2(self.net.slope() or 1.0))
+        moved = NEAR_WHOLE if self.options.whole else self.grid
+        return moved * 2.0 ** math.ceil(math.log2(self.net.slope() or 1.0))
 
     def _exclude(self, kind: str, count: int = 1) -> None:
         self.excluded[kind] += count

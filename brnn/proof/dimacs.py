@@ -24,9 +24,9 @@ from brnn.errors import ConfigError
 from brnn.proof.ball import OUTWARD, Ball
 from brnn.proof.box import Reach, open_steps
 from brnn.proof.cases import Network
-from brnn.proof.integer_net import Carried, Hidden
-from brnn.proof.links import Affine
+from brnn.proof.integer_net import Hidden
 from brnn.proof.numbers import lowest_power
+from brnn.proof.rows import Affine
 from brnn.proof.vnnlib import Case, Comparison
 
 MOST_LITERALS = 100_000  # of a row
@@ -51,10 +51,10 @@ def dimacs(network: Network, case: Case) -> Iterator[str]:
             raise ConfigError(
                 f"program=….cnf needs whole weights: those of layer {number + 1} are real"
             )
-        if isinstance(layer, Carried):
-            outputs = values.of(layer.weights)
-        else:
+        if isinstance(layer, Hidden):
             outputs = _steps(formula, layer, reach, values)
+        else:
+            outputs = values.of(layer.weights)
         values = values.followed_by(outputs)
     for part in case:
         _demand(formula, network, part, values)

@@ -77,7 +77,9 @@ class Sums:
         step = np.minimum(_products(power, self.step), other)
         single = (self.offsets == 0).all(axis=-1) & (operations == 1)
         step = np.where(single, step, 0.0)
-        error = rounded(np.abs(factor) * self.error, size, step, operations)
+        same = (np.abs(factor) == 1) & (np.asarray(summand) == 0)
+        error = np.abs(factor) * self.error
+        error = rounded(error, size, step, np.where(same, 0, operations))
         columns = {"scale": scale, "shift": shift, "error": error, "size": size, "step": step}
         return replace(self, **columns, number=object())
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from brnn.proof.integer_net import Hidden, IntegerNet
+from brnn.proof.integer_net import Hidden, IntegerNet, Rectified
 from brnn.proof.vnnlib import Case, Property
 
 RIVALS = 9  # cases that are tried, the nearest ones; all of ten classes
@@ -60,6 +60,8 @@ def _gradients(net: IntegerNet, x: np.ndarray, cases: Sequence[Case]) -> np.ndar
         outputs = upstream[before:]
         if isinstance(layer, Hidden):
             outputs = _through(layer, sums, outputs)
+        if isinstance(layer, Rectified):
+            outputs = outputs * (sums > layer.at[:, None])
         upstream = upstream[:before] + layer.weights.T @ outputs
     return upstream.T
 

@@ -3,7 +3,8 @@
 Every layer reads all values before it: x (k,) are the inputs and, after them, the values of each
 layer so far. In a net without shortcuts, only the columns of the layer before have weights. A
 hidden layer computes sums = weights @ x (m,) and gives each unit (n,) a value by the number of its
-steps that are up. The last layer gives logits = scale * (weights @ x) + shift.
+steps that are up; others carry sums on, or their positive parts. The last layer gives logits =
+scale * (weights @ x) + shift.
 """
 
 import math
@@ -90,7 +91,37 @@ class Carried:
         return sums
 
 
-Layer = Hidden | Carried
+@dataclass(frozen=True)
+class Rectified:
+    """The positive parts of sums, of which a PReLU is an affine function: max(sums - at, 0).
+
+    Args:
+        weights: (n, k); whole numbers, or real.
+        at: (n,).
+    """
+
+    weights: csr_array
+    at: np.ndarray
+
+    @property
+    def whole(self) -> bool:
+        """Whether all values are whole numbers: they are real."""
+        return False
+
+    def sure(self, margin: float, ties: bool) -> "Rectified":
+        """Return the layer as it is: rounding moves its values as little as its sums."""
+        return self
+
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """Return the positive parts (n, b) for values (k, b)."""
+        return self.of_sums(self.weights @ x)
+
+    def of_sums(self, sums: np.ndarray) -> np.ndarray:
+        """Return the positive parts (n, b) of sums (n, b)."""
+        return np.maximum(sums - self.at[:, None], 0.0)
+
+
+Layer = Hidden | Carried | Rectified
 
 
 @dataclass(frozen=True)
@@ -149,7 +180,7 @@ class IntegerNet:
         for layer in self.hidden:
             sums = abs(layer.weights) @ changes
             largest = max(largest, float(sums.max()))
-            outputs = sums if isinstance(layer, Carried) else np.zeros(len(layer.values))
+            outputs = np.zeros(len(layer.values)) if isinstance(layer, Hidden) else sums
             changes = np.concatenate([changes, outputs])
         return largest
 

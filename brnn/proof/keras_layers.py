@@ -139,6 +139,10 @@ def _rescaling(name: str, layer: Any, flow: Flow) -> Flow:
     return operators.arithmetic(name, "Add", scaled, np.float32(layer.offset))
 
 
+def _unchanged(name: str, layer: Any, flow: Flow) -> Flow:
+    return flow
+
+
 def _absolute(name: str, _: dict[str, Any], flow: Flow) -> Flow:
     if isinstance(flow, Sums):
         return Sizes(flow)
@@ -165,6 +169,17 @@ def _negative(name: str, _: dict[str, Any], value: Any) -> Any:
     return -value
 
 
+def _slope_of_relu(name: str, layer: Any) -> float:
+    if layer.max_value is not None or layer.threshold:
+        raise DataError(f"{name}: max_value and threshold are not supported")
+    return float(layer.negative_slope)
+
+
+RECTIFIERS: dict[str, Callable] = {  # their slopes below 0
+    "ReLU": _slope_of_relu,
+    "LeakyReLU": lambda _, layer: layer.negative_slope,
+    "PReLU": lambda _, layer: np.asarray(layer.alpha)[None],
+}
 OPERATIONS: dict[str, Callable] = {  # of `keras.ops`
     "Pad": _pad,
     "Absolute": _absolute,
@@ -188,4 +203,7 @@ LAYERS: dict[str, Callable] = {
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Rescaling": _rescaling,
+    "Dropout": _unchanged,
+    "GaussianNoise": _unchanged,
+    "GaussianDropout": _unchanged,
 }

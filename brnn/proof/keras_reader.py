@@ -15,7 +15,7 @@ from brnn.errors import DataError
 from brnn.proof import operators
 from brnn.proof.flows import Flow, pixels
 from brnn.proof.integer_net import IntegerNet
-from brnn.proof.keras_layers import LAYERS, OPERATIONS
+from brnn.proof.keras_layers import LAYERS, OPERATIONS, RECTIFIERS
 from brnn.proof.tensors import Tensors, are_apart
 from brnn.quantization.layers import QuantActivation
 from brnn.quantization.manager import QuantManager
@@ -33,7 +33,6 @@ COMPARISONS = {
     "LessEqual": "LessOrEqual",
     "Less": "Less",
 }
-UNCHANGED = ("Dropout", "GaussianNoise", "GaussianDropout")
 CLOSING = (  # on units, not on steps
     "Dense",
     "Conv2D",
@@ -44,7 +43,7 @@ CLOSING = (  # on units, not on steps
     "Pad",
 )
 
-READ = {*LAYERS, *UNCHANGED, *ARITHMETIC, "InputLayer", "QuantActivation"}
+READ = {*LAYERS, *RECTIFIERS, *ARITHMETIC, "InputLayer", "QuantActivation"}
 
 
 def of_logits(model: keras.Model) -> keras.Model:
@@ -124,10 +123,11 @@ def _result(
         return reduce(combined, inputs)
     if kind in COMPARISONS:
         return _of_operands(shown, operators.comparison, COMPARISONS[kind], *inputs)
-    if kind in UNCHANGED:
-        return inputs[0]
     if kind in OPERATIONS:
         return OPERATIONS[kind](shown, {**entry["config"], **node["kwargs"]}, *inputs)
+    if kind in RECTIFIERS:
+        slope = RECTIFIERS[kind](shown, model.get_layer(name))
+        return tensors.rectified(shown, inputs[0], slope)
     if kind in LAYERS:
         return LAYERS[kind](shown, model.get_layer(name), *inputs)
     raise DataError(_unsupported(shown))
@@ -135,8 +135,8 @@ def _result(
 
 def _unsupported(name: str) -> str:
     return (
-        f"{name}: this layer is not supported; a net consists of {', '.join(LAYERS)}, and signs or"
-        " thresholds"
+        f"{name}: this layer is not supported; a net consists of"
+        f" {', '.join((*LAYERS, *RECTIFIERS))}, and signs or thresholds"
     )
 
 

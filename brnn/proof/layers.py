@@ -7,8 +7,9 @@ from scipy.sparse import csr_array
 
 from brnn.errors import DataError
 from brnn.proof.columns import widened
-from brnn.proof.flows import LARGEST_WEIGHT, Pieces, Sums, identity
-from brnn.proof.integer_net import Carried, Hidden, Last
+from brnn.proof.flows import LARGEST_WEIGHT, Pieces, Sums, added, identity, rounded
+from brnn.proof.integer_net import Carried, Hidden, Last, Rectified
+from brnn.proof.numbers import lowest_power
 
 
 def close(flow: Pieces, before: int, name: str) -> tuple[Hidden, Sums]:
@@ -24,7 +25,7 @@ def close(flow: Pieces, before: int, name: str) -> tuple[Hidden, Sums]:
     """
     steps, count = flow.at.shape[-1], int(np.prod(flow.shape))
     values = np.asarray(flow.values, "float64")
-    unit = np.abs(values[values != 0]).min(initial=1.0) if not (np.abs(values) == 1).any() else 1.0
+    unit = _unit(np.abs(values[values != 0]))
     whole = np.rint(values / unit)
     small = np.isfinite(values).all() and np.abs(whole).max(initial=0) <= LARGEST_WEIGHT
     if not small or not np.array_equal(whole * unit, values):
@@ -38,6 +39,14 @@ def close(flow: Pieces, before: int, name: str) -> tuple[Hidden, Sums]:
     return hidden, sums.affine(float(unit), 0.0)
 
 
+def _unit(sizes: np.ndarray) -> float:
+    """Return the smallest of some numbers if all are its multiples, else a power of two."""
+    unit = sizes.min(initial=np.inf)
+    if (np.rint(sizes / unit) * unit == sizes).all():
+        return float(unit) if len(sizes) else 1.0
+    return float(lowest_power(sizes).min())
+
+
 def carry(sums: Sums, before: int) -> tuple[Carried, Sums]:
     """Return a layer of the rows of a tensor, and the tensor as sums of these.
 
@@ -49,6 +58,37 @@ def carry(sums: Sums, before: int) -> tuple[Carried, Sums]:
     values = identity(sums.shape, float(sums.size.max(initial=0)), sums.whole, before)
     carried = replace(sums, weights=values.weights, windows=values.windows, offsets=values.offsets)
     return Carried(rows, sums.whole), carried
+
+
+def rectify(sums: Sums, slope: np.ndarray, before: int, name: str) -> tuple[Rectified, Sums]:
+    """Return a layer of positive parts, and a tensor x or, where that is below 0, slope * x.
+
+    With x = scale * (row - at) and r = max(row - at, 0), the result is slope * x + (1 - slope) *
+    scale * r where the scale is above 0, and x + (1 - slope) * abs(scale) * r where it is below.
+
+    Args:
+        sums: the tensor x.
+        slope: (*shape).
+        before: how many values of the net are before it.
+        name: of the node, for messages.
+
+    Raises:
+        DataError: the tensor is pooled.
+    """
+    if sums.windows.shape[-1] > 1:
+        raise DataError(f"{name}: a bend of pooled values is not supported")
+    flat = sums.scale == 0
+    at = np.where(flat, 0.0, -sums.shift / np.where(flat, 1.0, sums.scale))
+    rows = widened(csr_array(sums.weights[sums.windows.ravel()]), before)
+    kept = np.where((sums.scale > 0) | (flat & (sums.shift < 0)), slope, 1.0)
+    size = float((sums.size / np.where(flat, 1.0, np.abs(sums.scale))).max(initial=0))
+    positive = identity(sums.shape, size, whole=False, before=before)
+    rest = positive.affine((1 - slope) * np.abs(sums.scale), 0.0)
+    result = added(sums.affine(kept, 0.0), rest, name)
+    error = np.maximum(1.0, np.abs(slope)) * sums.error
+    error = rounded(error, result.size, np.zeros(sums.shape), operations=2)
+    result = replace(result, error=error, step=np.zeros(sums.shape))
+    return Rectified(rows, at.ravel()), result
 
 
 def last(sums: Sums, before: int, name: str) -> Last:

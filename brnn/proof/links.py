@@ -1,7 +1,7 @@
 """The rows that link the steps of a layer to what is before it.
 
-Variables v are pixels, each within [0, width], in L0 and L1 the sizes of their changes, and
-binaries: steps of units, 1 where a step is up.
+Variables v are pixels, each within [0, width], in L0 and L1 the sizes of their changes, positive
+parts of sums (see `positive_parts`), and binaries: steps of units, 1 where a step is up.
 A unit is an affine function of its steps, so that all sums are affine functions of variables. A
 step z that the box leaves open has two kinds of rows.
 
@@ -24,74 +24,19 @@ References:
     Operations Research 31.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array, diags_array, vstack
+from scipy.sparse import coo_array, csr_array, diags_array
 
 from brnn.proof.box import Reach, open_steps
 from brnn.proof.columns import widened
-from brnn.proof.integer_net import Carried, Hidden, Layer
+from brnn.proof.integer_net import Carried, Hidden, Layer, Rectified
+from brnn.proof.positive_parts import positive_parts
+from brnn.proof.rows import ALWAYS, DOWN, UP, Affine, Links, Rows, Variables, largest
 
 SLACK = 1e-3  # by which rows of whole numbers are relaxed, in the unit of their sums
-UP, DOWN, ALWAYS = 1, 0, -1  # the value of a step that calls for a row
-
-
-class Affine(NamedTuple):
-    """Numbers as affine functions of the program's variables: matrix @ v + shift.
-
-    Attributes:
-        matrix: (k, variables).
-        shift: (k,).
-    """
-
-    matrix: csr_array
-    shift: np.ndarray
-
-    def of(self, weights: csr_array) -> "Affine":
-        """Return sums (m,) of the numbers, with weights (m, k)."""
-        matrix = csr_array(weights @ self.matrix)
-        matrix.eliminate_zeros()
-        return Affine(matrix, weights @ self.shift)
-
-    def followed_by(self, other: "Affine") -> "Affine":
-        """Return these numbers and others, of as many variables or more."""
-        matrix = vstack([widened(self.matrix, other.matrix.shape[1]), other.matrix])
-        return Affine(csr_array(matrix), np.concatenate([self.shift, other.shift]))
-
-
-class Rows(NamedTuple):
-    """Rows matrix @ v >= least.
-
-    Attributes:
-        matrix: (r, variables).
-        least: (r,).
-        step: (r,) the variable of the step that calls for each row.
-        value: (r,) the value of the step which calls for it: `UP`, `DOWN` or `ALWAYS`.
-    """
-
-    matrix: csr_array
-    least: np.ndarray
-    step: np.ndarray
-    value: np.ndarray
-
-
-@dataclass(frozen=True)
-class Links:
-    """The open steps of a layer.
-
-    Args:
-        rows: returns the rows that link them to what is before them.
-        outputs: the values of the layer, as functions of the variables.
-        center: (variables,) the values of all variables so far at the center of the box.
-    """
-
-    rows: Callable[[], tuple[Rows, ...]]
-    outputs: Affine
-    center: np.ndarray
 
 
 class Demands(NamedTuple):
@@ -116,69 +61,77 @@ def link(
     layer: Layer,
     reach: Reach,
     inputs: Affine,
-    reals: int,
-    center: np.ndarray,
+    variables: Variables,
     clean: np.ndarray,
     relative: float,
 ) -> Links:
-    """Return the variables and rows of the open steps of a layer.
+    """Return what a layer adds to a program.
 
     Args:
         layer: the layer.
         reach: its bounds.
         inputs: all values before it, as functions of the variables.
-        reals: how many variables are before the binaries: pixels and, in L0 and L1, the sizes of
-            their changes.
-        center: (variables,) the values of all variables so far at the center of the box.
-        clean: (k,) all values before the layer there.
+        variables: those so far.
+        clean: (k,) all values before the layer at the center of the box.
         relative: by which rows of real numbers are relaxed.
     """
     if isinstance(layer, Carried):
-        return Links(tuple, inputs.of(layer.weights), center)
+        return Links(tuple, inputs.of(layer.weights), variables)
+    if isinstance(layer, Rectified):
+        return positive_parts(layer, reach, inputs, variables, clean, relative)
+    return _steps(layer, reach, inputs, variables, clean, relative)
+
+
+def _steps(
+    layer: Hidden,
+    reach: Reach,
+    inputs: Affine,
+    variables: Variables,
+    clean: np.ndarray,
+    relative: float,
+) -> Links:
+    """Return the open steps of a layer, and the rows that link them to what is before them."""
     heights = np.diff(layer.values, axis=1)
     unit, number = np.nonzero(open_steps(layer, reach))
-    variables = len(center) + np.arange(len(unit))
+    first = variables.count + np.arange(len(unit))
     sums = layer.weights @ clean
     at = layer.at[unit, :, number]
-    center = np.concatenate([center, (sums[layer.windows[unit]] >= at).any(axis=1)])
+    variables = variables.followed_by((sums[layer.windows[unit]] >= at).any(axis=1), binary=True)
 
     step = np.repeat(np.arange(len(unit)), layer.windows.shape[1])
     row = layer.windows[unit].ravel()
     rise, fall = layer.rise[unit, :, number].ravel(), layer.fall[unit, :, number].ravel()
     rises, exceeds = reach.high[row] >= rise, reach.high[row] > fall
-    literal, chosen = variables[step], variables[step][rises]
+    literal, chosen = first[step], first[step][rises]
     pooled = layer.windows.shape[1] > 1  # a step that is up needs one sum of its window above
     if pooled:
-        literal[rises] = len(center) + np.arange(rises.sum())
-        center = np.concatenate([center, sums[row[rises]] >= at.ravel()[rises]])
+        literal[rises] = variables.count + np.arange(rises.sum())
+        variables = variables.followed_by(sums[row[rises]] >= at.ravel()[rises], binary=True)
     above = Demands(1, row[rises], rise[rises], literal[rises], chosen)
-    upper = variables[step][exceeds]
+    upper = first[step][exceeds]
     below = Demands(-1, row[exceeds], fall[exceeds], upper, upper)
 
     @cache
     def rows() -> tuple[Rows, ...]:
-        given = [_ordered(unit, variables, len(center))]
+        given = [_ordered(unit, first, variables.count)]
         if pooled:
-            given.append(_some(variables, chosen, literal[rises], len(center)))
+            given.append(_some(first, chosen, literal[rises], variables.count))
         for demands in (above, below):
-            given += _implied(layer, reach, inputs, reals, demands, center, relative)
+            given += _implied(layer, reach, inputs, demands, variables, relative)
         return tuple(given)
 
-    shape = (len(layer.values), len(center))
-    matrix = csr_array(
-        coo_array((heights[unit, number], (unit, variables)), shape), dtype="float64"
-    )
-    first = layer.values[np.arange(len(layer.values)), reach.up.sum(axis=1)]
-    return Links(rows, Affine(matrix, first.astype("float64")), center)
+    shape = (len(layer.values), variables.count)
+    matrix = csr_array(coo_array((heights[unit, number], (unit, first)), shape), dtype="float64")
+    lowest = layer.values[np.arange(len(layer.values)), reach.up.sum(axis=1)]
+    return Links(rows, Affine(matrix, lowest.astype("float64")), variables)
 
 
 def _implied(
     layer: Hidden,
     reach: Reach,
     inputs: Affine,
-    reals: int,
     demands: Demands,
-    center: np.ndarray,
+    variables: Variables,
     relative: float,
 ) -> list[Rows]:
     """Return the rows of demands: for each what its literal calls for, and perhaps a cover."""
@@ -186,17 +139,18 @@ def _implied(
     matrix, shift = inputs.of(csr_array(side * layer.weights[row].astype("float64")))
     least = reach.low[row] if side > 0 else -reach.high[row]
     need = side * threshold
-    binary = np.diff(csr_array(matrix[:, :reals]).indptr) == 0
+    binary = abs(matrix) @ ~variables.binary[: matrix.shape[1]] == 0
     if layer.whole:
         divisor = np.where(binary, _divisors(matrix), 1.0)
         need = shift + divisor * np.ceil((need - shift) / divisor)
     else:
-        divisor = _largest(matrix, need - least)
+        divisor = largest(matrix, need - least)
     slack = (SLACK if layer.whole else relative) * divisor
-    rows = [_rows(demands, matrix, need - least, least - shift - slack, len(center), divisor)]
+    rows = [_rows(demands, matrix, need - least, least - shift - slack, variables.count, divisor)]
     if layer.whole:
-        now = matrix @ center[: matrix.shape[1]] + shift
-        rows.append(_cover(demands, matrix, np.where(binary, need - now, 0), center, divisor))
+        now = matrix @ variables.center[: matrix.shape[1]] + shift
+        short = np.where(binary, need - now, 0)
+        rows.append(_cover(demands, matrix, short, variables.center, divisor))
     return rows
 
 
@@ -262,14 +216,6 @@ def _ordered(unit: np.ndarray, variables: np.ndarray, columns: int) -> Rows:
     column = np.stack([variables[first], variables[first + 1]], axis=1).ravel()
     matrix = csr_array((np.tile([1.0, -1.0], count), (row, column)), shape=(count, columns))
     return Rows(matrix, np.zeros(count), variables[first], np.full(count, ALWAYS))
-
-
-def _largest(matrix: csr_array, others: np.ndarray) -> np.ndarray:
-    """Return the largest size of a coefficient of each row, and of another one; 1 if it is 0."""
-    sizes = np.abs(others)
-    if matrix.shape[1]:
-        sizes = np.maximum(abs(matrix).max(axis=1).toarray().ravel(), sizes)
-    return np.where(sizes > 0, sizes, 1.0)
 
 
 def _divisors(matrix: csr_array) -> np.ndarray:

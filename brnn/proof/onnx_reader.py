@@ -116,6 +116,9 @@ class _Reader:
             if are_apart(inputs):
                 inputs = [self.tensors.units(i, name) for i in node.input]
             return self.tensors.arithmetic(name, node.op_type, *inputs)
+        if node.op_type in RECTIFIERS:
+            slope = RECTIFIERS[node.op_type](name, onnx_file.attributes(node), *inputs[1:])
+            return self.tensors.rectified(name, inputs[0], slope)
         return _apply(node.op_type, name, onnx_file.attributes(node), inputs)
 
     def _check_integers(self, node: Any, name: str) -> None:
@@ -257,6 +260,13 @@ SINGLE: dict[str, Callable] = {  # operators of one tensor
     "Not": lambda name, _, flow: operators.comparison(name, "Less", flow, np.float32(0.5)),
     "Where": lambda name, _, *operands: operators.where(name, *operands),
     "Cast": _cast,
+}
+
+
+RECTIFIERS: dict[str, Callable] = {  # their slopes below 0
+    "Relu": lambda name, attributes: np.float32(0),
+    "LeakyRelu": lambda name, attributes: np.float32(attributes.get("alpha", 0.01)),
+    "PRelu": lambda name, _, slope: _array(name, slope),
 }
 
 

@@ -68,10 +68,10 @@ def arithmetic(name: str, operator: str, left: Any, right: Any) -> Flow:
     if isinstance(left, Sizes) or isinstance(right, Sizes):
         raise DataError(f"{name}: an absolute value can only be compared")
     if isinstance(left, Sums):
-        return _affine(name, operator, left, _constant(name, right, left.shape))
+        return _affine(name, operator, left, operand(name, right, left.shape))
     if operator == "Div":
         raise DataError(f"{name}: division by a real tensor is not supported")
-    constant = _constant(name, left, right.shape)
+    constant = operand(name, left, right.shape)
     if operator == "Sub":
         return right.affine(-1.0, constant)
     return _affine(name, operator, right, constant)
@@ -109,7 +109,7 @@ def comparison(name: str, operator: str, left: Any, right: Any) -> Pieces:
         return comparison(name, MIRRORED[operator], right, left)
     strict = operator in ("Greater", "LessOrEqual")
     below = operator in ("Less", "LessOrEqual")
-    cut = _constant(name, right, left.shape)
+    cut = operand(name, right, left.shape)
     return pieces(left, [(cut, strict)], np.array([below, not below]))
 
 
@@ -167,7 +167,7 @@ def _elementwise(name: str, function: Callable, left: Any, right: Any) -> Pieces
 
 def biased(name: str, sums: Sums, bias: np.ndarray) -> Sums:
     """Return sums with a bias that their operator adds before, after or between the products."""
-    result = _affine(name, "Add", sums, _constant(name, bias, sums.shape))
+    result = _affine(name, "Add", sums, operand(name, bias, sums.shape))
     count = np.diff(sums.weights.indptr)[sums.windows[..., 0]]
     again = rounded(result.error, result.size, np.zeros(sums.shape), count)
     return replace(result, error=np.where(result.error == 0, 0.0, again))
@@ -276,7 +276,12 @@ def _check_finite(name: str, *constants: np.ndarray) -> None:
             raise DataError(f"{name}: weights and constants must be finite, got {bad:g}")
 
 
-def _constant(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+def operand(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a constant operand of a tensor of a shape, in float64.
+
+    Raises:
+        DataError: it does not fit, or is not finite.
+    """
     _check_finite(name, np.asarray(value, "float64"))
     return _broadcast(name, np.asarray(value, "float64"), shape)
 

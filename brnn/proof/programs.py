@@ -78,7 +78,9 @@ def _opb(problem: Problem) -> Iterator[str]:
         ConfigError: a variable is a real number.
     """
     if not problem.whole.all():
-        raise ConfigError("program=….opb needs pixels of whole numbers: add pixels=whole")
+        raise ConfigError(
+            "program=….opb needs whole numbers: add pixels=whole; a PReLU cannot be stated"
+        )
     bits = [int(width).bit_length() for width in problem.width]
     first = np.concatenate([[1], 1 + np.cumsum(bits)])
     matrix = problem.rows

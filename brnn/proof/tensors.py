@@ -4,11 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from brnn.errors import DataError
 from brnn.proof import operators
 from brnn.proof.flows import Flow, Pieces, Sums
 from brnn.proof.integer_net import Carried, Hidden, IntegerNet, Layer
-from brnn.proof.layers import carry, close, last
+from brnn.proof.layers import carry, close, last, rectify
 from brnn.proof.steps import of_same_sums
 
 
@@ -53,6 +55,25 @@ class Tensors:
             return self._complete(*carry(result, self._count))
         return result
 
+    def rectified(self, name: str, flow: Flow, slope: np.ndarray) -> Flow:
+        """Return a tensor with its elements below 0 multiplied by a slope; real ones are a layer.
+
+        Args:
+            name: of the node, for messages.
+            flow: the tensor.
+            slope: one number, or of a shape that broadcasts to that of the tensor.
+
+        Raises:
+            DataError: the slope does not fit, or the tensor is pooled or one of absolute values.
+        """
+        slope = operators.operand(name, slope, flow.shape)
+        if isinstance(flow, Pieces):
+            return flow.mapped(
+                lambda values: np.where(values < 0, slope[..., None] * values, values)
+            )
+        sums = operators.units(name, flow)
+        return self._complete(*rectify(sums, slope, self._count, name))
+
     def net(self, output: str) -> IntegerNet:
         """Return the net whose logits are a tensor.
 
@@ -63,7 +84,7 @@ class Tensors:
             DataError: the tensor is not a row of logits, there is no hidden layer before it, or the
                 weights of one are not discrete.
         """
-        chain = not any(isinstance(layer, Carried) for layer in self.hidden)
+        chain = all(isinstance(layer, Hidden) for layer in self.hidden)
         if self.discrete and chain and self._real:
             raise DataError(
                 f"{self._real[0]}: its weights are not discrete; only the first and the last layer"
@@ -72,8 +93,8 @@ class Tensors:
         logits = self.units(output, "the output")
         if not isinstance(logits, Sums) or len(logits.shape) != 2:
             raise DataError("the output of the net is not one row of classes")
-        if not any(isinstance(layer, Hidden) for layer in self.hidden):
-            raise DataError("the net has no hidden layer with a sign or another step function")
+        if all(isinstance(layer, Carried) for layer in self.hidden):
+            raise DataError("the net has no hidden layer with a step function, such as a sign")
         logits_layer = last(logits, self._count, "the output")
         return IntegerNet(tuple(self.hidden), logits_layer, self.shape)
 

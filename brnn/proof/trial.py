@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csc_array, csr_array
 
 from brnn.proof.box import Reach
-from brnn.proof.integer_net import Carried, Hidden, IntegerNet, Layer
+from brnn.proof.integer_net import Hidden, IntegerNet, Layer
 
 WORK = 2e10  # multiplications that trying all inputs may take
 BATCH = 256
@@ -40,7 +40,7 @@ def inputs(
 
 def _is_rounded(layer: Layer, reach: Reach) -> bool:
     """Return whether sums are real, or rounding decides a step."""
-    if isinstance(layer, Carried):
+    if not isinstance(layer, Hidden):
         return not layer.whole
     rounded = (layer.rise <= layer.fall).any(axis=1) & ~reach.up & ~reach.down
     return not layer.whole or bool(rounded.any())

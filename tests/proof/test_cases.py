@@ -10,7 +10,7 @@ from brnn.proof import onnx_reader
 from brnn.proof.box import reaches
 from brnn.proof.cases import Network
 from brnn.proof.highs import highs, relaxation, safe_bound
-from brnn.proof.integer_net import Carried
+from brnn.proof.integer_net import Carried, Hidden, Rectified
 from brnn.proof.vnnlib import Comparison
 
 NETS = {
@@ -20,6 +20,7 @@ NETS = {
     "convolutional": onnx_nets.convolutional(np.random.default_rng(3), "plain", normalized=True),
     "residual": onnx_nets.residual(np.random.default_rng(5), 6, "plain"),
     "real_residual": onnx_nets.residual(np.random.default_rng(6), 6, "where", normalized=True),
+    "bent": onnx_nets.bent(np.random.default_rng(7), "PRelu", 6),
     "pooled": onnx_nets.convolutional(np.random.default_rng(4), "larq", pool="MaxPool"),
 }
 
@@ -36,6 +37,11 @@ def steps_of(net, network, x):
     for layer, reach in zip(net.hidden, network.reaches, strict=True):
         before, units = units, np.concatenate([units, layer.outputs(units)])
         if isinstance(layer, Carried):
+            continue
+        if isinstance(layer, Rectified):
+            top = reach.high - layer.at
+            parts, bends = units[len(before) :, 0], (reach.low < layer.at) & (top > 0)
+            values += [(parts / top)[bends], (parts > 0)[bends]]
             continue
         sums = (layer.weights @ before)[layer.windows]
         open_steps = ~reach.up & ~reach.down & (np.diff(layer.values, axis=1) != 0)
@@ -78,7 +84,7 @@ def test_interval_bounds_contain_all_inputs(name):
         assert (sums >= reach.low[:, None] - 1e-9).all()
         assert (sums <= reach.high[:, None] + 1e-9).all()
         units = np.concatenate([units, layer.outputs(units)])
-        if isinstance(layer, Carried):
+        if not isinstance(layer, Hidden):
             continue
         up = (sums[layer.windows][:, :, None] >= layer.at[..., None]).any(axis=1)
         assert up[reach.up].all()

@@ -238,7 +238,7 @@ def test_cp_sat_refuses_real_pixels():
     program = cases.Problem(
         one, 0.0, csr_array(one[None]), one, one, np.zeros(1, bool), 1.0, np.zeros(1, int)
     )
-    with pytest.raises(ConfigError, match="cp_sat needs pixels of whole numbers"):
+    with pytest.raises(ConfigError, match="cp_sat needs whole numbers, which"):
         worker.solve("cp_sat", program, 5.0)
 
 

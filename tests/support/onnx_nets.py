@@ -114,6 +114,28 @@ def residual(
     return graph.model((width,), 3)
 
 
+def bent(rng: np.random.Generator, operator: str, width: int = 3) -> ModelProto:
+    """Return a dense net of two layers, whose sums PRelu, LeakyRelu or Relu bends."""
+    graph = Graph()
+    for number in range(2):
+        stream = graph.output
+        graph.then("MatMul", rng.normal(size=(width, width)).astype("float32"))
+        normalization(graph, rng, width)
+        if operator == "PRelu":
+            graph.then("PRelu", rng.choice([-0.5, 0, 0.25, 1, 1.5], width).astype("float32"))
+        else:
+            graph.then(operator, **({"alpha": 0.3} if operator == "LeakyRelu" else {}))
+        graph.then("Sub", rng.uniform(0.1, 1.0, width).astype("float32"))
+        if number:
+            graph.then("Add", stream)
+        stream = graph.output
+        sign(graph, "where")
+        graph.then("MatMul", signs(rng, width, width))
+        graph.then("Add", stream)
+    graph.then("MatMul", rng.normal(size=(width, 3)).astype("float32"))
+    return graph.model((width,), 3)
+
+
 def convolutional(
     rng: np.random.Generator,
     form: str = "larq",

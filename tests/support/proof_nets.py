@@ -88,7 +88,8 @@ def residual_net(seed):
     keys = {"stages": 1 + int(rng.integers(2)), "padding": ["zero", "one"][rng.integers(2)]}
     model = convolutional.residual(
         Task(shape, CLASSES), of_quantizer(quantizer), width=2, blocks=1, groups=1,
-        activation="tanh", rsign=bool(rng.integers(2)), rprelu=False, real_last=True, **keys,
+        activation="tanh", rsign=bool(rng.integers(2)), rprelu=bool(rng.integers(2)),
+        real_last=True, **keys,
     )  # fmt: skip
     images = to_pixels(rng.integers(126, 131, (64, *shape)).astype("uint8"))
     for layer in model.layers:
@@ -99,6 +100,8 @@ def residual_net(seed):
             layer.set_weights([gamma, 0.3 * beta, x.mean(axis=0), x.var(axis=0) + 1e-3])
         elif isinstance(layer, keras.layers.EinsumDense):
             layer.bias.assign(0.3 * rng.normal(size=layer.bias.shape))
+        elif isinstance(layer, keras.layers.PReLU):
+            layer.alpha.assign(rng.choice([-0.5, 0, 0.25, 1, 1.5], layer.alpha.shape))
         elif isinstance(layer, keras.layers.Dense | keras.layers.Conv2D):
             real = layer.name.startswith("real")
             layer.set_weights(
