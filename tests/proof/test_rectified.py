@@ -11,11 +11,10 @@ from support import onnx_nets
 from brnn.data.pixels import to_pixels
 from brnn.errors import ConfigError, DataError
 from brnn.proof import decide as search
-from brnn.proof import keras_reader, onnx_reader, programs
+from brnn.proof import keras_reader, onnx_reader, programs, worker
 from brnn.proof.cases import Network
 from brnn.proof.decide import SAT, UNKNOWN, UNSAT, Options, decide
 from brnn.proof.flows import identity
-from brnn.proof.highs import relaxation
 from brnn.proof.integer_net import Rectified
 from brnn.proof.layers import rectify
 from brnn.proof.runtime import Runtime
@@ -112,7 +111,7 @@ def test_a_positive_part_is_bounded_by_the_lines_around_it():
     network = Network(net, np.array([-1.0]), np.array([3.0]), whole=False)
     problem = network.problem((Comparison(1, 0),))  # minimizes the logits' difference
     reverse = network.problem((Comparison(0, 1),))
-    top, bottom = (relaxation(p, 10.0).bound for p in (reverse, problem))
+    top, bottom = (worker.solve("relaxation", p, 10.0).bound for p in (reverse, problem))
     assert -top * 3 == pytest.approx(1.0, rel=1e-3)  # both were divided by 3
     assert bottom * 3 == pytest.approx(0.0, abs=1e-3)
 
