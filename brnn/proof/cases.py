@@ -14,10 +14,10 @@ from brnn.proof import box
 from brnn.proof.ball import Ball, Constraint, constraint, tangent
 from brnn.proof.box import Reach, open_steps
 from brnn.proof.columns import widened
-from brnn.proof.integer_net import Carried, Hidden, IntegerNet, Layer, Rectified
+from brnn.proof.integer_net import Carried, IntegerNet, Layer, Rectified
 from brnn.proof.links import SLACK, link
 from brnn.proof.numbers import RELATIVE, lowest_power
-from brnn.proof.rows import DOWN, Affine, Links, Rows, Variables
+from brnn.proof.rows import DOWN, UP, Affine, Links, Rows, Variables
 from brnn.proof.vnnlib import Case, Comparison
 
 LARGEST = 2.0**30  # of costs that are whole numbers
@@ -61,8 +61,8 @@ class Network:
         sure: whether solutions are to hold in the net, instead of none being left out.
 
     Raises:
-        ProgramSizeError: the box leaves so many units open that sums of shortcuts do not fit into
-            memory.
+        ProgramSizeError: the box leaves so many units open that the sums of shortcuts or rectifiers
+            do not fit into memory.
     """
 
     def __init__(
@@ -91,11 +91,9 @@ class Network:
         self.layers: list[Links] = []
         self.terms = 0.0
         for layer, reach in zip(net.hidden, self.reaches, strict=True):
-            terms = _terms(layer, reach, values)
-            if isinstance(layer, Hidden):
-                self.terms += terms
-            else:
-                _check_size(terms)
+            outputs, rows = _terms(layer, reach, values)
+            _check_size(outputs)
+            self.terms += rows
             relative = 0.0 if sure else RELATIVE
             links = link(layer, reach, values, self.variables, clean, relative)
             self.layers.append(links)
@@ -107,9 +105,10 @@ class Network:
         """Return whether interval bounds leave a case open."""
         costs = [self._cost(part) for part in case]
         width = self._width()
-        return all(
-            constant + np.minimum(cost, 0) @ width <= limit for cost, constant, limit in costs
+        excluded = (
+            constant + np.minimum(cost, 0) @ width > limit for cost, constant, limit in costs
         )
+        return not any(excluded)
 
     def problem(self, case: Case) -> Problem:
         """Return the program of a case.
@@ -199,7 +198,7 @@ class Network:
 
     def _rows(self, costs: np.ndarray) -> tuple[csr_array, np.ndarray]:
         """Return the rows that a program needs whose costs (c, variables) are to be small."""
-        up = np.asarray((costs < 0).any(axis=0))  # which steps are wanted up
+        up = np.asarray((costs < 0).any(axis=0))  # which variables are wanted up
         down = np.asarray((costs > 0).any(axis=0))
         matrices, bounds = [], []
         for layer in reversed(self.layers):
@@ -219,16 +218,17 @@ def within_limit(problem: Problem) -> Problem:
     )
 
 
-def _terms(layer: Layer, reach: Reach, values: Affine) -> float:
-    """Return about how many terms a layer's rows and real outputs have."""
+def _terms(layer: Layer, reach: Reach, values: Affine) -> tuple[float, float]:
+    """Return about how many terms a layer's real outputs and its rows have."""
     terms = (layer.weights != 0) @ np.diff(values.matrix.indptr).astype("float64")
     if isinstance(layer, Carried):
-        return float(terms.sum())
+        return float(terms.sum()), 0.0
     if isinstance(layer, Rectified):
-        return float(3 * terms.sum())  # of the positive parts, and of two rows of each
+        opened = (reach.low < layer.at) & (reach.high > layer.at)
+        return float(terms.sum()), float(2 * terms[opened].sum())
     unit, _ = np.nonzero(open_steps(layer, reach))
     rows_of_a_sum = 4 if layer.whole else 2  # up and down, and the covers of whole sums
-    return float(rows_of_a_sum * terms[layer.windows[unit]].sum())
+    return 0.0, float(rows_of_a_sum * terms[layer.windows[unit]].sum())
 
 
 def _check_size(terms: float) -> None:
@@ -243,6 +243,7 @@ def _kept(
     rows: Rows, up: np.ndarray, down: np.ndarray, columns: int
 ) -> tuple[csr_array, np.ndarray]:
     """Return those rows that restrict a variable that is wanted up or down."""
-    wanted = np.where(rows.direction == DOWN, down[rows.variable], up[rows.variable])
+    wanted = (rows.direction != DOWN) & up[rows.variable]
+    wanted |= (rows.direction != UP) & down[rows.variable]
     matrix = csr_array(rows.matrix[wanted])
     return widened(matrix, columns), rows.least[wanted]

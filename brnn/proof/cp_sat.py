@@ -48,7 +48,7 @@ def cp_sat(problem: Problem, seconds: float) -> Minimum:
 
     if not problem.whole.all():
         raise ConfigError(
-            "solver=cp_sat needs whole numbers, which real pixels and the sums of a PReLU are not:"
+            "solver=cp_sat needs whole variables, but real pixels and open PReLUs are real:"
             " use solver=highs"
         )
     model = cp_model.CpModel()

@@ -20,7 +20,7 @@ from brnn.proof.vnnlib import Case, Property
 SAT, UNSAT, UNKNOWN, TIMEOUT = "sat", "unsat", "unknown", "timeout"
 METHODS = ("interval", "tried", "lp", "integer")  # that exclude cases
 MOST_CUTS = 50  # of an L2 ball, for one program
-NEAR_WHOLE = 1e-5  # more than a solver's whole numbers differ from these
+NEAR_WHOLE = 1e-5  # above the tolerance of solvers for whole numbers, 1e-6
 FIRST_SECONDS = 20.0  # for each case, before those that are left share the rest
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -90,7 +90,7 @@ def decide(
         on_progress: called with what is being done, and the share of cases that are excluded.
 
     Raises:
-        ConfigError: `cp_sat` is to solve a program with real pixels.
+        ConfigError: `cp_sat` is to solve a program with real variables.
         SolverError: the solver refuses a program, or its process has ended.
 
     References:
@@ -272,7 +272,7 @@ class _Search:
         return np.where(least <= most, near, self.low)
 
     def _snap(self) -> float:
-        """Return a power of two: moving an input to the grid moves no sum by as much."""
+        """Return a margin: no sum moves by as much when an input moves to the grid."""
         moved = NEAR_WHOLE if self.options.whole else self.grid
         return moved * 2.0 ** math.ceil(math.log2(self.net.slope() or 1.0))
 

@@ -24,7 +24,7 @@ from brnn.errors import ConfigError
 from brnn.proof.ball import OUTWARD, Ball
 from brnn.proof.box import Reach, open_steps
 from brnn.proof.cases import Network
-from brnn.proof.integer_net import Hidden
+from brnn.proof.integer_net import Hidden, Rectified
 from brnn.proof.numbers import lowest_power
 from brnn.proof.rows import Affine
 from brnn.proof.vnnlib import Case, Comparison
@@ -47,6 +47,8 @@ def dimacs(network: Network, case: Case) -> Iterator[str]:
     formula = _Formula()
     values = _pixels(formula, network)
     for number, (layer, reach) in enumerate(zip(network.net.hidden, network.reaches, strict=True)):
+        if isinstance(layer, Rectified):
+            raise ConfigError("program=….cnf cannot state a ReLU or PReLU; use .lp or .mps")
         if not layer.whole:
             raise ConfigError(
                 f"program=….cnf needs whole weights: those of layer {number + 1} are real"

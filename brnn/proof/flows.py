@@ -70,16 +70,19 @@ class Sums:
     def affine(
         self, factor: np.ndarray | float, summand: np.ndarray | float, operations: int = 1
     ) -> "Sums":
-        """Return factor * this + summand, as so many operations in float32 compute it."""
+        """Return factor * this + summand, as so many operations in float32 compute it.
+
+        A single product by -1 or 1 is exact.
+        """
         scale, shift = factor * self.scale, factor * self.shift + summand
         size = np.abs(factor) * self.size + np.abs(summand)
         power, other = (lowest_power(np.asarray(v, "float64")) for v in (factor, summand))
         step = np.minimum(_products(power, self.step), other)
         single = (self.offsets == 0).all(axis=-1) & (operations == 1)
         step = np.where(single, step, 0.0)
-        same = (np.abs(factor) == 1) & (np.asarray(summand) == 0)
+        exact = (operations == 1) & (np.abs(factor) == 1) & (np.asarray(summand) == 0)
         error = np.abs(factor) * self.error
-        error = rounded(error, size, step, np.where(same, 0, operations))
+        error = rounded(error, size, step, np.where(exact, 0, operations))
         columns = {"scale": scale, "shift": shift, "error": error, "size": size, "step": step}
         return replace(self, **columns, number=object())
 

@@ -1,10 +1,10 @@
-"""Nets whose hidden units are whole numbers, evaluated without rounding.
+"""Nets of whole numbers, evaluated without rounding; carried sums and positive parts may be real.
 
 Every layer reads all values before it: x (k,) are the inputs and, after them, the values of each
-layer so far. In a net without shortcuts, only the columns of the layer before have weights. A
-hidden layer computes sums = weights @ x (m,) and gives each unit (n,) a value by the number of its
-steps that are up; others carry sums on, or their positive parts. The last layer gives logits =
-scale * (weights @ x) + shift.
+layer so far. In a net without shortcuts and rectifiers, only the columns of the layer before have
+weights. A hidden layer computes sums = weights @ x (m,) and gives each unit (n,) a value by the
+number of its steps that are up; others carry sums on, or their positive parts. The last layer gives
+logits = scale * (weights @ x) + shift.
 """
 
 import math
@@ -93,7 +93,9 @@ class Carried:
 
 @dataclass(frozen=True)
 class Rectified:
-    """The positive parts of sums, of which a PReLU is an affine function: max(sums - at, 0).
+    """The positive part max(sum - at, 0) of each sum.
+
+    A PReLU is an affine function of a sum and this.
 
     Args:
         weights: (n, k); whole numbers, or real.
@@ -105,11 +107,11 @@ class Rectified:
 
     @property
     def whole(self) -> bool:
-        """Whether all values are whole numbers: they are real."""
+        """Always false: positive parts are real numbers."""
         return False
 
     def sure(self, margin: float, ties: bool) -> "Rectified":
-        """Return the layer as it is: rounding moves its values as little as its sums."""
+        """Return the layer as it is: it has no thresholds."""
         return self
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
@@ -188,7 +190,7 @@ class IntegerNet:
         """Return the logits (b, c) of inputs (b, ...), computed in whole numbers.
 
         Inputs that are whole are added in int64. Others are exact as far as float64 is: multiples
-        of a power of two with sums below 2^53 of these.
+        of a power of two with sums below 2^53 of these. Positive parts are computed in float64.
         """
         x = np.asarray(inputs, "float64").reshape(len(inputs), -1).T
         if (x == np.rint(x)).all():

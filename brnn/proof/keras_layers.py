@@ -24,7 +24,7 @@ def _linear_activation(name: str, layer: Any) -> None:
     if layer.activation is not keras.activations.linear:
         kind = keras.activations.serialize(layer.activation)
         raise DataError(
-            f"{name}: its activation {kind} is not supported; make a sign its own layer"
+            f"{name}: its activation {kind} is not supported here; make it a layer of its own"
         )
 
 
@@ -169,15 +169,15 @@ def _negative(name: str, _: dict[str, Any], value: Any) -> Any:
     return -value
 
 
-def _slope_of_relu(name: str, layer: Any) -> float:
+def _slope_of_relu(name: str, layer: Any) -> np.float32:
     if layer.max_value is not None or layer.threshold:
         raise DataError(f"{name}: max_value and threshold are not supported")
-    return float(layer.negative_slope)
+    return np.float32(layer.negative_slope)
 
 
 RECTIFIERS: dict[str, Callable] = {  # their slopes below 0
     "ReLU": _slope_of_relu,
-    "LeakyReLU": lambda _, layer: layer.negative_slope,
+    "LeakyReLU": lambda _, layer: np.float32(layer.negative_slope),
     "PReLU": lambda _, layer: np.asarray(layer.alpha)[None],
 }
 OPERATIONS: dict[str, Callable] = {  # of `keras.ops`

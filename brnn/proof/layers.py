@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, diags_array
 
 from brnn.errors import DataError
 from brnn.proof.columns import widened
@@ -25,9 +25,9 @@ def close(flow: Pieces, before: int, name: str) -> tuple[Hidden, Sums]:
     """
     steps, count = flow.at.shape[-1], int(np.prod(flow.shape))
     values = np.asarray(flow.values, "float64")
-    unit = _unit(np.abs(values[values != 0]))
+    unit = _unit(np.abs(values[values != 0])) if np.isfinite(values).all() else np.nan
     whole = np.rint(values / unit)
-    small = np.isfinite(values).all() and np.abs(whole).max(initial=0) <= LARGEST_WEIGHT
+    small = np.abs(whole).max(initial=0) <= LARGEST_WEIGHT
     if not small or not np.array_equal(whole * unit, values):
         raise DataError(f"{name}: its inputs are not small multiples of one number")
     at, rise, fall = (v.reshape(count, -1, steps) for v in (flow.at, flow.rise, flow.fall))
@@ -40,7 +40,10 @@ def close(flow: Pieces, before: int, name: str) -> tuple[Hidden, Sums]:
 
 
 def _unit(sizes: np.ndarray) -> float:
-    """Return the smallest of some numbers if all are its multiples, else a power of two."""
+    """Return a unit of which all sizes are multiples; 1 if there are none.
+
+    It is the smallest size or, failing that, a power of two.
+    """
     unit = sizes.min(initial=np.inf)
     if (np.rint(sizes / unit) * unit == sizes).all():
         return float(unit) if len(sizes) else 1.0
@@ -61,10 +64,11 @@ def carry(sums: Sums, before: int) -> tuple[Carried, Sums]:
 
 
 def rectify(sums: Sums, slope: np.ndarray, before: int, name: str) -> tuple[Rectified, Sums]:
-    """Return a layer of positive parts, and a tensor x or, where that is below 0, slope * x.
+    """Return a layer of positive parts, and the tensor x where it is at least 0, else slope * x.
 
-    With x = scale * (row - at) and r = max(row - at, 0), the result is slope * x + (1 - slope) *
-    scale * r where the scale is above 0, and x + (1 - slope) * abs(scale) * r where it is below.
+    The result is slope * x + (1 - slope) * max(x, 0) or, where slope > 1, x + (1 - slope) *
+    max(-x, 0): the form whose interval bounds are exact, unless slope < 0. A positive part is that
+    of x / abs(scale), or of its negative.
 
     Args:
         sums: the tensor x.
@@ -73,21 +77,29 @@ def rectify(sums: Sums, slope: np.ndarray, before: int, name: str) -> tuple[Rect
         name: of the node, for messages.
 
     Raises:
-        DataError: the tensor is pooled.
+        DataError: the tensor is pooled, or its scale is too small for its shift.
     """
     if sums.windows.shape[-1] > 1:
-        raise DataError(f"{name}: a bend of pooled values is not supported")
+        raise DataError(
+            f"{name}: ReLU and PReLU of pooled values are not supported; apply them before pooling"
+        )
     flat = sums.scale == 0
-    at = np.where(flat, 0.0, -sums.shift / np.where(flat, 1.0, sums.scale))
-    rows = widened(csr_array(sums.weights[sums.windows.ravel()]), before)
-    kept = np.where((sums.scale > 0) | (flat & (sums.shift < 0)), slope, 1.0)
-    size = float((sums.size / np.where(flat, 1.0, np.abs(sums.scale))).max(initial=0))
-    positive = identity(sums.shape, size, whole=False, before=before)
+    size = np.where(flat, 1.0, np.abs(sums.scale))
+    side = np.where(slope > 1, -1, 1)
+    with np.errstate(over="ignore"):
+        at = -side * sums.shift / size
+    if not np.isfinite(at).all():
+        raise DataError(f"{name}: its input has a factor too small for float64")
+    sign = np.where(sums.scale < 0, -side, side).ravel()
+    rows = csr_array(sums.weights[sums.windows.ravel()])
+    rows = widened(csr_array(diags_array(sign, dtype=sign.dtype) @ rows), before)
+    kept = np.where(np.where(flat, sums.shift >= 0, slope > 1), 1.0, slope)
+    positive = identity(sums.shape, 0.0, whole=False, before=before)
     rest = positive.affine((1 - slope) * np.abs(sums.scale), 0.0)
     result = added(sums.affine(kept, 0.0), rest, name)
-    error = np.maximum(1.0, np.abs(slope)) * sums.error
-    error = rounded(error, result.size, np.zeros(sums.shape), operations=2)
-    result = replace(result, error=error, step=np.zeros(sums.shape))
+    steepest, zero = np.maximum(1.0, np.abs(slope)), np.zeros(sums.shape)
+    error = rounded(steepest * sums.error, steepest * sums.size, zero, operations=2)
+    result = replace(result, error=error, size=steepest * sums.size, step=zero)
     return Rectified(rows, at.ravel()), result
 
 

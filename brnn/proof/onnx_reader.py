@@ -109,7 +109,7 @@ class _Reader:
             return np.array(inputs[0].shape[given.get("start", 0) : given.get("end")])
         if not any(isinstance(value, Flow) for value in inputs):
             return onnx_file.constant(self.model, node, name, inputs)
-        self._check_integers(node, name)
+        self._check_integers(node, name, inputs)
         if node.op_type in CLOSING:
             inputs[0] = self.tensors.units(node.input[0], name)
         if node.op_type in operators.ARITHMETIC:
@@ -121,24 +121,38 @@ class _Reader:
             return self.tensors.rectified(name, inputs[0], slope)
         return _apply(node.op_type, name, onnx_file.attributes(node), inputs)
 
-    def _check_integers(self, node: Any, name: str) -> None:
-        """Refuse arithmetic that may leave the range of whole numbers.
+    def _check_integers(self, node: Any, name: str, inputs: list[Any]) -> None:
+        """Refuse operators on whole numbers that round, or may leave their range.
+
+        Sums are known by their names, step functions by the type of their values.
 
         Raises:
             DataError: the node computes so.
         """
+        operator = node.op_type
         sources = [self.integers[i] for i in node.input if i in self.integers]
-        if not sources:
-            return
-        narrow = "Input" in sources
-        if node.op_type in operators.ARITHMETIC and (narrow or node.op_type == "Div"):
-            raise DataError(
-                f"{name}: arithmetic of whole numbers is not supported; cast them first"
+        kept = (*onnx_file.SHAPING, *UNCHANGED)
+        exact = ("Add", "Sub", "Mul") if sources and "Input" not in sources else ()
+        if sources:
+            allowed = (*kept, *exact, *operators.COMPARISONS, "MatMulInteger", "Cast")
+        else:
+            of_steps = any(_are_whole_steps(value) for value in inputs)
+            becomes_sums = operator in CLOSING or (
+                operator in operators.ARITHMETIC and are_apart(inputs)
             )
-        if node.op_type in (*onnx_file.SHAPING, *UNCHANGED):
-            self.integers[node.output[0]] = sources[0]
-        elif node.op_type in ("MatMulInteger", *operators.ARITHMETIC):
+            allowed = ("MatMulInteger",) if of_steps and becomes_sums else (operator,)
+        if operator not in allowed:
+            raise DataError(
+                f"{name}: {operator} of whole numbers is not supported; cast them first"
+            )
+        if operator == "MatMulInteger" or operator in exact:
             self.integers[node.output[0]] = "MatMulInteger"
+        elif sources and operator in kept:
+            self.integers[node.output[0]] = sources[0]
+
+
+def _are_whole_steps(value: Any) -> bool:
+    return isinstance(value, Pieces) and np.asarray(value.values).dtype.kind in "iu"
 
 
 def _apply(operator: str, name: str, attributes: dict, inputs: list[Any]) -> Any:
@@ -264,15 +278,15 @@ SINGLE: dict[str, Callable] = {  # operators of one tensor
 
 
 RECTIFIERS: dict[str, Callable] = {  # their slopes below 0
-    "Relu": lambda name, attributes: np.float32(0),
-    "LeakyRelu": lambda name, attributes: np.float32(attributes.get("alpha", 0.01)),
+    "Relu": lambda *_: np.float32(0),
+    "LeakyRelu": lambda _, attributes: np.float32(attributes.get("alpha", 0.01)),
     "PRelu": lambda name, _, slope: _array(name, slope),
 }
 
 
 def _array(name: str, value: Any) -> np.ndarray:
     if not isinstance(value, np.ndarray):
-        raise DataError(f"{name}: its weights are not constant")
+        raise DataError(f"{name}: its weights or slopes are not constant")
     return value
 
 

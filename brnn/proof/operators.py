@@ -157,11 +157,11 @@ def _elementwise(name: str, function: Callable, left: Any, right: Any) -> Pieces
         raise DataError(f"{name}: the quotient of whole numbers is not supported")
     flow = left if isinstance(left, Pieces) else right
     operands = []
-    for operand in (left, right):
-        if isinstance(operand, Pieces):
-            operands.append(operand.values)
+    for side in (left, right):
+        if isinstance(side, Pieces):
+            operands.append(side.values)
         else:
-            operands.append(_broadcast(name, operand, flow.shape)[..., None])
+            operands.append(_broadcast(name, side, flow.shape)[..., None])
     return replace(flow, values=function(*operands))
 
 

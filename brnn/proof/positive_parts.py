@@ -1,11 +1,12 @@
-"""The rows that link positive parts of sums, of which a PReLU consists, to what is before them.
+"""Rows that link the positive parts of sums, max(sum, 0), to the variables before them.
 
-Where a box leaves the sign of a sum open, its positive part is top * u with a variable u within
-[0, 1] and the largest sum `top`, and a binary z tells whether the sum is above 0:
+Where a box leaves the sign of a sum open, its positive part is top * u, where u is a variable
+within [0, 1] and `top` the largest sum, and a binary z is 1 where the sum is above 0. With `bottom`
+as the least sum:
 
-    sum <= top u,    top u <= sum - bottom (1 - z),    u <= z,    with the least sum `bottom`.
+    sum <= top u,    top u <= sum - bottom (1 - z),    u <= z.
 
-Rows are divided by their largest coefficient, and relaxed.
+The first two rows are divided by their largest coefficient, and relaxed; the third is exact.
 
 References:
     Tjeng, Xiao and Tedrake 2019, arXiv:1711.07356.
@@ -44,30 +45,29 @@ def positive_parts(
     shift, bottom, top = shift - layer.at, reach.low - layer.at, reach.high - layer.at
     unit = np.flatnonzero((bottom < 0) & (top > 0))
     bottom, top = bottom[unit], top[unit]
-    count, number = len(unit), np.arange(len(unit))
-    part = variables.count + number
+    count, index = len(unit), np.arange(len(unit))
+    part = variables.count + index
     step = part + count
-    now = np.clip((layer.weights @ clean - layer.at)[unit] / top, 0, 1)
-    variables = variables.followed_by(now, binary=False).followed_by(now > 0, binary=True)
+    center = np.clip((layer.weights @ clean - layer.at)[unit] / top, 0, 1)
+    variables = variables.followed_by(center, binary=False).followed_by(center > 0, binary=True)
 
-    def row(*columns: tuple[np.ndarray, np.ndarray]) -> csr_array:
-        """Return a row of each open sum, of coefficients (count,) and their variables."""
+    def coefficients(*columns: tuple[np.ndarray, np.ndarray]) -> csr_array:
+        """Return a row for each open sum, from coefficients (count,) and their variables."""
         data, indices = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-        rows = np.tile(number, len(columns))
-        return csr_array(coo_array((data, (rows, indices)), (count, variables.count)))
+        entries = (data, (np.tile(index, len(columns)), indices))
+        return csr_array(coo_array(entries, (count, variables.count)))
 
     @cache
     def rows() -> tuple[Rows, ...]:
         sums, constant = widened(csr_array(matrix[unit]), variables.count), shift[unit]
         divisor = largest(sums, np.maximum(top, -bottom))
-        scale = diags_array(1 / divisor)
-        above = csr_array(scale @ (row((top, part)) - sums))
-        below = csr_array(scale @ (sums + row((-top, part), (bottom, step))))
-        one, kind = np.ones(count), np.full(count, UP)
+        scale, ones, upward = diags_array(1 / divisor), np.ones(count), np.full(count, UP)
+        above = csr_array(scale @ (coefficients((top, part)) - sums))
+        below = csr_array(scale @ (sums + coefficients((-top, part), (bottom, step))))
         return (
             Rows(above, constant / divisor - relative, part, np.full(count, DOWN)),
-            Rows(below, (bottom - constant) / divisor - relative, part, kind),
-            Rows(row((one, step), (-one, part)), np.zeros(count), part, kind),
+            Rows(below, (bottom - constant) / divisor - relative, part, upward),
+            Rows(coefficients((ones, step), (-ones, part)), np.zeros(count), part, upward),
         )
 
     positive = reach.low >= layer.at

@@ -79,7 +79,7 @@ def _opb(problem: Problem) -> Iterator[str]:
     """
     if not problem.whole.all():
         raise ConfigError(
-            "program=….opb needs whole numbers: add pixels=whole; a PReLU cannot be stated"
+            "program=….opb needs whole variables: add pixels=whole; an open PReLU cannot be written"
         )
     bits = [int(width).bit_length() for width in problem.width]
     first = np.concatenate([[1], 1 + np.cumsum(bits)])

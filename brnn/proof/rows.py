@@ -27,7 +27,7 @@ class Variables:
 
     @property
     def count(self) -> int:
-        """How many they are."""
+        """The number of variables."""
         return len(self.center)
 
     def followed_by(self, center: np.ndarray, binary: bool) -> "Variables":
@@ -68,7 +68,8 @@ class Rows(NamedTuple):
         matrix: (r, variables).
         least: (r,).
         variable: (r,) the step or positive part that calls for each row.
-        direction: (r,) in which it does: `UP`, `DOWN` or `ALWAYS`.
+        direction: (r,) `UP` or `DOWN`: the row matters where the variable is wanted larger, or
+            smaller; `ALWAYS`: in both cases.
     """
 
     matrix: csr_array
@@ -93,7 +94,7 @@ class Links:
 
 
 def largest(matrix: csr_array, others: np.ndarray) -> np.ndarray:
-    """Return the largest size of a coefficient of each row, and of another one; 1 if it is 0."""
+    """Return for each row the largest size of its coefficients and others (r,); 1 if all are 0."""
     sizes = np.abs(others)
     if matrix.shape[1]:
         sizes = np.maximum(abs(matrix).max(axis=1).toarray().ravel(), sizes)

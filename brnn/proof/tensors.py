@@ -20,7 +20,7 @@ class Tensors:
     Args:
         shape: of one input.
         discrete: whether the weights of all layers between the first and the last must be discrete,
-            in a net without shortcuts.
+            in a net without shortcuts and rectifiers.
 
     Attributes:
         values: the tensors: those of constants are arrays.
@@ -55,8 +55,10 @@ class Tensors:
             return self._complete(*carry(result, self._count))
         return result
 
-    def rectified(self, name: str, flow: Flow, slope: np.ndarray) -> Flow:
-        """Return a tensor with its elements below 0 multiplied by a slope; real ones are a layer.
+    def rectified(self, name: str, flow: Flow, slope: np.ndarray | float) -> Flow:
+        """Return a tensor with its elements below 0 multiplied by a slope.
+
+        Those of real tensors are affine functions of a layer of positive parts.
 
         Args:
             name: of the node, for messages.
@@ -64,13 +66,16 @@ class Tensors:
             slope: one number, or of a shape that broadcasts to that of the tensor.
 
         Raises:
-            DataError: the slope does not fit, or the tensor is pooled or one of absolute values.
+            DataError: the slope does not fit, or the tensor is pooled, of absolute values, or of
+                whole numbers.
         """
         slope = operators.operand(name, slope, flow.shape)
         if isinstance(flow, Pieces):
-            return flow.mapped(
-                lambda values: np.where(values < 0, slope[..., None] * values, values)
-            )
+            kind = flow.values.dtype
+            if kind.kind != "f":
+                raise DataError(f"{name}: its input is of {kind}; cast it to float32 first")
+            below = slope[..., None].astype(kind)
+            return flow.mapped(lambda values: np.where(values < 0, below * values, values))
         sums = operators.units(name, flow)
         return self._complete(*rectify(sums, slope, self._count, name))
 
@@ -94,7 +99,9 @@ class Tensors:
         if not isinstance(logits, Sums) or len(logits.shape) != 2:
             raise DataError("the output of the net is not one row of classes")
         if all(isinstance(layer, Carried) for layer in self.hidden):
-            raise DataError("the net has no hidden layer with a step function, such as a sign")
+            raise DataError(
+                "the net has no hidden layer: no step function, such as a sign, and no PReLU"
+            )
         logits_layer = last(logits, self._count, "the output")
         return IntegerNet(tuple(self.hidden), logits_layer, self.shape)
 

@@ -20,7 +20,7 @@ NETS = {
     "convolutional": onnx_nets.convolutional(np.random.default_rng(3), "plain", normalized=True),
     "residual": onnx_nets.residual(np.random.default_rng(5), 6, "plain"),
     "real_residual": onnx_nets.residual(np.random.default_rng(6), 6, "where", normalized=True),
-    "bent": onnx_nets.bent(np.random.default_rng(7), "PRelu", 6),
+    "rectified": onnx_nets.rectified(np.random.default_rng(7), "PRelu", 6),
     "pooled": onnx_nets.convolutional(np.random.default_rng(4), "larq", pool="MaxPool"),
 }
 

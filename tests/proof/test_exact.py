@@ -84,7 +84,7 @@ def test_verdicts_about_residual_nets_are_those_of_exhaustive_search(monkeypatch
     results = list(compared(range(12), residual_net))
     assert not [(seed, v.status) for seed, v, true in results if v.status not in (true, UNKNOWN)]
     statuses = [v.status for _, v, _ in results]
-    assert statuses.count(UNKNOWN) <= 1
+    assert UNKNOWN not in statuses  # whole pixels of a solver are taken as whole
     assert min(statuses.count(SAT), statuses.count(UNSAT)) >= 2
 
 
@@ -238,7 +238,7 @@ def test_cp_sat_refuses_real_pixels():
     program = cases.Problem(
         one, 0.0, csr_array(one[None]), one, one, np.zeros(1, bool), 1.0, np.zeros(1, int)
     )
-    with pytest.raises(ConfigError, match="cp_sat needs whole numbers, which"):
+    with pytest.raises(ConfigError, match="cp_sat needs whole variables"):
         worker.solve("cp_sat", program, 5.0)
 
 

@@ -89,7 +89,7 @@ def test_a_softmax_at_the_end_is_left_out():
             [keras.layers.LayerNormalization()],
             r"LayerNormalization .*: this layer is not supported",
         ),
-        ([keras.layers.Dense(3)], "no hidden layer with a step function"),
+        ([keras.layers.Dense(3)], "no hidden layer: no step function"),
         ([keras.layers.Reshape((2, 2)), keras.layers.Dense(3)], "not a row and a matrix"),
     ],
 )

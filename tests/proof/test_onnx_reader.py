@@ -135,7 +135,7 @@ def two_layers(*nodes):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (two_layers(), "no hidden layer with a step function"),
+        (two_layers(), "no hidden layer: no step function"),
         (two_layers(["Tanh"]), "Tanh t1: the operator is not supported"),
         (two_layers(["Sign"], ["Mul", np.float32([0.3, 0.7, 1])]), "MatMul t3: .* small multiples"),
         (two_layers(["Sign"], ["Add", np.ones(5, "float32")]), r"Add t2: .*shape \(5,\)"),

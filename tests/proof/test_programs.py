@@ -70,5 +70,5 @@ def test_other_suffixes_and_real_pixels_are_refused(tmp_path):
     net, given, _ = next(questions())
     with pytest.raises(ConfigError, match=r"must end with one of \.lp, \.mps, \.opb, \.cnf"):
         programs.write(net, given, True, tmp_path / "a.txt")
-    with pytest.raises(ConfigError, match="needs whole numbers: add pixels=whole"):
+    with pytest.raises(ConfigError, match="needs whole variables: add pixels=whole"):
         programs.write(net, given, False, tmp_path / "a.opb")

@@ -10,6 +10,7 @@ from support import onnx_nets
 from brnn.errors import DataError
 from brnn.proof import keras_reader, onnx_reader
 from brnn.proof.decide import UNSAT, Options, decide
+from brnn.proof.flows import identity
 from brnn.proof.runtime import Runtime
 from brnn.proof.verify import Question, verify
 from brnn.proof.vnnlib import Comparison, Property
@@ -127,23 +128,49 @@ def test_coefficients_next_to_zero_are_no_part_of_a_program_but_of_its_bounds():
     assert decide(net, given, Runtime(model).logits, options, lambda *_: None).status != UNSAT
 
 
-REFUSED = [
-    (("Sub", np.uint8([3])), "arithmetic of whole numbers is not supported; cast them first"),
-    (("Div", np.uint8([3])), "arithmetic of whole numbers is not supported; cast them first"),
-]
-
-
-@pytest.mark.parametrize(("node", "message"), REFUSED)
-def test_arithmetic_that_wraps_or_truncates_is_refused(node, message):
+@pytest.mark.parametrize("operator", ["Sub", "Div"])
+def test_arithmetic_of_bytes_is_refused(operator):
     graph = onnx_nets.Graph()
-    graph.then(*node)
+    graph.then(operator, np.uint8([3]))
     graph.then("Cast", to=TensorProto.FLOAT)
     onnx_nets.sign(graph, "where")
     graph.then("MatMul", np.float32([[1, -1]]))
     model = graph.model((1,), 2)
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    message = f"{operator} t0: {operator} of whole numbers is not supported; cast them first"
     with pytest.raises(DataError, match=message):
         onnx_reader.read(model, 255, whole=True)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "refused"),
+    [
+        ((("Relu",), ("Div", np.int32(2))), "Relu"),
+        ((("Sign",), ("Mul", np.int32(3)), ("Div", np.int32(2))), "Sign"),
+        ((("Neg",), ("Div", np.int32(2))), "Neg"),
+        ((("Add", np.int32(1)), ("Div", np.int32(2))), "Div"),
+        ((("Transpose",), ("MatMul", np.int32([[2]]))), "MatMul"),
+    ],
+)
+def test_what_whole_numbers_round_or_do_not_hold_is_refused(nodes, refused):
+    """The sums are of levels that are cast to bytes: the type of none is stated in the graph."""
+    graph = onnx_nets.Graph()
+    onnx_nets.sign(graph, "where")
+    graph.then("Cast", to=TensorProto.INT8)
+    graph.then("MatMulInteger", np.int8([[1]]))
+    for node in nodes:
+        graph.then(*node)
+    graph.then("Cast", to=TensorProto.FLOAT)
+    with pytest.raises(DataError, match=f"{refused} of whole numbers is not supported; cast them"):
+        onnx_reader.read(graph.model((1,), 1), 255, whole=True)
+
+
+def test_a_product_by_one_is_exact_and_what_cancels_is_not():
+    tensor = identity((1, 2), 10.0, whole=True).affine(1 / 3, 0.0)
+    assert (tensor.affine(1.0, 0.0).error == tensor.error).all()
+    assert (tensor.affine(-1.0, 0.0).error == tensor.error).all()
+    assert (tensor.affine(1.0, 0.0, operations=2).error > tensor.error).all()
+    assert (tensor.affine(1.0, 1.0).error > tensor.error).all()
 
 
 def test_constants_of_half_precision_are_refused():

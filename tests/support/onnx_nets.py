@@ -114,8 +114,8 @@ def residual(
     return graph.model((width,), 3)
 
 
-def bent(rng: np.random.Generator, operator: str, width: int = 3) -> ModelProto:
-    """Return a dense net of two layers, whose sums PRelu, LeakyRelu or Relu bends."""
+def rectified(rng: np.random.Generator, operator: str, width: int = 3) -> ModelProto:
+    """Return a dense net of two layers whose rectifiers are PRelu, LeakyRelu or Relu."""
     graph = Graph()
     for number in range(2):
         stream = graph.output
