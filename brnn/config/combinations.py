@@ -63,14 +63,16 @@ def _check_latent(config: dict[str, Any]) -> None:
     optimizer, progression = config["optimizer"], config["progression"]["name"]
     if optimizer["name"] not in ("Bop", "Bop2ndOrder"):
         return
-    for given, key, harmless in (
-        (progression, "progression", "none"),
-        (optimizer["averaging"], "optimizer.averaging", None),
+    decayed = optimizer["decayed"]
+    for needed, given, key, harmless in (
+        (progression != "none", progression, "progression", "none"),
+        (optimizer["averaging"] is not None, optimizer["averaging"], "optimizer.averaging", "null"),
+        (decayed == "latent", decayed, "optimizer.decayed", "real"),
     ):
-        if given != harmless:
+        if needed:
             raise ConfigError(
-                f"{key} needs latent weights, which optimizer={optimizer['name'].lower()} does not"
-                f" have; use {key}={'null' if harmless is None else harmless}, got {given}"
+                f"{key}={given} needs latent weights, which optimizer={optimizer['name'].lower()}"
+                f" does not have; use {key}={harmless}"
             )
 
 

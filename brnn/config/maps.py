@@ -67,11 +67,11 @@ def check_blocks(
             f" {len(filters)}, {len(kernels)} and {len(pools)}"
         )
     sizes = shape[:2]
-    for kernel, pool in zip(kernels, pools, strict=True):
+    for block, (kernel, pool) in enumerate(zip(kernels, pools, strict=True)):
+        _check_size(sizes, kernel, f"topology.kernels[{block}]={kernel}", shape)
         if padding == "valid":
-            _check_size(sizes, kernel, f"a kernel of {kernel} by {kernel}", shape)
             sizes = tuple(size - kernel + 1 for size in sizes)
-        _check_size(sizes, pool, f"max-pooling of {pool} by {pool}", shape)
+        _check_size(sizes, pool, f"topology.pools[{block}]={pool}", shape)
         sizes = tuple(size // pool for size in sizes)
 
 
@@ -83,7 +83,7 @@ def check_stages(shape: tuple[int, ...], stages: int) -> None:
     """
     sizes = shape[:2]
     for _ in range(stages - 1):
-        _check_size(sizes, 2, "another stage", shape)
+        _check_size(sizes, 2, f"topology.stages={stages}", shape)
         sizes = tuple(-(-size // 2) for size in sizes)
 
 
@@ -103,6 +103,6 @@ def _check_size(sizes: tuple[int, ...], smallest: int, what: str, shape: tuple[i
     if min(sizes) < smallest:
         raise ConfigError(
             f"the images, of {' by '.join(map(str, shape[:2]))}, are too small for the topology:"
-            f" {what} on maps of {' by '.join(map(str, sizes))}; use fewer blocks, smaller kernels"
-            " or padding"
+            f" {what} on maps of {' by '.join(map(str, sizes))}; use smaller kernels or pools,"
+            " fewer blocks or stages, or padding"
         )

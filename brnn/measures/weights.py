@@ -60,8 +60,8 @@ def weight_metrics(now: list[Weights], before: list[Weights]) -> dict[str, float
             its quantizer has fixed levels without 0
         positive/all (share): levels above 0 of all discretized weights; 0 where there are none
         variables/positive/{path} (share): levels above 0 of one variable
-        flip_rate/all (share): levels of all discretized weights that the epoch changed; 0 where
-            there are none
+        flip_rate/all (share): levels of all discretized weights that the epoch changed, as `flips`
+            counts them; 0 where there are none
         variables/flip_rate/{path} (share): levels of one variable that the epoch changed
         at_bound/all (share): latent weights at or beyond the bound of their rule, of all that have
             one; 0 where there are none
@@ -74,7 +74,8 @@ def weight_metrics(now: list[Weights], before: list[Weights]) -> dict[str, float
     for new, old in zip(now, before, strict=True):
         flags[new.path] = {"sparsity": new.levels == 0}
         if new.rule is not None:
-            flags[new.path] |= {"positive": new.levels > 0, "flip_rate": new.levels != old.levels}
+            changed = flips(old.levels, new.levels)
+            flags[new.path] |= {"positive": new.levels > 0, "flip_rate": changed}
         if new.rule is not None and new.rule.bound is not None:
             flags[new.path] |= {"at_bound": np.abs(new.latent) >= new.rule.bound}
     dense = {new.path for new in now if new.rule is not None and _is_dense(new.rule.quantizer)}
@@ -93,6 +94,25 @@ def weight_metrics(now: list[Weights], before: list[Weights]) -> dict[str, float
         of_all = [named[name].ravel() for named in flags.values() if name in named]
         metrics[f"{name}/all"] = float(np.concatenate(of_all).mean()) if of_all else 0.0
     return metrics
+
+
+def flips(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return which levels, with the channels on the last axis, are others than before.
+
+    Where the levels of each channel above 0 are equal, and so are those below, another sign or 0 is
+    a flip; another scale is none.
+    """
+    if _are_signs(before) and _are_signs(after):
+        return np.sign(before) != np.sign(after)
+    return before != after
+
+
+def _are_signs(levels: np.ndarray) -> bool:
+    channels = levels.shape[-1] if levels.ndim > 1 else 1
+    matrix = levels.reshape(-1, channels)
+    return all(
+        np.all((side <= 0) | (side == side.max(axis=0, initial=0))) for side in (matrix, -matrix)
+    )
 
 
 def packed_size(weights: list[Weights]) -> dict[str, float]:

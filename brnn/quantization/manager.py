@@ -8,7 +8,7 @@ bounds.
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from brnn.contracts import Array, Noise, Quantizer
 from brnn.errors import ConfigError
 from brnn.quantization.annealing import partly, step_value
 from brnn.quantization.layers import QuantActivation
+from brnn.quantization.model_layers import check_precision, layers_of, shapes_of
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class QuantManager:
     Raises:
         ConfigError: the model is not built or its `call` does not take `training`; a layer does not
             compute in float32; a rule that is not optional matches no variable, a rule matches a
-            frozen variable, or two rules match the same variable.
+            frozen variable, or a transposed convolution by channel, or two rules match the same
+            variable.
     """
 
     def __init__(self, model: keras.Model, rules: Sequence[Rule]):
@@ -85,15 +87,16 @@ class QuantManager:
         self.rules = [_matching_rule(variable, rules) for variable in model.trainable_variables]
         pairs = zip(model.trainable_variables, self.rules, strict=True)
         self.layers = list(dict.fromkeys(_layer_path(v) for v, rule in pairs if rule is not None))
-        self.shapes = _shapes(model)
+        self.shapes = shapes_of(model)
         self.learned = [
             _learned(variable, rule, shape)
             for variable, rule, shape in zip(
                 model.trainable_variables, self.rules, self.shapes, strict=True
             )
         ]
-        _check_precision(model)
+        check_precision(model)
         _check_frozen(model, rules)
+        _check_channels(model, self.rules)
         for rule in rules:
             if rule not in self.rules and not rule.optional:
                 paths = ", ".join(v.path for v in model.trainable_variables) or "none"
@@ -200,7 +203,7 @@ class QuantManager:
         else:
             copy = keras.models.clone_model(model)
         copy.set_weights(self.weights())
-        for layer in _layers(copy):
+        for layer in layers_of(copy):
             if hasattr(layer, "finalize_state"):  # computes with values derived from its weights
                 layer.finalize_state()
         return copy
@@ -212,24 +215,8 @@ class QuantManager:
         return [np.asarray(levels.get(id(weight), weight)) for weight in self.model.weights]
 
 
-def activations_of(model: keras.Model) -> list[QuantActivation]:
-    """Return the quantized activations of a model that have a position, those of cells included."""
-    parts = [part for layer in _layers(model) for part in (layer, getattr(layer, "activation", 0))]
-    quantized = [part for part in parts if isinstance(part, QuantActivation)]
-    return list({id(part): part for part in quantized if part.position is not None}.values())
-
-
 def _layer_path(variable: keras.Variable) -> str:
     return variable.path.rpartition("/")[0]
-
-
-def _shapes(model: keras.Model) -> list[tuple[int, ...]]:
-    kinds = keras.layers.DepthwiseConv1D | keras.layers.DepthwiseConv2D
-    depthwise = {id(layer.kernel) for layer in _layers(model) if isinstance(layer, kinds)}
-    return [
-        (*v.shape[:-2], 1, v.shape[-2] * v.shape[-1]) if id(v) in depthwise else tuple(v.shape)
-        for v in model.trainable_variables
-    ]
 
 
 def _learned(
@@ -254,17 +241,6 @@ def _matching_rule(variable: keras.Variable, rules: Sequence[Rule]) -> Rule | No
     return matching[0] if matching else None
 
 
-def _check_precision(model: keras.Model) -> None:
-    """Refuse layers that compute in another type of floats, in which levels would be rounded."""
-    for layer in [model, *_layers(model)]:
-        if "float" in layer.compute_dtype and layer.compute_dtype != "float32":
-            raise ConfigError(
-                f"{layer.name} has the dtype policy {layer.dtype_policy.name}, but discretized nets"
-                " compute in float32: make the model under"
-                " keras.mixed_precision.set_global_policy('float32')"
-            )
-
-
 def _check_frozen(model: keras.Model, rules: Sequence[Rule]) -> None:
     """Refuse variables that are not trained and would stay real despite a rule."""
     for variable in model.non_trainable_variables:
@@ -275,15 +251,17 @@ def _check_frozen(model: keras.Model, rules: Sequence[Rule]) -> None:
             )
 
 
-def _layers(model: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
-    """Yield the layers of a model, those of nested models and of wrappers included."""
-    for layer in getattr(model, "layers", []):
-        yield layer
-        yield from _layers(layer)
-    for key in ("layer", "cell", "forward_layer", "backward_layer"):
-        if isinstance(inner := getattr(model, key, None), keras.layers.Layer):
-            yield inner
-            yield from _layers(inner)
+def _check_channels(model: keras.Model, rules: Sequence[Rule | None]) -> None:
+    """Refuse scales by channel of transposed convolutions, whose last axis is that of inputs."""
+    kinds = keras.layers.Conv1DTranspose | keras.layers.Conv2DTranspose
+    kernels = {id(layer.kernel): layer for layer in layers_of(model) if isinstance(layer, kinds)}
+    for variable, rule in zip(model.trainable_variables, rules, strict=True):
+        given = getattr(rule.quantizer, "keywords", {}).get("by") if rule else None
+        if rule and id(variable) in kernels and "channel" in (rule.by, given):
+            raise ConfigError(
+                f"{variable.path} is the kernel of a transposed convolution, which has no rule by"
+                " channel: use by=tensor, or exclude its layer by `Rule(layers=…)`"
+            )
 
 
 def _cloned(layer: keras.layers.Layer) -> keras.layers.Layer:

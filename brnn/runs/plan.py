@@ -94,6 +94,11 @@ def plan_run(
             f"{name}: estimator={estimator} has no effect, since"
             f" precision={groups.label(options['precision'])} discretizes no activation"
         )
+    if options["precision"]["name"] == "full" and options["progression"]["name"] != "none":
+        lines.note(
+            f"{name}: progression={groups.label(options['progression'])} has no effect, since"
+            " precision=full discretizes nothing"
+        )
     checkpoint = Path(settings.checkpoints) / f"{fingerprint}.npz"
     return RunPlan(
         options,

@@ -17,7 +17,8 @@ from brnn.data.dataset import Data
 from brnn.errors import ConfigError
 from brnn.nets.models import build_model, effective
 from brnn.nets.task import Task
-from brnn.quantization.manager import QuantManager, activations_of
+from brnn.quantization.manager import QuantManager
+from brnn.quantization.model_layers import activations_of
 from brnn.training.augment import augmentation
 from brnn.training.distill import distillation
 from brnn.training.lending import Lending
@@ -25,9 +26,9 @@ from brnn.training.loop import OnShare, fit, no_progress
 from brnn.training.optimizers import BOPS, optimizer
 from brnn.training.program import Program
 from brnn.training.replicas import ONE_DEVICE, Replicas
-from brnn.training.starts import NEW, Start, Teacher, Weight, initial_values
+from brnn.training.starts import NEW, Start, Teacher, Weight, initial_values, of_trainable
 from brnn.training.trial import forms
-from brnn.training.updates import Updates
+from brnn.training.updates import Updates, kernel_shapes
 
 GRAPH_KEYS = (  # keys that shape the graph; the others only change values
     "precision",
@@ -152,6 +153,11 @@ def _initial_state(
         _initialize(manager, options)
     else:
         manager.model.set_weights(initial_values(weights, manager))
+        for arguments, weight in zip(manager.learned, of_trainable(weights, manager), strict=True):
+            for name, argument in arguments.items():
+                value = weight.learned.get(name)
+                if value is not None and value.shape == tuple(argument.shape):
+                    argument.assign(value)
     for average, variable in zip(manager.averages, manager.trained, strict=False):  # or none
         average.assign(variable)
     return new.state()
@@ -208,7 +214,7 @@ def _new_program(
         options["compiled"],
         replicas,
         forms(options["compute"]),
-        Updates(keys["averaging"], keys["centralized"]),
+        Updates(keys["averaging"], kernel_shapes(manager) if keys["centralized"] else ()),
     )
 
 
@@ -219,9 +225,17 @@ def _check_signs(manager: QuantManager, optimizer: str, precision: str) -> None:
         ConfigError: a quantizer has other levels, or nothing is discretized.
     """
     grid = np.linspace(-1, 1, 9, dtype="float32")[:, None]
-    levels = [np.unique(np.asarray(rule.quantizer(grid, None))) for rule in manager.rules if rule]
-    if not levels or any(len(of_rule) != 2 or of_rule.sum() for of_rule in levels):
+    quantizers = [rule.quantizer for rule in manager.rules if rule]
+    levels = [np.asarray(quantizer(grid, None)) for quantizer in quantizers]
+    noisy = [np.asarray(quantizer(grid, _largest_noise)) for quantizer in quantizers]
+    distinct = map(np.unique, levels)
+    are_signs = all(len(values) == 2 and values.sum() == 0 for values in distinct)
+    if not levels or not are_signs or not all(map(np.array_equal, levels, noisy)):
         raise ConfigError(
-            f"optimizer={optimizer} needs weights of two levels ±s, such as precision=binarynet,"
-            f" got precision={precision}"
+            f"optimizer={optimizer} needs weights of two levels ±s that are not drawn, such as"
+            f" precision=binarynet, got precision={precision}"
         )
+
+
+def _largest_noise(shape: Any) -> np.ndarray:
+    return np.full(shape, np.nextafter(np.float32(1), np.float32(0)))

@@ -43,8 +43,9 @@ def optimizer(
         built = kind(**arguments)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"optimizer={name} does not take {arguments}: {error}") from error
-    kept = {"all": [], "latent": real, "real": latent}[keys["decayed"]]
-    built.exclude_from_weight_decay(latent if name in BOPS else kept)
+    decayed = "real" if name in BOPS else keys["decayed"]  # a sign has no size
+    kept = {"all": [], "latent": real, "real": latent}[decayed]
+    built.exclude_from_weight_decay(kept)
     return built
 
 

@@ -1,6 +1,7 @@
 """Where a training starts: the weights of another net, and a teacher."""
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,11 +33,13 @@ class Weight:
         value: what the net computes with: levels, where it is discretized.
         latent: what training changed.
         bound: of the latent values; 0 without one.
+        learned: arguments of its quantizer that were trained, by name.
     """
 
     value: np.ndarray
     latent: np.ndarray
     bound: float = 0.0
+    learned: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,16 @@ LATENT = "latent.npz"  # artifact of a run, `latent_file`
 def latent_file(manager: QuantManager) -> bytes:
     """Return the latent weights of a net as an .npz file, `latent_i` and `bound_i` of variable i.
 
-    The number i is that in `model.weights`; a bound of 0 is none.
+    The number i is that in `model.weights`; a bound of 0 is none. Trained arguments of a quantizer
+    are `learned_i_name`.
     """
     arrays: dict[str, Any] = {}
-    for number, rule in enumerate(_rules(manager)):
+    for number, (rule, learned, _) in enumerate(_of_weights(manager)):
         if rule is not None:
             arrays[f"latent_{number}"] = np.asarray(manager.model.weights[number])
             arrays[f"bound_{number}"] = rule.bound or 0.0
+        for name, argument in learned.items():
+            arrays[f"learned_{number}_{name}"] = np.asarray(argument)
     content = io.BytesIO()
     np.savez(content, **arrays)
     return content.getvalue()
@@ -75,7 +81,16 @@ def read_weights(values: list[np.ndarray], latent: bytes) -> list[Weight]:
     """Return the weights of a net from its model's values and the file of its latent weights."""
     with np.load(io.BytesIO(latent), allow_pickle=False) as arrays:
         return [
-            Weight(value, arrays[f"latent_{number}"], float(arrays[f"bound_{number}"]))
+            Weight(
+                value,
+                arrays[f"latent_{number}"],
+                float(arrays[f"bound_{number}"]),
+                {
+                    key.removeprefix(f"learned_{number}_"): arrays[key]
+                    for key in arrays
+                    if key.startswith(f"learned_{number}_")
+                },
+            )
             if f"latent_{number}" in arrays
             else Weight(value, value)
             for number, value in enumerate(values)
@@ -100,17 +115,25 @@ def initial_values(weights: list[Weight], manager: QuantManager) -> list[np.ndar
     """
     _check_shapes(weights, manager)
     return [
-        weight.value if rule is None else _latent(weight, rule)
-        for weight, rule in zip(weights, _rules(manager), strict=True)
+        weight.value if rule is None else _latent(weight, rule, shape)
+        for weight, (rule, _, shape) in zip(weights, _of_weights(manager), strict=True)
     ]
 
 
-def _latent(weight: Weight, rule: Rule) -> np.ndarray:
+def of_trainable(weights: list[Weight], manager: QuantManager) -> list[Weight]:
+    """Return those of `model.trainable_variables` among weights in the order of `model.weights`."""
+    pairs = zip(manager.model.weights, weights, strict=True)
+    by_variable = {id(variable): weight for variable, weight in pairs}
+    return [by_variable[id(variable)] for variable in manager.model.trainable_variables]
+
+
+def _latent(weight: Weight, rule: Rule, shape: tuple[int, ...]) -> np.ndarray:
     if rule.bound is None:
         return weight.latent
     if weight.bound:
         kept = (weight.latent * (rule.bound / weight.bound)).astype("float32")
-        if np.array_equal(np.sign(rule.quantizer(kept, None)), np.sign(weight.value)):
+        levels = np.asarray(rule.quantizer(kept.reshape(shape), None)).reshape(kept.shape)
+        if np.array_equal(np.sign(levels), np.sign(weight.value)):
             return kept
     size = 1.4 * float(np.abs(weight.latent).mean()) or 1.0
     return np.clip(weight.latent * (rule.bound / size), -rule.bound, rule.bound).astype("float32")
@@ -131,8 +154,12 @@ def _check_shapes(weights: list[Weight], manager: QuantManager) -> None:
     )
 
 
-def _rules(manager: QuantManager) -> list[Rule | None]:
-    """Return the rule of each of `model.weights`."""
-    pairs = zip(manager.model.trainable_variables, manager.rules, strict=True)
-    rules = {id(variable): rule for variable, rule in pairs}
-    return [rules.get(id(weight)) for weight in manager.model.weights]
+def _of_weights(
+    manager: QuantManager,
+) -> list[tuple[Rule | None, dict[str, keras.Variable], tuple[int, ...]]]:
+    """Return the rule, the learned arguments and the shape of each of `model.weights`."""
+    of_manager = zip(manager.rules, manager.learned, manager.shapes, strict=True)
+    pairs = zip(manager.model.trainable_variables, of_manager, strict=True)
+    known = {id(variable): of_variable for variable, of_variable in pairs}
+    real: tuple = (None, {}, ())
+    return [known.get(id(weight), real) for weight in manager.model.weights]

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from brnn.contracts import Array
+from brnn.quantization.manager import QuantManager
 
 
 @dataclass(frozen=True)
@@ -16,15 +18,20 @@ class Updates:
     Attributes:
         averaging: momentum of the moving averages of all that training changes, whose levels are
             what the net computes with in evaluation; None for no averages.
-        centralized: whether gradients are centralized.
+        kernels: of each variable, the shape in which its gradient is centralized, or None; see
+            `kernel_shapes`. Empty: none is.
     """
 
     averaging: float | None = None
-    centralized: bool = False
+    kernels: tuple[tuple[int, ...] | None, ...] = ()
 
     def before(self, gradients: Sequence[Array | None]) -> list[Array | None]:
         """Return the gradients that the optimizer gets."""
-        return [centralized(g) for g in gradients] if self.centralized else list(gradients)
+        shapes = self.kernels or (None,) * len(gradients)
+        return [
+            gradient if gradient is None or shape is None else centralized(gradient, shape)
+            for gradient, shape in zip(gradients, shapes, strict=True)
+        ]
 
     def averages(self, variables: Sequence[keras.Variable]) -> list[keras.Variable]:
         """Return new averages of the variables, which begin at their values; none if not wanted."""
@@ -43,13 +50,29 @@ class Updates:
 NONE = Updates()
 
 
-def centralized(gradient: Array | None) -> Array | None:
-    """Return the gradient of a kernel minus its mean over all axes but the last; others unchanged.
+def kernel_shapes(manager: QuantManager) -> tuple[tuple[int, ...] | None, ...]:
+    """Return the shape of each kernel among `manager.trained`, outputs last; None for the others.
+
+    A kernel whose outputs have a single weight each is left out: its mean is its gradient.
+    """
+    variables = zip(manager.model.trainable_variables, manager.shapes, strict=True)
+    shapes = [
+        shape if variable.path.endswith("kernel") and np.prod(shape[:-1]) > 1 else None
+        for variable, shape in variables
+    ]
+    return (*shapes, *(None for _ in manager.arguments))
+
+
+def centralized(gradient: Array, shape: tuple[int, ...]) -> Array:
+    """Return the gradient of a kernel minus its mean over the weights of each output.
+
+    Args:
+        gradient: of the kernel.
+        shape: of the kernel, with the outputs on the last axis.
 
     References:
         Yong et al. 2020, arXiv:2004.01461 (gradient centralization).
     """
-    if gradient is None or len(gradient.shape) < 2:
-        return gradient
-    axes = list(range(len(gradient.shape) - 1))
-    return gradient - tf.reduce_mean(gradient, axes, keepdims=True)
+    kernel = tf.reshape(gradient, shape)
+    mean = tf.reduce_mean(kernel, list(range(len(shape) - 1)), keepdims=True)
+    return tf.reshape(kernel - mean, tf.shape(gradient))

@@ -58,13 +58,18 @@ REFUSED = [
     ),
     (
         ["optimizer=bop", "progression=layerwise"],
-        "progression needs latent weights, which optimizer=bop does not have; use"
-        " progression=none, got layerwise",
+        "progression=layerwise needs latent weights, which optimizer=bop does not have; use"
+        " progression=none",
     ),
     (
         ["optimizer=bop2ndorder", "optimizer.averaging=0.9"],
-        "optimizer.averaging needs latent weights, which optimizer=bop2ndorder does not have; use"
-        " optimizer.averaging=null, got 0.9",
+        "optimizer.averaging=0.9 needs latent weights, which optimizer=bop2ndorder does not have;"
+        " use optimizer.averaging=null",
+    ),
+    (
+        ["optimizer=bop", "optimizer.decayed=latent"],
+        "optimizer.decayed=latent needs latent weights, which optimizer=bop does not have; use"
+        " optimizer.decayed=real",
     ),
     (
         ["optimizer.decayed=levels"],

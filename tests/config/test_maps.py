@@ -11,23 +11,25 @@ def test_maps_shrink_by_valid_kernels_and_windows():
     """14: a kernel of 3 leaves 12, a window of 2 leaves 6, 5 leaves 2, and 2 fits a window of 2."""
     check_blocks((14, 14), [1, 1], [3, 5], [2, 2], "valid")
     with pytest.raises(
-        ConfigError, match=r"13 by 20, .*: max-pooling of 2 by 2 on maps of 1 by 5;"
+        ConfigError, match=r"13 by 20, .*: topology.pools\[1\]=2 on maps of 1 by 5;"
     ):
         check_blocks((13, 20, 3), [1, 1], [3, 5], [2, 2], "valid")
-    with pytest.raises(ConfigError, match="a kernel of 5 by 5 on maps of 4 by 4"):
+    with pytest.raises(ConfigError, match=r"topology.kernels\[1\]=5 on maps of 4 by 4"):
         check_blocks((10, 10), [1, 1], [3, 5], [2, 2], "valid")
 
 
 @pytest.mark.parametrize("padding", ["zero", "one"])
 def test_padded_maps_shrink_by_windows_alone(padding):
-    check_blocks((4, 4), [1, 1], [9, 9], [2, 2], padding)
-    with pytest.raises(ConfigError, match="max-pooling of 2 by 2 on maps of 1 by 2"):
-        check_blocks((3, 5), [1, 1], [9, 9], [2, 2], padding)
+    check_blocks((4, 4), [1, 1], [4, 2], [2, 2], padding)
+    with pytest.raises(ConfigError, match=r"topology.pools\[1\]=2 on maps of 1 by 2"):
+        check_blocks((3, 5), [1, 1], [3, 1], [2, 2], padding)
+    with pytest.raises(ConfigError, match=r"topology.kernels\[1\]=3 on maps of 2 by 2"):
+        check_blocks((4, 4), [1, 1], [3, 3], [2, 2], padding)
 
 
 def test_stages_halve_maps_upwards():
     check_stages((5, 5, 3), 4)  # 5, 3, 2, 1
-    with pytest.raises(ConfigError, match="another stage on maps of 1 by 1"):
+    with pytest.raises(ConfigError, match=r"topology.stages=\d on maps of 1 by 1"):
         check_stages((5, 5, 3), 5)
 
 
@@ -39,11 +41,21 @@ def test_blocks_have_one_value_of_each_list():
 @pytest.mark.parametrize(
     ("dataset", "words", "message"),
     [
-        ("mnist", ["topology.pools=[9,9]"], "max-pooling of 9 by 9 on maps of 3 by 3"),
+        ("mnist", ["topology.pools=[9,9]"], r"topology.kernels\[1\]=5 on maps of 3 by 3"),
         ("gtsrb", ["topology.pools=[6,6]"], "of 30 by 30, are too small .* on maps of 5 by 5"),
         ("mnist", ["topology=cnv"], "28 by 28, are too small"),
-        ("mnist", ["topology=resnet20", "topology.stages=7"], "another stage on maps of 1 by 1"),
+        (
+            "mnist",
+            ["topology=resnet20", "topology.stages=7"],
+            r"topology.stages=\d on maps of 1 by 1",
+        ),
         ("mnist", ["topology.kernels=[3]"], "one value for each block"),
+        ("mnist", ["topology.kernels=[40,2]"], r"topology.kernels\[0\]=40 on maps of 28 by 28"),
+        (
+            "mnist",
+            ["topology.kernels=[5,15]", "topology.padding=zero"],
+            r"topology.kernels\[1\]=15 on maps of 14 by 14",
+        ),
     ],
 )
 def test_images_of_a_known_data_set_are_checked_with_the_configuration(

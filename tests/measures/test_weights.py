@@ -10,6 +10,7 @@ from support.measured_nets import TERNARY, TERNARY_KERNELS, activated, recurrent
 from brnn.measures.weights import (
     Weights,
     bits_per_weight,
+    flips,
     layer_rows,
     packed_size,
     snapshot,
@@ -191,3 +192,12 @@ def test_spectral_metrics_are_named_after_the_variable():
     ((path, radius),) = spectral_radii(manager).items()
     assert path == "loop/cell/recurrent_kernel"
     assert spectral_metrics(manager) == {f"spectral_radius/{path}": radius}
+
+
+def test_another_scale_is_no_flip():
+    before = np.float32([[0.5, -2], [0, 2], [-0.5, 2]])
+    after = np.float32([[0.7, -1], [0.7, 1], [-0.6, 1]])  # one zero has become a level
+    assert flips(before, after).tolist() == [[False, False], [True, False], [False, False]]
+    assert not flips(np.float32([0.5, -0.5]), np.float32([0.25, -0.25])).any()
+    powers = np.float32([[0.5], [0.25], [-1]])  # several sizes: every change of a value counts
+    assert flips(powers, np.float32([[0.5], [0.5], [-1]])).tolist() == [[False], [True], [False]]

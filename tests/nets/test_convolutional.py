@@ -175,10 +175,13 @@ def test_rprelu_is_its_formula():
     ("keys", "message"),
     [
         ({"shape": (5,)}, r"images of shape \(height, width\) or .* got \(5,\)"),
-        ({"shape": (2, 2)}, "too small for the topology: a kernel of 3 by 3 on maps of 2 by 2"),
-        ({"shape": (3, 3)}, "too small for the topology: max-pooling of 2 by 2 on maps of 1 by 1"),
+        (
+            {"shape": (2, 2)},
+            r"too small for the topology: topology.kernels\[0\]=3 on maps of 2 by 2",
+        ),
+        ({"shape": (3, 3)}, r"too small for the topology: topology.pools\[0\]=2 on maps of 1 by 1"),
         ({"kernels": [3]}, "one value for each block, got 2, 1 and 2"),
-        ({"name": "residual", "shape": (1, 1)}, "another stage on maps of 1 by 1"),
+        ({"name": "residual", "shape": (1, 1)}, r"topology.stages=\d on maps of 1 by 1"),
         ({"name": "residual", "groups": 3}, "width must be a multiple of .*groups=3, got 4"),
     ],
 )

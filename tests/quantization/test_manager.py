@@ -180,3 +180,18 @@ def test_contextual_levels_of_a_gru_depend_on_the_role():
     x = np.random.default_rng(1).normal(size=(4, 7, 6)).astype("float32")
     assert np.abs(np.asarray(manager(x)) - model(x)).max() > 0.1
     np.testing.assert_array_equal(manager.discretized()(x), manager(x))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule("kernel", partial(quantizers.absmean_ternary, by="channel"), 1.0),
+        Rule("kernel", partial(quantizers.binary, scale=1.0), 1.0, by="channel"),
+    ],
+)
+def test_scales_by_channel_of_a_transposed_convolution_are_refused(rule):
+    inputs = keras.Input((3, 3, 2))
+    model = keras.Model(inputs, keras.layers.Conv2DTranspose(4, 2, name="up")(inputs))
+    with pytest.raises(ConfigError, match=r"up/kernel is the kernel of a transposed convolution"):
+        QuantManager(model, [rule])
+    QuantManager(model, [Rule("kernel", partial(quantizers.absmean_ternary, by="tensor"), 1.0)])

@@ -74,7 +74,7 @@ def test_the_discretized_variables_of_a_net_are_flipped_and_the_others_trained(o
 
 
 @pytest.mark.parametrize("optimizer", ["bop", "bop2ndorder"])
-@pytest.mark.parametrize("precision", ["ternary", "full", "exponential"])
+@pytest.mark.parametrize("precision", ["ternary", "full", "exponential", "stochastic_binary"])
 def test_levels_that_are_not_signs_are_refused(options, optimizer, precision):
     keys = options(f"optimizer={optimizer}", f"precision={precision}")
     with pytest.raises(

@@ -11,7 +11,8 @@ from brnn.nets.task import Task
 from brnn.quantization import estimators, quantizers
 from brnn.quantization.annealing import step_values
 from brnn.quantization.layers import QuantActivation
-from brnn.quantization.manager import QuantManager, Rule, activations_of
+from brnn.quantization.manager import QuantManager, Rule
+from brnn.quantization.model_layers import activations_of
 from brnn.training import build, progressions
 
 BINARY = partial(quantizers.binary, scale=1.0)

@@ -9,7 +9,13 @@ import pytest
 from brnn.errors import ConfigError
 from brnn.quantization import quantizers
 from brnn.quantization.manager import QuantManager, Rule
-from brnn.training.starts import Weight, initial_values, latent_file, read_weights
+from brnn.training.starts import (
+    Weight,
+    initial_values,
+    latent_file,
+    of_trainable,
+    read_weights,
+)
 
 KERNEL = np.float32([[0.5, -0.25], [0.1, 0.15]])  # mean size 0.25
 BINARY = partial(quantizers.binary, scale=1.0)
@@ -86,6 +92,30 @@ def test_the_file_of_latent_weights_is_read_as_written():
     np.testing.assert_array_equal(kernel.latent, KERNEL)
     np.testing.assert_array_equal(bias.latent, BIAS)
     assert (kernel.bound, bias.bound) == (0.5, 0.0)
+
+
+def test_learned_levels_are_read_as_written():
+    levels = partial(quantizers.trained_ternary, positive=1.0, negative=1.0, threshold=0.05)
+    learned = Rule("kernel", levels, 1.0, learned=("positive", "negative"), by="channel")
+    old = manager(learned)
+    old.learned[0]["positive"].assign([0.5, 2.0])
+    kernel, bias = read_weights(old.weights(), latent_file(old))
+    assert {name: value.tolist() for name, value in kernel.learned.items()} == {
+        "positive": [0.5, 2.0],
+        "negative": [1.0, 1.0],
+    }
+    assert not bias.learned
+    assert [w.value.shape for w in of_trainable([kernel, bias], old)] == [(2, 2), (2,)]
+
+
+def test_a_depthwise_kernel_keeps_its_levels_by_channel():
+    model = keras.Sequential([keras.Input((3, 3, 4)), keras.layers.DepthwiseConv2D(2)])
+    levels = partial(quantizers.absmean_ternary, by="channel")
+    old = QuantManager(model, [Rule("kernel", levels, 1.0)])
+    latent = np.random.default_rng(0).normal(size=(2, 2, 4, 1)).clip(-1, 1).astype("float32")
+    old.model.set_weights([latent, np.zeros(4)])
+    kernel, _ = initial_values(read_weights(old.weights(), latent_file(old)), old)
+    np.testing.assert_array_equal(kernel, latent)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from support.training import constant
 
 from brnn.data.dataset import Data
@@ -14,7 +15,7 @@ from brnn.quantization.manager import QuantManager, Rule
 from brnn.training import build, regimes
 from brnn.training.loop import fit
 from brnn.training.program import Program
-from brnn.training.updates import Updates, centralized
+from brnn.training.updates import Updates, centralized, kernel_shapes
 
 ROWS = (np.ones((6, 1), "float32"), np.zeros(6, "float32"))
 DATA = Data(ROWS, ROWS, ROWS, classes=1, source="generated")
@@ -22,12 +23,33 @@ DATA = Data(ROWS, ROWS, ROWS, classes=1, source="generated")
 
 def test_a_centralized_gradient_has_the_mean_0_in_each_channel():
     kernel = np.float32([[1, 5], [3, -1]])
-    np.testing.assert_array_equal(centralized(kernel), [[-1, 3], [1, -3]])
+    np.testing.assert_array_equal(centralized(kernel, (2, 2)), [[-1, 3], [1, -3]])
     convolution = np.arange(8, dtype="float32").reshape(2, 1, 2, 2)
     expected = np.repeat([-3, -1, 1, 3], 2).reshape(2, 1, 2, 2)
-    np.testing.assert_array_equal(centralized(convolution), expected)
-    np.testing.assert_array_equal(centralized(np.float32([1, 3])), [1, 3])  # a bias
-    assert centralized(None) is None
+    np.testing.assert_array_equal(centralized(convolution, (2, 1, 2, 2)), expected)
+    depthwise = np.float32([1, 5, 3, -1]).reshape(2, 1, 2, 1)  # two channels, of two weights each
+    expected = np.float32([-1, 3, 1, -3]).reshape(2, 1, 2, 1)
+    np.testing.assert_array_equal(centralized(depthwise, (2, 1, 1, 2)), expected)
+
+
+def test_gradients_of_kernels_alone_are_centralized():
+    inputs = keras.Input((4, 4, 2))
+    x = keras.layers.DepthwiseConv2D(2, depth_multiplier=3)(inputs)
+    x = keras.layers.PReLU(shared_axes=[1, 2])(keras.layers.BatchNormalization()(x))
+    x = keras.layers.DepthwiseConv2D(1)(x)  # one weight for each output
+    x = keras.layers.Dense(2)(keras.layers.Flatten()(keras.layers.Conv2D(5, 2)(x)))
+    binary = partial(quantizers.trained_ternary, positive=1.0, negative=1.0, threshold=0.1)
+    rule = Rule("kernel", binary, 1.0, learned=("positive", "negative"))
+    manager = QuantManager(keras.Model(inputs, x), [rule])
+    shapes = kernel_shapes(manager)
+    assert [shape for shape in shapes if shape] == [(2, 2, 1, 6), (2, 2, 6, 5), (20, 2)]
+    gradients = [tf.ones(variable.shape) for variable in manager.trained]
+    changed = Updates(kernels=shapes).before([*gradients[:-1], None])
+    sums = [float(tf.reduce_sum(g)) for g, shape in zip(changed[:-1], shapes, strict=False)]
+    assert all(
+        (total == 0) == (shape is not None) for total, shape in zip(sums, shapes, strict=False)
+    )
+    assert changed[-1] is None
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["graph", "xla"])
