@@ -100,6 +100,5 @@ def _values(layer: Layer, reach: Reach) -> tuple[np.ndarray, np.ndarray]:
     pieces = np.arange(layer.values.shape[1])
     fewest, most = reach.up.sum(axis=1)[:, None], (~reach.down).sum(axis=1)[:, None]
     possible = (pieces >= fewest) & (pieces <= most)
-    top, bottom = np.iinfo("int64").max, np.iinfo("int64").min
-    low = np.where(possible, layer.values, top).min(axis=1)
-    return low, np.where(possible, layer.values, bottom).max(axis=1)
+    low = np.where(possible, layer.values, np.inf).min(axis=1)
+    return low, np.where(possible, layer.values, -np.inf).max(axis=1)

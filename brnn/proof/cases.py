@@ -37,6 +37,7 @@ class Problem:
         whole: (v,) which variables are whole numbers.
         limit: the largest cost of a counterexample.
         pixels: (p,) which pixels the first variables are.
+        unit: what the cost is a multiple of, in outputs of the net.
     """
 
     cost: np.ndarray
@@ -47,6 +48,7 @@ class Problem:
     whole: np.ndarray
     limit: float
     pixels: np.ndarray
+    unit: float = 1.0
 
 
 class Network:
@@ -106,7 +108,7 @@ class Network:
         costs = [self._cost(part) for part in case]
         width = self._width()
         excluded = (
-            constant + np.minimum(cost, 0) @ width > limit for cost, constant, limit in costs
+            constant + np.minimum(cost, 0) @ width > limit for cost, constant, limit, _ in costs
         )
         return not any(excluded)
 
@@ -118,11 +120,11 @@ class Network:
         """
         _check_size(self.terms)
         costs = [self._cost(part) for part in case]
-        matrix, least = self._rows(np.array([cost for cost, _, _ in costs]))
-        for cost, constant, limit in costs[1:]:
+        matrix, least = self._rows(np.array([cost for cost, *_ in costs]))
+        for cost, constant, limit, _ in costs[1:]:
             matrix = csr_array(vstack([matrix, csr_array(-cost[None])]))
             least = np.append(least, constant - limit)
-        cost, constant, limit = costs[0]
+        cost, constant, limit, unit = costs[0]
         matrix, least = self._within_ball(matrix, least, cost)
         used = np.flatnonzero((abs(matrix).sum(axis=0) > 0) | (cost != 0))
         is_pixel = used < len(self.pixels)
@@ -141,6 +143,7 @@ class Network:
             ),
             limit,
             self.pixels[used[is_pixel]],
+            unit,
         )
 
     def cut_off(self, point: np.ndarray) -> None:
@@ -168,8 +171,8 @@ class Network:
     def _width(self) -> np.ndarray:
         return np.concatenate([self.width, np.ones(self.count - len(self.width))])
 
-    def _cost(self, demand: Comparison) -> tuple[np.ndarray, float, float]:
-        """Return costs, constant and limit of the smaller output of a demand minus the larger.
+    def _cost(self, demand: Comparison) -> tuple[np.ndarray, float, float, float]:
+        """Return costs, constant, limit and unit of a demand: its smaller output minus the larger.
 
         Exact ones are whole multiples of a power of two, by which they are divided; others are
         divided by their largest size.
@@ -186,9 +189,9 @@ class Network:
             least = (
                 np.ceil(-constant / divisor) - 1 if demand.strict else np.floor(-constant / divisor)
             )
-            return cost, constant, constant + divisor * least + SLACK
+            return cost, constant, constant + divisor * least + SLACK, unit
         error = rounding / size + RELATIVE
-        return cost / size, constant / size, -error if self.sure else error
+        return cost / size, constant / size, -error if self.sure else error, size
 
     def _is_whole(self, cost: np.ndarray) -> bool:
         """Return whether all variables with a cost are whole numbers."""

@@ -14,11 +14,11 @@ from brnn.proof import trial, worker
 from brnn.proof.cases import Network
 from brnn.proof.hints import hints
 from brnn.proof.integer_net import IntegerNet
-from brnn.proof.numbers import EXACT
 from brnn.proof.vnnlib import Case, Property
 
 SAT, UNSAT, UNKNOWN, TIMEOUT = "sat", "unsat", "unknown", "timeout"
 METHODS = ("interval", "tried", "lp", "integer")  # that exclude cases
+SHOWN = 3  # open cases, whose bounds a note states
 MOST_CUTS = 50  # of an L2 ball, for one program
 NEAR_WHOLE = 1e-5  # above the tolerance of solvers for whole numbers, 1e-6
 FIRST_SECONDS = 20.0  # for each case, before those that are left share the rest
@@ -117,10 +117,11 @@ class _Search:
         self.on_progress = on_progress
         self.low, self.high = given.box(options.whole)
         sizes = np.maximum(np.abs(self.low), np.abs(self.high))
-        self.grid = 1.0 if options.whole else _grid(net, sizes)
+        self.grid = 1.0 if options.whole else net.grid(sizes)
         self.excluded = dict.fromkeys(METHODS, 0)
         self.note = ""
         self.witness: np.ndarray | None = None
+        self.leads: dict[Case, float] = {}  # bounds on the first comparison of a case
 
     def verdict(self) -> Verdict:
         """Return the verdict, within the time limit."""
@@ -136,8 +137,17 @@ class _Search:
             return replace(self._result(SAT), witness=self.witness)
         if not remaining:
             return self._result(UNSAT)
-        late = time.perf_counter() >= self.end
-        return replace(self._result(TIMEOUT if late else UNKNOWN), note=self.note)
+        if time.perf_counter() < self.end:
+            return replace(self._result(UNKNOWN), note=self.note)
+        return replace(self._result(TIMEOUT), note=self._bounds([case for _, case in remaining]))
+
+    def _bounds(self, cases: list[Case]) -> str:
+        """Return in words by how much outputs lead at most, of the first cases."""
+        known = [(case[0], self.leads[case]) for case in cases if case in self.leads]
+        return "; ".join(
+            f"output {part.larger} leads {part.smaller} by at most {lead:.4g}"
+            for part, lead in known[:SHOWN]
+        )
 
     def _result(self, status: str) -> Verdict:
         counts = self.excluded | {"open": len(self.given.cases) - sum(self.excluded.values())}
@@ -151,7 +161,7 @@ class _Search:
         self.network = self._network(self.net)
         possible = [case for case in self.given.cases if self.network.is_possible(case)]
         self._exclude("interval", len(self.given.cases) - len(possible))
-        if possible and self.options.whole and not self.given.ball and self._all_tried():
+        if possible and self.options.whole and self._all_tried():
             self._exclude("tried", len(possible))
             return []
         if possible and self._seconds_left():
@@ -167,18 +177,20 @@ class _Search:
         return sorted(remaining)
 
     def _all_tried(self) -> bool:
-        """Return whether the whole inputs are few, and none is a counterexample."""
-        batches = trial.inputs(self.net, self.network.reaches, self.low, self.high)
-        if batches is None:
-            return False
-        for batch in batches:
-            candidates = self.given.holds(self.net.logits(batch), self.net.last.error)
-            if candidates.any():
-                self._try(batch[candidates.argmax()][None])
-                return False
+        """Return whether the whole inputs are few, and none may be a counterexample.
+
+        Those that may be one, also by the rounding of float32, are tried.
+        """
+        reaches = self.network.reaches
+        batches = trial.candidates(self.net, reaches, self.given, self.low, self.high)
+        excluded = batches is not None
+        for batch in batches or ():
+            if len(batch):
+                excluded = False
+                self._try(batch)
             if not self._seconds_left():
                 return False
-        return True
+        return excluded
 
     def _by_integers(self, remaining: list[tuple[float, Case]]) -> list[tuple[float, Case]]:
         """Return the cases that integer programs leave open.
@@ -230,6 +242,9 @@ class _Search:
             problem = network.problem(case)
             minimum = worker.solve(solver, problem, max(end - time.perf_counter(), 0.01))
             slack = minimum.bound - problem.limit
+            lead = -minimum.bound * problem.unit
+            if lead < self.leads.get(case, math.inf) and not network.sure:
+                self.leads[case] = lead
             if minimum.values is None or slack > 0:
                 break
             x = (self.low + self.high) / 2 if network.ball is None else network.ball.center.copy()
@@ -245,7 +260,7 @@ class _Search:
 
     def _try(self, batch: np.ndarray) -> None:
         """Keep a counterexample among the inputs of the grid next to those of a batch (b, k)."""
-        images = self._on_grid(batch).astype("float32")
+        images = self.given.on_grid(batch, self.grid, self.options.whole).astype("float32")
         inside = ((images >= self.given.low) & (images <= self.given.high)).all(axis=1)
         if self.given.ball:
             inside &= self.given.ball.contains(images)
@@ -260,16 +275,6 @@ class _Search:
             self.witness = images[broken.argmax()]
         elif self.options.exactly and len(images):
             self.note = "a counterexample in exact arithmetic is none in float32"
-
-    def _on_grid(self, batch: np.ndarray) -> np.ndarray:
-        """Return inputs of the grid next to those of a batch (b, k), in the box and the ball."""
-        ball = self.given.ball
-        if ball:  # changes are rounded towards 0
-            change = ball.nearest(batch, np.ones(batch.shape[1])) - ball.center
-            return ball.center + np.trunc(change / self.grid) * self.grid
-        least, most = np.ceil(self.low / self.grid), np.floor(self.high / self.grid)
-        near = np.clip(np.rint(batch / self.grid), least, most) * self.grid
-        return np.where(least <= most, near, self.low)
 
     def _snap(self) -> float:
         """Return a margin: no sum moves by as much when an input moves to the grid."""
@@ -286,14 +291,3 @@ class _Search:
     def _seconds_left(self) -> float:
         """Return the seconds that are left, 0 once there is a counterexample."""
         return 0.0 if self.witness is not None else max(self.end - time.perf_counter(), 0.0)
-
-
-def _grid(net: IntegerNet, sizes: np.ndarray) -> float:
-    """Return a power of two, whose multiples up to these sizes (k,) are exact in float32.
-
-    If the weights of the first layer are whole numbers, its sums are exact as well.
-    """
-    first, largest = net.hidden[0].weights, float(sizes.max(initial=0.0))
-    if first.dtype == "int64":
-        largest = max(largest, float((abs(first) @ sizes).max(initial=0.0)))
-    return 2.0 ** -math.floor(math.log2(EXACT / (largest or 1.0)))

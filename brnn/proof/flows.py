@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, diags_array
 
 from brnn.errors import DataError
 from brnn.proof.columns import widened
-from brnn.proof.numbers import EXACT, OPERATIONS, SMALLEST, UNIT, lowest_power
+from brnn.proof.numbers import OPERATIONS, check_range, lowest_power, rounded
 
 LARGEST_WEIGHT = 2**15  # of whole weights in multiples of their unit
 
@@ -35,6 +35,9 @@ class Sums:
             whatever order they are added; 0 if there is none.
         number: the same object for tensors of the same numbers in float32, in any order.
         name: of the node with the weights; empty for the input of the net.
+
+    Raises:
+        DataError: a sum may leave the range of float32.
     """
 
     weights: csr_array
@@ -48,6 +51,9 @@ class Sums:
     step: np.ndarray
     number: object = field(default_factory=object, kw_only=True)
     name: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_range(self.name or "the input", self.size + self.error)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -250,25 +256,6 @@ def added(left: Sums, right: Sums, name: str) -> Sums:
     windows = np.arange(unit.size).reshape(*unit.shape, 1)
     offsets = np.zeros(windows.shape)
     return Sums(weights, whole, windows, offsets, unit, shift, error, size, step, name=name)
-
-
-def rounded(
-    error: np.ndarray, size: np.ndarray, step: np.ndarray, operations: np.ndarray | int
-) -> np.ndarray:
-    """Return the bound on the rounding of float32 after further operations.
-
-    They are exact where nothing was rounded before, and all partial results are multiples of `step`
-    that float32 holds.
-
-    Args:
-        error: the bound before.
-        size: see `Sums`.
-        step: see `Sums`.
-        operations: how many.
-    """
-    held = (size <= EXACT * step) & (step >= SMALLEST) | (size == 0)
-    exact = (error == 0) & held
-    return error + np.where(exact, 0.0, operations * (UNIT * (size + error) + SMALLEST))
 
 
 def _products(powers: np.ndarray, steps: np.ndarray) -> np.ndarray:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import csr_array
 
+from brnn.proof.numbers import EXACT
+
 
 @dataclass(frozen=True)
 class Hidden:
@@ -53,6 +55,14 @@ class Hidden:
         if ties:
             return replace(self, rise=self.at, fall=self.at - margin)
         return replace(self, rise=self.fall + margin, fall=self.rise - margin)
+
+    def is_rounded(self, sums: np.ndarray) -> np.ndarray:
+        """Return for which sums (m, b) rounding may decide a step (b,)."""
+        sums = sums[self.windows][:, :, None]
+        rise, fall = self.rise[..., None], self.fall[..., None]
+        up = ((sums >= rise) & (sums > fall)).any(axis=1)
+        down = ((sums < rise) & (sums <= fall)).all(axis=1)
+        return np.any(~(up | down), axis=(0, 1))
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
         """Return the units (n, b) of values (k, b)."""
@@ -186,15 +196,39 @@ class IntegerNet:
             changes = np.concatenate([changes, outputs])
         return largest
 
+    def grid(self, sizes: np.ndarray) -> float:
+        """Return a power of two, whose multiples up to these sizes (k,) are exact in float32.
+
+        If the weights of the first layer are whole numbers, its sums are exact as well.
+        """
+        first, largest = self.hidden[0].weights, float(sizes.max(initial=0.0))
+        if first.dtype == "int64":
+            largest = max(largest, float((abs(first) @ sizes).max(initial=0.0)))
+        return 2.0 ** -math.floor(math.log2(EXACT / (largest or 1.0)))
+
     def logits(self, inputs: np.ndarray) -> np.ndarray:
         """Return the logits (b, c) of inputs (b, ...), computed in whole numbers.
 
         Inputs that are whole are added in int64. Others are exact as far as float64 is: multiples
         of a power of two with sums below 2^53 of these. Positive parts are computed in float64.
         """
-        x = np.asarray(inputs, "float64").reshape(len(inputs), -1).T
-        if (x == np.rint(x)).all():
-            x = x.astype("int64")
+        x = _columns(inputs)
         for layer in self.hidden:
             x = np.concatenate([x, layer.outputs(x)])
         return self.last.logits(x).T
+
+    def is_rounded(self, inputs: np.ndarray) -> np.ndarray:
+        """Return for which inputs (b, ...) rounding may decide a step (b,)."""
+        x, result = _columns(inputs), np.zeros(len(inputs), bool)
+        for layer in self.hidden:
+            sums = layer.weights @ x
+            if isinstance(layer, Hidden):
+                result |= layer.is_rounded(sums)
+            x = np.concatenate([x, layer.of_sums(sums)])
+        return result
+
+
+def _columns(inputs: np.ndarray) -> np.ndarray:
+    """Return inputs (b, ...) as columns (k, b), in int64 where they are whole."""
+    x = np.asarray(inputs, "float64").reshape(len(inputs), math.prod(inputs.shape[1:])).T
+    return x.astype("int64") if (x == np.rint(x)).all() else x

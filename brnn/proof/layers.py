@@ -7,13 +7,15 @@ from scipy.sparse import csr_array, diags_array
 
 from brnn.errors import DataError
 from brnn.proof.columns import widened
-from brnn.proof.flows import LARGEST_WEIGHT, Pieces, Sums, added, identity, rounded
+from brnn.proof.flows import LARGEST_WEIGHT, Pieces, Sums, added, identity
 from brnn.proof.integer_net import Carried, Hidden, Last, Rectified
-from brnn.proof.numbers import lowest_power
+from brnn.proof.numbers import lowest_power, rounded
 
 
 def close(flow: Pieces, before: int, name: str) -> tuple[Hidden, Sums]:
     """Return a hidden layer, and the tensor of its units as sums of themselves.
+
+    Their values are whole numbers where they are small multiples of one number, else real.
 
     Args:
         flow: the units.
@@ -21,21 +23,24 @@ def close(flow: Pieces, before: int, name: str) -> tuple[Hidden, Sums]:
         name: of the node that reads them, for messages.
 
     Raises:
-        DataError: their values are not small multiples of one number.
+        DataError: a value is not finite.
     """
     steps, count = flow.at.shape[-1], int(np.prod(flow.shape))
     values = np.asarray(flow.values, "float64")
-    unit = _unit(np.abs(values[values != 0])) if np.isfinite(values).all() else np.nan
-    whole = np.rint(values / unit)
-    small = np.abs(whole).max(initial=0) <= LARGEST_WEIGHT
-    if not small or not np.array_equal(whole * unit, values):
-        raise DataError(f"{name}: its inputs are not small multiples of one number")
+    if not np.isfinite(values).all():
+        raise DataError(f"{name}: its inputs are not finite numbers")
+    unit = _unit(np.abs(values[values != 0]))
+    multiples = np.rint(values / unit)
+    whole = np.abs(multiples).max(initial=0) <= LARGEST_WEIGHT
+    whole = bool(whole) and np.array_equal(multiples * unit, values)
+    if not whole:
+        unit, multiples = 1.0, values
     at, rise, fall = (v.reshape(count, -1, steps) for v in (flow.at, flow.rise, flow.fall))
-    table = whole.reshape(count, steps + 1).astype("int64")
+    table = multiples.reshape(count, steps + 1).astype("int64" if whole else "float64")
     windows = flow.sums.windows.reshape(count, -1)
     weights = widened(flow.sums.weights, before)
     hidden = Hidden(weights, flow.sums.whole, windows, at, rise, fall, table)
-    sums = identity(flow.shape, float(np.abs(whole).max(initial=0)), whole=True, before=before)
+    sums = identity(flow.shape, float(np.abs(multiples).max(initial=0)), whole, before)
     return hidden, sums.affine(float(unit), 0.0)
 
 

@@ -8,23 +8,10 @@ import numpy as np
 
 from brnn.errors import DataError
 from brnn.exchange import onnx_file
-from brnn.proof import operators, pooling, qonnx
+from brnn.proof import onnx_checks, operators, pooling, qonnx
 from brnn.proof.flows import Flow, Pieces, Sums, pixels
 from brnn.proof.integer_net import IntegerNet
 from brnn.proof.tensors import Tensors, are_apart
-
-UNCHANGED = ("Identity", "Dropout")
-CLOSING = (  # operators on units, not on steps
-    "Conv",
-    "MatMul",
-    "MatMulInteger",
-    "MatMulNBits",
-    "Gemm",
-    "AveragePool",
-    "GlobalAveragePool",
-    "Pad",
-    "BatchNormalization",
-)
 
 Model = Any
 """A `ModelProto` of the package onnx, which is imported when a file is read."""
@@ -109,8 +96,9 @@ class _Reader:
             return np.array(inputs[0].shape[given.get("start", 0) : given.get("end")])
         if not any(isinstance(value, Flow) for value in inputs):
             return onnx_file.constant(self.model, node, name, inputs)
-        self._check_integers(node, name, inputs)
-        if node.op_type in CLOSING:
+        onnx_checks.check_inference(node, name, inputs)
+        onnx_checks.check_integers(node, name, inputs, self.integers)
+        if node.op_type in onnx_checks.CLOSING:
             inputs[0] = self.tensors.units(node.input[0], name)
         if node.op_type in operators.ARITHMETIC:
             if are_apart(inputs):
@@ -121,51 +109,22 @@ class _Reader:
             return self.tensors.rectified(name, inputs[0], slope)
         return _apply(node.op_type, name, onnx_file.attributes(node), inputs)
 
-    def _check_integers(self, node: Any, name: str, inputs: list[Any]) -> None:
-        """Refuse operators on whole numbers that round, or may leave their range.
-
-        Sums are known by their names, step functions by the type of their values.
-
-        Raises:
-            DataError: the node computes so.
-        """
-        operator = node.op_type
-        sources = [self.integers[i] for i in node.input if i in self.integers]
-        kept = (*onnx_file.SHAPING, *UNCHANGED)
-        exact = ("Add", "Sub", "Mul") if sources and "Input" not in sources else ()
-        if sources:
-            allowed = (*kept, *exact, *operators.COMPARISONS, "MatMulInteger", "Cast")
-        else:
-            of_steps = any(_are_whole_steps(value) for value in inputs)
-            becomes_sums = operator in CLOSING or (
-                operator in operators.ARITHMETIC and are_apart(inputs)
-            )
-            allowed = ("MatMulInteger",) if of_steps and becomes_sums else (operator,)
-        if operator not in allowed:
-            raise DataError(
-                f"{name}: {operator} of whole numbers is not supported; cast them first"
-            )
-        if operator == "MatMulInteger" or operator in exact:
-            self.integers[node.output[0]] = "MatMulInteger"
-        elif sources and operator in kept:
-            self.integers[node.output[0]] = sources[0]
-
-
-def _are_whole_steps(value: Any) -> bool:
-    return isinstance(value, Pieces) and np.asarray(value.values).dtype.kind in "iu"
-
 
 def _apply(operator: str, name: str, attributes: dict, inputs: list[Any]) -> Any:
     """Return the output of a node that depends on the input of the net."""
     flow = inputs[0]
-    if operator in UNCHANGED:
+    if operator in onnx_checks.UNCHANGED:
         return flow
     if operator in onnx_file.SHAPING:
         return operators.rearranged(flow, onnx_file.move(operator, name, attributes, inputs))
     if operator in operators.COMPARISONS:
         return operators.comparison(name, operator, *inputs)
     if operator not in SINGLE:
-        raise DataError(f"{name}: the operator is not supported")
+        supported = (*SINGLE, *RECTIFIERS, *operators.ARITHMETIC, *operators.COMPARISONS)
+        raise DataError(
+            f"{name}: the operator is not supported; a net consists of"
+            f" {', '.join((*supported, *onnx_file.SHAPING, *onnx_checks.UNCHANGED))}"
+        )
     return SINGLE[operator](name, attributes, *inputs)
 
 

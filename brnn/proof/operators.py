@@ -13,8 +13,8 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from brnn.errors import DataError
-from brnn.proof.flows import Flow, Pieces, Sizes, Sums, added, linear, rounded
-from brnn.proof.numbers import OPERATIONS, lowest_power
+from brnn.proof.flows import Flow, Pieces, Sizes, Sums, added, linear
+from brnn.proof.numbers import OPERATIONS, check_range, lowest_power, rounded
 from brnn.proof.steps import joined, pieces
 from brnn.proof.windows import Attributes, windows_of
 
@@ -241,6 +241,8 @@ def batch_normalization(name: str, attributes: Attributes, flow: Flow, *values: 
         DataError: a value is not finite, or a variance and epsilon are not above 0.
     """
     sums = units(name, flow)
+    if attributes.get("training_mode", 0):
+        raise DataError(f"{name}: training_mode=1 is not supported")
     if not attributes.get("spatial", 1):
         raise DataError(f"{name}: spatial=0 is not supported")
     _check_finite(name, *values)
@@ -250,10 +252,12 @@ def batch_normalization(name: str, attributes: Attributes, flow: Flow, *values: 
         raise DataError(f"{name}: variance and epsilon must be above 0, got {variance.min():g}")
     deviation = np.sqrt(variance)
     factor, rest = gamma / deviation, (beta, mean)
+    check_range(name, np.abs(factor), np.abs(mean), np.abs(beta))
     shape = (1, -1, *(1,) * (len(sums.shape) - 2))
     factor, (beta, mean) = factor.reshape(shape), (v.reshape(shape) for v in rest)
     result = sums.affine(factor, beta - mean * factor, operations=OPERATIONS)
     sizes = np.abs(factor) * (sums.size + np.abs(mean)) + np.abs(beta)
+    check_range(name, sizes)
     error = rounded(np.abs(factor) * sums.error, sizes, np.zeros(sums.shape), OPERATIONS)
     return replace(result, error=np.where(factor == 0, 0.0, error))
 

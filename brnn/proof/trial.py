@@ -1,45 +1,88 @@
 """All whole inputs of a box, where they are few."""
 
 from collections.abc import Iterator
-from itertools import islice, product
-from math import prod
+from itertools import chain, combinations, islice, product
+from math import comb, prod
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array
 
+from brnn.proof.ball import Ball
 from brnn.proof.box import Reach
 from brnn.proof.integer_net import Hidden, IntegerNet, Layer
+from brnn.proof.vnnlib import Property
 
 WORK = 2e10  # multiplications that trying all inputs may take
 BATCH = 256
 
 
-def inputs(
-    net: IntegerNet, reaches: list[Reach], low: np.ndarray, high: np.ndarray
+def candidates(
+    net: IntegerNet, reaches: list[Reach], given: Property, low: np.ndarray, high: np.ndarray
 ) -> Iterator[np.ndarray] | None:
-    """Return batches (b, k) of whole inputs between `low` and `high`, each (k,).
+    """Return those of the batches of `inputs` that may be counterexamples in float32.
 
-    Where each sum of the first layer has a single pixel, and no other layer reads pixels, values of
-    a pixel between the same two thresholds are equivalent, and the batches have one of them.
+    Args:
+        net: the net.
+        reaches: its bounds.
+        given: the property.
+        low: (k,) lower bounds of whole inputs.
+        high: (k,) upper bounds.
+    """
+    batches = inputs(net, reaches, low, high, given.ball)
+    if batches is None:
+        return None
+    rounded = _is_rounded(net, reaches)
+
+    def of_batch(batch: np.ndarray) -> np.ndarray:
+        possible = given.holds(net.logits(batch), net.last.error)
+        return batch[possible | net.is_rounded(batch) if rounded else possible]
+
+    return map(of_batch, batches)
+
+
+def inputs(
+    net: IntegerNet,
+    reaches: list[Reach],
+    low: np.ndarray,
+    high: np.ndarray,
+    ball: Ball | None = None,
+) -> Iterator[np.ndarray] | None:
+    """Return batches (b, k) of all whole inputs between `low` and `high`, each (k,), and of a ball.
+
+    Where each sum of the first layer has a single pixel, no other layer reads pixels and rounding
+    in float32 decides no step, values of a pixel between the same two thresholds are equivalent,
+    and the batches of a box have one of them.
 
     Returns:
-        The batches; None if they are too many, or if rounding in float32 decides a step.
+        The batches; None if they are too many.
     """
-    if any(map(_is_rounded, net.hidden, reaches)):
-        return None
     pixels = np.flatnonzero(high > low)
     values = [np.arange(low[pixel], high[pixel] + 1) for pixel in pixels]
     first = net.hidden[0]
-    if isinstance(first, Hidden) and _only_first_reads_pixels(net):
-        values = _distinct(first, pixels, values)
+    if isinstance(first, Hidden) and _only_first_reads_pixels(net) and ball is None:
+        values = values if _is_rounded(net, reaches) else _distinct(first, pixels, values)
     size = sum(layer.weights.nnz for layer in net.hidden) + net.last.weights.nnz
-    if prod(map(len, values)) * size > WORK:
+    sizes = [len(of_pixel) for of_pixel in values]
+    if ball is None or ball.norm != "l0":
+        if prod(sizes) * size > WORK:
+            return None
+        start = low if ball is None else ball.center
+        return _within(ball, _batches(start, pixels, values))
+    changed = min(int(ball.radius), len(pixels))
+    if comb(len(pixels), changed) * max(sizes, default=1) ** changed * size > WORK:
         return None
-    return _batches(low, pixels, values)
+    subsets = combinations(range(len(pixels)), changed)
+    return chain.from_iterable(
+        _batches(ball.center, pixels[[*subset]], [values[i] for i in subset]) for subset in subsets
+    )
 
 
-def _is_rounded(layer: Layer, reach: Reach) -> bool:
+def _is_rounded(net: IntegerNet, reaches: list[Reach]) -> bool:
     """Return whether sums are real, or rounding decides a step."""
+    return any(map(_layer_is_rounded, net.hidden, reaches))
+
+
+def _layer_is_rounded(layer: Layer, reach: Reach) -> bool:
     if not isinstance(layer, Hidden):
         return not layer.whole
     rounded = (layer.rise <= layer.fall).any(axis=1) & ~reach.up & ~reach.down
@@ -52,10 +95,18 @@ def _only_first_reads_pixels(net: IntegerNet) -> bool:
     return not any(layer.weights[:, : net.inputs].nnz for layer in others)
 
 
-def _batches(low: np.ndarray, pixels: np.ndarray, values: list[np.ndarray]) -> Iterator[np.ndarray]:
+def _within(ball: Ball | None, batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield those inputs of batches that lie in a ball."""
+    for batch in batches:
+        yield batch if ball is None else batch[ball.contains(batch)]
+
+
+def _batches(
+    start: np.ndarray, pixels: np.ndarray, values: list[np.ndarray]
+) -> Iterator[np.ndarray]:
     combinations = product(*values)
     while chosen := list(islice(combinations, BATCH)):
-        batch = np.repeat(low[None], len(chosen), axis=0)
+        batch = np.repeat(start[None], len(chosen), axis=0)
         batch[:, pixels] = chosen
         yield batch
 

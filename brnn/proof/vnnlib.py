@@ -1,4 +1,4 @@
-"""Properties in VNN-LIB 1.0: a box of inputs, and comparisons of outputs.
+"""Properties in VNN-LIB: a box of inputs, and comparisons of outputs.
 
 References:
     https://www.vnnlib.org
@@ -16,12 +16,14 @@ import numpy as np
 
 from brnn.errors import DataError
 from brnn.proof.ball import Ball, Norm
+from brnn.proof.vnnlib_2 import translated
 
 TOKEN = re.compile(r"\(|\)|[^\s()]+")
 VARIABLE = re.compile(r"([XY])_(\d+)")
 BOUNDS = ("<=", ">=", "=", "==")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 MOST_CASES = 10_000
-SUPPORTED = "supported are bounds of inputs by numbers, and <= and >= between two outputs"
+SUPPORTED = "supported are bounds of inputs by numbers, and <=, >=, < and > between two outputs"
 
 
 class Comparison(NamedTuple):
@@ -80,6 +82,16 @@ class Property:
             return self.ball.center
         low, high = self.box(whole)
         return (low + high) / 2
+
+    def on_grid(self, batch: np.ndarray, grid: float, whole: bool) -> np.ndarray:
+        """Return the multiples of a number next to inputs (b, k), in the box and the ball."""
+        if self.ball:  # changes are rounded towards 0
+            change = self.ball.nearest(batch, np.ones(batch.shape[1])) - self.ball.center
+            return self.ball.center + np.trunc(change / grid) * grid
+        low, high = self.box(whole)
+        least, most = np.ceil(low / grid), np.floor(high / grid)
+        near = np.clip(np.rint(batch / grid), least, most) * grid
+        return np.where(least <= most, near, low)
 
     def of(self, shape: tuple[int, ...], classes: int) -> "Property":
         """Return the property of a net, whatever its shape."""
@@ -158,14 +170,14 @@ def parse(text: str) -> Property:
     Raises:
         DataError: it states something else; the message names the line.
     """
-    declared = {"X": 0, "Y": 0}
+    declared: dict[str, int] = {}  # variables, and their lines
     low: dict[int, float] = {}
     high: dict[int, float] = {}
     demands: list[list[Case]] = []
-    for tree in _trees(text):
+    for tree in _trees(translated(text)):
         match tree:
             case ["declare-const", str(name), "Real"] if VARIABLE.fullmatch(name):
-                declared[name[0]] += 1
+                _declare(tree, name, declared)
             case ["assert", [str(sign), str(name), str(number)]] if _is_bound(sign, name, number):
                 _bound(tree, sign, _index(tree, name, declared), number, (low, high))
             case ["assert", [str(sign), str(number), str(name)]] if _is_bound(sign, name, number):
@@ -175,7 +187,16 @@ def parse(text: str) -> Property:
                 demands.append(_cases(tree, formula, declared))
             case _:
                 raise DataError(f"line {tree.line}: {_shown(tree)} is not supported; {SUPPORTED}")
-    return Property(*_box(declared["X"], low, high), _joined(demands), declared["Y"])
+    inputs, outputs = (sum(name[0] == letter for name in declared) for letter in "XY")
+    return Property(*_box(inputs, low, high, declared), _joined(demands), outputs)
+
+
+def _declare(tree: _Tree, name: str, declared: dict[str, int]) -> None:
+    """Add a variable, of which the first is X_0 or Y_0, and each later one has the next number."""
+    count = sum(other[0] == name[0] for other in declared)
+    if name != f"{name[0]}_{count}":
+        raise DataError(f"line {tree.line}: {name} is declared where {name[0]}_{count} is expected")
+    declared[name] = tree.line
 
 
 def _trees(text: str) -> Iterator[_Tree]:
@@ -210,10 +231,9 @@ def _bound(
     tree: _Tree, sign: str, index: int, number: str, box: tuple[dict[int, float], dict[int, float]]
 ) -> None:
     """Narrow the box by one bound."""
-    try:
-        value = float(number)
-    except ValueError:
-        raise DataError(f"line {tree.line}: {number} is not a number") from None
+    if not NUMBER.fullmatch(number):
+        raise DataError(f"line {tree.line}: {number} is not a finite number")
+    value = float(number)
     low, high = box
     if sign != "<=":
         low[index] = max(value, low.get(index, -np.inf))
@@ -222,10 +242,9 @@ def _bound(
 
 
 def _index(tree: _Tree, name: str, declared: dict[str, int]) -> int:
-    variable = VARIABLE.fullmatch(name)
-    if variable is None or int(variable[2]) >= declared[variable[1]]:
+    if name not in declared:
         raise DataError(f"line {tree.line}: {name} is not declared before it")
-    return int(variable[2])
+    return int(name[2:])
 
 
 def _cases(tree: _Tree, formula: object, declared: dict[str, int]) -> list[Case]:
@@ -235,9 +254,12 @@ def _cases(tree: _Tree, formula: object, declared: dict[str, int]) -> list[Case]
             return [case for part in parts for case in _cases(tree, part, declared)]
         case ["and", *parts] if parts:
             return list(_joined([_cases(tree, part, declared) for part in parts]))
-        case ["<=" | ">=" as sign, str(left), str(right)] if left[:2] == right[:2] == "Y_":
+        case ["<=" | ">=" | "<" | ">" as sign, str(left), str(right)] if (
+            left[:2] == right[:2] == "Y_"
+        ):
             pair = (_index(tree, left, declared), _index(tree, right, declared))
-            return [(Comparison(*(pair if sign == ">=" else pair[::-1])),)]
+            strict = sign in "<>"
+            return [(Comparison(*(pair if ">" in sign else pair[::-1]), strict),)]
     raise DataError(f"line {tree.line}: {_shown(formula)} is not supported; {SUPPORTED}")
 
 
@@ -251,14 +273,16 @@ def _joined(demands: list[list[Case]]) -> tuple[Case, ...]:
 
 
 def _box(
-    count: int, low: dict[int, float], high: dict[int, float]
+    count: int, low: dict[int, float], high: dict[int, float], declared: dict[str, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     for index in range(count):
         least, most = low.get(index, -np.inf), high.get(index, np.inf)
+        shown = f"X_{index}, declared in line {declared[f'X_{index}']},"
         if not np.isfinite([least, most]).all():
-            raise DataError(f"X_{index} has no lower or no upper bound")
+            missing = "lower" if np.isinf(least) else "upper"
+            raise DataError(f"{shown} has no {missing} bound")
         if least > most:
-            raise DataError(f"X_{index} has the lower bound {least} above the upper bound {most}")
+            raise DataError(f"{shown} has the lower bound {least} above the upper bound {most}")
     return tuple(np.array([box[i] for i in range(count)]) for box in (low, high))  # type: ignore
 
 

@@ -112,3 +112,15 @@ def test_any_dual_values_give_a_bound_below_the_optimum():
 def test_a_program_whose_cost_cannot_reach_its_limit_has_no_solution():
     program = problem()
     assert highs(replace(program, limit=-1000.0), seconds=10.0).bound == np.inf
+
+
+@pytest.mark.parametrize("name", ["dense", "real_residual", "rectified"])
+def test_a_bound_times_its_unit_is_one_of_the_difference_of_outputs(name):
+    rng = np.random.default_rng(0)
+    net = onnx_reader.read(NETS[name], 4, whole=False)
+    low, high = np.full(6, -2.0), np.full(6, 2.0)
+    inputs = rng.uniform(low, high, (200, 6))
+    program = Network(net, low, high, whole=False).problem((Comparison(0, 1),))
+    logits = net.logits(inputs)
+    bound = relaxation(program, seconds=10.0).bound * program.unit
+    assert -np.inf < bound <= (logits[:, 1] - logits[:, 0]).min()

@@ -11,6 +11,7 @@ from support.onnx_nets import Graph, signs
 
 from brnn.errors import DataError
 from brnn.proof import onnx_reader
+from brnn.proof.runtime import Runtime
 
 DATA = Path(os.environ.get("BRNN_DATA", "data"))
 FORMS = ["larq", "plain", "where", "below"]
@@ -137,7 +138,6 @@ def two_layers(*nodes):
     [
         (two_layers(), "no hidden layer: no step function"),
         (two_layers(["Tanh"]), "Tanh t1: the operator is not supported"),
-        (two_layers(["Sign"], ["Mul", np.float32([0.3, 0.7, 1])]), "MatMul t3: .* small multiples"),
         (two_layers(["Sign"], ["Add", np.ones(5, "float32")]), r"Add t2: .*shape \(5,\)"),
         (two_layers(["Clip", np.float32(-1), np.float32(1)]), "Clip t1: the operator is not"),
     ],
@@ -202,3 +202,14 @@ def test_a_variance_below_0_is_named():
     graph.then("BatchNormalization", *values, epsilon=1e-3)
     with pytest.raises(DataError, match=r"variance and epsilon must be above 0, got -0\.999"):
         onnx_reader.read(graph.model((4,), 3), 3, whole=True)
+
+
+def test_units_may_have_real_values():
+    factors = np.float32([0.3, 0.7, 1])
+    model = two_layers(["Sign"], ["Mul", factors])
+    net = onnx_reader.read(model, 9, whole=True)
+    assert net.hidden[0].values.tolist() == [[-f, 0, f] for f in factors.astype("float64")]
+    x = np.random.default_rng(0).integers(-9, 10, (200, net.inputs))
+    expected = Runtime(model).logits(x.astype("float32").reshape(-1, *net.shape))
+    assert (np.abs(net.logits(x.reshape(-1, *net.shape)) - expected) <= net.last.error).all()
+    assert (net.last.error < 1e-5).all()

@@ -173,6 +173,35 @@ def test_a_product_by_one_is_exact_and_what_cancels_is_not():
     assert (tensor.affine(1.0, 1.0).error > tensor.error).all()
 
 
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ((("MatMul", np.float32([[1e25]])), ("Mul", np.float32(1e25))), "may be above"),
+        ((("MatMul", np.float32([[3e38]])),), "MatMul t0: its numbers may be above"),
+        (
+            (("BatchNormalization", *(np.float32([v]) for v in (1e-30, 0, 3e38, 1))),),
+            "BatchNormalization t0: its numbers may be above",
+        ),
+    ],
+)
+def test_numbers_that_may_leave_the_range_of_float32_are_refused(nodes, message):
+    graph = onnx_nets.Graph()
+    for node in nodes:
+        graph.then(*node)
+    with pytest.raises(DataError, match=message):
+        onnx_reader.read(differing(graph), 255, whole=True)
+
+
+def test_what_computes_as_in_training_is_refused():
+    dropped, normalized = onnx_nets.Graph(), onnx_nets.Graph()
+    dropped.then("Dropout", np.float32(0.5), np.bool_(True))
+    ones = [np.float32([v]) for v in (1, 0, 0, 1)]
+    normalized.then("BatchNormalization", *ones, training_mode=1)
+    for graph, message in ((dropped, "Dropout in training"), (normalized, "training_mode=1")):
+        with pytest.raises(DataError, match=message):
+            onnx_reader.read(differing(graph), 255, whole=True)
+
+
 def test_constants_of_half_precision_are_refused():
     graph = onnx_nets.Graph()
     graph.then("MatMul", np.float16([[1]]))
