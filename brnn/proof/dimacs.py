@@ -49,9 +49,9 @@ def dimacs(network: Network, case: Case) -> Iterator[str]:
     for number, (layer, reach) in enumerate(zip(network.net.hidden, network.reaches, strict=True)):
         if isinstance(layer, Rectified):
             raise ConfigError("program=….cnf cannot state a ReLU or PReLU; use .lp or .mps")
-        if not layer.whole:
+        if not layer.whole or (isinstance(layer, Hidden) and layer.values.dtype != "int64"):
             raise ConfigError(
-                f"program=….cnf needs whole weights: those of layer {number + 1} are real"
+                f"program=….cnf needs whole weights and units: those of layer {number + 1} are real"
             )
         if isinstance(layer, Hidden):
             outputs = _steps(formula, layer, reach, values)

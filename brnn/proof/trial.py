@@ -13,6 +13,7 @@ from brnn.proof.integer_net import Hidden, IntegerNet, Layer
 from brnn.proof.vnnlib import Property
 
 WORK = 2e10  # multiplications that trying all inputs may take
+MOST_INPUTS = 2**20
 BATCH = 256
 
 
@@ -64,17 +65,22 @@ def inputs(
     size = sum(layer.weights.nnz for layer in net.hidden) + net.last.weights.nnz
     sizes = [len(of_pixel) for of_pixel in values]
     if ball is None or ball.norm != "l0":
-        if prod(sizes) * size > WORK:
+        if not _are_few(prod(sizes), size):
             return None
         start = low if ball is None else ball.center
         return _within(ball, _batches(start, pixels, values))
     changed = min(int(ball.radius), len(pixels))
-    if comb(len(pixels), changed) * max(sizes, default=1) ** changed * size > WORK:
+    if not _are_few(comb(len(pixels), changed) * max(sizes, default=1) ** changed, size):
         return None
     subsets = combinations(range(len(pixels)), changed)
     return chain.from_iterable(
         _batches(ball.center, pixels[[*subset]], [values[i] for i in subset]) for subset in subsets
     )
+
+
+def _are_few(count: int, size: int) -> bool:
+    """Return whether so many inputs of a net with so many weights can be tried."""
+    return count <= MOST_INPUTS and count * size <= WORK
 
 
 def _is_rounded(net: IntegerNet, reaches: list[Reach]) -> bool:

@@ -251,6 +251,19 @@ def test_all_comparisons_of_a_case_must_hold():
     assert SAT in statuses
 
 
+def test_more_inputs_than_can_be_tried_are_left_to_programs(monkeypatch):
+    model = onnx_nets.dense(np.random.default_rng(0), (3, 2, 2))
+    given = Property(np.full(3, -2.0), np.full(3, 2.0), ((Comparison(0, 1, True),),), 2)
+    tried = verdict(model, given)
+    monkeypatch.setattr(trial, "MOST_INPUTS", 124)
+    net = onnx_reader.read(model, 2.0, whole=True)
+    bounds = given.low, given.high
+    assert trial.candidates(net, reaches(net, *bounds), given, *bounds) is None
+    assert verdict(model, given).status == tried.status
+    monkeypatch.setattr(trial, "MOST_INPUTS", 125)
+    assert trial.candidates(net, reaches(net, *bounds), given, *bounds) is not None
+
+
 def test_a_time_limit_gives_timeout():
     model, _ = random_net(3)
     size = int(np.prod([d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim[1:]]))

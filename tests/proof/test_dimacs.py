@@ -175,4 +175,12 @@ def test_real_pixels_and_real_weights_are_refused(tmp_path):
     net = onnx_reader.read(graph.model((5,), 3), float(high.max()), whole=True)
     with pytest.raises(ConfigError, match=r"a sum has \d.* its weights are real"):
         programs.write(net, given, True, tmp_path / "b.cnf")
+    graph = onnx_nets.Graph()
+    graph.then("MatMul", onnx_nets.signs(rng, 5, 4))
+    graph.then("Sign")
+    graph.then("Mul", np.float32([0.3, 0.7, 1, 2]))
+    graph.then("MatMul", onnx_nets.signs(rng, 4, 3))
+    net = onnx_reader.read(graph.model((5,), 3), float(high.max()), whole=True)
+    with pytest.raises(ConfigError, match="whole weights and units: those of layer 1 are real"):
+        programs.write(net, given, True, tmp_path / "b.cnf")
     assert list(tmp_path.iterdir()) == []
