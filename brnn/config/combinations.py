@@ -64,12 +64,13 @@ def _check_latent(config: dict[str, Any]) -> None:
     if optimizer["name"] not in ("Bop", "Bop2ndOrder"):
         return
     decayed = optimizer["decayed"]
-    for needed, given, key, harmless in (
-        (progression != "none", progression, "progression", "none"),
-        (optimizer["averaging"] is not None, optimizer["averaging"], "optimizer.averaging", "null"),
-        (decayed == "latent", decayed, "optimizer.decayed", "real"),
+    averaging = optimizer["averaging"]
+    for key, given, harmless, latent_needed in (
+        ("progression", progression, "none", progression != "none"),
+        ("optimizer.averaging", averaging, "null", averaging is not None),
+        ("optimizer.decayed", decayed, "real", decayed == "latent"),
     ):
-        if needed:
+        if latent_needed:
             raise ConfigError(
                 f"{key}={given} needs latent weights, which optimizer={optimizer['name'].lower()}"
                 f" does not have; use {key}={harmless}"

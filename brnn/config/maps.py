@@ -68,8 +68,8 @@ def check_blocks(
         )
     sizes = shape[:2]
     for block, (kernel, pool) in enumerate(zip(kernels, pools, strict=True)):
-        _check_size(sizes, kernel, f"topology.kernels[{block}]={kernel}", shape)
         if padding == "valid":
+            _check_size(sizes, kernel, f"topology.kernels[{block}]={kernel}", shape)
             sizes = tuple(size - kernel + 1 for size in sizes)
         _check_size(sizes, pool, f"topology.pools[{block}]={pool}", shape)
         sizes = tuple(size // pool for size in sizes)

@@ -74,7 +74,7 @@ def weight_metrics(now: list[Weights], before: list[Weights]) -> dict[str, float
     for new, old in zip(now, before, strict=True):
         flags[new.path] = {"sparsity": new.levels == 0}
         if new.rule is not None:
-            changed = flips(old.levels, new.levels)
+            changed = flips(old.levels, new.levels, new.rule)
             flags[new.path] |= {"positive": new.levels > 0, "flip_rate": changed}
         if new.rule is not None and new.rule.bound is not None:
             flags[new.path] |= {"at_bound": np.abs(new.latent) >= new.rule.bound}
@@ -96,15 +96,21 @@ def weight_metrics(now: list[Weights], before: list[Weights]) -> dict[str, float
     return metrics
 
 
-def flips(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+def flips(before: np.ndarray, after: np.ndarray, rule: Rule) -> np.ndarray:
     """Return which levels, with the channels on the last axis, are others than before.
 
-    Where the levels of each channel above 0 are equal, and so are those below, another sign or 0 is
-    a flip; another scale is none.
+    Levels that depend on the weights, or are learned, have a scale. Where those of each channel
+    above 0 are equal, and so are those below, another sign or 0 is a flip; another scale is none.
     """
-    if _are_signs(before) and _are_signs(after):
+    if _has_scale(rule) and _are_signs(before) and _are_signs(after):
         return np.sign(before) != np.sign(after)
     return before != after
+
+
+def _has_scale(rule: Rule) -> bool:
+    """Return whether levels are learned, or most change where all weights are doubled."""
+    levels, of_twice = (np.unique(np.asarray(rule.quantizer(f * PROBE, None))) for f in (1, 2))
+    return bool(rule.learned) or bool(np.isin(levels, of_twice).mean() < 0.5)
 
 
 def _are_signs(levels: np.ndarray) -> bool:

@@ -121,7 +121,7 @@ class _Search:
         self.excluded = dict.fromkeys(METHODS, 0)
         self.note = ""
         self.witness: np.ndarray | None = None
-        self.leads: dict[Case, float] = {}  # bounds on the first comparison of a case
+        self.leads: dict[Case, float] = {}  # upper bounds of larger minus smaller
 
     def verdict(self) -> Verdict:
         """Return the verdict, within the time limit."""
@@ -129,6 +129,9 @@ class _Search:
             return self._result(UNSAT)
         try:
             remaining = self._by_integers(self._by_relaxations())
+            if remaining and self._seconds_left() and self._all_tried(at_first=False):
+                self._exclude("tried", len(remaining))
+                remaining = []
         except ProgramSizeError as error:
             remaining = [(-math.inf, case) for case in self.given.cases]
             self.note = str(error)
@@ -139,13 +142,13 @@ class _Search:
             return self._result(UNSAT)
         if time.perf_counter() < self.end:
             return replace(self._result(UNKNOWN), note=self.note)
-        return replace(self._result(TIMEOUT), note=self._bounds([case for _, case in remaining]))
+        return replace(self._result(TIMEOUT), note=self._bounds(remaining) or self.note)
 
-    def _bounds(self, cases: list[Case]) -> str:
-        """Return in words by how much outputs lead at most, of the first cases."""
-        known = [(case[0], self.leads[case]) for case in cases if case in self.leads]
+    def _bounds(self, remaining: list[tuple[float, Case]]) -> str:
+        """Return in words by how much outputs lead at most, of the first open cases."""
+        known = [(case[0], self.leads[case]) for _, case in remaining if case in self.leads]
         return "; ".join(
-            f"output {part.larger} leads {part.smaller} by at most {lead:.4g}"
+            f"output {part.larger} leads {part.smaller} by at most about {lead:.4g}"
             for part, lead in known[:SHOWN]
         )
 
@@ -161,7 +164,7 @@ class _Search:
         self.network = self._network(self.net)
         possible = [case for case in self.given.cases if self.network.is_possible(case)]
         self._exclude("interval", len(self.given.cases) - len(possible))
-        if possible and self.options.whole and self._all_tried():
+        if possible and self._all_tried(at_first=True):
             self._exclude("tried", len(possible))
             return []
         if possible and self._seconds_left():
@@ -176,13 +179,15 @@ class _Search:
                 remaining.append((slack, case))
         return sorted(remaining)
 
-    def _all_tried(self) -> bool:
-        """Return whether the whole inputs are few, and none may be a counterexample.
+    def _all_tried(self, at_first: bool) -> bool:
+        """Return whether inputs are whole and few, and none may be a counterexample.
 
         Those that may be one, also by the rounding of float32, are tried.
         """
-        reaches = self.network.reaches
-        batches = trial.candidates(self.net, reaches, self.given, self.low, self.high)
+        if not self.options.whole:
+            return False
+        reaches, box = self.network.reaches, (self.low, self.high)
+        batches = trial.candidates(self.net, reaches, self.given, *box, at_first)
         excluded = batches is not None
         for batch in batches or ():
             if len(batch):
@@ -242,7 +247,7 @@ class _Search:
             problem = network.problem(case)
             minimum = worker.solve(solver, problem, max(end - time.perf_counter(), 0.01))
             slack = minimum.bound - problem.limit
-            lead = -minimum.bound * problem.unit
+            lead = 0.0 - minimum.bound * problem.unit
             if lead < self.leads.get(case, math.inf) and not network.sure:
                 self.leads[case] = lead
             if minimum.values is None or slack > 0:

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, diags_array
 
 from brnn.errors import DataError
 from brnn.proof.columns import widened
-from brnn.proof.numbers import OPERATIONS, check_range, lowest_power, rounded
+from brnn.proof.numbers import OPERATIONS, check_range, flushed, lowest_power, rounded
 
 LARGEST_WEIGHT = 2**15  # of whole weights in multiples of their unit
 
@@ -87,7 +87,7 @@ class Sums:
         single = (self.offsets == 0).all(axis=-1) & (operations == 1)
         step = np.where(single, step, 0.0)
         exact = (operations == 1) & (np.abs(factor) == 1) & (np.asarray(summand) == 0)
-        error = np.abs(factor) * self.error
+        error = np.abs(factor) * self.error + flushed(np.asarray(factor)) * self.size
         error = rounded(error, size, step, np.where(exact, 0, operations))
         columns = {"scale": scale, "shift": shift, "error": error, "size": size, "step": step}
         return replace(self, **columns, number=object())
@@ -202,7 +202,8 @@ def linear(taps: csr_array, sums: Sums, shape: tuple[int, ...], name: str) -> Su
     )
     weights.eliminate_zeros()
     weights, unit = _whole_weights(weights)
-    total, error = abs(taps) @ size, abs(taps) @ error
+    lost = csr_array((flushed(taps.data), taps.indices, taps.indptr), shape=taps.shape)
+    total, error = abs(taps) @ size, abs(taps) @ error + lost @ size
     count = np.diff(taps.indptr)
     whole = sums.whole and weights.dtype == "int64"
     step = np.full(len(unit), np.inf if whole else 0.0)

@@ -13,6 +13,7 @@ import numpy as np
 from brnn.errors import DataError
 from brnn.proof import operators, pooling
 from brnn.proof.flows import Flow, Pieces, Sizes, Sums
+from brnn.proof.normalization import batch_normalization
 
 
 def _check_layout(name: str, layer: Any, flow: Flow) -> None:
@@ -65,9 +66,9 @@ def _normalization(name: str, layer: Any, flow: Flow) -> Flow:
     beta = np.asarray(layer.beta) if layer.center else np.zeros(units, "float32")
     arguments = name, {"epsilon": layer.epsilon}, flow, gamma, beta, mean, variance
     if len(flow.shape) == 2:
-        return operators.batch_normalization(*arguments)
+        return batch_normalization(*arguments)
     _check_layout(name, layer, flow)
-    return operators.on_channels(operators.batch_normalization, *arguments)
+    return operators.on_channels(batch_normalization, *arguments)
 
 
 def _max_pool(name: str, layer: Any, flow: Flow) -> Flow:
@@ -165,7 +166,7 @@ def _full(value: float) -> Callable:
 
 def _negative(name: str, _: dict[str, Any], value: Any) -> Any:
     if isinstance(value, Flow):
-        return operators.arithmetic(name, "Mul", value, np.float32(-1))
+        return operators.negative(name, value)
     return -value
 
 

@@ -41,7 +41,9 @@ def close(flow: Pieces, before: int, name: str) -> tuple[Hidden, Sums]:
     weights = widened(flow.sums.weights, before)
     hidden = Hidden(weights, flow.sums.whole, windows, at, rise, fall, table)
     sums = identity(flow.shape, float(np.abs(multiples).max(initial=0)), whole, before)
-    return hidden, sums.affine(float(unit), 0.0)
+    sums = sums.affine(float(unit), 0.0)
+    rounding = np.abs(values - values.astype("float32")).max(axis=-1)  # of a cast
+    return hidden, replace(sums, error=sums.error + rounding)
 
 
 def _unit(sizes: np.ndarray) -> float:

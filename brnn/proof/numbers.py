@@ -20,6 +20,12 @@ def lowest_power(values: np.ndarray) -> np.ndarray:
     return np.where(values == 0, np.inf, lowest)
 
 
+def flushed(values: np.ndarray) -> np.ndarray:
+    """Return the sizes of numbers that a runtime may take as 0; 0 for others."""
+    sizes = np.abs(values)
+    return np.where(sizes < SMALLEST, sizes, 0.0)
+
+
 def rounded(
     error: np.ndarray, size: np.ndarray, step: np.ndarray, operations: np.ndarray | int
 ) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Checks of the nodes of a graph of ONNX: that they compute in inference, and with real numbers."""
+"""Checks of ONNX nodes: none is in training, whole numbers are neither rounded nor too large."""
 
 from typing import Any
 
@@ -7,9 +7,10 @@ import numpy as np
 from brnn.errors import DataError
 from brnn.exchange import onnx_file
 from brnn.proof import operators
-from brnn.proof.flows import Pieces
+from brnn.proof.flows import Pieces, Sums
 from brnn.proof.tensors import are_apart
 
+LARGEST_WHOLE = 2.0**31  # of int32
 UNCHANGED = ("Identity", "Dropout")
 CLOSING = (  # operators on units, not on steps
     "Conv",
@@ -28,7 +29,7 @@ def check_inference(node: Any, name: str, inputs: list[Any]) -> None:
     """Refuse nodes that compute as in training.
 
     Raises:
-        DataError: the node does.
+        DataError: the node is in training.
     """
     flag = inputs[2] if node.op_type == "Dropout" and len(inputs) > 2 else None
     dropped = flag is not None and (not isinstance(flag, np.ndarray) or flag.any())
@@ -50,7 +51,7 @@ def check_integers(node: Any, name: str, inputs: list[Any], integers: dict[str, 
             `MatMulInteger`; the output of the node is added.
 
     Raises:
-        DataError: the node computes so.
+        DataError: a result may be rounded, or too large.
     """
     operator = node.op_type
     sources = [integers[i] for i in node.input if i in integers]
@@ -70,6 +71,16 @@ def check_integers(node: Any, name: str, inputs: list[Any], integers: dict[str, 
         integers[node.output[0]] = "MatMulInteger"
     elif sources and operator in kept:
         integers[node.output[0]] = sources[0]
+
+
+def check_whole_range(name: str, result: Any) -> None:
+    """Refuse sums of whole numbers that int32 may not hold.
+
+    Raises:
+        DataError: they are too large.
+    """
+    if isinstance(result, Sums) and not (result.size < LARGEST_WHOLE).all():
+        raise DataError(f"{name}: its whole numbers may leave the range of int32")
 
 
 def _are_whole_steps(value: Any) -> bool:

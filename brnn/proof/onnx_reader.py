@@ -11,6 +11,7 @@ from brnn.exchange import onnx_file
 from brnn.proof import onnx_checks, operators, pooling, qonnx
 from brnn.proof.flows import Flow, Pieces, Sums, pixels
 from brnn.proof.integer_net import IntegerNet
+from brnn.proof.normalization import batch_normalization
 from brnn.proof.tensors import Tensors, are_apart
 
 Model = Any
@@ -78,10 +79,13 @@ class _Reader:
         self.tensors.values[entry.name] = pixels((1, *self.shape), largest, whole, divisor)
 
     def net(self) -> IntegerNet:
-        nodes, output = onnx_file.before_softmax(self.graph)
+        nodes, logits = onnx_file.before_softmax(self.graph)
         for name, node in nodes:
-            self.tensors.values[node.output[0]] = self._result(node, name)
-        return self.tensors.net(output)
+            output = node.output[0]
+            result = self.tensors.values[output] = self._result(node, name)
+            if output in self.integers:
+                onnx_checks.check_whole_range(name, result)
+        return self.tensors.net(logits)
 
     def _result(self, node: Any, name: str) -> Any:
         values = self.tensors.values
@@ -223,13 +227,13 @@ SINGLE: dict[str, Callable] = {  # operators of one tensor
     "MatMulNBits": _codes,
     "Pad": _pad,
     "MatMul": lambda name, _, flow, weights: operators.matrix(name, flow, _array(name, weights)),
-    "BatchNormalization": operators.batch_normalization,
+    "BatchNormalization": batch_normalization,
     "MaxPool": pooling.max_pool,
     "AveragePool": pooling.average_pool,
     "GlobalMaxPool": lambda name, _, flow: pooling.max_pool(name, _whole_plane(flow), flow),
     "GlobalAveragePool": lambda name, _, flow: pooling.average_pool(name, _whole_plane(flow), flow),
     "Sign": lambda name, _, flow: operators.sign(name, flow),
-    "Neg": lambda name, _, flow: operators.arithmetic(name, "Mul", flow, np.float32(-1)),
+    "Neg": lambda name, _, flow: operators.negative(name, flow),
     "Not": lambda name, _, flow: operators.comparison(name, "Less", flow, np.float32(0.5)),
     "Where": lambda name, _, *operands: operators.where(name, *operands),
     "Cast": _cast,

@@ -14,7 +14,7 @@ from scipy.sparse import coo_array, csr_array
 
 from brnn.errors import DataError
 from brnn.proof.flows import Flow, Pieces, Sizes, Sums, added, linear
-from brnn.proof.numbers import OPERATIONS, check_range, lowest_power, rounded
+from brnn.proof.numbers import lowest_power, rounded
 from brnn.proof.steps import joined, pieces
 from brnn.proof.windows import Attributes, windows_of
 
@@ -124,6 +124,13 @@ def _size_comparison(name: str, operator: str, sizes: Sizes, constant: Any) -> P
     return pieces(sizes.sums, cuts, np.array([outside, not outside, outside]))
 
 
+def negative(name: str, flow: Flow) -> Flow:
+    """Return the negative of a tensor, of the same type."""
+    if isinstance(flow, Pieces):
+        return flow.mapped(np.negative)
+    return arithmetic(name, "Mul", flow, np.float32(-1))
+
+
 def sign(name: str, flow: Flow) -> Pieces:
     """Return -1, 0 or 1."""
     if isinstance(flow, Pieces):
@@ -180,7 +187,7 @@ def matrix(name: str, flow: Flow, weights: np.ndarray) -> Sums:
         DataError: the shapes are others.
     """
     sums = units(name, flow)
-    _check_finite(name, weights)
+    check_finite(name, weights)
     if len(sums.shape) != 2 or weights.ndim != 2 or sums.shape[1] != len(weights):
         raise DataError(
             f"{name}: shapes {sums.shape} and {weights.shape} are not a row and a matrix"
@@ -195,7 +202,7 @@ def convolution(name: str, attributes: Attributes, flow: Flow, kernel: np.ndarra
         DataError: the shapes are others.
     """
     sums, groups = units(name, flow), attributes.get("group", 1)
-    _check_finite(name, kernel)
+    check_finite(name, kernel)
     if len(sums.shape) != 4 or kernel.ndim != 4 or sums.shape[1] != kernel.shape[1] * groups:
         raise DataError(
             f"{name}: Conv of {sums.shape} with {kernel.shape}: only two-dimensional ones"
@@ -234,34 +241,6 @@ def pad(name: str, flow: Flow, widths: np.ndarray, value: float) -> Sums:
     )
 
 
-def batch_normalization(name: str, attributes: Attributes, flow: Flow, *values: np.ndarray) -> Flow:
-    """Return the normalized tensor, whose second axis is that of the channels.
-
-    Raises:
-        DataError: a value is not finite, or a variance and epsilon are not above 0.
-    """
-    sums = units(name, flow)
-    if attributes.get("training_mode", 0):
-        raise DataError(f"{name}: training_mode=1 is not supported")
-    if not attributes.get("spatial", 1):
-        raise DataError(f"{name}: spatial=0 is not supported")
-    _check_finite(name, *values)
-    gamma, beta, mean, variance = (v.astype("float64") for v in values)
-    variance = variance + np.float64(np.float32(attributes.get("epsilon", 1e-5)))
-    if (variance <= 0).any():
-        raise DataError(f"{name}: variance and epsilon must be above 0, got {variance.min():g}")
-    deviation = np.sqrt(variance)
-    factor, rest = gamma / deviation, (beta, mean)
-    check_range(name, np.abs(factor), np.abs(mean), np.abs(beta))
-    shape = (1, -1, *(1,) * (len(sums.shape) - 2))
-    factor, (beta, mean) = factor.reshape(shape), (v.reshape(shape) for v in rest)
-    result = sums.affine(factor, beta - mean * factor, operations=OPERATIONS)
-    sizes = np.abs(factor) * (sums.size + np.abs(mean)) + np.abs(beta)
-    check_range(name, sizes)
-    error = rounded(np.abs(factor) * sums.error, sizes, np.zeros(sums.shape), OPERATIONS)
-    return replace(result, error=np.where(factor == 0, 0.0, error))
-
-
 def units(name: str, flow: Flow) -> Sums:
     """Return a tensor as the sums that it consists of.
 
@@ -273,7 +252,12 @@ def units(name: str, flow: Flow) -> Sums:
     return flow
 
 
-def _check_finite(name: str, *constants: np.ndarray) -> None:
+def check_finite(name: str, *constants: np.ndarray) -> None:
+    """Check that constants are finite.
+
+    Raises:
+        DataError: one is not.
+    """
     for values in constants:
         if not np.isfinite(values).all():
             bad = values[~np.isfinite(values)].ravel()[0]
@@ -286,7 +270,7 @@ def operand(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     Raises:
         DataError: it does not fit, or is not finite.
     """
-    _check_finite(name, np.asarray(value, "float64"))
+    check_finite(name, np.asarray(value, "float64"))
     return _broadcast(name, np.asarray(value, "float64"), shape)
 
 

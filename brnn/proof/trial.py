@@ -7,20 +7,26 @@ from math import comb, prod
 import numpy as np
 from scipy.sparse import csc_array, csr_array
 
-from brnn.proof.ball import Ball
+from brnn.proof.ball import OUTWARD, Ball
 from brnn.proof.box import Reach
 from brnn.proof.integer_net import Hidden, IntegerNet, Layer
 from brnn.proof.vnnlib import Property
 
 WORK = 2e10  # multiplications that trying all inputs may take
 MOST_INPUTS = 2**20
-BATCH = 256
+MOST_AT_FIRST = 2**12  # of a ball, or where rounding may decide: beyond it programs are faster
+AT_ONCE = 2_000_000  # multiplications of a batch
 
 
 def candidates(
-    net: IntegerNet, reaches: list[Reach], given: Property, low: np.ndarray, high: np.ndarray
+    net: IntegerNet,
+    reaches: list[Reach],
+    given: Property,
+    low: np.ndarray,
+    high: np.ndarray,
+    at_first: bool,
 ) -> Iterator[np.ndarray] | None:
-    """Return those of the batches of `inputs` that may be counterexamples in float32.
+    """Return batches of the inputs that may be counterexamples in float32; None if too many.
 
     Args:
         net: the net.
@@ -28,11 +34,13 @@ def candidates(
         given: the property.
         low: (k,) lower bounds of whole inputs.
         high: (k,) upper bounds.
+        at_first: whether programs have not been solved yet.
     """
-    batches = inputs(net, reaches, low, high, given.ball)
+    rounded = _is_rounded(net, reaches)
+    most = MOST_AT_FIRST if at_first and (rounded or given.ball) else MOST_INPUTS
+    batches = inputs(net, reaches, low, high, given.ball, most)
     if batches is None:
         return None
-    rounded = _is_rounded(net, reaches)
 
     def of_batch(batch: np.ndarray) -> np.ndarray:
         possible = given.holds(net.logits(batch), net.last.error)
@@ -47,6 +55,7 @@ def inputs(
     low: np.ndarray,
     high: np.ndarray,
     ball: Ball | None = None,
+    most: int = MOST_INPUTS,
 ) -> Iterator[np.ndarray] | None:
     """Return batches (b, k) of all whole inputs between `low` and `high`, each (k,), and of a ball.
 
@@ -55,32 +64,31 @@ def inputs(
     and the batches of a box have one of them.
 
     Returns:
-        The batches; None if they are too many.
+        The batches; None if there are more than `most`, or they take too long.
     """
+    if (high - low).max(initial=0) >= most:
+        return None
     pixels = np.flatnonzero(high > low)
     values = [np.arange(low[pixel], high[pixel] + 1) for pixel in pixels]
     first = net.hidden[0]
     if isinstance(first, Hidden) and _only_first_reads_pixels(net) and ball is None:
         values = values if _is_rounded(net, reaches) else _distinct(first, pixels, values)
     size = sum(layer.weights.nnz for layer in net.hidden) + net.last.weights.nnz
-    sizes = [len(of_pixel) for of_pixel in values]
+    sizes, rows = [len(of_pixel) for of_pixel in values], 1 + int(AT_ONCE / (size + net.inputs))
     if ball is None or ball.norm != "l0":
-        if not _are_few(prod(sizes), size):
+        if prod(sizes) > most or prod(sizes) * size > WORK:
             return None
         start = low if ball is None else ball.center
-        return _within(ball, _batches(start, pixels, values))
-    changed = min(int(ball.radius), len(pixels))
-    if not _are_few(comb(len(pixels), changed) * max(sizes, default=1) ** changed, size):
+        return _within(ball, _batches(start, pixels, values, rows))
+    changed = min(int(ball.radius * (1 + OUTWARD)), len(pixels))
+    count = comb(len(pixels), changed) * max(sizes, default=1) ** changed
+    if count > most or count * size > WORK:
         return None
     subsets = combinations(range(len(pixels)), changed)
     return chain.from_iterable(
-        _batches(ball.center, pixels[[*subset]], [values[i] for i in subset]) for subset in subsets
+        _batches(ball.center, pixels[[*subset]], [values[i] for i in subset], rows)
+        for subset in subsets
     )
-
-
-def _are_few(count: int, size: int) -> bool:
-    """Return whether so many inputs of a net with so many weights can be tried."""
-    return count <= MOST_INPUTS and count * size <= WORK
 
 
 def _is_rounded(net: IntegerNet, reaches: list[Reach]) -> bool:
@@ -108,10 +116,10 @@ def _within(ball: Ball | None, batches: Iterator[np.ndarray]) -> Iterator[np.nda
 
 
 def _batches(
-    start: np.ndarray, pixels: np.ndarray, values: list[np.ndarray]
+    start: np.ndarray, pixels: np.ndarray, values: list[np.ndarray], rows: int
 ) -> Iterator[np.ndarray]:
-    combinations = product(*values)
-    while chosen := list(islice(combinations, BATCH)):
+    choices = product(*values)
+    while chosen := list(islice(choices, rows)):
         batch = np.repeat(start[None], len(chosen), axis=0)
         batch[:, pixels] = chosen
         yield batch
@@ -124,11 +132,11 @@ def _distinct(first: Hidden, pixels: np.ndarray, values: list[np.ndarray]) -> li
         return values
     weights = csc_array(csr_array(first.weights[first.windows[:, 0]]))  # a row for each unit
     kept = []
-    for pixel, candidates in zip(pixels, values, strict=True):
+    for pixel, levels in zip(pixels, values, strict=True):
         column = slice(*weights.indptr[pixel : pixel + 2])
         at = first.at[weights.indices[column], 0]
-        sums = candidates[:, None, None] * weights.data[column][:, None]
-        steps = (sums >= at).reshape(len(candidates), -1)
+        sums = levels[:, None, None] * weights.data[column][:, None]
+        steps = (sums >= at).reshape(len(levels), -1)
         _, representatives = np.unique(steps, axis=0, return_index=True)
-        kept.append(candidates[representatives])
+        kept.append(levels[representatives])
     return kept

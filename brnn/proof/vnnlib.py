@@ -21,7 +21,7 @@ from brnn.proof.vnnlib_2 import translated
 TOKEN = re.compile(r"\(|\)|[^\s()]+")
 VARIABLE = re.compile(r"([XY])_(\d+)")
 BOUNDS = ("<=", ">=", "=", "==")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 MOST_CASES = 10_000
 SUPPORTED = "supported are bounds of inputs by numbers, and <=, >=, < and > between two outputs"
 
@@ -86,7 +86,9 @@ class Property:
     def on_grid(self, batch: np.ndarray, grid: float, whole: bool) -> np.ndarray:
         """Return the multiples of a number next to inputs (b, k), in the box and the ball."""
         if self.ball:  # changes are rounded towards 0
-            change = self.ball.nearest(batch, np.ones(batch.shape[1])) - self.ball.center
+            inside = self.ball.contains(batch)[:, None]
+            nearest = self.ball.nearest(batch, np.ones(batch.shape[1]))
+            change = np.where(inside, batch, nearest) - self.ball.center
             return self.ball.center + np.trunc(change / grid) * grid
         low, high = self.box(whole)
         least, most = np.ceil(low / grid), np.floor(high / grid)
@@ -171,13 +173,14 @@ def parse(text: str) -> Property:
         DataError: it states something else; the message names the line.
     """
     declared: dict[str, int] = {}  # variables, and their lines
+    counts = {"X": 0, "Y": 0}
     low: dict[int, float] = {}
     high: dict[int, float] = {}
     demands: list[list[Case]] = []
     for tree in _trees(translated(text)):
         match tree:
             case ["declare-const", str(name), "Real"] if VARIABLE.fullmatch(name):
-                _declare(tree, name, declared)
+                _declare(tree, name, declared, counts)
             case ["assert", [str(sign), str(name), str(number)]] if _is_bound(sign, name, number):
                 _bound(tree, sign, _index(tree, name, declared), number, (low, high))
             case ["assert", [str(sign), str(number), str(name)]] if _is_bound(sign, name, number):
@@ -187,16 +190,16 @@ def parse(text: str) -> Property:
                 demands.append(_cases(tree, formula, declared))
             case _:
                 raise DataError(f"line {tree.line}: {_shown(tree)} is not supported; {SUPPORTED}")
-    inputs, outputs = (sum(name[0] == letter for name in declared) for letter in "XY")
-    return Property(*_box(inputs, low, high, declared), _joined(demands), outputs)
+    return Property(*_box(counts["X"], low, high, declared), _joined(demands), counts["Y"])
 
 
-def _declare(tree: _Tree, name: str, declared: dict[str, int]) -> None:
+def _declare(tree: _Tree, name: str, declared: dict[str, int], counts: dict[str, int]) -> None:
     """Add a variable, of which the first is X_0 or Y_0, and each later one has the next number."""
-    count = sum(other[0] == name[0] for other in declared)
-    if name != f"{name[0]}_{count}":
-        raise DataError(f"line {tree.line}: {name} is declared where {name[0]}_{count} is expected")
+    expected = f"{name[0]}_{counts[name[0]]}"
+    if name != expected:
+        raise DataError(f"line {tree.line}: {name} is declared where {expected} is expected")
     declared[name] = tree.line
+    counts[name[0]] += 1
 
 
 def _trees(text: str) -> Iterator[_Tree]:
@@ -231,9 +234,9 @@ def _bound(
     tree: _Tree, sign: str, index: int, number: str, box: tuple[dict[int, float], dict[int, float]]
 ) -> None:
     """Narrow the box by one bound."""
-    if not NUMBER.fullmatch(number):
+    value = float(number) if NUMBER.fullmatch(number) else np.nan
+    if not np.isfinite(value):
         raise DataError(f"line {tree.line}: {number} is not a finite number")
-    value = float(number)
     low, high = box
     if sign != "<=":
         low[index] = max(value, low.get(index, -np.inf))

@@ -9,6 +9,8 @@ References:
 import math
 import re
 
+import numpy as np
+
 from brnn.errors import DataError
 
 COMMENT = re.compile(r";[^\n]*")
@@ -33,23 +35,24 @@ def translated(text: str) -> str:
         raise DataError(f"VNN-LIB {version[1]} is not supported; 1.0 and 2.0 are")
     networks = [*NETWORK.finditer(text)]
     if len(networks) != 1:
-        raise DataError(f"{len(networks)} networks are declared; one with its input and output is")
+        raise DataError(f"{len(networks)} networks are declared; exactly one is supported")
     shapes = _shapes(networks[0][1])
 
     head, body = text[: networks[0].end()], text[networks[0].end() :]
 
+    def line(match: re.Match[str]) -> int:
+        return head.count("\n") + body.count("\n", 0, match.start()) + 1
+
     def element(match: re.Match[str]) -> str:
-        line = (head + body[: match.start()]).count("\n") + 1
         if match[1] not in shapes:
-            raise DataError(f"line {line}: {match[1]} is not declared")
+            raise DataError(f"line {line(match)}: {match[1]} is not declared")
         letter, shape = shapes[match[1]]
-        index = [int(part) for part in match[2].split(",") if part.strip()]
-        if len(index) != len(shape) or any(i >= n for i, n in zip(index, shape, strict=True)):
-            raise DataError(f"line {line}: {match[0]} is not in the shape {shape}")
-        number = 0
-        for i, size in zip(index, shape, strict=True):
-            number = number * size + i
-        return f"{letter}_{number}"
+        index = tuple(int(part) for part in match[2].split(",") if part.strip())
+        try:
+            return f"{letter}_{np.ravel_multi_index(index, shape)}"
+        except ValueError:
+            message = f"{match[0]} is not in the shape {list(shape)}"
+            raise DataError(f"line {line(match)}: {message}") from None
 
     declared = [
         f"(declare-const {letter}_{number} Real)"
@@ -61,17 +64,23 @@ def translated(text: str) -> str:
     return before + " ".join(declared) + lines + ELEMENT.sub(element, body)
 
 
-def _shapes(parts: str) -> dict[str, tuple[str, list[int]]]:
+def _shapes(parts: str) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Return by name X with the shape of the input, and Y with that of the output."""
-    shapes: dict[str, tuple[str, list[int]]] = {}
-    for kind, name, type_, shape, rest in PART.findall(parts):
+    shapes: dict[str, tuple[str, tuple[int, ...]]] = {}
+    found = PART.findall(parts)
+    if parts.count("(") != len(found):
+        raise DataError(
+            "declare-network has a part that is not supported; an input and an output of fixed"
+            " shapes are"
+        )
+    for kind, name, type_, shape, rest in found:
         letter = {"input": "X", "output": "Y"}.get(kind)
         if letter is None or rest.strip() or type_ not in ("float32", "float64", "Real"):
             raise DataError(
-                f"declare-{kind} {name} {type_} is not supported; an input and an output of float32"
-                " are"
+                f"declare-{kind} {name} {type_} is not supported; one real input and one real"
+                " output are"
             )
-        shapes[name] = letter, [int(size) for size in shape.split(",") if size.strip()]
+        shapes[name] = letter, tuple(int(size) for size in shape.split(",") if size.strip())
     if sorted(letter for letter, _ in shapes.values()) != ["X", "Y"]:
         raise DataError("the network must declare one input and one output")
     return shapes

@@ -20,7 +20,12 @@ from brnn.contracts import Array, Noise, Quantizer
 from brnn.errors import ConfigError
 from brnn.quantization.annealing import partly, step_value
 from brnn.quantization.layers import QuantActivation
-from brnn.quantization.model_layers import check_precision, layers_of, shapes_of
+from brnn.quantization.model_layers import (
+    check_precision,
+    layers_of,
+    shapes_of,
+    transposed_kernels,
+)
 
 
 @dataclass(frozen=True)
@@ -253,11 +258,12 @@ def _check_frozen(model: keras.Model, rules: Sequence[Rule]) -> None:
 
 def _check_channels(model: keras.Model, rules: Sequence[Rule | None]) -> None:
     """Refuse scales by channel of transposed convolutions, whose last axis is that of inputs."""
-    kinds = keras.layers.Conv1DTranspose | keras.layers.Conv2DTranspose
-    kernels = {id(layer.kernel): layer for layer in layers_of(model) if isinstance(layer, kinds)}
+    transposed = {id(kernel) for kernel in transposed_kernels(model)}
     for variable, rule in zip(model.trainable_variables, rules, strict=True):
-        given = getattr(rule.quantizer, "keywords", {}).get("by") if rule else None
-        if rule and id(variable) in kernels and "channel" in (rule.by, given):
+        if rule is None or id(variable) not in transposed:
+            continue
+        given = getattr(rule.quantizer, "keywords", {}).get("by")
+        if "channel" in (given, rule.by if rule.learned else None):
             raise ConfigError(
                 f"{variable.path} is the kernel of a transposed convolution, which has no rule by"
                 " channel: use by=tensor, or exclude its layer by `Rule(layers=…)`"

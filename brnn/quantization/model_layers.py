@@ -30,12 +30,26 @@ def activations_of(model: keras.Model) -> list[QuantActivation]:
 
 def shapes_of(model: keras.Model) -> list[tuple[int, ...]]:
     """Return the shapes of the trainable variables, with output channels on the last axis."""
-    kinds = keras.layers.DepthwiseConv1D | keras.layers.DepthwiseConv2D
-    depthwise = {id(layer.kernel) for layer in layers_of(model) if isinstance(layer, kinds)}
+    alone = keras.layers.DepthwiseConv1D | keras.layers.DepthwiseConv2D
+    separable = keras.layers.SeparableConv1D | keras.layers.SeparableConv2D
+    depthwise = {id(layer.kernel) for layer in layers_of(model) if isinstance(layer, alone)}
+    depthwise |= {
+        id(layer.depthwise_kernel) for layer in layers_of(model) if isinstance(layer, separable)
+    }
     return [
         (*v.shape[:-2], 1, v.shape[-2] * v.shape[-1]) if id(v) in depthwise else tuple(v.shape)
         for v in model.trainable_variables
     ]
+
+
+def transposed_kernels(model: keras.Model) -> list[keras.Variable]:
+    """Return the kernels of transposed convolutions, whose last axis is that of inputs."""
+    kinds = (
+        keras.layers.Conv1DTranspose,
+        keras.layers.Conv2DTranspose,
+        keras.layers.Conv3DTranspose,
+    )
+    return [layer.kernel for layer in layers_of(model) if isinstance(layer, kinds)]
 
 
 def check_precision(model: keras.Model) -> None:

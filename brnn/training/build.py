@@ -26,7 +26,7 @@ from brnn.training.loop import OnShare, fit, no_progress
 from brnn.training.optimizers import BOPS, optimizer
 from brnn.training.program import Program
 from brnn.training.replicas import ONE_DEVICE, Replicas
-from brnn.training.starts import NEW, Start, Teacher, Weight, initial_values, of_trainable
+from brnn.training.starts import NEW, Start, Teacher, Weight, initial_values, take_learned
 from brnn.training.trial import forms
 from brnn.training.updates import Updates, kernel_shapes
 
@@ -153,11 +153,7 @@ def _initial_state(
         _initialize(manager, options)
     else:
         manager.model.set_weights(initial_values(weights, manager))
-        for arguments, weight in zip(manager.learned, of_trainable(weights, manager), strict=True):
-            for name, argument in arguments.items():
-                value = weight.learned.get(name)
-                if value is not None and value.shape == tuple(argument.shape):
-                    argument.assign(value)
+        take_learned(weights, manager)
     for average, variable in zip(manager.averages, manager.trained, strict=False):  # or none
         average.assign(variable)
     return new.state()

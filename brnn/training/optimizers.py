@@ -43,7 +43,7 @@ def optimizer(
         built = kind(**arguments)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"optimizer={name} does not take {arguments}: {error}") from error
-    decayed = "real" if name in BOPS else keys["decayed"]  # a sign has no size
+    decayed = "real" if name in BOPS else keys["decayed"]  # signs do not decay
     kept = {"all": [], "latent": real, "real": latent}[decayed]
     built.exclude_from_weight_decay(kept)
     return built

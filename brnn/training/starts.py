@@ -63,15 +63,17 @@ def latent_file(manager: QuantManager) -> bytes:
     """Return the latent weights of a net as an .npz file, `latent_i` and `bound_i` of variable i.
 
     The number i is that in `model.weights`; a bound of 0 is none. Trained arguments of a quantizer
-    are `learned_i_name`.
+    are `learned_i_name`. Where evaluation takes averages, all these are averages.
     """
     arrays: dict[str, Any] = {}
+    averages = zip(manager.trained, manager.averages or manager.trained, strict=True)
+    kept = {id(variable): average for variable, average in averages}
     for number, (rule, learned, _) in enumerate(_of_weights(manager)):
         if rule is not None:
-            arrays[f"latent_{number}"] = np.asarray(manager.model.weights[number])
+            arrays[f"latent_{number}"] = np.asarray(kept[id(manager.model.weights[number])])
             arrays[f"bound_{number}"] = rule.bound or 0.0
         for name, argument in learned.items():
-            arrays[f"learned_{number}_{name}"] = np.asarray(argument)
+            arrays[f"learned_{number}_{name}"] = np.asarray(kept[id(argument)])
     content = io.BytesIO()
     np.savez(content, **arrays)
     return content.getvalue()
@@ -115,24 +117,41 @@ def initial_values(weights: list[Weight], manager: QuantManager) -> list[np.ndar
     """
     _check_shapes(weights, manager)
     return [
-        weight.value if rule is None else _latent(weight, rule, shape)
-        for weight, (rule, _, shape) in zip(weights, _of_weights(manager), strict=True)
+        weight.value if rule is None else _latent(weight, rule, shape, _taken(weight, learned))
+        for weight, (rule, learned, shape) in zip(weights, _of_weights(manager), strict=True)
     ]
 
 
-def of_trainable(weights: list[Weight], manager: QuantManager) -> list[Weight]:
-    """Return those of `model.trainable_variables` among weights in the order of `model.weights`."""
-    pairs = zip(manager.model.weights, weights, strict=True)
-    by_variable = {id(variable): weight for variable, weight in pairs}
-    return [by_variable[id(variable)] for variable in manager.model.trainable_variables]
+def take_learned(weights: list[Weight], manager: QuantManager) -> None:
+    """Set the learned arguments of a net to those of a trained net, where it has them.
+
+    Args:
+        weights: of the trained net, in the order of `model.weights`.
+        manager: the new net; a number of the other net is that of all its channels.
+    """
+    for weight, (_, learned, _) in zip(weights, _of_weights(manager), strict=True):
+        for name, value in _taken(weight, learned).items():
+            learned[name].assign(value)
 
 
-def _latent(weight: Weight, rule: Rule, shape: tuple[int, ...]) -> np.ndarray:
+def _taken(weight: Weight, learned: dict[str, keras.Variable]) -> dict[str, np.ndarray]:
+    """Return the learned arguments of a weight that a new net takes over."""
+    return {
+        name: np.broadcast_to(weight.learned[name], argument.shape)
+        for name, argument in learned.items()
+        if name in weight.learned and weight.learned[name].shape in ((), tuple(argument.shape))
+    }
+
+
+def _latent(
+    weight: Weight, rule: Rule, shape: tuple[int, ...], learned: dict[str, np.ndarray]
+) -> np.ndarray:
     if rule.bound is None:
         return weight.latent
     if weight.bound:
         kept = (weight.latent * (rule.bound / weight.bound)).astype("float32")
-        levels = np.asarray(rule.quantizer(kept.reshape(shape), None)).reshape(kept.shape)
+        levels = np.asarray(rule.quantizer(kept.reshape(shape), None, **learned))
+        levels = levels.reshape(kept.shape)
         if np.array_equal(np.sign(levels), np.sign(weight.value)):
             return kept
     size = 1.4 * float(np.abs(weight.latent).mean()) or 1.0

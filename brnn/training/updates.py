@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.layers import EinsumDense
 
 from brnn.contracts import Array
 from brnn.quantization.manager import QuantManager
+from brnn.quantization.model_layers import layers_of, transposed_kernels
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,21 @@ NONE = Updates()
 def kernel_shapes(manager: QuantManager) -> tuple[tuple[int, ...] | None, ...]:
     """Return the shape of each kernel among `manager.trained`, outputs last; None for the others.
 
-    A kernel whose outputs have a single weight each is left out: its mean is its gradient.
+    Left out are kernels whose outputs have a single weight each, whose mean is their gradient, and
+    those whose last axis is not that of outputs: of transposed convolutions and of `EinsumDense`,
+    also in attention.
     """
-    variables = zip(manager.model.trainable_variables, manager.shapes, strict=True)
+    model = manager.model
+    others = [layer.kernel for layer in layers_of(model) if isinstance(layer, EinsumDense)]
+    left_out = {id(kernel) for kernel in (*others, *transposed_kernels(model))}
     shapes = [
-        shape if variable.path.endswith("kernel") and np.prod(shape[:-1]) > 1 else None
-        for variable, shape in variables
+        shape
+        if variable.path.endswith("kernel")
+        and id(variable) not in left_out
+        and len(shape) > 1
+        and np.prod(shape[:-1]) > 1
+        else None
+        for variable, shape in zip(model.trainable_variables, manager.shapes, strict=True)
     ]
     return (*shapes, *(None for _ in manager.arguments))
 

@@ -195,9 +195,20 @@ def test_spectral_metrics_are_named_after_the_variable():
 
 
 def test_another_scale_is_no_flip():
+    scaled = Rule("kernel", partial(quantizers.absmean_ternary, by="channel"), None)
+    by_tensor = Rule("kernel", partial(quantizers.absmean_ternary, by="tensor"), None)
     before = np.float32([[0.5, -2], [0, 2], [-0.5, 2]])
     after = np.float32([[0.7, -1], [0.7, 1], [-0.6, 1]])  # one zero has become a level
-    assert flips(before, after).tolist() == [[False, False], [True, False], [False, False]]
-    assert not flips(np.float32([0.5, -0.5]), np.float32([0.25, -0.25])).any()
-    powers = np.float32([[0.5], [0.25], [-1]])  # several sizes: every change of a value counts
-    assert flips(powers, np.float32([[0.5], [0.5], [-1]])).tolist() == [[False], [True], [False]]
+    assert flips(before, after, scaled).tolist() == [[False, False], [True, False], [False, False]]
+    assert not flips(np.float32([0.5, -0.5]), np.float32([0.25, -0.25]), scaled).any()
+    assert not flips(np.float32([[0.5, -0.5]]), np.float32([[0.4, -0.4]]), by_tensor).any()
+    several = np.float32([[0.5], [0.25], [-1]])  # several sizes: every change of a value counts
+    moved = np.float32([[0.5], [0.5], [-1]])
+    assert flips(several, moved, scaled).tolist() == [[False], [True], [False]]
+    fixed = Rule("kernel", quantizers.exponential, None)
+    assert flips(np.float32([[0.5, 0.25]]), np.float32([[1, 0.25]]), fixed).tolist() == [
+        [True, False]
+    ]
+    learned = partial(quantizers.trained_ternary, positive=1.0, negative=1.0, threshold=0.05)
+    learned = Rule("kernel", learned, 1.0, learned=("positive", "negative"))
+    assert not flips(np.float32([[1, -1]]), np.float32([[0.9, -1.1]]), learned).any()

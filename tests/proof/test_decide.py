@@ -258,10 +258,10 @@ def test_more_inputs_than_can_be_tried_are_left_to_programs(monkeypatch):
     monkeypatch.setattr(trial, "MOST_INPUTS", 124)
     net = onnx_reader.read(model, 2.0, whole=True)
     bounds = given.low, given.high
-    assert trial.candidates(net, reaches(net, *bounds), given, *bounds) is None
+    assert trial.candidates(net, reaches(net, *bounds), given, *bounds, at_first=True) is None
     assert verdict(model, given).status == tried.status
     monkeypatch.setattr(trial, "MOST_INPUTS", 125)
-    assert trial.candidates(net, reaches(net, *bounds), given, *bounds) is not None
+    assert trial.candidates(net, reaches(net, *bounds), given, *bounds, at_first=True) is not None
 
 
 def test_a_time_limit_gives_timeout():

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from onnx import TensorProto
 from support import onnx_nets
 
 from brnn.errors import DataError
@@ -128,41 +127,15 @@ def test_coefficients_next_to_zero_are_no_part_of_a_program_but_of_its_bounds():
     assert decide(net, given, Runtime(model).logits, options, lambda *_: None).status != UNSAT
 
 
-@pytest.mark.parametrize("operator", ["Sub", "Div"])
-def test_arithmetic_of_bytes_is_refused(operator):
-    graph = onnx_nets.Graph()
-    graph.then(operator, np.uint8([3]))
-    graph.then("Cast", to=TensorProto.FLOAT)
-    onnx_nets.sign(graph, "where")
-    graph.then("MatMul", np.float32([[1, -1]]))
-    model = graph.model((1,), 2)
-    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
-    message = f"{operator} t0: {operator} of whole numbers is not supported; cast them first"
-    with pytest.raises(DataError, match=message):
-        onnx_reader.read(model, 255, whole=True)
-
-
-@pytest.mark.parametrize(
-    ("nodes", "refused"),
-    [
-        ((("Relu",), ("Div", np.int32(2))), "Relu"),
-        ((("Sign",), ("Mul", np.int32(3)), ("Div", np.int32(2))), "Sign"),
-        ((("Neg",), ("Div", np.int32(2))), "Neg"),
-        ((("Add", np.int32(1)), ("Div", np.int32(2))), "Div"),
-        ((("Transpose",), ("MatMul", np.int32([[2]]))), "MatMul"),
-    ],
-)
-def test_what_whole_numbers_round_or_do_not_hold_is_refused(nodes, refused):
-    """The sums are of levels that are cast to bytes: the type of none is stated in the graph."""
-    graph = onnx_nets.Graph()
-    onnx_nets.sign(graph, "where")
-    graph.then("Cast", to=TensorProto.INT8)
-    graph.then("MatMulInteger", np.int8([[1]]))
-    for node in nodes:
-        graph.then(*node)
-    graph.then("Cast", to=TensorProto.FLOAT)
-    with pytest.raises(DataError, match=f"{refused} of whole numbers is not supported; cast them"):
-        onnx_reader.read(graph.model((1,), 1), 255, whole=True)
+def test_weights_that_a_runtime_takes_as_0_are_within_the_bound_of_rounding():
+    inputs = keras.Input((1,))
+    x = keras.layers.Dense(1, use_bias=False)(inputs)
+    x = keras.layers.ReLU()(keras.layers.Dense(1, use_bias=False)(x))
+    model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    model.set_weights([np.float32([[1.1e-38]]), np.float32([[1e28]]), np.ones((1, 2)), np.zeros(2)])
+    net = keras_reader.read(model, 255, whole=False)
+    images = np.float32([[255], [3]])
+    assert (np.abs(net.logits(images) - np.asarray(model(images))) <= net.last.error).all()
 
 
 def test_a_product_by_one_is_exact_and_what_cancels_is_not():

@@ -98,6 +98,7 @@ def test_strict_comparisons_exclude_ties():
         ("(<= image[0,0] 1.5)", "(< image[0,0] 1.5)", r"line 6: \(< X_0 1.5\) is not supported"),
         ("(declare-output Y float32 [1,3])", "", "must declare one input and one output"),
         ("(declare-network net", "(declare-net net", "0 networks are declared"),
+        ("[1, 2])", "[1, 2])\n(declare-input Z float32 [n])", "has a part that is not supported"),
     ],
 )
 def test_what_version_2_states_beyond_is_refused(old, new, message):

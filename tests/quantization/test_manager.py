@@ -186,7 +186,13 @@ def test_contextual_levels_of_a_gru_depend_on_the_role():
     "rule",
     [
         Rule("kernel", partial(quantizers.absmean_ternary, by="channel"), 1.0),
-        Rule("kernel", partial(quantizers.binary, scale=1.0), 1.0, by="channel"),
+        Rule(
+            "kernel",
+            partial(quantizers.binary, scale=1.0),
+            1.0,
+            by="channel",
+            learned=("scale",),
+        ),
     ],
 )
 def test_scales_by_channel_of_a_transposed_convolution_are_refused(rule):

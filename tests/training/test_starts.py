@@ -1,5 +1,6 @@
 """Starts: latent weights of a trained net, in the units of the new net's bounds."""
 
+from dataclasses import replace
 from functools import partial
 
 import keras
@@ -7,14 +8,17 @@ import numpy as np
 import pytest
 
 from brnn.errors import ConfigError
+from brnn.nets.task import Task
 from brnn.quantization import quantizers
 from brnn.quantization.manager import QuantManager, Rule
+from brnn.training import build
 from brnn.training.starts import (
+    Start,
     Weight,
     initial_values,
     latent_file,
-    of_trainable,
     read_weights,
+    take_learned,
 )
 
 KERNEL = np.float32([[0.5, -0.25], [0.1, 0.15]])  # mean size 0.25
@@ -105,7 +109,41 @@ def test_learned_levels_are_read_as_written():
         "negative": [1.0, 1.0],
     }
     assert not bias.learned
-    assert [w.value.shape for w in of_trainable([kernel, bias], old)] == [(2, 2), (2,)]
+    new = manager(learned)
+    take_learned([kernel, bias], new)
+    assert new.learned[0]["positive"].numpy().tolist() == [0.5, 2.0]
+    assert new.learned[0]["negative"].numpy().tolist() == [1.0, 1.0]
+    single = Weight(kernel.value, kernel.latent, 1.0, {"positive": np.float32(0.7)})
+    take_learned([single, bias], new)  # one number for both channels
+    assert new.learned[0]["positive"].numpy().tolist() == pytest.approx([0.7, 0.7])
+    assert new.learned[0]["negative"].numpy().tolist() == [1.0, 1.0]
+    by_tensor = manager(replace(learned, by="tensor"))
+    take_learned([kernel, bias], by_tensor)  # two numbers for one
+    assert float(by_tensor.learned[0]["positive"]) == 1.0
+
+
+def test_a_start_has_the_levels_of_a_net_with_a_learned_scale(options):
+    """Also where the scale has become negative, which turns all signs."""
+    keys = options("precision=learned_binary", "topology.width=4", "topology=mlp")
+    old = build.program(keys, Task((3,), 2)).manager
+    for arguments in old.learned:
+        for argument in arguments.values():
+            argument.assign(-0.5 * argument)
+    given = read_weights(old.weights(), latent_file(old))
+    new = build.program(keys | {"seed": 1}, Task((3,), 2), start=Start(given)).manager
+    assert len(new.arguments) >= 2
+    for ours, theirs in zip(new.weights(), old.weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_file_of_a_net_that_is_averaged_has_averages():
+    learned = Rule("kernel", partial(quantizers.binary, scale=1.0), 1.0, learned=("scale",))
+    old = manager(learned)
+    old.averages = [keras.Variable(0.5 * variable.numpy()) for variable in old.trained]
+    kernel, _ = read_weights(old.weights(), latent_file(old))
+    np.testing.assert_array_equal(kernel.latent, old.averages[0].numpy())
+    assert float(kernel.learned["scale"]) == 0.5
+    assert np.abs(kernel.value).max() == 0.5
 
 
 def test_a_depthwise_kernel_keeps_its_levels_by_channel():

@@ -37,12 +37,17 @@ def test_gradients_of_kernels_alone_are_centralized():
     x = keras.layers.DepthwiseConv2D(2, depth_multiplier=3)(inputs)
     x = keras.layers.PReLU(shared_axes=[1, 2])(keras.layers.BatchNormalization()(x))
     x = keras.layers.DepthwiseConv2D(1)(x)  # one weight for each output
+    x = keras.layers.SeparableConv2D(4, 2)(x)
+    x = keras.layers.Conv2DTranspose(6, 2)(x)
+    x = keras.layers.EinsumDense("abcd,de->abce", (3, 3, 6))(x)
     x = keras.layers.Dense(2)(keras.layers.Flatten()(keras.layers.Conv2D(5, 2)(x)))
     binary = partial(quantizers.trained_ternary, positive=1.0, negative=1.0, threshold=0.1)
-    rule = Rule("kernel", binary, 1.0, learned=("positive", "negative"))
+    rule = Rule("kernel", binary, 1.0, "dense", learned=("positive", "negative"))
     manager = QuantManager(keras.Model(inputs, x), [rule])
     shapes = kernel_shapes(manager)
-    assert [shape for shape in shapes if shape] == [(2, 2, 1, 6), (2, 2, 6, 5), (20, 2)]
+    assert [shape for shape in shapes if shape] == [
+        (2, 2, 1, 6), (2, 2, 1, 6), (1, 1, 6, 4), (2, 2, 6, 5), (20, 2)
+    ]  # fmt: skip
     gradients = [tf.ones(variable.shape) for variable in manager.trained]
     changed = Updates(kernels=shapes).before([*gradients[:-1], None])
     sums = [float(tf.reduce_sum(g)) for g, shape in zip(changed[:-1], shapes, strict=False)]
