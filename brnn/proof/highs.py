@@ -60,11 +60,16 @@ def highs(problem: Problem, seconds: float) -> Minimum:
         return Minimum(np.inf, None)
     solution = solver.getSolution()
     values = np.array(solution.col_value) if solution.value_valid else None
-    return Minimum(solver.getInfo().mip_dual_bound, values)
+    failed = solver.getModelStatus() == highspy.HighsModelStatus.kSolveError
+    return Minimum(-np.inf if failed else solver.getInfo().mip_dual_bound, values)
 
 
 def _solved(problem: Problem, integers: bool, seconds: float) -> Any:
-    """Return HiGHS after it solved a program, up to the first solution."""
+    """Return HiGHS after it solved a program, up to the first solution.
+
+    A solution that violates the program once presolving is undone is an error in HiGHS, so that it
+    is solved again without presolving. What is left of such an error is no bound.
+    """
     import highspy
 
     solver = highspy.Highs()
@@ -75,7 +80,9 @@ def _solved(problem: Problem, integers: bool, seconds: float) -> Any:
     if solver.passModel(_model(problem, integers)) == highspy.HighsStatus.kError:
         raise SolverError("HiGHS refuses a program: its numbers are too large")
     if solver.run() == highspy.HighsStatus.kError:
-        raise SolverError("HiGHS ended with an error")
+        solver.setOptionValue("presolve", "off")
+        solver.clearSolver()
+        solver.run()
     return solver
 
 

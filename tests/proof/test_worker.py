@@ -88,3 +88,20 @@ def test_a_solver_that_ends_is_an_error_and_the_next_call_has_another():
         worker.solve("highs")
     with pytest.raises(SolverError, match="failed: TypeError"):
         worker.solve("highs")
+
+
+def test_a_solution_that_presolving_moves_beyond_its_bounds_is_no_error():
+    rows = [
+        [0, -0.023809499954172437, -0.6428564987626558, 0, 1, 0],
+        [-0.04081625031822718, -0.04081625031822718, 0, 0, 0, 1],
+        [0, 0.06666666666666667, 0.6, 0, 0, 0],
+        [0, -0.06666666666666667, -0.6, -1, 0, 0],
+        [0, 0, -1, 1, 0, 0],
+    ]
+    least = np.array([-0.2142844976627943, -0.9591800152749045, 0.6, -1.6, 0])
+    width = np.array([24.0, 24, 1, 1, 1, 1])
+    cost, whole = np.array([0.0, 0, 0, 0, 8, 8]), np.array([False] * 3 + [True] * 3)
+    pixels = np.arange(2)
+    program = Problem(cost, -7.0, csr_array(rows), least, width, whole, 1e-3, pixels)
+    minimum = worker.solve("highs", program, 10.0)
+    assert minimum.bound <= 1e-3  # v = (0, 9, 0, 0, 0, 0) is a solution, up to rounding
