@@ -68,11 +68,13 @@ def test_interval_bounds_by_hand(slope, low, high):
     graph.then("LeakyRelu", alpha=slope)
     graph.then("MatMul", np.float32([[1, 0]]))
     net = onnx_reader.read(graph.model((1,), 2), 3, whole=False)
-    (reach,) = box.reaches(net, np.array([-1.0]), np.array([3.0]))
+    ends = np.array([-1.0]), np.array([3.0])
+    (reach,) = box.reaches(net, *ends)
     part = np.maximum(np.array([reach.low, reach.high]) - net.hidden[0].at, 0)
-    values = (np.append(-1, part.min()), np.append(3, part.max()))
-    bounds = np.concatenate(box.interval(net.last.weights, *values)[::1])
-    assert [net.last.scale[0] * bounds[0], net.last.scale[0] * bounds[2]] == [low, high]
+    bounds = zip(ends, (part.min(), part.max()), strict=True)
+    values = [np.append(pixel, positive) for pixel, positive in bounds]
+    below, above = box.interval(net.last.weights, *values)
+    assert [net.last.scale[0] * below[0], net.last.scale[0] * above[0]] == [low, high]
 
 
 @pytest.mark.parametrize(
