@@ -54,8 +54,8 @@ def inputs(
     reaches: list[Reach],
     low: np.ndarray,
     high: np.ndarray,
-    ball: Ball | None = None,
-    most: int = MOST_INPUTS,
+    ball: Ball | None,
+    most: int,
 ) -> Iterator[np.ndarray] | None:
     """Return batches (b, k) of all whole inputs between `low` and `high`, each (k,), and of a ball.
 

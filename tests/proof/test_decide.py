@@ -128,7 +128,7 @@ def test_what_bounds_cannot_exclude_is_tried_or_solved(monkeypatch):
 def test_grey_levels_on_one_side_of_a_threshold_are_tried_once():
     net = onnx_reader.read(two_inputs("where", [100.5, 3]), 255, whole=True)
     low, high = np.zeros(2), np.full(2, 255.0)
-    (batch,) = trial.inputs(net, reaches(net, low, high), low, high)
+    (batch,) = trial.inputs(net, reaches(net, low, high), low, high, None, most=1000)
     assert sorted(batch.tolist()) == [[0, 0], [0, 3], [101, 0], [101, 3]]
 
 
@@ -139,7 +139,7 @@ def test_all_grey_levels_are_tried_where_a_shortcut_carries_them_past_the_thresh
     graph.then("MatMul", np.float32([[1, 0]]))
     net = onnx_reader.read(graph.model((1,), 2), 255, whole=True)
     low, high = np.zeros(1), np.full(1, 9.0)
-    (batch,) = trial.inputs(net, reaches(net, low, high), low, high)
+    (batch,) = trial.inputs(net, reaches(net, low, high), low, high, None, most=1000)
     assert batch.ravel().tolist() == list(range(10))
 
 
