@@ -30,7 +30,7 @@ from experiments.commands import arguments
 
 BATCH, STEPS = 128, 8
 FILTERS = ((16, 32), (32, 64, 128))
-BFLOAT16 = Forms("float32", "bfloat16", "bfloat16")
+BFLOAT16 = Forms("float32", "bfloat16", "float32", "bfloat16")
 SIGN = partial(quantizers.binary, scale=1.0)
 STE = partial(estimators.ste, bound=1.0)
 

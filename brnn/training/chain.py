@@ -49,22 +49,25 @@ class Chain:
         found = products(manager, layers, (dense, convolution), training)
         whole = [product for product in found if product.scale is not None]
         self.products = found if whole or clustered else []
-        self.is_narrow = any(product.form.is_narrow for product in self.products)
+        self.in_graph = any(product.form.in_graph for product in self.products)
         before = layers[: layers.index(found[0].layer)] if found else []
         reshaped = all(isinstance(layer, ONLY_SHAPES) for layer in before)
         self.head = None if reshaped else model_of(before)
 
-    def __call__(self, x: Array, pixels: bool, training: bool = False) -> Array:
+    def __call__(
+        self, x: Array, pixels: bool, training: bool = False, whole: bool = False
+    ) -> Array:
         """Return the outputs for a batch.
 
         Args:
             x: bytes, or floats.
             pixels: whether floats are multiples of 1/255, perhaps changed by an attack.
             training: as in Keras.
+            whole: whether floats are multiples of 1/255 for certain.
         """
         if not self.products:
             return self.model(to_pixels(x), training=training)
-        sums, unit = self._first_sums(x, pixels, training)
+        sums, unit = self._first_sums(x, pixels, training, whole)
         for product, following in zip(self.products, [*self.products[1:], None], strict=True):
             x = self._between(product, following, sums, unit, training)
             if following is not None:
@@ -80,6 +83,7 @@ class Chain:
         *,
         pixels: bool,
         training: bool,
+        whole: bool = False,
     ) -> tuple[Any, list[Array], list[Array]]:
         """Return the outputs, the new values of `fixed` and the penalties, as Keras' method does.
 
@@ -90,6 +94,7 @@ class Chain:
             recurrent_state: further inputs; empty where the net has none.
             pixels: as in `__call__`.
             training: as in Keras.
+            whole: as in `__call__`.
         """
         model = self.model
         if not self.products:
@@ -101,18 +106,21 @@ class Chain:
         variables = [*model.trainable_variables, *model.non_trainable_variables]
         values = zip(variables, [*trainable, *fixed], strict=True)
         with keras.StatelessScope(state_mapping=list(values)) as scope:
-            outputs = self(x, pixels, training)
+            outputs = self(x, pixels, training, whole)
         return outputs, [scope.get_current_value(v) for v in model.non_trainable_variables], []
 
-    def _first_sums(self, x: Array, pixels: bool, training: bool) -> tuple[Array, float]:
+    def _first_sums(
+        self, x: Array, pixels: bool, training: bool, whole: bool
+    ) -> tuple[Array, float]:
         """Return the sums of the first product, and the unit of their inputs."""
         first = self.products[0]
         if first.scale is None or first.unit is not None:
             x = self._before(to_pixels(x), training)
             return first.sums(first.encode(x)), first.unit or 1.0
+        whole = whole or x.dtype == tf.uint8
         x = self._before(to_whole(x) if pixels and x.dtype != tf.uint8 else x, training)
         if pixels:
-            return first.form.multiply_pixels(x, first.kernel()), 1 / LARGEST
+            return first.form.multiply_pixels(x, first.kernel(), whole), 1 / LARGEST
         return first.form.multiply_real(x, first.kernel()), 1.0
 
     def _before(self, x: Array, training: bool) -> Array:

@@ -29,7 +29,7 @@ def convolution(name: str, shape: Sequence[int], strides: Sequence[int], padding
         return Form(
             encode=lambda x: x,
             multiply=lambda codes, kernel, signs: convolve(codes, kernel),
-            multiply_pixels=lambda x, kernel: convolve(tf.cast(x, tf.float32), kernel),
+            multiply_pixels=lambda x, kernel, whole: convolve(tf.cast(x, tf.float32), kernel),
             multiply_real=convolve,
         )
     return Form(
@@ -37,7 +37,7 @@ def convolution(name: str, shape: Sequence[int], strides: Sequence[int], padding
         multiply=partial(_convolve_bfloat16, keys),
         multiply_pixels=partial(_convolve_pixels_bfloat16, keys),
         multiply_real=convolve,
-        is_narrow=True,
+        in_graph=True,
     )
 
 
@@ -72,7 +72,9 @@ def _convolve_bfloat16(keys: Mapping[str, Any], codes: Array, kernel: Array, sig
     return convolve(codes, tf.cast(kernel, tf.bfloat16))
 
 
-def _convolve_pixels_bfloat16(keys: Mapping[str, Any], pixels: Array, kernel: Array) -> Array:
+def _convolve_pixels_bfloat16(
+    keys: Mapping[str, Any], pixels: Array, kernel: Array, whole: bool
+) -> Array:
     """Return the sums in float32, whose gradients are computed in bfloat16."""
 
     @tf.custom_gradient

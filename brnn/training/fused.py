@@ -56,7 +56,7 @@ def pooled(x: Array, size: int) -> Array:
     @tf.custom_gradient
     def call(x: Array) -> tuple[Array, Callable]:
         largest = tf.nn.max_pool2d(x, size, size, "VALID")
-        return largest, lambda upstream: _by_xla(_of_first)(upstream, x, largest, size)
+        return largest, lambda upstream: by_xla(_of_first)(upstream, x, largest, size)
 
     return call(x)
 
@@ -108,7 +108,7 @@ def joined(
 
     @tf.custom_gradient
     def call(*inputs: Array) -> tuple[list[Array], Callable]:
-        return _by_xla(run)(*inputs), lambda upstream, *_: _by_xla(gradients)(upstream, *inputs)
+        return by_xla(run)(*inputs), lambda upstream, *_: by_xla(gradients)(upstream, *inputs)
 
     outputs, *updates = call(*inputs)
     for variable, update in zip(changed, updates, strict=True):
@@ -116,5 +116,6 @@ def joined(
     return outputs
 
 
-def _by_xla(function: Callable) -> Callable:
+def by_xla(function: Callable) -> Callable:
+    """Return a function that XLA compiles, also where graph mode runs what calls it."""
     return tf.function(function, jit_compile=True, autograph=False)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from brnn.contracts import Array
+from brnn.training import xla_products
 
 LARGEST = 255.0  # of a byte
 ROUNDING = 1e-4  # distance from a whole number that the rounding of pixels explains
@@ -33,23 +34,24 @@ class Form:
         encode: float32 codes from -1 to 1 to what `multiply` takes.
         multiply: `multiply(encoded, kernel, signs)` returns the sums; `signs` states that neither
             side has a 0, so that bfloat16 is exact for twice as many products.
-        multiply_pixels: the same for whole numbers from 0 to 255, as bytes or float32.
+        multiply_pixels: `multiply_pixels(pixels, kernel, whole)`: the same for pixels from 0 to
+            255, as bytes or float32; `whole` states that they are whole numbers.
         multiply_real: the same for real numbers, not encoded.
-        is_narrow: whether it computes in another type than float32.
+        in_graph: whether TensorFlow's graph mode runs it, else XLA, or both alike.
     """
 
     encode: Callable[[Array], Array]
     multiply: Callable[[Array, Array, bool], Array]
-    multiply_pixels: Callable[[Array, Array], Array]
+    multiply_pixels: Callable[[Array, Array, bool], Array]
     multiply_real: Callable[[Array, Array], Array]
-    is_narrow: bool = False
+    in_graph: bool = False
 
 
 def _multiply(codes: Array, kernel: Array, signs: bool) -> Array:
     return tf.matmul(codes, kernel)
 
 
-def _multiply_pixels(pixels: Array, kernel: Array) -> Array:
+def _multiply_pixels(pixels: Array, kernel: Array, whole: bool = False) -> Array:
     return tf.matmul(tf.cast(pixels, tf.float32), kernel)
 
 
@@ -79,16 +81,19 @@ def _gradients(codes: Array, kernel: Array, upstream: Array) -> tuple[Array, Arr
     return of_codes, tf.matmul(codes, upstream, transpose_a=True)
 
 
-@tf.custom_gradient
-def _multiply_pixels_bfloat16(pixels: Array, kernel: Array) -> tuple[Array, Callable]:
+def _multiply_pixels_bfloat16(pixels: Array, kernel: Array, whole: bool) -> Array:
     """Return the sums in float32, whose gradients are computed in bfloat16."""
 
-    def gradients(upstream: Array) -> tuple[Array | None, Array]:
-        narrow, levels = (tf.cast(x, tf.bfloat16) for x in (pixels, kernel))
-        of_pixels, of_kernel = _gradients(narrow, levels, upstream)
-        return tf.cast(of_pixels, tf.float32), tf.cast(of_kernel, tf.float32)
+    @tf.custom_gradient
+    def multiply(pixels: Array, kernel: Array) -> tuple[Array, Callable]:
+        def gradients(upstream: Array) -> tuple[Array, Array]:
+            narrow, levels = (tf.cast(x, tf.bfloat16) for x in (pixels, kernel))
+            of_pixels, of_kernel = _gradients(narrow, levels, upstream)
+            return tf.cast(of_pixels, tf.float32), tf.cast(of_kernel, tf.float32)
 
-    return _multiply_pixels(pixels, kernel), gradients
+        return _multiply_pixels(pixels, kernel), gradients
+
+    return multiply(pixels, kernel)
 
 
 def _multiply_int8(codes: Array, kernel: Array, signs: bool) -> Array:
@@ -98,7 +103,7 @@ def _multiply_int8(codes: Array, kernel: Array, signs: bool) -> Array:
     return _multiply_bytes(codes, kernel) - shift
 
 
-def _multiply_pixels_int8(pixels: Array, kernel: Array) -> Array:
+def _multiply_pixels_int8(pixels: Array, kernel: Array, whole: bool) -> Array:
     return _multiply_bytes(tf.cast(pixels, tf.uint8), tf.cast(kernel, tf.int8))
 
 
@@ -120,6 +125,12 @@ def _multiply_bytes(x: Array, kernel: Array) -> Array:
     return tf.bitcast(result.out, tf.int32)
 
 
+def _multiply_pixels_xla_bfloat16(pixels: Array, kernel: Array, whole: bool) -> Array:
+    pixels = tf.cast(pixels, tf.float32)
+    multiply = xla_products.multiply_bfloat16 if whole else xla_products.multiply_real
+    return multiply(pixels, kernel)
+
+
 FORMS = {
     "float32": Form(lambda x: x, _multiply, _multiply_pixels, tf.matmul),
     "bfloat16": Form(
@@ -127,13 +138,25 @@ FORMS = {
         _multiply_bfloat16,
         _multiply_pixels_bfloat16,
         tf.matmul,
-        is_narrow=True,
+        in_graph=True,
     ),
     "int8": Form(  # without gradients
         lambda x: tf.cast(x + 1.0, tf.uint8),
         _multiply_int8,
         _multiply_pixels_int8,
         tf.matmul,
-        is_narrow=True,
+        in_graph=True,
+    ),
+    "xla_bfloat16": Form(
+        lambda x: x,
+        lambda codes, kernel, signs: xla_products.multiply_bfloat16(codes, kernel),
+        _multiply_pixels_xla_bfloat16,
+        tf.matmul,
+    ),
+    "xla_int8": Form(  # without gradients
+        lambda x: tf.cast(x, tf.int8),
+        lambda codes, kernel, signs: xla_products.multiply_int8(codes, kernel),
+        lambda pixels, kernel, whole: xla_products.multiply_bytes(pixels, kernel),
+        tf.matmul,
     ),
 }

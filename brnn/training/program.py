@@ -43,7 +43,7 @@ class Program:
             for the faster of the two: see `brnn.training.modes.mode`.
         replicas: they share each batch. Where there are several, XLA compiles what each does in a
             step, else the loop over the steps.
-        forms: how products of levels are computed in evaluation, and in training that is clustered.
+        forms: how products of levels are computed.
         updates: what a step does besides the optimizer.
 
     Raises:
@@ -71,19 +71,20 @@ class Program:
         self.compiled, self.clustered = mode(compiled, manager.model)
         self.replicas = replicas
         self.forms = forms
-        dense, convolution = forms.evaluation, forms.convolution
-        self.evaluated = Chain(manager, dense, convolution, self.compiled or self.clustered)
+        evaluated, trained = (forms.evaluation, forms.convolution), ("float32", "float32")
         if self.clustered:
-            self.net = Chain(manager, forms.gradient, convolution, clustered=True, training=True)
-        else:
-            self.net = Chain(manager, training=True)
+            trained = (forms.gradient, forms.convolution)
+        elif self.compiled:
+            trained = (forms.training, "float32")
+        self.evaluated = Chain(manager, *evaluated, self.compiled or self.clustered)
+        self.net = Chain(manager, *trained, self.clustered, training=True)
         self.updates = updates
         manager.averages = updates.averages(manager.trained)
         optimizer.build(manager.trained)
         self.train = tf.function(
             self._train, jit_compile=self.compiled and replicas.count == 1, autograph=False
         )
-        whole = self.compiled and not self.evaluated.is_narrow
+        whole = self.compiled and not self.evaluated.in_graph
         self.test = tf.function(self._test, jit_compile=whole, autograph=False)
 
     @property
@@ -209,15 +210,17 @@ class Program:
             the latent weights, then those at the learned arguments; the mean metrics and the new
             values of `fixed`; and the recurrent state after the batch.
         """
-        model, pixels, x = self.manager.model, x.dtype == tf.uint8, to_pixels(x)
+        model, pixels = self.manager.model, x.dtype == tf.uint8
+        x = clean = to_pixels(x)
         draws = itertools.count()
         of_weights = regularized(model)
         noise = self._noise(seed, (replica * DRAWS + draw for draw in draws))
         fixed = self._shift_seeds(fixed, replica)
 
         def call(x):
+            whole = x is clean  # else an attack or an augmentation made it
             outputs, updates, penalties = self.net.stateless_call(
-                levels, fixed, x, recurrent_state, pixels=pixels, training=True
+                levels, fixed, x, recurrent_state, pixels=pixels, training=True, whole=whole
             )
             outputs, next_state = _split(outputs, recurrent_state)
             of_layers = penalties[: len(penalties) - len(of_weights)]  # those of weights are last
@@ -269,7 +272,10 @@ class Program:
             levels, fixed, x, recurrent_state, pixels=pixels, training=False
         )
         outputs, recurrent_state = _split(outputs, recurrent_state)
-        metrics = {name: _row_means(value) for name, value in self._metrics(y, outputs).items()}
+        metrics = {
+            name: tf.reduce_mean(tf.reshape(value, (value.shape[0], -1)), axis=1)
+            for name, value in self._metrics(y, outputs).items()
+        }
         return metrics, recurrent_state
 
     def _metrics(self, y: Array, outputs: Array) -> dict[str, Array]:
@@ -292,8 +298,3 @@ class Program:
 def _split(outputs: Array, recurrent_state: list) -> tuple[Array, list]:
     """Return the logits, and the recurrent state after them if the net has one."""
     return (outputs[0], outputs[1:]) if recurrent_state else (outputs, recurrent_state)
-
-
-def _row_means(values: Array) -> Array:
-    """Return the mean over all axes but the first."""
-    return tf.reduce_mean(tf.reshape(values, (values.shape[0], -1)), axis=1)

@@ -24,6 +24,7 @@ from brnn.config import processor
 from brnn.config.fingerprint import hash_json
 from brnn.contracts import Array
 from brnn.training.convolutions import convolution
+from brnn.training.fused import by_xla
 from brnn.training.products import FORMS, LARGEST, Form
 
 Compute = Literal["auto", "float32", "bfloat16"]
@@ -31,7 +32,7 @@ SIZE = (1024, 512, 512)  # rows, inputs and outputs of a product
 MAPS, FILTERS = (16, 14, 14, 32), (3, 3, 32, 64)  # of a convolution
 ROUNDS = 7
 GAIN = 0.8  # share of the time of float32; a form that takes more is not worth its rounding
-
+USES = ("evaluation", "gradient", "training", "convolution")
 
 Times = dict[str, dict[str, float]]
 
@@ -43,19 +44,23 @@ class Forms:
     Attributes:
         evaluation: of dense products without gradient.
         gradient: of those with gradient: in attacks, and in graph mode in training.
+        training: of those in a training that XLA compiles.
         convolution: of convolutions.
     """
 
     evaluation: str
     gradient: str
+    training: str
     convolution: str
 
     def __str__(self) -> str:
-        parts = (f"{self.evaluation} in evaluation", f"{self.gradient} in attacks")
-        return ", ".join([*parts, f"{self.convolution} in convolutions"])
+        return (
+            f"{self.evaluation} in evaluation, {self.gradient} in attacks,"
+            f" {self.training} in training, {self.convolution} in convolutions"
+        )
 
 
-FLOAT32 = Forms("float32", "float32", "float32")
+FLOAT32 = Forms("float32", "float32", "float32", "float32")
 
 
 def forms(compute: Compute) -> Forms:
@@ -66,10 +71,11 @@ def forms(compute: Compute) -> Forms:
     evaluation = times["evaluation"]
     fastest = min(evaluation, key=lambda form: evaluation[form])
     if compute == "bfloat16":
-        return Forms(fastest, "bfloat16", "bfloat16")
+        return Forms(fastest, "bfloat16", "xla_bfloat16", "bfloat16")
     return Forms(
         _worthwhile(fastest, evaluation),
         _worthwhile("bfloat16", times["gradient"]),
+        _worthwhile("xla_bfloat16", times["training"]),
         _worthwhile("bfloat16", times["convolution"]),
     )
 
@@ -100,13 +106,17 @@ def _measure() -> Times:
     pixels = tf.constant(rng.integers(int(LARGEST) + 1, size=SIZE[:2], dtype="uint8"))
     narrow = ("float32", "bfloat16")
     dense = {name: partial(_gradients, FORMS[name]) for name in narrow}
+    in_xla = {
+        name: by_xla(partial(_gradients, FORMS[name])) for name in ("float32", "xla_bfloat16")
+    }
     convolutions = {
         name: partial(_gradients, convolution(name, FILTERS, (1, 1), "same")) for name in narrow
     }
-    products = {name: partial(_products, form) for name, form in FORMS.items()}
+    products = {name: _run(partial(_products, form), form) for name, form in FORMS.items()}
     return {
         "evaluation": _measured(products, codes, kernel, pixels),
         "gradient": _measured(dense, codes, kernel),
+        "training": _measured(in_xla, codes, kernel),
         "convolution": _measured(convolutions, maps, filters),
     }
 
@@ -115,9 +125,16 @@ def _worthwhile(form: str, times: dict[str, float]) -> str:
     return form if times.get(form, np.inf) < GAIN * times["float32"] else "float32"
 
 
+def _run(function: Callable, form: Form) -> Callable:
+    """Return a function that runs as a net with this form does."""
+    return function if form.in_graph else by_xla(function)
+
+
 def _products(form: Form, codes: Array, kernel: Array, pixels: Array) -> tuple[Array, ...]:
     sums = form.multiply(form.encode(codes), kernel, True)
-    return tf.cast(sums, tf.float32), tf.cast(form.multiply_pixels(pixels, kernel), tf.float32)
+    return tf.cast(sums, tf.float32), tf.cast(
+        form.multiply_pixels(pixels, kernel, True), tf.float32
+    )
 
 
 def _gradients(form: Form, codes: Array, kernel: Array) -> tuple[Array, ...]:
@@ -159,7 +176,7 @@ def _read(file: Path) -> Times | None:
     """Return the kept seconds, None where there are none; a damaged file is deleted."""
     try:
         kept = json.loads(file.read_text())
-        return {use: kept[use] for use in ("evaluation", "gradient", "convolution")}
+        return {use: kept[use] for use in USES}
     except OSError:
         return None
     except (ValueError, KeyError):

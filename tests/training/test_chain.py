@@ -19,18 +19,19 @@ TERNARY = partial(quantizers.ternary, scale=0.5)
 PIXELS, WIDTHS = 784, (513, 512, 10)
 WAYS = [("float32", False, False), ("float32", False, True)]
 WAYS += [(name, clustered, False) for name in ("bfloat16", "int8") for clustered in (False, True)]
+WAYS += [(name, False, compiled) for name in ("xla_bfloat16", "xla_int8") for compiled in (0, 1)]
 
 
-def manager(kernel=SIGN, activation=SIGN, batch_normalization=False, dropout=0.0):
+def manager(kernel=SIGN, activation=SIGN, batch_normalization=False, dropout=0.0, widths=WIDTHS):
     keras.utils.set_random_seed(0)
     x = inputs = keras.Input((28, 28))
     x = keras.layers.Flatten()(x)
-    for width in WIDTHS:
+    for width in widths:
         fan_in = x.shape[-1]
         x = keras.layers.Dense(width, bias_initializer="he_normal")(x)
         if batch_normalization:
             x = keras.layers.BatchNormalization()(x)
-        if width != WIDTHS[-1]:
+        if width != widths[-1]:
             x = QuantActivation(activation, estimators.identity, fan_in)(x)
         if dropout:
             x = keras.layers.Dropout(dropout)(x)
@@ -125,6 +126,32 @@ def test_gradients_are_those_of_keras(others, form):
     assert np.mean(error < bound) > 0.8  # the others have a sum of 0 in a hidden unit
 
 
+def test_all_forms_train_on_the_same_sums():
+    """Of 10,000 images, through layers with 784, 1,024, 513 and 512 inputs."""
+    net = manager(widths=(1024, 513, 512, 10))
+    images = np.random.default_rng(0).integers(256, size=(10_000, 28, 28), dtype="uint8")
+    x, model = to_pixels(images), net.model
+
+    def run(chain, x, whole):
+        return chain.stateless_call(
+            net.levels(),
+            model.non_trainable_variables,
+            x,
+            [],
+            pixels=True,
+            training=True,
+            whole=whole,
+        )[0]
+
+    results = [
+        tf.function(partial(run, Chain(net, form, training=True), whole=whole), jit_compile=True)(x)
+        for form, whole in (("float32", False), ("xla_bfloat16", False), ("xla_bfloat16", True))
+    ]
+    expected = exact(net, images)
+    for logits in results:
+        np.testing.assert_array_equal(logits, expected)
+
+
 def test_training_changes_statistics_as_keras_does(others):
     net = manager(batch_normalization=True)
     model, x = net.model, to_pixels(others)
@@ -146,7 +173,7 @@ def test_nets_that_are_no_line_of_layers_are_called_as_they_are():
     x = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
     chain = Chain(net, "bfloat16")
     assert not chain.products
-    assert not chain.is_narrow
+    assert not chain.in_graph
     levels = net.levels()
     fixed = net.model.non_trainable_variables
     result, *_ = chain.stateless_call(levels, fixed, x, [], pixels=False, training=False)

@@ -1,5 +1,7 @@
 """Sums of whole numbers: exact in every form, with the gradients of float32 up to rounding."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -40,7 +42,7 @@ def test_sums_of_bytes_are_exact(name):
     x = np.random.default_rng(0).integers(256, size=(ROWS, 784), dtype="uint8")
     x[0], kernel = 255, drawn((-1, 0, 1), 784, UNITS)
     kernel[:, 0] = 1
-    sums = computed(FORMS[name].multiply_pixels, x, kernel)
+    sums = computed(lambda x, w: FORMS[name].multiply_pixels(x, w, True), x, kernel)
     np.testing.assert_array_equal(sums, x.astype("float64") @ kernel)
 
 
@@ -71,20 +73,53 @@ def gradient_of(function, x):
     return y, tape.gradient(y, x)
 
 
-def test_gradients_in_bfloat16_are_those_of_float32_up_to_rounding():
+@pytest.mark.parametrize("compiled", [False, True], ids=["graph", "xla"])
+@pytest.mark.parametrize("name", ["bfloat16", "xla_bfloat16"])
+def test_sums_of_pixels_between_bytes_are_those_of_float32(name, compiled):
+    x = np.random.default_rng(0).uniform(0, 255, (ROWS, 784)).astype("float32")
+    kernel = drawn((-1, 1), 784, UNITS)
+    multiply = partial(FORMS[name].multiply_pixels, whole=False)
+    sums = tf.function(multiply, jit_compile=compiled)(tf.constant(x), tf.constant(kernel))
+    np.testing.assert_allclose(sums, x.astype("float64") @ kernel, rtol=1e-4, atol=0.05)
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["graph", "xla"])
+@pytest.mark.parametrize("name", ["bfloat16", "xla_bfloat16"])
+def test_gradients_in_bfloat16_are_those_of_float32_up_to_rounding(name, compiled):
     codes, kernel = drawn((-1, 1), ROWS, 64), drawn((-1, 1), 64, UNITS)
     upstream = np.random.default_rng(1).normal(size=(ROWS, UNITS)).astype("float32")
 
-    def gradients(form):
+    form = FORMS[name]
+
+    def gradients():
         with tf.GradientTape() as tape:
             x, w = map(tf.constant, (codes, kernel))
             tape.watch([x, w])
             sums = tf.cast(form.multiply(form.encode(x), w, True), tf.float32)
             value = tf.reduce_sum(sums * upstream)
-        return [g.numpy() for g in tape.gradient(value, [x, w])]
+        return tape.gradient(value, [x, w])
 
-    for narrow, exact in zip(
-        gradients(FORMS["bfloat16"]), [upstream @ kernel.T, codes.T @ upstream], strict=True
-    ):
-        np.testing.assert_allclose(narrow, exact, atol=0.02 * np.abs(exact).max())
-        assert (narrow != exact).any()  # rounded to 8 bits
+    narrow = tf.function(gradients, jit_compile=compiled)()
+    for found, exact in zip(narrow, [upstream @ kernel.T, codes.T @ upstream], strict=True):
+        np.testing.assert_allclose(found, exact, atol=0.02 * np.abs(exact).max())
+        assert (found.numpy() != exact).any()  # rounded to 8 bits
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["graph", "xla"])
+def test_gradients_in_xla_round_their_factors_alone(compiled):
+    """The sums of 1,024 products of bfloat16 keep the digits of float32."""
+    codes, kernel = drawn((-1, 1), 1024, 48), drawn((-1, 1), 48, 40)
+    upstream = tf.cast(tf.random.stateless_normal((1024, 40), (0, 0)), tf.bfloat16)
+    upstream = tf.cast(upstream, tf.float32)
+
+    def gradients(x, w):
+        with tf.GradientTape() as tape:
+            tape.watch([x, w])
+            sums = FORMS["xla_bfloat16"].multiply(x, w, True)
+        return tape.gradient(sums, [x, w], upstream)
+
+    run = tf.function(gradients, jit_compile=compiled)
+    of_codes, of_kernel = run(tf.constant(codes), tf.constant(kernel))
+    wide = upstream.numpy().astype("float64")
+    np.testing.assert_allclose(of_codes, wide @ kernel.T, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(of_kernel, codes.T @ wide, rtol=1e-5, atol=1e-4)

@@ -26,9 +26,8 @@ def keep(cache):
     trial.seconds()
     (file,) = cache.iterdir()
 
-    def write(evaluation: dict, gradient: dict, convolution: dict) -> dict:
-        uses = ("evaluation", "gradient", "convolution")
-        times = dict(zip(uses, (evaluation, gradient, convolution), strict=True))
+    def write(evaluation: dict, gradient: dict, training: dict, convolution: dict) -> dict:
+        times = dict(zip(trial.USES, (evaluation, gradient, training, convolution), strict=True))
         file.write_text(json.dumps(times))
         trial.seconds.cache_clear()
         return times
@@ -38,13 +37,13 @@ def keep(cache):
 
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_a_process_takes_the_kept_seconds_whatever_its_threads(monkeypatch, keep, threads):
-    kept = keep({"float32": 1.0}, {"float32": 2.0}, {"float32": 3.0})
+    kept = keep(*({"float32": seconds} for seconds in (1.0, 2.0, 3.0, 4.0)))
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", threads)
     assert trial.seconds() == kept
 
 
 def test_the_first_of_two_trials_at_once_counts(monkeypatch, cache, keep):
-    kept = keep({"float32": 1.0}, {"float32": 2.0}, {"float32": 3.0})
+    kept = keep(*({"float32": seconds} for seconds in (1.0, 2.0, 3.0, 4.0)))
     (first,) = cache.iterdir()
     content = first.read_text()
     first.unlink()
@@ -60,13 +59,14 @@ def test_the_first_of_two_trials_at_once_counts(monkeypatch, cache, keep):
 
 
 def test_a_damaged_file_is_measured_anew(cache, keep):
-    keep({}, {}, {})
+    keep({}, {}, {}, {})
     (file,) = cache.iterdir()
     file.write_text("{")
     measured = trial.seconds()
     trial.seconds.cache_clear()
     assert trial.seconds() == measured
     assert set(measured["gradient"]) == {"float32", "bfloat16"}
+    assert set(measured["training"]) == {"float32", "xla_bfloat16"}
 
 
 @pytest.mark.usefixtures("cache")
@@ -81,12 +81,13 @@ def test_a_form_without_exact_sums_is_left_out(monkeypatch):
     ("compute", "expected"),
     [
         ("float32", FLOAT32),
-        ("bfloat16", Forms("int8", "bfloat16", "bfloat16")),
-        ("auto", Forms("int8", "float32", "bfloat16")),
+        ("bfloat16", Forms("int8", "bfloat16", "xla_bfloat16", "bfloat16")),
+        ("auto", Forms("int8", "float32", "xla_bfloat16", "bfloat16")),
     ],
 )
 def test_auto_takes_what_is_faster(keep, compute, expected):
     evaluation = {"float32": 1.0, "bfloat16": 0.9, "int8": 0.3}
     gradient = {"float32": 1.0, "bfloat16": 0.9}  # a gain that is not worth the rounding
-    keep(evaluation, gradient, {"float32": 1.0, "bfloat16": 0.5})
+    training = {"float32": 1.0, "xla_bfloat16": 0.4}
+    keep(evaluation, gradient, training, {"float32": 1.0, "bfloat16": 0.5})
     assert trial.forms(compute) == expected
