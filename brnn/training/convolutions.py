@@ -13,19 +13,22 @@ import tensorflow as tf
 from brnn.contracts import Array
 from brnn.training.products import EXACT, FORMS, Form, added
 
+FEW = 8  # channels
+
 
 def convolution(name: str, shape: Sequence[int], strides: Sequence[int], padding: str) -> Form:
     """Return a form of a convolution.
 
     Args:
-        name: `float32` or `bfloat16`; kernels of more than 256 pixels have float32 alone.
+        name: `float32` or `bfloat16`; kernels of more than 256 pixels or less than 8 channels have
+            float32 alone, the latter because it is faster.
         shape: that of the kernel.
         strides: of rows and columns.
         padding: `valid` or `same`.
     """
     keys = {"strides": [1, *strides, 1], "padding": padding.upper()}
     convolve = partial(tf.nn.conv2d, **keys)
-    if name == "float32" or shape[0] * shape[1] > EXACT:
+    if name == "float32" or shape[0] * shape[1] > EXACT or shape[2] < FEW:
         return Form(
             encode=lambda x: x,
             multiply=lambda codes, kernel, signs: convolve(codes, kernel),

@@ -29,7 +29,7 @@ from brnn.training.products import FORMS, LARGEST, Form
 
 Compute = Literal["auto", "float32", "bfloat16"]
 SIZE = (1024, 512, 512)  # rows, inputs and outputs of a product
-MAPS, FILTERS = (16, 14, 14, 32), (3, 3, 32, 64)  # of a convolution
+MAPS, FILTERS = (64, 14, 14, 32), (3, 3, 32, 64)  # of a convolution
 ROUNDS = 7
 GAIN = 0.8  # share of the time of float32; a form that takes more is not worth its rounding
 USES = ("evaluation", "gradient", "training", "convolution")

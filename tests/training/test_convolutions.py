@@ -44,8 +44,8 @@ def test_sums_of_levels_are_exact(name, levels, padding, size, channels, stride)
 
 @pytest.mark.parametrize("name", FORMS)
 def test_sums_of_bytes_are_exact(name):
-    x = np.random.default_rng(0).integers(256, size=(2, 8, 8, 3), dtype="uint8")
-    x[0], kernel = 255, drawn(TERNARY, 5, 5, 3, 4)
+    x = np.random.default_rng(0).integers(256, size=(2, 8, 8, 9), dtype="uint8")
+    x[0], kernel = 255, drawn(TERNARY, 5, 5, 9, 4)
     kernel[..., 0] = 1
     form = convolution(name, kernel.shape, (1, 1), "same")
     sums = computed(lambda x, w: form.multiply_pixels(x, w, True), x, kernel)
@@ -67,8 +67,9 @@ def test_channels_of_one_convolution_in_bfloat16(shape, signs, channels):
     assert exact_channels(shape, signs) == channels
 
 
-def test_large_kernels_have_no_narrow_form():
-    assert not convolution("bfloat16", (17, 16, 2, 8), (1, 1), "valid").in_graph
+@pytest.mark.parametrize("shape", [(17, 16, 8, 8), (3, 3, 7, 8)])
+def test_large_kernels_and_few_channels_have_no_narrow_form(shape):
+    assert not convolution("bfloat16", shape, (1, 1), "valid").in_graph
 
 
 @pytest.mark.parametrize("bytes_", [False, True], ids=["codes", "bytes"])
