@@ -173,10 +173,13 @@ def _file() -> Path:
 
 
 def _read(file: Path) -> Times | None:
-    """Return the kept seconds, None where there are none; a damaged file is deleted."""
+    """Return the kept seconds, None where there are none; a damaged file is deleted.
+
+    Another build may have kept those of forms that this one lacks.
+    """
     try:
         kept = json.loads(file.read_text())
-        return {use: kept[use] for use in USES}
+        return {use: {k: v for k, v in kept[use].items() if k in FORMS} for use in USES}
     except OSError:
         return None
     except (ValueError, KeyError):

@@ -58,6 +58,12 @@ def test_the_first_of_two_trials_at_once_counts(monkeypatch, cache, keep):
     assert [file.read_text() for file in cache.iterdir()] == [content]
 
 
+def test_forms_that_only_another_build_has_are_passed_over(keep):
+    kept = keep({"float32": 1.0, "int4": 0.1}, *({"float32": 1.0} for _ in range(3)))
+    assert trial.seconds() == kept | {"evaluation": {"float32": 1.0}}
+    assert trial.forms("auto") == FLOAT32
+
+
 def test_a_damaged_file_is_measured_anew(cache, keep):
     keep({}, {}, {}, {})
     (file,) = cache.iterdir()
