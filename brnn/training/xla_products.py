@@ -6,13 +6,13 @@ units where the processor has them. Shapes as in `brnn.training.products`.
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from brnn.contracts import Array
 from brnn.training.fused import by_xla
 
 MIDDLE = 128  # pixels less this are int8
-BEYOND = 1e9  # no code and no pixel is as large
 
 
 @tf.custom_gradient
@@ -58,14 +58,14 @@ def _gradients(codes: Array, kernel: Array, upstream: Array) -> tuple[Array, Arr
 def _across(codes: Array) -> Array:
     """Return the transpose in bfloat16, by an operation of its own.
 
-    XLA would join it to a product, and has no fast product of a transposed left side. A condition
-    that is known only when it runs, though it always holds, keeps them apart.
+    XLA would join it to the product, and has no fast product of a transposed left side. A condition
+    that it cannot decide before it runs, though all numbers fulfil it, keeps them apart.
     """
     narrow = tf.cast(codes, tf.bfloat16)
     if tf.config.list_physical_devices("GPU"):
         return tf.transpose(narrow)
     return tf.cond(
-        codes[0, 0] < BEYOND,
+        codes[0, 0] <= np.inf,
         lambda: tf.transpose(narrow),
         lambda: tf.zeros((codes.shape[1], tf.shape(codes)[0]), tf.bfloat16),
     )
