@@ -175,7 +175,7 @@ def _of_shape(shape: str, task: Task, estimator: str, source: str | None, pixels
     precision = groups.function("precision", options["precision"], options["plugins"])()
     names, clustered = forms(options["compute"]), mode(options["compiled"], model).clustered
     manager = QuantManager(model, precision.rules)
-    chain = Chain(manager, names.gradient, names.convolution, clustered)
+    chain = Chain(manager, names.attack, names.convolution, clustered)
     images = tf.TensorSpec((None, *model.inputs[0].shape[1:]), model.inputs[0].dtype)
     return Net(model, tf.function(lambda x: chain(x, pixels), [images], autograph=False))
 

@@ -15,14 +15,19 @@ import tensorflow as tf
 from brnn.contracts import Array
 from brnn.data.pixels import to_pixels
 from brnn.nets.inputs import ONLY_SHAPES
+from brnn.quantization.annealing import step_value
 from brnn.quantization.manager import QuantManager
 from brnn.training.product_layers import Product, chained, model_of, products
 from brnn.training.products import LARGEST, to_whole
 from brnn.training.stages import outputs, stages
 
+PROGRESSIONS = ("discretized/weights", "discretized/activations")  # of a step; levels are partial
+
 
 class Chain:
     """Calls the model of a manager, with products of levels on whole numbers.
+
+    In a step of a progression, which leaves values real, all products are of real numbers.
 
     A model that is not a chain of layers is called as it is, and so is one without such a product
     unless XLA compiles what lies between its products.
@@ -47,9 +52,10 @@ class Chain:
         self.clustered = clustered
         layers = chained(manager.model)
         found = products(manager, layers, (dense, convolution), training)
-        whole = [product for product in found if product.scale is not None]
-        self.products = found if whole or clustered else []
-        self.in_graph = any(product.form.in_graph for product in self.products)
+        of_levels = [product for product in found if product.scale is not None]
+        self.products = found if of_levels or clustered else []
+        self.real_products = [product.of_real() for product in self.products]
+        self.graph_only = any(product.form.graph_only for product in self.products)
         before = layers[: layers.index(found[0].layer)] if found else []
         reshaped = all(isinstance(layer, ONLY_SHAPES) for layer in before)
         self.head = None if reshaped else model_of(before)
@@ -63,12 +69,14 @@ class Chain:
             x: bytes, or floats.
             pixels: whether floats are multiples of 1/255, perhaps changed by an attack.
             training: as in Keras.
-            whole: whether floats are multiples of 1/255 for certain.
+            whole: whether floats that are pixels are multiples of 1/255 for certain.
         """
         if not self.products:
             return self.model(to_pixels(x), training=training)
-        sums, unit = self._first_sums(x, pixels, training, whole)
-        for product, following in zip(self.products, [*self.products[1:], None], strict=True):
+        progresses = any(step_value(name, None) is not None for name in PROGRESSIONS)
+        products = self.real_products if progresses else self.products
+        sums, unit = self._first_sums(products[0], x, pixels, training, whole)
+        for product, following in zip(products, [*products[1:], None], strict=True):
             x = self._between(product, following, sums, unit, training)
             if following is not None:
                 sums, unit = following.sums(x), following.unit or 1.0
@@ -110,10 +118,9 @@ class Chain:
         return outputs, [scope.get_current_value(v) for v in model.non_trainable_variables], []
 
     def _first_sums(
-        self, x: Array, pixels: bool, training: bool, whole: bool
+        self, first: Product, x: Array, pixels: bool, training: bool, whole: bool
     ) -> tuple[Array, float]:
         """Return the sums of the first product, and the unit of their inputs."""
-        first = self.products[0]
         if first.scale is None or first.unit is not None:
             x = self._before(to_pixels(x), training)
             return first.sums(first.encode(x)), first.unit or 1.0

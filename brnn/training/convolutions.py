@@ -40,7 +40,7 @@ def convolution(name: str, shape: Sequence[int], strides: Sequence[int], padding
         multiply=partial(_convolve_bfloat16, keys),
         multiply_pixels=partial(_convolve_pixels_bfloat16, keys),
         multiply_real=convolve,
-        in_graph=True,
+        graph_only=True,
     )
 
 

@@ -1,8 +1,8 @@
 """The products of a net that is a chain of layers, and which of them are of levels."""
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -48,7 +48,7 @@ class Product:
 
     def kernel(self) -> Array:
         """Return the kernel, as -1, 0 and 1 where it has levels."""
-        return over(tf.convert_to_tensor(self.layer.kernel), self.scale or 1.0)
+        return signs_of(tf.convert_to_tensor(self.layer.kernel), self.scale or 1.0)
 
     def affine(self, unit: float) -> Affine:
         """Return what makes the outputs of the layer of its sums over multiples of `unit`."""
@@ -58,11 +58,16 @@ class Product:
 
     def encode(self, x: Array) -> Array:
         """Return inputs as codes."""
-        return self.form.encode(over(x, self.unit or 1.0))
+        return self.form.encode(signs_of(x, self.unit or 1.0))
 
     def sums(self, codes: Array) -> Array:
         """Return the sums of products of encoded inputs."""
         return self.form.multiply(codes, self.kernel(), self.signs)
+
+    def of_real(self) -> "Product":
+        """Return the product for inputs and a kernel of any values."""
+        form = _form(self.layer, ("float32", "float32"))
+        return replace(self, scale=None, unit=None, signs=False, form=form)
 
 
 def chained(model: keras.Model) -> list[Any]:
@@ -116,6 +121,18 @@ def products(
 def model_of(layers: Sequence[Any]) -> keras.Model | None:
     """Return a model from the output of the first of some layers to that of the last."""
     return keras.Model(layers[0].output, layers[-1].output) if len(layers) > 1 else None
+
+
+def signs_of(levels: Array, scale: float) -> Array:
+    """Return levels -scale, 0 and scale as -1, 0 and 1; a product alone may give 0.99999994."""
+    if scale == 1:
+        return levels
+
+    @tf.custom_gradient
+    def rounded(levels: Array) -> tuple[Array, Callable]:
+        return tf.round(over(levels, scale)), lambda upstream: over(upstream, scale)
+
+    return rounded(levels)
 
 
 def over(x: Array, unit: float) -> Array:

@@ -37,14 +37,14 @@ class Form:
         multiply_pixels: `multiply_pixels(pixels, kernel, whole)`: the same for pixels from 0 to
             255, as bytes or float32; `whole` states that they are whole numbers.
         multiply_real: the same for real numbers, not encoded.
-        in_graph: whether TensorFlow's graph mode runs it, else XLA, or both alike.
+        graph_only: whether XLA shall not compile it, since it is missing or slow there.
     """
 
     encode: Callable[[Array], Array]
     multiply: Callable[[Array, Array, bool], Array]
     multiply_pixels: Callable[[Array, Array, bool], Array]
     multiply_real: Callable[[Array, Array], Array]
-    in_graph: bool = False
+    graph_only: bool = False
 
 
 def _multiply(codes: Array, kernel: Array, signs: bool) -> Array:
@@ -127,25 +127,25 @@ def _multiply_bytes(x: Array, kernel: Array) -> Array:
 
 def _multiply_pixels_xla_bfloat16(pixels: Array, kernel: Array, whole: bool) -> Array:
     pixels = tf.cast(pixels, tf.float32)
-    multiply = xla_products.multiply_bfloat16 if whole else xla_products.multiply_real
+    multiply = xla_products.multiply_bfloat16 if whole else xla_products.multiply_float32
     return multiply(pixels, kernel)
 
 
-FORMS = {
+FORMS = {  # those of XLA also run in graph mode, compiled alone
     "float32": Form(lambda x: x, _multiply, _multiply_pixels, tf.matmul),
     "bfloat16": Form(
         lambda x: tf.cast(x, tf.bfloat16),
         _multiply_bfloat16,
         _multiply_pixels_bfloat16,
         tf.matmul,
-        in_graph=True,
+        graph_only=True,
     ),
     "int8": Form(  # without gradients
         lambda x: tf.cast(x + 1.0, tf.uint8),
         _multiply_int8,
         _multiply_pixels_int8,
         tf.matmul,
-        in_graph=True,
+        graph_only=True,
     ),
     "xla_bfloat16": Form(
         lambda x: x,

@@ -7,6 +7,7 @@ is a list of tensors (batch, width), empty where the net carries none from batch
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 import keras
@@ -70,22 +71,22 @@ class Program:
         self.regime = regime
         self.compiled, self.clustered = mode(compiled, manager.model)
         self.replicas = replicas
-        self.forms = forms
         evaluated, trained = (forms.evaluation, forms.convolution), ("float32", "float32")
         if self.clustered:
-            trained = (forms.gradient, forms.convolution)
+            trained = (forms.attack, forms.convolution)
         elif self.compiled:
             trained = (forms.training, "float32")
         self.evaluated = Chain(manager, *evaluated, self.compiled or self.clustered)
         self.net = Chain(manager, *trained, self.clustered, training=True)
+        self.forms = replace(forms, training=trained[0])
         self.updates = updates
         manager.averages = updates.averages(manager.trained)
         optimizer.build(manager.trained)
         self.train = tf.function(
             self._train, jit_compile=self.compiled and replicas.count == 1, autograph=False
         )
-        whole = self.compiled and not self.evaluated.in_graph
-        self.test = tf.function(self._test, jit_compile=whole, autograph=False)
+        in_xla = self.compiled and not self.evaluated.graph_only
+        self.test = tf.function(self._test, jit_compile=in_xla, autograph=False)
 
     @property
     def variables(self) -> list:
@@ -218,7 +219,7 @@ class Program:
         fixed = self._shift_seeds(fixed, replica)
 
         def call(x):
-            whole = x is clean  # else an attack or an augmentation made it
+            whole = pixels and x is clean  # else an attack or an augmentation made it
             outputs, updates, penalties = self.net.stateless_call(
                 levels, fixed, x, recurrent_state, pixels=pixels, training=True, whole=whole
             )
@@ -272,10 +273,8 @@ class Program:
             levels, fixed, x, recurrent_state, pixels=pixels, training=False
         )
         outputs, recurrent_state = _split(outputs, recurrent_state)
-        metrics = {
-            name: tf.reduce_mean(tf.reshape(value, (value.shape[0], -1)), axis=1)
-            for name, value in self._metrics(y, outputs).items()
-        }
+        values = {n: tf.reshape(v, (v.shape[0], -1)) for n, v in self._metrics(y, outputs).items()}
+        metrics = {name: tf.reduce_mean(value, axis=1) for name, value in values.items()}
         return metrics, recurrent_state
 
     def _metrics(self, y: Array, outputs: Array) -> dict[str, Array]:

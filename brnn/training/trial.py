@@ -29,6 +29,7 @@ from brnn.training.products import FORMS, LARGEST, Form
 
 Compute = Literal["auto", "float32", "bfloat16"]
 SIZE = (1024, 512, 512)  # rows, inputs and outputs of a product
+STEP = 128  # rows of a training step
 MAPS, FILTERS = (64, 14, 14, 32), (3, 3, 32, 64)  # of a convolution
 ROUNDS = 7
 GAIN = 0.8  # share of the time of float32; a form that takes more is not worth its rounding
@@ -43,19 +44,19 @@ class Forms:
 
     Attributes:
         evaluation: of dense products without gradient.
-        gradient: of those with gradient: in attacks, and in graph mode in training.
-        training: of those in a training that XLA compiles.
+        attack: of those in attacks on a trained net, and of training in graph mode.
+        training: of those in a training step that XLA compiles, with its attacks.
         convolution: of convolutions.
     """
 
     evaluation: str
-    gradient: str
+    attack: str
     training: str
     convolution: str
 
     def __str__(self) -> str:
         return (
-            f"{self.evaluation} in evaluation, {self.gradient} in attacks,"
+            f"{self.evaluation} in evaluation, {self.attack} in attacks,"
             f" {self.training} in training, {self.convolution} in convolutions"
         )
 
@@ -116,7 +117,7 @@ def _measure() -> Times:
     return {
         "evaluation": _measured(products, codes, kernel, pixels),
         "gradient": _measured(dense, codes, kernel),
-        "training": _measured(in_xla, codes, kernel),
+        "training": _measured(in_xla, codes[:STEP], kernel),
         "convolution": _measured(convolutions, maps, filters),
     }
 
@@ -127,14 +128,13 @@ def _worthwhile(form: str, times: dict[str, float]) -> str:
 
 def _run(function: Callable, form: Form) -> Callable:
     """Return a function that runs as a net with this form does."""
-    return function if form.in_graph else by_xla(function)
+    return function if form.graph_only else by_xla(function)
 
 
 def _products(form: Form, codes: Array, kernel: Array, pixels: Array) -> tuple[Array, ...]:
     sums = form.multiply(form.encode(codes), kernel, True)
-    return tf.cast(sums, tf.float32), tf.cast(
-        form.multiply_pixels(pixels, kernel, True), tf.float32
-    )
+    of_pixels = form.multiply_pixels(pixels, kernel, True)
+    return (tf.stack([tf.cast(part, tf.float32) for part in (sums, of_pixels)]),)
 
 
 def _gradients(form: Form, codes: Array, kernel: Array) -> tuple[Array, ...]:
@@ -168,22 +168,21 @@ def _file() -> Path:
     devices = len(tf.config.list_physical_devices("GPU"))
     version = importlib.metadata.version("tensorflow")
     onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "")
-    key = hash_json([version, processor.features(), onednn, devices])
+    shapes = (SIZE, STEP, MAPS, FILTERS)
+    key = hash_json([version, processor.features(), onednn, devices, sorted(FORMS), shapes])
     return paths.user_cache() / f"products-{key}.json"
 
 
 def _read(file: Path) -> Times | None:
-    """Return the kept seconds, None where there are none; a damaged file is deleted.
-
-    Another build may have kept those of forms that this one lacks.
-    """
+    """Return the kept seconds, None where there are none; a damaged file is deleted."""
     try:
         kept = json.loads(file.read_text())
-        return {use: {k: v for k, v in kept[use].items() if k in FORMS} for use in USES}
+        return {use: {"float32": kept[use]["float32"], **kept[use]} for use in USES}
     except OSError:
         return None
-    except (ValueError, KeyError):
-        file.unlink(missing_ok=True)
+    except (ValueError, KeyError, TypeError):
+        with suppress(OSError):
+            file.unlink()
         return None
 
 

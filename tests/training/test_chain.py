@@ -16,6 +16,7 @@ from brnn.training.products import FORMS
 
 SIGN = partial(quantizers.binary, scale=1.0)
 TERNARY = partial(quantizers.ternary, scale=0.5)
+ODD = partial(quantizers.binary, scale=0.84)  # 0.84 times the float32 next to 1/0.84 is not 1
 PIXELS, WIDTHS = 784, (513, 512, 10)
 WAYS = [("float32", False, False), ("float32", False, True)]
 WAYS += [(name, clustered, False) for name in ("bfloat16", "int8") for clustered in (False, True)]
@@ -93,10 +94,18 @@ def test_logits_are_those_of_whole_numbers_from_bytes_and_from_their_pixels(
         {"kernel": TERNARY},
         {"activation": TERNARY},
         {"kernel": TERNARY, "activation": partial(quantizers.binary, scale=0.3)},
+        {"kernel": ODD, "activation": ODD},
         {"batch_normalization": True},
         {"dropout": 0.5},
     ],
-    ids=["ternary", "ternary activations", "scales", "batch normalization", "dropout"],
+    ids=[
+        "ternary",
+        "ternary activations",
+        "scales",
+        "scales without a reciprocal",
+        "batch normalization",
+        "dropout",
+    ],
 )
 def test_all_forms_decide_alike(images, others, options):
     net, x = manager(**options), tf.constant(np.concatenate([images, others]))
@@ -173,7 +182,7 @@ def test_nets_that_are_no_line_of_layers_are_called_as_they_are():
     x = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
     chain = Chain(net, "bfloat16")
     assert not chain.products
-    assert not chain.in_graph
+    assert not chain.graph_only
     levels = net.levels()
     fixed = net.model.non_trainable_variables
     result, *_ = chain.stateless_call(levels, fixed, x, [], pixels=False, training=False)

@@ -123,3 +123,42 @@ def test_gradients_in_xla_round_their_factors_alone(compiled):
     wide = upstream.numpy().astype("float64")
     np.testing.assert_allclose(of_codes, wide @ kernel.T, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(of_kernel, codes.T @ wide, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("reduce", [tf.reduce_sum, tf.transpose, lambda x: tf.reduce_max(x, 1)])
+def test_whatever_follows_a_product_in_xla(reduce):
+    """XLA ends the process where it joins a product of bfloat16 to a sum over its results."""
+    codes, kernel = drawn((-1, 1), 128, 784), drawn((-1, 1), 784, 512)
+    product = lambda x, w: reduce(FORMS["xla_bfloat16"].multiply(x, w, True))  # noqa: E731
+    result = tf.function(product, jit_compile=True, autograph=False)(codes, kernel)
+    np.testing.assert_allclose(result, reduce(codes @ kernel), rtol=1e-5)
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["graph", "xla"])
+def test_gradients_of_gradients_in_xla(compiled):
+    x, w = drawn((-1, 1), 8, 64), drawn((-1, 1), 64, 16)
+
+    def penalty(multiply, x, w):
+        with tf.GradientTape() as outer:
+            outer.watch(w)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                value = tf.reduce_sum(tf.sin(multiply(x, w, True) / 8))
+            size = tf.reduce_sum(inner.gradient(value, x) ** 2)
+        return outer.gradient(size, w)
+
+    found, expected = (
+        tf.function(partial(penalty, FORMS[name].multiply), jit_compile=compiled, autograph=False)(
+            tf.constant(x), tf.constant(w)
+        )
+        for name in ("xla_bfloat16", "float32")
+    )
+    assert np.linalg.norm(found - expected) < 0.01 * np.linalg.norm(expected)
+
+
+def test_not_a_number_stays_one_in_the_gradient_of_a_kernel():
+    x, w = tf.fill((4, 32), np.nan), tf.ones((32, 8))
+    with tf.GradientTape() as tape:
+        tape.watch(w)
+        sums = FORMS["xla_bfloat16"].multiply(x, w, True)
+    assert np.isnan(tape.gradient(sums, w)).all()

@@ -122,8 +122,8 @@ def test_inputs_behind_dropout_are_no_levels_in_training():
     x = QuantActivation(SIGN, STE, 4)(keras.layers.Dense(6)(inputs))
     x = keras.layers.Dense(2)(keras.layers.Dropout(0.3)(x))
     net = QuantManager(keras.Model(inputs, x), [Rule("kernel", SIGN, 1.0)])
-    assert [p.form.in_graph for p in Chain(net, "bfloat16").products] == [True, True]
-    narrow = [p.form.in_graph for p in Chain(net, "bfloat16", training=True).products]
+    assert [p.form.graph_only for p in Chain(net, "bfloat16").products] == [True, True]
+    narrow = [p.form.graph_only for p in Chain(net, "bfloat16", training=True).products]
     assert narrow == [True, False]
 
 

@@ -53,26 +53,32 @@ def test_the_first_of_two_trials_at_once_counts(monkeypatch, cache, keep):
         first.write_text(content)
         return form.encode(x)
 
-    monkeypatch.setitem(FORMS, "slow", replace(form, encode=encode))
+    monkeypatch.setitem(FORMS, "float32", replace(form, encode=encode))
     assert trial.seconds() == kept
     assert [file.read_text() for file in cache.iterdir()] == [content]
 
 
-def test_forms_that_only_another_build_has_are_passed_over(keep):
-    kept = keep({"float32": 1.0, "int4": 0.1}, *({"float32": 1.0} for _ in range(3)))
-    assert trial.seconds() == kept | {"evaluation": {"float32": 1.0}}
-    assert trial.forms("auto") == FLOAT32
-
-
-def test_a_damaged_file_is_measured_anew(cache, keep):
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "null", '{"evaluation": 3}', json.dumps({use: {} for use in trial.USES})],
+)
+def test_a_damaged_file_is_measured_anew(cache, keep, content):
     keep({}, {}, {}, {})
     (file,) = cache.iterdir()
-    file.write_text("{")
+    file.write_text(content)
     measured = trial.seconds()
     trial.seconds.cache_clear()
     assert trial.seconds() == measured
     assert set(measured["gradient"]) == {"float32", "bfloat16"}
     assert set(measured["training"]) == {"float32", "xla_bfloat16"}
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_form_with_other_sums_of_pixels_is_left_out(monkeypatch):
+    form = FORMS["float32"]
+    off = replace(form, multiply_pixels=lambda x, w, whole: form.multiply_pixels(x, w, whole) + 1)
+    monkeypatch.setitem(FORMS, "off", off)
+    assert "off" not in trial.seconds()["evaluation"]
 
 
 @pytest.mark.usefixtures("cache")
