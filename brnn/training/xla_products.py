@@ -66,8 +66,8 @@ def multiply_bytes(pixels: Array, kernel: Array) -> Array:
 def _product(x: Array, y: Array, transpose_b: bool) -> Array:
     """Return the product, plus a 0 that XLA does not know to be one.
 
-    XLA ends the process where it joins a product of bfloat16 to a sum over its results, and has no
-    transposed one. It does not join the sum of a product and a number.
+    XLA may join a product of bfloat16 to an operation that follows it, for which it then has no
+    code. It does not join the sum of a product and a number.
     """
     x, y = (tf.cast(factor, tf.bfloat16) for factor in (x, y))
     zero = 0.0 * tf.cast(x[0, 0], tf.float32)

@@ -125,13 +125,16 @@ def test_gradients_in_xla_round_their_factors_alone(compiled):
     np.testing.assert_allclose(of_kernel, codes.T @ wide, rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.parametrize("reduce", [tf.reduce_sum, tf.transpose, lambda x: tf.reduce_max(x, 1)])
-def test_whatever_follows_a_product_in_xla(reduce):
-    """XLA ends the process where it joins a product of bfloat16 to a sum over its results."""
-    codes, kernel = drawn((-1, 1), 128, 784), drawn((-1, 1), 784, 512)
-    product = lambda x, w: reduce(FORMS["xla_bfloat16"].multiply(x, w, True))  # noqa: E731
-    result = tf.function(product, jit_compile=True, autograph=False)(codes, kernel)
-    np.testing.assert_allclose(result, reduce(codes @ kernel), rtol=1e-5)
+def test_a_product_in_xla_may_be_transposed():
+    """XLA has no transposed product of bfloat16."""
+    codes, kernel = drawn((-1, 1), ROWS, 64), drawn((-1, 1), 64, UNITS)
+
+    @partial(tf.function, jit_compile=True)
+    def transposed(x, w):
+        return tf.transpose(FORMS["xla_bfloat16"].multiply(x, w, True))
+
+    result = transposed(tf.constant(codes), tf.constant(kernel))
+    np.testing.assert_array_equal(result, (codes @ kernel).T)
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["graph", "xla"])
