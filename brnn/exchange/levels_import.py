@@ -13,6 +13,8 @@ from brnn.exchange.incoming import SIGN, TERNARY, Incoming, Part
 from brnn.exchange.net import LARGEST_BYTE
 from brnn.exchange.window import Window
 
+HALF = 0.5  # from a cut to the next whole sum, which is then 1, not a threshold of the quantizer
+
 
 def read_levels(path: Path, shape: tuple[int, ...]) -> Incoming:
     """Return the net of a file.
@@ -35,7 +37,7 @@ def read_levels(path: Path, shape: tuple[int, ...]) -> Incoming:
         if "at" in arrays:
             cuts = arrays["at"] - 0.5
             quantizer, distance, middle = _levels("the inputs", arrays["values"])
-            width = cuts[-1] - cuts[0] or 1.0
+            width = cuts[-1] - cuts[0] or HALF
             scale = {"scale": LARGEST_BYTE / width, "offset": -(cuts[0] + cuts[-1]) / 2 / width}
             inputs = scale | {"quantizer": quantizer}
         parts = []
@@ -80,7 +82,7 @@ def _part(
         shift = middle * sums * factor + layer["bias"] * layer["multiplier"] + layer["shift"]
         return Part(name, kernel, distance * factor, shift, None, window), 1.0, 0.0
     cuts = layer["at"] - 0.5  # which no whole sum meets
-    width = np.where(cuts[-1] == cuts[0], 1, cuts[-1] - cuts[0])
+    width = np.where(cuts[-1] == cuts[0], HALF, cuts[-1] - cuts[0])
     quantizer, next_distance, next_middle = _levels(name, layer["values"])
     shift = (middle * sums - (cuts[0] + cuts[-1]) / 2) / width
     signs = np.where(falling, -1.0, 1.0)

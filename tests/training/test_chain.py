@@ -68,8 +68,8 @@ def outputs(net, x, form, clustered, compiled):
 
 def exact(net, x):
     """The logits in whole numbers: sums over bytes and 255 times the bias have the sign of all."""
-    values = [np.asarray(level).astype("int64") for level in net.levels()]
-    x, unit = x.reshape(len(x), -1).astype("int64"), 255
+    values = [np.asarray(level).astype("float64") for level in net.levels()]
+    x, unit = x.reshape(len(x), -1).astype("float64"), 255
     for kernel, bias in zip(values[::2], values[1::2], strict=True):
         sums = x @ kernel + unit * bias
         x, unit = np.where(sums >= 0, 1, -1), 1
