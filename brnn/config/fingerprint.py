@@ -5,7 +5,6 @@ code: every module that the run imports, directly or not, except those that only
 start. Comments, docstrings and layout of the code do not count.
 """
 
-import ast
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -14,9 +13,10 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from brnn.config import groups, signatures
+from brnn.config import groups
 from brnn.config.attack_options import COMPARED_WITH_EXACT, members
 from brnn.config.cluster import workers
+from brnn.config.code import code, keep
 from brnn.config.model_file import is_net
 
 IRRELEVANT_KEYS = (
@@ -33,7 +33,6 @@ LOCATION_KEYS = {"dataset": ("root", "path"), "distribution": ("workers", "index
 LIBRARIES = ("tensorflow", "keras", "numpy")
 TRAINING, RUN = "brnn.runs.train", "brnn.runs.run"  # where each kind of numbers is computed
 FILES = "brnn.exchange.files"  # reads the file of a net from which a training starts
-DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 HARMLESS = (  # packages and modules that decide no number
     "brnn.errors",
     "brnn.contracts",
@@ -47,6 +46,7 @@ HARMLESS = (  # packages and modules that decide no number
     "brnn.config.check_formats",
     "brnn.config.check_keys",
     "brnn.config.cluster",
+    "brnn.config.code",
     "brnn.config.combinations",
     "brnn.config.fingerprint",
     "brnn.config.maps",
@@ -138,9 +138,10 @@ def _fingerprint(options: dict[str, Any], digest: str, root: str) -> str:
         numbers["distribution"]["workers"] = len(addresses)
     if "attack" in options:
         numbers["read while running"] = attack_files(options)
-    code = {module: _code(module)[0] for module in numeric_modules(options, root)}
+    digests = {module: code(module).digest for module in numeric_modules(options, root)}
+    keep()
     versions = [importlib.metadata.version(name) for name in LIBRARIES]
-    return hash_json([numbers, digest, code, versions])
+    return hash_json([numbers, digest, digests, versions])
 
 
 def attack_files(options: dict[str, Any]) -> dict[str, Any]:
@@ -159,37 +160,10 @@ def attack_files(options: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _code(module: str) -> tuple[str, frozenset[str]]:
-    """Return a digest of what a module does, and the dotted names that it imports anywhere.
-
-    The digest is without comments, docstrings and layout.
-    """
-    spec = importlib.util.find_spec(module)
-    is_package = spec is not None and spec.submodule_search_locations is not None
-    package = module if is_package else module.rpartition(".")[0]
-    tree, names = ast.parse(signatures.source(module)), set[str]()
-    for node in ast.walk(tree):
-        names.update(_imported(node, package))
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest(), frozenset(names)
-
-
-@cache
 def _imports(module: str, packages: tuple[str, ...]) -> frozenset[str]:
     """Return the modules of some packages that a module imports anywhere in its source."""
-    _, names = _code(module)
+    names = code(module).imported
     return frozenset(_as_module(name) for name in names if name.split(".")[0] in packages)
-
-
-def _imported(node: ast.AST, package: str) -> list[str]:
-    """Return the dotted names that a statement imports."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-        return [f"{base}.{alias.name}" for alias in node.names]
-    return []
 
 
 def _as_module(name: str) -> str:

@@ -24,7 +24,7 @@ def changed(monkeypatch):
             module, *rest
         )
 
-    monkeypatch.setattr(fingerprint, "_code", parsed_anew(fingerprint._code))
+    monkeypatch.setattr(fingerprint, "code", parsed_anew(fingerprint.code))
     monkeypatch.setattr(fingerprint, "_imports", parsed_anew(fingerprint._imports))
 
     def change(module, old, new):
