@@ -12,8 +12,8 @@ Output     the processor, the flags, and which forms of products compute=auto ta
            shuffled, with accuracy as its metric; at its best it has a cached and prefetched
            tf.data, XLA (but for convolutions), and 50 steps per execution. Larq trains the net
            of binarynet, but for recurrent nets, by `Model.fit` of Keras 2, in processes of its
-           own; at its best as `Model.fit`. The bound is the time of a step's matrix products
-           in a bare loop, in XLA or TensorFlow's graph mode, whichever is faster.
+           own; at its best as `Model.fit`. The bound is the time of a step's matrix products and
+           convolutions in a bare loop, in XLA or TensorFlow's graph mode, whichever is faster.
 """
 
 import json
@@ -66,6 +66,7 @@ LARQ = (
     'python3 -m venv larq && larq/bin/pip install "tensorflow-cpu==2.15.*" larq "numpy<2"'
     " (Python 3.9 to 3.11), then LARQ_PYTHON=larq/bin/python"
 )
+PRODUCTS = (keras.layers.Dense, keras.layers.Conv2D)
 LARQ_SPEED, BUILD_SPEED = (
     str(Path(__file__).with_name(name)) for name in ("larq_speed.py", "build_speed.py")
 )
@@ -117,7 +118,7 @@ def _compare(name, overrides, rows, rounds):
         larq = stack.enter_context(_larq(overrides, data, steps))
         seconds = in_turn(epochs | bound | larq, rounds)
         if bound:
-            seconds["matrix products"] = min((seconds.pop(mode) for mode in bound), key=median)
+            seconds["products alone"] = min((seconds.pop(mode) for mode in bound), key=median)
         _print(f"training, {name}, batches of {batch}", seconds, steps * batch, rounds)
         x, y = (array[:rows] for array in data.test)
         evaluations = {row: parts["evaluate"] for row, parts in ours.items()}
@@ -249,51 +250,58 @@ def _start(processes, command, environment=None):
     return run
 
 
-def _dense(options, data):
-    """Return the dense layers of a net of nothing else but batch normalization, else none."""
-    layers = [
-        layer
-        for layer in _program(options, data).manager.model.layers
-        if layer.trainable_weights and not isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    return layers if all(isinstance(layer, keras.layers.Dense) for layer in layers) else []
+def _product(layer, x, kernel):
+    """Return the sums of a dense layer or a convolution."""
+    if isinstance(layer, keras.layers.Dense):
+        return tf.matmul(x, kernel)
+    return tf.nn.conv2d(x, kernel, layer.strides, layer.padding.upper())
 
 
 def _products(options, data, steps):
-    """Return functions that compute one epoch's matrix products of a dense net, in two modes.
+    """Return functions that compute one epoch's products of a net, in one or two modes.
 
     A layer has one product forward, and one each for the gradients of its weights and its inputs.
-    The modes are XLA and TensorFlow's graph mode; other nets have no function.
+    The modes are TensorFlow's graph mode and, without convolutions, XLA. Convolutions have the type
+    that compute=auto takes. Nets with other products have no function.
     """
-    layers = _dense(options, data)
-    if not layers:
+    model = _program(options, data).manager.model
+    layers = [layer for layer in model.layers if layer.trainable_weights]
+    layers = [x for x in layers if not isinstance(x, keras.layers.BatchNormalization)]
+    if not all(type(layer) in PRODUCTS for layer in layers):
         return {}
-    batch, shapes = options["batch_size"], [tuple(layer.kernel.shape) for layer in layers]
-    inputs = [tf.random.normal((batch, rows)) for rows, _ in shapes]
-    kernels = [tf.random.normal(shape) for shape in shapes]
-    gradients = [tf.random.normal((batch, columns)) for _, columns in shapes]
+    batch, in_xla = options["batch_size"], is_faster_in_xla(model)
+    kind = "float32" if in_xla else trial.forms("auto").convolution
 
-    def products(inputs, kernels, gradients):
+    def drawn(shape):
+        return tf.cast(tf.random.normal(shape), kind)
+
+    inputs, upstream = (
+        [drawn((batch, *getattr(layer, end).shape[1:])) for layer in layers]
+        for end in ("input", "output")
+    )
+    kernels = [drawn(layer.kernel.shape) for layer in layers]
+
+    def products(inputs, kernels, upstream):
         def step(number, total):
             # without a factor of the step the compiler would move the products out of the loop
-            factor = 1.0 + tf.cast(number, tf.float32) * 1e-9
-            layers = zip(inputs, kernels, gradients, strict=True)
-            for layer, (x, kernel, gradient) in enumerate(layers):
-                forward = tf.matmul(x * factor, kernel)
-                of_kernel = tf.matmul(x * factor, gradient, transpose_a=True)
-                total += forward[0, 0] + of_kernel[0, 0]
-                if layer:
-                    total += tf.matmul(gradient * factor, kernel, transpose_b=True)[0, 0]
+            factor = tf.cast(1.0 + tf.cast(number, tf.float32) * 1e-9, kind)
+            for layer, x, kernel, gradient in zip(layers, inputs, kernels, upstream, strict=True):
+                variables = [kernel] if layer is layers[0] else [kernel, x]
+                with tf.GradientTape() as tape:
+                    tape.watch(variables)
+                    sums = _product(layer, x * factor, kernel)
+                for result in [sums, *tape.gradient(sums, variables, gradient * factor)]:
+                    total += tf.cast(tf.reshape(result, [-1])[0], tf.float32)
             return number + 1, total
 
         return tf.while_loop(lambda number, _: number < steps, step, (0, 0.0))[1]
 
     compiled = {
         f"products {jit}": tf.function(products, jit_compile=jit, autograph=False)
-        for jit in (True, False)
+        for jit in ((True, False) if in_xla else (False,))
     }
     return {
-        name: lambda function=function: function(inputs, kernels, gradients).numpy()
+        name: lambda function=function: function(inputs, kernels, upstream).numpy()
         for name, function in compiled.items()
     }
 
