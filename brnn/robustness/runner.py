@@ -118,15 +118,17 @@ def noise(
         clip: whether pixels are clipped to [0, 1].
         seed: of the draws.
     """
-    rng, change = np.random.default_rng([seed, 2]), images - samples.images
+    rng, sizes = np.random.default_rng([seed, 2]), _norms(images - samples.images, norm)
     if norm == "linf":
-        draw = 2 * rng.random(images.shape, "float32") - 1
-        draw *= _norms(change, norm)
+        noisy = rng.random(images.shape, "float32")
+        noisy *= 2
+        noisy -= 1
     else:
-        draw = rng.standard_normal(images.shape, "float32")
-        draw *= _norms(change, norm) / _norms(draw, norm)
-    noisy = samples.images + draw
-    return noisy.clip(0, 1) if clip else noisy
+        noisy = rng.standard_normal(images.shape, "float32")
+        sizes /= _norms(noisy, norm)
+    noisy *= sizes
+    noisy += samples.images  # in place: the images of an attack take much of a run's memory
+    return noisy.clip(0, 1, out=noisy) if clip else noisy
 
 
 def _norms(change: np.ndarray, norm: str) -> np.ndarray:
