@@ -261,40 +261,44 @@ def _products(options, data, steps):
     """Return functions that compute one epoch's products of a net, in one or two modes.
 
     A layer has one product forward, and one each for the gradients of its weights and its inputs.
-    The modes are TensorFlow's graph mode and, without convolutions, XLA. Convolutions have the type
-    that compute=auto takes. Nets with other products have no function.
+    The modes are TensorFlow's graph mode and, without convolutions, XLA. Products are of float32,
+    and where compute=auto takes bfloat16 for convolutions, all products of nets that have them of
+    bfloat16. Nets with other products have no function.
     """
     model = _program(options, data).manager.model
-    layers = [layer for layer in model.layers if layer.trainable_weights]
-    layers = [x for x in layers if not isinstance(x, keras.layers.BatchNormalization)]
+    layers = [
+        layer
+        for layer in model.layers
+        if layer.trainable_weights and not isinstance(layer, keras.layers.BatchNormalization)
+    ]
     if not all(type(layer) in PRODUCTS for layer in layers):
         return {}
     batch, in_xla = options["batch_size"], is_faster_in_xla(model)
-    kind = "float32" if in_xla else trial.forms("auto").convolution
+    dtype = "float32" if in_xla else trial.forms("auto").convolution
 
     def drawn(shape):
-        return tf.cast(tf.random.normal(shape), kind)
+        return tf.cast(tf.random.normal(shape), dtype)
 
-    inputs, upstream = (
-        [drawn((batch, *getattr(layer, end).shape[1:])) for layer in layers]
-        for end in ("input", "output")
-    )
+    inputs = [drawn((batch, *layer.input.shape[1:])) for layer in layers]
     kernels = [drawn(layer.kernel.shape) for layer in layers]
+    upstream = [drawn((batch, *layer.output.shape[1:])) for layer in layers]
 
     def products(inputs, kernels, upstream):
         def step(number, total):
             # without a factor of the step the compiler would move the products out of the loop
-            factor = tf.cast(1.0 + tf.cast(number, tf.float32) * 1e-9, kind)
+            factor = tf.cast(1.0 + tf.cast(number, tf.float32) * 1e-9, dtype)
             for layer, x, kernel, gradient in zip(layers, inputs, kernels, upstream, strict=True):
-                variables = [kernel] if layer is layers[0] else [kernel, x]
+                changed = x * factor
+                variables = [kernel] if layer is layers[0] else [kernel, changed]
                 with tf.GradientTape() as tape:
                     tape.watch(variables)
-                    sums = _product(layer, x * factor, kernel)
+                    sums = _product(layer, changed, kernel)
                 for result in [sums, *tape.gradient(sums, variables, gradient * factor)]:
                     total += tf.cast(tf.reshape(result, [-1])[0], tf.float32)
             return number + 1, total
 
-        return tf.while_loop(lambda number, _: number < steps, step, (0, 0.0))[1]
+        state = (0, 0.0)
+        return tf.while_loop(lambda n, _: n < steps, step, state, parallel_iterations=1)[1]
 
     compiled = {
         f"products {jit}": tf.function(products, jit_compile=jit, autograph=False)

@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> None:
         "Runs": {
             "store": checked(_store),
             "checkpoints": checked(_checkpoints),
-            "compiled programs": _folder(paths.user_cache()),
+            "cache": _folder(paths.user_cache()),
         },
         "Environment": {"Keras": checked(_keras), **variables},
     }

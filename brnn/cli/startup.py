@@ -1,8 +1,8 @@
 """The imports of a run, in two thirds of their time and without TensorFlow's messages.
 
 Python's garbage collector would scan hundreds of thousands of objects again and again, all of which
-stay. Later it is seldom, since most of what a run creates are graphs, which stay too. Keras imports
-packages that nothing here uses, so a plugin cannot use its wrappers for scikit-learn.
+stay. Afterwards it runs rarely, since most of what a run creates is graphs, which stay too. Keras
+imports packages that nothing here uses, so a plugin cannot use its wrappers for scikit-learn.
 """
 
 import gc
@@ -12,18 +12,18 @@ from contextlib import contextmanager
 
 from brnn.terminal import stderr
 
-SELDOM = (50_000, 20, 20)  # objects, and collections of younger ones, until a collection
+RARELY = (50_000, 10, 1)  # new objects, then collections of the younger ones, before a collection
 UNUSED = ("sklearn", "matplotlib.pyplot")  # imported by Keras where they are installed
 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Pause the garbage collector, which is seldom later, and exempt what the block creates."""
+    """Pause the garbage collector, exempt what the block creates, and let it run rarely after."""
     gc.disable()
     try:
         yield
         gc.freeze()
-        gc.set_threshold(*SELDOM)
+        gc.set_threshold(*RARELY)
     finally:
         gc.enable()
 

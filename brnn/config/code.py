@@ -1,7 +1,7 @@
 """What a module does, as a digest of its source, and what it imports.
 
-To parse the modules of a run takes a second. So what they were found to be is kept in the user's
-cache, by their text, for later processes.
+Parsing the modules of a run takes a second, so the results are kept in the user's cache, by source
+text, for later processes.
 """
 
 import ast
@@ -19,7 +19,7 @@ from brnn.config import signatures
 from brnn.writing import whole
 
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-KEPT = 1000  # modules, a checkout has about 200
+KEPT = 1000  # texts of modules; a checkout has about 200
 
 
 class Code(NamedTuple):
@@ -35,42 +35,49 @@ class Code(NamedTuple):
 
 
 @cache
-def code(module: str) -> Code:
+def code_of(module: str) -> Code:
     """Return the code of a module, as it is when this process first asks.
 
     Raises:
-        ConfigError: there is no such module in Python.
+        ConfigError: there is no source of such a module.
     """
     spec = importlib.util.find_spec(module)
     is_package = spec is not None and spec.submodule_search_locations is not None
     package = module if is_package else module.rpartition(".")[0]
     text = signatures.source(module)
     key = _hash(f"{package}\n{text}")
-    if key not in _known():
-        _known()[key] = _parsed(text, package)
-    return _known()[key]
+    if key not in _stored():
+        _parsed()[key] = _parse(text, package)
+    return _stored().get(key) or _parsed()[key]
 
 
-def keep() -> None:
+def save() -> None:
     """Keep what this process has parsed for later ones, where the cache can be written."""
-    file, known = _file(), _known()
-    kept = _read(file)
-    if known.keys() <= kept.keys():
+    if not _parsed():
         return
-    latest = list((kept | known).items())[-KEPT:]
+    file = _file()
+    newest = list((_read(file) | _parsed()).items())[-KEPT:]
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         with whole(file) as opened:
-            opened.write(json.dumps(dict(latest)).encode())
+            opened.write(json.dumps(dict(newest)).encode())
+    _stored().update(_parsed())
+    _parsed().clear()
 
 
 @cache
-def _known() -> dict[str, Code]:
-    """Return what is known of modules, by a hash of their text, for this process to add to."""
+def _stored() -> dict[str, Code]:
+    """Return what earlier processes have parsed, by a hash of package and text."""
     return _read(_file())
 
 
-def _parsed(text: str, package: str) -> Code:
+@cache
+def _parsed() -> dict[str, Code]:
+    """Return what this process has parsed and not yet saved, for `code_of` to add to."""
+    return {}
+
+
+def _parse(text: str, package: str) -> Code:
     tree, names = ast.parse(text), set[str]()
     for node in ast.walk(tree):
         names.update(_imported(node, package))
@@ -90,9 +97,7 @@ def _imported(node: ast.AST, package: str) -> list[str]:
 
 
 def _file() -> Path:
-    """Return the file of this Python and this way to parse."""
-    key = _hash(sys.version + signatures.source(__name__))
-    return paths.user_cache() / f"code-{key[:16]}.json"
+    return paths.user_cache() / f"code-{_PARSER}.json"
 
 
 def _read(file: Path) -> dict[str, Code]:
@@ -100,9 +105,14 @@ def _read(file: Path) -> dict[str, Code]:
     try:
         kept = json.loads(file.read_text())
         return {key: Code(str(digest), list(names)) for key, (digest, names) in kept.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
 
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+_PARSER = _hash(sys.version + signatures.source(__name__))[
+    :16
+]  # the code that runs, if later edited

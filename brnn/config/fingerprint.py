@@ -13,10 +13,9 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from brnn.config import groups
+from brnn.config import code, groups
 from brnn.config.attack_options import COMPARED_WITH_EXACT, members
 from brnn.config.cluster import workers
-from brnn.config.code import code, keep
 from brnn.config.model_file import is_net
 
 IRRELEVANT_KEYS = (
@@ -138,8 +137,8 @@ def _fingerprint(options: dict[str, Any], digest: str, root: str) -> str:
         numbers["distribution"]["workers"] = len(addresses)
     if "attack" in options:
         numbers["read while running"] = attack_files(options)
-    digests = {module: code(module).digest for module in numeric_modules(options, root)}
-    keep()
+    digests = {module: code.code_of(module).digest for module in numeric_modules(options, root)}
+    code.save()
     versions = [importlib.metadata.version(name) for name in LIBRARIES]
     return hash_json([numbers, digest, digests, versions])
 
@@ -162,7 +161,7 @@ def attack_files(options: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _imports(module: str, packages: tuple[str, ...]) -> frozenset[str]:
     """Return the modules of some packages that a module imports anywhere in its source."""
-    names = code(module).imported
+    names = code.code_of(module).imported
     return frozenset(_as_module(name) for name in names if name.split(".")[0] in packages)
 
 

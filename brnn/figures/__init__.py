@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["png", "svg"]
 
-PNG = {"compress_level": 1}  # as small as with 6, and drawn in nine tenths of the time
+_PNG = {"compress_level": 1}  # up to an eighth larger than with 6, and written faster
 
 _BLUE, _RED, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 _COLORS = [_BLUE, _RED, _GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#222222"]  # Okabe and Ito 2008
@@ -153,9 +153,11 @@ def image(figure: "Figure", kind: Kind) -> bytes:
     import matplotlib
 
     buffer = io.BytesIO()
-    keys: dict[str, Any] = {"pil_kwargs": PNG} if kind == "png" else {"metadata": {"Date": None}}
+    options: dict[str, Any] = (
+        {"pil_kwargs": _PNG} if kind == "png" else {"metadata": {"Date": None}}
+    )
     with matplotlib.rc_context({"svg.hashsalt": "brnn"}):
-        figure.savefig(buffer, format=kind, **keys)
+        figure.savefig(buffer, format=kind, **options)
     figure.set_layout_engine("none")  # a layout takes as long as the drawing
     return buffer.getvalue()
 

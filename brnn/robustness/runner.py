@@ -118,6 +118,7 @@ def noise(
         clip: whether pixels are clipped to [0, 1].
         seed: of the draws.
     """
+    # in place, since the images of an attack take much of a run's memory
     rng, sizes = np.random.default_rng([seed, 2]), _norms(images - samples.images, norm)
     if norm == "linf":
         noisy = rng.random(images.shape, "float32")
@@ -127,7 +128,7 @@ def noise(
         noisy = rng.standard_normal(images.shape, "float32")
         sizes /= _norms(noisy, norm)
     noisy *= sizes
-    noisy += samples.images  # in place: the images of an attack take much of a run's memory
+    noisy += samples.images
     return noisy.clip(0, 1, out=noisy) if clip else noisy
 
 

@@ -77,7 +77,7 @@ def _confusion(plan: RunPlan, model: "keras.Model") -> Iterator[tuple[str, "Figu
     x, y = (values[:CONFUSED] for values in plan.data.test)
     if y.ndim > 1 or np.issubdtype(y.dtype, np.floating):
         return
-    net = tf.function(lambda rows: model(to_pixels(rows)), reduce_retracing=True)
+    net = tf.function(lambda x: model(to_pixels(x)), reduce_retracing=True, autograph=False)
     classes = predicted(net, x)
     title = f"{plan.name}: {len(y):,} test rows"
     figure = confusion_matrix(y, classes, plan.data.classes, title, plan.data.names)

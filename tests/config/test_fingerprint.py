@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from brnn import paths
-from brnn.config import fingerprint, signatures
+from brnn.config import code, fingerprint, signatures
 from brnn.config.fingerprint import run_fingerprint, training_fingerprint
 
 DIGEST = "0" * 64
@@ -24,7 +24,7 @@ def changed(monkeypatch):
             module, *rest
         )
 
-    monkeypatch.setattr(fingerprint, "code", parsed_anew(fingerprint.code))
+    monkeypatch.setattr(code, "code_of", parsed_anew(code.code_of))
     monkeypatch.setattr(fingerprint, "_imports", parsed_anew(fingerprint._imports))
 
     def change(module, old, new):
@@ -41,6 +41,22 @@ def changed(monkeypatch):
         edited.add(module)
 
     return change
+
+
+def test_a_fingerprint_is_the_same_with_what_an_earlier_process_kept(
+    options, tmp_path, monkeypatch
+):
+    configuration = options()
+    before = run_fingerprint(configuration, DIGEST)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = []
+    for _ in range(2):
+        for known in (code.code_of, code._stored, code._parsed, fingerprint._imports):
+            known.cache_clear()
+        found.append((run_fingerprint(configuration, DIGEST), len(code._stored()) > 100))
+    code._stored.cache_clear()
+    assert found == [(before, True), (before, True)]
+    assert len(list((tmp_path / "brnn").iterdir())) == 1
 
 
 @pytest.mark.parametrize(

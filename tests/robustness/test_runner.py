@@ -93,6 +93,22 @@ def test_noise_has_the_size_of_the_perturbation_in_the_norm_of_the_attack(norm):
     assert (runner.noise(samples, images + 9, norm, False, 0) > 1).any()
 
 
+@pytest.mark.parametrize("clip", [True, False])
+def test_the_uniform_noise_of_a_seed_is_its_formula_and_the_images_stay(clip):
+    rng = np.random.default_rng(0)
+    x, perturbed = rng.random((2, 5, 3, 3), "float32")
+    samples = Samples(x.copy(), np.zeros(5, int), np.ones(5, int), np.zeros(5, int))
+    images = perturbed.copy()
+    size = np.abs(perturbed - x).reshape(5, -1).max(axis=1).reshape(5, 1, 1)
+    draw = np.random.default_rng([7, 2]).random((5, 3, 3), "float32")
+    expected = x + (2 * draw - 1) * size
+    noisy = runner.noise(samples, images, "linf", clip, 7)
+    np.testing.assert_array_equal(noisy, expected.clip(0, 1) if clip else expected)
+    assert noisy.dtype == "float32"
+    np.testing.assert_array_equal(samples.images, x)
+    np.testing.assert_array_equal(images, perturbed)
+
+
 @pytest.mark.parametrize("name", ["pgd", "cw_l2"])
 def test_noise_of_an_attack_in_l2_has_its_l2_norm(name, binarized):
     keys = {"norm": "l2", "clip": False} if name == "pgd" else {"iterations": 5, "clip": False}
