@@ -113,6 +113,5 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-_PARSER = _hash(sys.version + signatures.source(__name__))[
-    :16
-]  # the code that runs, if later edited
+# read as this module is imported, since its file may be edited while the process runs
+_PARSER = _hash(sys.version + signatures.source(__name__))[:16]
