@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import numpy as np
 import tensorflow as tf
 
 from brnn.contracts import Net, OnProgress
+from brnn.parallel import calls_at_once, parallel
 
 ATTACK_BATCH = 500
 KEPT = 32  # compiled attacks
@@ -30,24 +32,46 @@ def perturbed(
         images: pixels (n, *d) in [0, 1], float32.
         labels: classes (n,).
         seed: decides, with the number of the batch, every random choice.
-        on_progress: called before each batch and at the end, with `label`.
+        on_progress: called with `label` at the beginning and after each batch.
         label: shown with the progress.
     """
-    run, batches = compiled(attack, net, images, labels), []
-    for number, start in enumerate(range(0, len(images), ATTACK_BATCH)):
-        if on_progress:
-            on_progress(label, start / len(images))
-        rows = slice(start, start + ATTACK_BATCH)
-        batches.append(run(images[rows], labels[rows], seed, number))
+    run = compiled(attack, net, images, labels)
+    starts = range(0, len(images), ATTACK_BATCH)
+    calls = [
+        (images[start : start + ATTACK_BATCH], labels[start : start + ATTACK_BATCH], seed, number)
+        for number, start in enumerate(starts)
+    ]
     if on_progress:
-        on_progress(label, 1.0)
+        on_progress(label, 0.0)
+    batches: list[np.ndarray] = []
+    for batch in parallel(run, calls, run.at_once):
+        batches.append(batch)
+        if on_progress:
+            on_progress(label, min(1.0, len(batches) * ATTACK_BATCH / len(images)))
     return np.concatenate(batches)
 
 
-def compiled(
-    attack: partial, net: Net, images: np.ndarray, labels: np.ndarray
-) -> Callable[[np.ndarray, np.ndarray, int, int], np.ndarray]:
-    """Return `(images, labels, seed, number of the batch) -> images` for batches like these.
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled attack.
+
+    Attributes:
+        graph: images, labels, and seed with the number of the batch, to images.
+        at_once: how many batches may be attacked at the same time.
+    """
+
+    graph: Callable
+    at_once: int
+
+    def __call__(
+        self, images: np.ndarray, labels: np.ndarray, seed: int, number: int
+    ) -> np.ndarray:
+        """Return the images of a batch under the attack."""
+        return self.graph(*map(tf.constant, (images, labels, [seed, number]))).numpy()
+
+
+def compiled(attack: partial, net: Net, images: np.ndarray, labels: np.ndarray) -> Compiled:
+    """Return an attack on batches like these.
 
     It is compiled once for the same attack on the same net, whatever weights the net then has.
 
@@ -57,14 +81,14 @@ def compiled(
         images: of the shape (any, *d) of the batches.
         labels: of their type.
     """
-    graph = _graph(attack.func, json.dumps(attack.keywords), net, images.shape[1:], labels.dtype)
-    return lambda x, labels, seed, number: graph(
-        *map(tf.constant, (x, labels, [seed, number]))
-    ).numpy()
+    keys = json.dumps(attack.keywords)
+    return _compiled(attack.func, keys, net, images.shape[1:], labels.dtype)
 
 
 @lru_cache(maxsize=KEPT)
-def _graph(attack: Callable, keywords: str, net: Net, shape: tuple, labels: np.dtype) -> Callable:
+def _compiled(
+    attack: Callable, keywords: str, net: Net, shape: tuple, labels: np.dtype
+) -> Compiled:
     batch = (
         tf.TensorSpec((None, *shape)),
         tf.TensorSpec((None,), labels),
@@ -75,4 +99,5 @@ def _graph(attack: Callable, keywords: str, net: Net, shape: tuple, labels: np.d
     def run(x, labels, numbers):
         return attack(net, x, labels, numbers, **keys)
 
-    return tf.function(run, batch, autograph=False).get_concrete_function()
+    graph = tf.function(run, batch, autograph=False).get_concrete_function()
+    return Compiled(graph, calls_at_once(graph.graph))

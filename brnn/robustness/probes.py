@@ -5,7 +5,7 @@ They are called probes. Shapes: images (n, *d), labels and results (n,).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,15 @@ from brnn.attacks import blackbox
 from brnn.attacks.goals import Ball, Goal, ascend_until_reached
 from brnn.config.attack_options import norm_of
 from brnn.contracts import Array, Net
+from brnn.parallel import calls_at_once, parallel
 
 STEPS = 20  # of a probe by gradient
 STEP = 0.125  # their length, in units of epsilon
 DRAWS = 20  # of noise for each image
 QUERIES = 50  # of the attack by squares
 KEPT = 16  # compiled probes
+
+Call = tuple[Any, ...]  # a compiled probe and its arguments
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def broken_by_probes(
     *_, second, first = np.sort(logits, axis=-1).T
     margins, ones = np.maximum(first - second, 1e-3), np.ones(len(logits))
 
-    def run(
+    def pgd(
         through: Net,
         epsilon: float = limit,
         step: float = STEP,
@@ -91,38 +94,48 @@ def broken_by_probes(
         jitter: float = 0.0,
         temperature: np.ndarray = ones,
         number: int = 0,
-    ) -> np.ndarray:
+    ) -> Call:
         floats = [tf.constant(value, tf.float32) for value in (epsilon, step, jitter, temperature)]
-        probe, numbers = _probe(through, norm, shape), tf.constant([seed, number])
-        return probe(x, labels, numbers, *floats, tf.constant(steps)).numpy()
+        numbers = tf.constant([seed, number])
+        return _probe(through, norm, shape), x, labels, numbers, *floats, tf.constant(steps)
 
-    def run_gradient_free(attack: Callable, **keys: Any) -> np.ndarray:
+    def gradient_free(attack: Callable, **keys: Any) -> Call:
         probe = _gradient_free_probe(attack, net, shape, epsilon=limit, norm=norm, **keys)
-        return probe(x, labels, tf.constant([seed, 0])).numpy()
+        return probe, x, labels, tf.constant([seed, 0])
 
-    def by_gradient(through: Net) -> dict[str, np.ndarray]:
-        return {
-            "single_step": run(through, step=1.0, steps=1),
-            "steps": run(through),
-            "more_steps": run(through, steps=2 * STEPS, step=STEP / 2),
-            "restarts": run(through, jitter=1.0, number=1) | run(through, jitter=1.0, number=2),
-            "temperature": run(through, temperature=margins),
+    calls: dict[Any, Call] = {
+        "noise": gradient_free(blackbox.noise, draws=DRAWS),
+        "squares": gradient_free(blackbox.square, queries=QUERIES, share=0.8),
+        "half_epsilon": pgd(attacked, epsilon=limit / 2),
+        "double_epsilon": pgd(attacked, epsilon=min(2 * limit, everything)),
+        "largest_epsilon": pgd(attacked, epsilon=everything),
+    }
+    for way in dict.fromkeys((net, identity, attacked)):
+        calls |= {
+            (way, "more_steps"): pgd(way, steps=2 * STEPS, step=STEP / 2),
+            (way, "single_step"): pgd(way, step=1.0, steps=1),
+            (way, "steps"): pgd(way),
+            (way, "restart_1"): pgd(way, jitter=1.0, number=1),
+            (way, "restart_2"): pgd(way, jitter=1.0, number=2),
+            (way, "temperature"): pgd(way, temperature=margins),
         }
+    found = dict(zip(calls, _results(list(calls.values())), strict=True))
+    others = {key: broken for key, broken in found.items() if isinstance(key, str)}
 
-    gradient_free = {
-        "noise": run_gradient_free(blackbox.noise, draws=DRAWS),
-        "squares": run_gradient_free(blackbox.square, queries=QUERIES, share=0.8),
-    }
-    through = {way: by_gradient(way) for way in dict.fromkeys((net, identity, attacked))}
-    within = [*gradient_free.values(), *through[net].values(), *through[identity].values()]
-    broken = gradient_free | through[attacked]
-    broken |= {
-        "identity": through[identity]["steps"],
-        "half_epsilon": run(attacked, epsilon=limit / 2),
-        "double_epsilon": run(attacked, epsilon=min(2 * limit, everything)),
-        "largest_epsilon": run(attacked, epsilon=everything),
-    }
+    def through(net: Net) -> dict[str, np.ndarray]:
+        of_net = {key[1]: found[key] for key in found if key not in others and key[0] is net}
+        return of_net | {"restarts": of_net.pop("restart_1") | of_net.pop("restart_2")}
+
+    within = [others["noise"], others["squares"], *through(net).values()]
+    within += through(identity).values()
+    broken = others | through(attacked) | {"identity": through(identity)["steps"]}
     return broken, np.any(within, axis=0)
+
+
+def _results(calls: list[Call]) -> list[np.ndarray]:
+    """Return what compiled probes give, some of which run at the same time."""
+    at_once = min(calls_at_once(graph) for graph in {probe.graph for probe, *_ in calls})
+    return list(parallel(lambda probe, *arguments: probe(*arguments).numpy(), calls, at_once))
 
 
 @lru_cache(maxsize=KEPT)
@@ -135,7 +148,6 @@ def _probe(net: Net, norm: str, shape: tuple[int, ...]) -> Callable:
     signature = [*_batch(shape), *[tf.TensorSpec(())] * 3]
     signature += [tf.TensorSpec((None,)), tf.TensorSpec((), tf.int32)]
 
-    @partial(tf.function, input_signature=signature, autograph=False)
     def run(
         x: Array,
         labels: Array,
@@ -150,7 +162,7 @@ def _probe(net: Net, norm: str, shape: tuple[int, ...]) -> Callable:
         start = x + jitter * (ball.random(numbers) - x)
         return goal.reached(net(ascend_until_reached(goal, ball, start, step, steps)))
 
-    return run
+    return tf.function(run, signature, autograph=False).get_concrete_function()
 
 
 @lru_cache(maxsize=KEPT)
@@ -159,12 +171,11 @@ def _gradient_free_probe(
 ) -> Callable:
     """Return an attack without gradients, compiled; it gives whether each image is broken (n,)."""
 
-    @partial(tf.function, input_signature=_batch(shape), autograph=False)
     def run(x: Array, labels: Array, numbers: Array) -> Array:
         moved = attack(net, x, labels, numbers, targeted=False, **keys)
         return Goal(net, labels, targeted=False).reached(net(moved))
 
-    return run
+    return tf.function(run, _batch(shape), autograph=False).get_concrete_function()
 
 
 def _batch(shape: tuple[int, ...]) -> list[tf.TensorSpec]:

@@ -100,22 +100,23 @@ def _multiply_int8(codes: Array, kernel: Array, signs: bool) -> Array:
     """Return the sums of codes encoded as bytes 0 to 2, less the 1 that was added to each code."""
     kernel = tf.cast(kernel, tf.int8)
     shift = tf.reduce_sum(tf.cast(kernel, tf.int32), axis=0)
-    return _multiply_bytes(codes, kernel) - shift
+    return _multiply_bytes(codes, kernel, -shift)
 
 
 def _multiply_pixels_int8(pixels: Array, kernel: Array, whole: bool) -> Array:
-    return _multiply_bytes(tf.cast(pixels, tf.uint8), tf.cast(kernel, tf.int8))
+    none = tf.zeros(kernel.shape[1:], tf.int32)
+    return _multiply_bytes(tf.cast(pixels, tf.uint8), tf.cast(kernel, tf.int8), none)
 
 
-def _multiply_bytes(x: Array, kernel: Array) -> Array:
-    """Return the product of bytes and int8 as int32, by oneDNN.
+def _multiply_bytes(x: Array, kernel: Array, bias: Array) -> Array:
+    """Return the product of bytes and int8 plus a bias as int32, by oneDNN.
 
     Both ranges have the scale 1, so that the result is the sum itself.
     """
     result = tf.raw_ops.QuantizedMatMulWithBias(
         a=tf.bitcast(x, tf.quint8),
         b=tf.bitcast(kernel, tf.qint8),
-        bias=tf.zeros(kernel.shape[1:]),
+        bias=tf.bitcast(bias, tf.qint32),
         min_a=0.0,
         max_a=255.0,
         min_b=-127.0,

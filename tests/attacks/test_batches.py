@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from brnn.attacks import batches
+from brnn.config import groups
+from brnn.parallel import AT_ONCE
 from tests.support.attacking import BOTH, OPTIONS, STRONG, TARGETED, broken, norms, run
 
 
@@ -67,3 +70,22 @@ def test_l2_attacks_break_most_images_and_keep_their_budget(net, name):
     moved = run(name, model, x, labels, epsilon=3.0, norm="l2", **keys)
     assert norms(moved - x, "l2").max() <= 3.0 + 1e-4
     assert broken(model, moved, labels) >= 0.8
+
+
+def test_batches_that_run_at_once_give_the_bits_of_one_after_the_other(net, monkeypatch):
+    model, x, labels = net
+    monkeypatch.setattr(batches, "ATTACK_BATCH", 7)
+    attack = groups.function("attack", groups.option("attack", "pgd") | {"epsilon": 0.2}, [])
+    run = batches.compiled(attack, model, x, labels)
+    assert run.at_once == AT_ONCE
+    starts = range(0, len(x), 7)
+    expected = [run(x[s : s + 7], labels[s : s + 7], 3, n) for n, s in enumerate(starts)]
+    moved = batches.perturbed(attack, model, x, labels, 3)
+    np.testing.assert_array_equal(moved, np.concatenate(expected))
+
+
+def test_an_attack_of_numpy_runs_one_batch_after_the_other(net):
+    attacks = (
+        groups.function("attack", groups.option("attack", name), []) for name in ("art", "noise")
+    )
+    assert [batches.compiled(attack, *net).at_once for attack in attacks] == [1, AT_ONCE]

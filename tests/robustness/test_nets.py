@@ -51,7 +51,7 @@ def test_runs_of_the_same_shape_share_their_nets_and_programs_one_after_the_othe
     options = [attack_option("fgsm", epsilon=epsilon) for epsilon in (0.1, 0.1, 0.2)]
     keys = [json.dumps(groups.function("attack", option, []).keywords) for option in options]
     kind = np.dtype("int32")
-    graphs = [batches._graph(gradient.fgsm, key, net, (28, 28), kind) for key in keys]
+    graphs = [batches._compiled(gradient.fgsm, key, net, (28, 28), kind) for key in keys]
     assert graphs[0] is graphs[1] is not graphs[2]
 
 
