@@ -5,7 +5,7 @@ import threading
 import pytest
 import tensorflow as tf
 
-from brnn.parallel import AT_ONCE, calls_at_once, parallel
+from brnn.parallel import AT_ONCE, THREADS, calls_at_once, parallel
 
 
 @pytest.mark.parametrize("at_once", [1, AT_ONCE])
@@ -21,7 +21,7 @@ def test_as_many_calls_run_at_once_as_is_stated():
         barrier.wait(timeout=60)
         return number
 
-    assert list(parallel(wait, calls)) == list(range(3 * AT_ONCE))
+    assert list(parallel(wait, calls, AT_ONCE)) == list(range(3 * AT_ONCE))
 
 
 def test_one_at_once_runs_in_the_thread_of_the_caller():
@@ -38,7 +38,7 @@ def test_an_error_is_raised_and_ends_the_calls_that_have_not_begun():
         done.append(number)
 
     with pytest.raises(ValueError, match="the first call"):
-        list(parallel(call, [(number,) for number in range(1000)]))
+        list(parallel(call, [(number,) for number in range(1000)], AT_ONCE))
     assert len(done) < 999
 
 
@@ -60,6 +60,11 @@ def in_a_loop(body):
 
 
 COUNTER = tf.Variable(0)
+
+
+@pytest.fixture(autouse=True)
+def _two_threads(monkeypatch):
+    monkeypatch.setenv(THREADS, "2")
 
 
 @pytest.mark.parametrize(
@@ -95,3 +100,9 @@ def changing(x):
 @pytest.mark.parametrize("place", [lambda function: function, in_a_loop])
 def test_calls_whose_order_matters_do_not_overlap(function, place):
     assert calls_at_once(graph_of(place(function))) == 1
+
+
+@pytest.mark.parametrize(("threads", "expected"), [("1", 1), ("2", 2), ("16", AT_ONCE)])
+def test_a_process_of_a_sweep_runs_as_many_calls_as_it_has_threads(threads, expected, monkeypatch):
+    monkeypatch.setenv(THREADS, threads)
+    assert calls_at_once(graph_of(lambda x: x)) == expected
