@@ -138,6 +138,18 @@ def sign_level(quantizer: Quantizer) -> float | None:
     return high if low == -high else None
 
 
+def reads_signs(quantizer: Quantizer) -> bool:
+    """Return whether a quantizer reads only the signs of its inputs, in training too."""
+    draws = []
+
+    def noise(shape: Any) -> np.ndarray:
+        draws.append(shape)
+        return np.full(shape, 0.5, "float32")
+
+    quantizer(PROBES, noise)
+    return not draws and sign_level(quantizer) is not None
+
+
 def _float_of(order: np.ndarray) -> np.ndarray:
     """Return the float32 at some positions in the order of all float32, with 0 at position 0."""
     sizes = np.abs(order).astype("int32").view("float32")

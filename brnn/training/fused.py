@@ -18,11 +18,12 @@ def normalized(
 ) -> Array:
     """Return what batch normalization makes of `scale (x + shift)` in training.
 
-    The shift changes the moving mean alone. Moving statistics change as in Keras.
+    The shift changes the moving mean alone. Moving statistics change as in Keras. They are computed
+    in float32, and only the result has the type of `x`.
 
     Args:
         layer: normalizes each channel.
-        x: its inputs before they are scaled.
+        x: its inputs before they are scaled, float32 or bfloat16.
         scale: positive.
         shift: one number for each channel; None for 0.
     """

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Literal
 
 import keras
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from brnn.contracts import Array
 from brnn.quantization.annealing import step_value
-from brnn.quantization.layers import QuantActivation
+from brnn.quantization.layers import QuantActivation, reads_signs
 from brnn.training.fused import joined, normalized, pooled
 
 JOINED = (  # layers that XLA joins into few loops
@@ -110,20 +110,28 @@ def outputs(
     """
     x: Array = sums
     pending: Affine | None = affine
-    for stage in stages:
+    for stage, following in pairwise([*stages, Stage("other")]):
         if stage.kind == "pooled":
             x = pooled(x, stage.layers[0].pool_size[0])
         elif stage.kind == "other":
             x = stage(x, training)
         elif stage.kind == "normalized":
             scale, shift = (pending.scale, pending.shift) if pending else (1.0, None)
-            x = normalized(stage.layers[0], tf.cast(x, tf.float32), scale, shift)
+            x = x if _reads_signs(following) else tf.cast(x, tf.float32)
+            x = normalized(stage.layers[0], x, scale, shift)
             pending = None
         else:
             last = encode if stage is stages[-1] else None
             x = _joined(stage, x, pending, last, training)
             pending = None
     return x
+
+
+def _reads_signs(stage: Stage) -> bool:
+    """Return whether a stage reads only the signs of its inputs, which no type rounds."""
+    first = stage.layers[0] if stage.kind == "joined" and stage.layers else None
+    with tf.init_scope():  # its quantizer is called with numbers, also while a graph is traced
+        return isinstance(first, QuantActivation) and reads_signs(first.quantizer)
 
 
 def _joined(

@@ -104,6 +104,21 @@ def test_training_is_that_of_keras(images, options):
                 assert np.linalg.norm(np.asarray(value - other)) < bound * size, other.shape
 
 
+@pytest.mark.parametrize("precision", ["sign", "ternary"])
+def test_the_type_of_sums_changes_no_logit_of_training(images, precision):
+    activation = QuantActivation(SIGN if precision == "sign" else TERNARY, STE, 9)
+    inputs = x = keras.Input((12, 12, 3))
+    for filters in (32, 8, 4):
+        x = keras.layers.Conv2D(filters, 3, use_bias=False)(x)
+        x = keras.layers.BatchNormalization()(x)
+        x = QuantActivation(activation.quantizer, STE, 9)(x)
+    x = keras.layers.Dense(4)(keras.layers.Flatten()(x))
+    net = QuantManager(keras.Model(inputs, x), [Rule("kernel", SIGN, 1.0)])
+    chains = [Chain(net, form, form, clustered=True, training=True) for form in FORMS]
+    logits, narrow = (outputs(chain, net, images, training=True)[0] for chain in chains)
+    np.testing.assert_array_equal(narrow, logits)
+
+
 def test_a_first_layer_reads_the_inputs_that_layers_before_it_make(images):
     inputs = keras.Input((12, 12, 3))
     x = keras.layers.Dropout(0.5, seed=1)(keras.layers.MaxPooling2D(3)(inputs))
