@@ -4,7 +4,7 @@ Command    python experiments/build_speed.py <overrides, as JSON> <rows>
            (as `experiments.speed` starts it, with another build of brnn on PYTHONPATH)
 Output     for each line `train`, `evaluate` or `attack` of the input one epoch of training on the
            first rows, one evaluation of as many rows of the test data, or PGD of 40 steps on its
-           first 2,000 images; then the line `done`
+           first 1,000 images; then the line `done`
 """
 
 import json
@@ -21,7 +21,7 @@ from brnn.runs.plan import choose_replicas
 from brnn.training import build, loop
 from experiments.nets import configuration
 
-ATTACKED = 2_000  # images
+ATTACKED = 1_000  # images
 
 
 def main() -> None:
