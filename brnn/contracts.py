@@ -246,7 +246,8 @@ class Attack(Protocol):
     def __call__(self, net: Net, x: Array, labels: Array, seed: Array) -> Array:
         """Return inputs of the shape and type of `x`.
 
-        It is traced into a TensorFlow graph, for batches of any n.
+        It is traced into a graph for batches of any n, which may run at the same time unless it
+        calls Python, draws from a generator with a state, or changes variables.
 
         Args:
             net: the net, through the backward pass that the attack is given.

@@ -57,7 +57,7 @@ def ours(model, x, labels, name: str, **keys):
     run = compiled(groups.function("attack", option, []), model, x, labels)
     starts = range(0, len(x), ATTACK_BATCH)
     return lambda: np.concatenate(
-        [run(x[s : s + ATTACK_BATCH], labels[s : s + ATTACK_BATCH], 0, s) for s in starts]
+        [run(x[s : s + ATTACK_BATCH], labels[s : s + ATTACK_BATCH], [0, s]) for s in starts]
     )
 
 

@@ -1,4 +1,4 @@
-"""Measure how fast nets train, are evaluated and attacked in brnn, and in `Model.fit` and Larq.
+"""Measure how fast brnn trains, evaluates and attacks nets, beside `Model.fit` and Larq.
 
 Command    python -m experiments.speed [rounds] [jobs]   (5 rounds, a sweep of 12 jobs; with 0 jobs
            neither the run nor the sweep is measured)
@@ -10,8 +10,9 @@ Output     the processor, the flags, and which forms of products compute=auto ta
            so that a busy machine slows them all. Neither compilation nor the first epoch is
            counted. `Model.fit` trains the same Keras model in full precision on the same data,
            shuffled, with accuracy as its metric; at its best it has a cached and prefetched
-           tf.data, XLA (but for convolutions), and 50 steps per execution. The attack is PGD of
-           40 steps at most on the first 1,000 test images of the trained nets. Larq trains the net
+           tf.data, XLA (but for convolutions), and 50 steps per execution. The attack is PGD on
+           the trained nets, of 40 steps on the first 1,000 test images; by default it leaves an
+           image once it is broken, so that its work depends on the net. Larq trains the net
            of binarynet, but for recurrent nets, by `Model.fit` of Keras 2, in processes of its
            own; at its best as `Model.fit`. The bound is the time of a step's matrix products and
            convolutions in a bare loop, in XLA or TensorFlow's graph mode, whichever is faster.
@@ -62,7 +63,8 @@ PRECISIONS = {
     "brnn, binary weights": "contextual_binary",
     "brnn, binarynet": "binarynet",
 }
-PARTS = ("train", "evaluate", "attack")  # of a build
+ATTACKS = {"attack": "PGD", "attack_all_steps": "PGD with all steps"}
+PARTS = ("train", "evaluate", *ATTACKS)  # of a build
 FLAGS = ("XLA_FLAGS", "TF_XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "OMP_NUM_THREADS")
 LARQ = (
     'python3 -m venv larq && larq/bin/pip install "tensorflow-cpu==2.15.*" larq "numpy<2"'
@@ -126,8 +128,9 @@ def _compare(name, overrides, rows, rounds):
         evaluations = {row: parts["evaluate"] for row, parts in ours.items()}
         evaluations |= _evaluate(options, data, x, y)
         _print(f"evaluation, {name}", in_turn(evaluations, rounds), len(x), rounds)
-        attacks = {row: parts["attack"] for row, parts in ours.items()}
-        _print(f"PGD, {name}", in_turn(attacks, rounds), build_speed.ATTACKED, rounds)
+        for part, title in ATTACKS.items():
+            attacks = {row: parts[part] for row, parts in ours.items()}
+            _print(f"{title}, {name}", in_turn(attacks, rounds), build_speed.ATTACKED, rounds)
 
 
 def _baseline(stack, overrides, rows):

@@ -17,7 +17,7 @@ from brnn.config import fingerprint, groups
 PACKAGE = Path(brnn.__file__).parent
 ROOMS = [  # packages and single modules, in order: each imports only from those before it
     "errors", "contracts", "paths", "signals", "writing",
-    "terminal", "locks", "parallel", "figures",
+    "terminal", "locks", "figures",
     "config",
     "quantization", "nets", "data", "measures", "exchange",
     "attacks", "training", "proof", "robustness",

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import numpy as np
 import tensorflow as tf
 
+from brnn.attacks.parallel import Traced, results, traced
 from brnn.contracts import Net, OnProgress
-from brnn.parallel import calls_at_once, parallel
 
 ATTACK_BATCH = 500
 KEPT = 32  # compiled attacks
@@ -35,45 +34,24 @@ def perturbed(
         on_progress: called with `label` at the beginning and after each batch.
         label: shown with the progress.
     """
-    run = compiled(attack, net, images, labels)
-    starts = range(0, len(images), ATTACK_BATCH)
-    calls = [
-        (images[start : start + ATTACK_BATCH], labels[start : start + ATTACK_BATCH], seed, number)
-        for number, start in enumerate(starts)
-    ]
+    run, calls = compiled(attack, net, images, labels), []
+    for number, start in enumerate(range(0, len(images), ATTACK_BATCH)):
+        rows = slice(start, start + ATTACK_BATCH)
+        calls.append((run, (images[rows], labels[rows], [seed, number])))
     if on_progress:
         on_progress(label, 0.0)
     batches: list[np.ndarray] = []
-    for batch in parallel(run, calls, run.at_once):
+    for batch in results(calls):
         batches.append(batch)
         if on_progress:
             on_progress(label, min(1.0, len(batches) * ATTACK_BATCH / len(images)))
     return np.concatenate(batches)
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """A compiled attack.
+def compiled(attack: partial, net: Net, images: np.ndarray, labels: np.ndarray) -> Traced:
+    """Return `(images, labels, [seed, number of the batch]) -> images` for batches like these.
 
-    Attributes:
-        graph: images, labels, and seed with the number of the batch, to images.
-        at_once: how many batches may be attacked at the same time.
-    """
-
-    graph: Callable
-    at_once: int
-
-    def __call__(
-        self, images: np.ndarray, labels: np.ndarray, seed: int, number: int
-    ) -> np.ndarray:
-        """Return the images of a batch under the attack."""
-        return self.graph(*map(tf.constant, (images, labels, [seed, number]))).numpy()
-
-
-def compiled(attack: partial, net: Net, images: np.ndarray, labels: np.ndarray) -> Compiled:
-    """Return an attack on batches like these.
-
-    It is compiled once for the same attack on the same net, whatever weights the net then has.
+    It is traced once for the same attack on the same net, whatever weights the net then has.
 
     Args:
         attack: fulfils `brnn.contracts.Attack`, with its keys bound.
@@ -86,18 +64,11 @@ def compiled(attack: partial, net: Net, images: np.ndarray, labels: np.ndarray) 
 
 
 @lru_cache(maxsize=KEPT)
-def _compiled(
-    attack: Callable, keywords: str, net: Net, shape: tuple, labels: np.dtype
-) -> Compiled:
+def _compiled(attack: Callable, keywords: str, net: Net, shape: tuple, labels: np.dtype) -> Traced:
     batch = (
         tf.TensorSpec((None, *shape)),
         tf.TensorSpec((None,), labels),
         tf.TensorSpec((2,), tf.int32),
     )
     keys = json.loads(keywords)
-
-    def run(x, labels, numbers):
-        return attack(net, x, labels, numbers, **keys)
-
-    graph = tf.function(run, batch, autograph=False).get_concrete_function()
-    return Compiled(graph, calls_at_once(graph.graph))
+    return traced(lambda x, labels, numbers: attack(net, x, labels, numbers, **keys), batch)

@@ -7,8 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from brnn.config.processor import CPUINFO
-from brnn.sweeps.cores import core_count
+from brnn.config.processor import CPUINFO, core_count
 from brnn.terminal.numbers import size
 
 FEATURES = re.compile(r"(sse4_[12]|avx\w*|fma|f16c|amx\w*|neon|asimd\w*|sve\w*|bf16|i8mm)")

@@ -129,25 +129,17 @@ def step_function(quantizer: Quantizer) -> tuple[list[float], list[float]] | Non
     return _float_of(high).tolist(), levels
 
 
-def sign_level(quantizer: Quantizer) -> float | None:
-    """Return s where a quantizer gives -s below 0 and +s from 0 on, else None."""
-    steps = step_function(quantizer)
-    if steps is None or steps[0] != [0.0]:
-        return None
-    low, high = steps[1]
-    return high if low == -high else None
-
-
 def reads_signs(quantizer: Quantizer) -> bool:
-    """Return whether a quantizer reads only the signs of its inputs, in training too."""
-    draws = []
+    """Return whether a quantizer has one step, from 0 on, and does not draw in training."""
+    drawn = False
 
     def noise(shape: Any) -> np.ndarray:
-        draws.append(shape)
+        nonlocal drawn
+        drawn = True
         return np.full(shape, 0.5, "float32")
 
-    quantizer(PROBES, noise)
-    return not draws and sign_level(quantizer) is not None
+    steps = step_function(lambda x, _: quantizer(x, noise))
+    return steps is not None and steps[0] == [0.0] and not drawn
 
 
 def _float_of(order: np.ndarray) -> np.ndarray:

@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from brnn.attacks import blackbox
 from brnn.attacks.goals import Ball, Goal, ascend_until_reached
+from brnn.attacks.parallel import Traced, results, traced
 from brnn.config.attack_options import norm_of
 from brnn.contracts import Array, Net
-from brnn.parallel import calls_at_once, parallel
 
 STEPS = 20  # of a probe by gradient
 STEP = 0.125  # their length, in units of epsilon
@@ -23,7 +23,7 @@ DRAWS = 20  # of noise for each image
 QUERIES = 50  # of the attack by squares
 KEPT = 16  # compiled probes
 
-Call = tuple[Any, ...]  # a compiled probe and its arguments
+Call = tuple[Traced, tuple]  # a probe and its arguments
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def broken_by_probes(
     margins, ones = np.maximum(first - second, 1e-3), np.ones(len(logits))
 
     def pgd(
-        through: Net,
+        source: Net,
         epsilon: float = limit,
         step: float = STEP,
         steps: int = STEPS,
@@ -96,50 +96,45 @@ def broken_by_probes(
         number: int = 0,
     ) -> Call:
         floats = [tf.constant(value, tf.float32) for value in (epsilon, step, jitter, temperature)]
-        numbers = tf.constant([seed, number])
-        return _probe(through, norm, shape), x, labels, numbers, *floats, tf.constant(steps)
+        return _probe(source, norm, shape), (x, labels, [seed, number], *floats, steps)
 
     def gradient_free(attack: Callable, **keys: Any) -> Call:
         probe = _gradient_free_probe(attack, net, shape, epsilon=limit, norm=norm, **keys)
-        return probe, x, labels, tf.constant([seed, 0])
+        return probe, (x, labels, [seed, 0])
 
-    calls: dict[Any, Call] = {
-        "noise": gradient_free(blackbox.noise, draws=DRAWS),
-        "squares": gradient_free(blackbox.square, queries=QUERIES, share=0.8),
-        "half_epsilon": pgd(attacked, epsilon=limit / 2),
-        "double_epsilon": pgd(attacked, epsilon=min(2 * limit, everything)),
-        "largest_epsilon": pgd(attacked, epsilon=everything),
+    calls: dict[tuple[Net | None, str], Call] = {
+        (None, "noise"): gradient_free(blackbox.noise, draws=DRAWS),
+        (None, "squares"): gradient_free(blackbox.square, queries=QUERIES, share=0.8),
+        (None, "half_epsilon"): pgd(attacked, epsilon=limit / 2),
+        (None, "double_epsilon"): pgd(attacked, epsilon=min(2 * limit, everything)),
+        (None, "largest_epsilon"): pgd(attacked, epsilon=everything),
     }
-    for way in dict.fromkeys((net, identity, attacked)):
+    for source in (net, identity, attacked):
         calls |= {
-            (way, "more_steps"): pgd(way, steps=2 * STEPS, step=STEP / 2),
-            (way, "single_step"): pgd(way, step=1.0, steps=1),
-            (way, "steps"): pgd(way),
-            (way, "restart_1"): pgd(way, jitter=1.0, number=1),
-            (way, "restart_2"): pgd(way, jitter=1.0, number=2),
-            (way, "temperature"): pgd(way, temperature=margins),
+            (source, "single_step"): pgd(source, step=1.0, steps=1),
+            (source, "steps"): pgd(source),
+            (source, "more_steps"): pgd(source, steps=2 * STEPS, step=STEP / 2),
+            (source, "restarts"): pgd(source, jitter=1.0, number=1),
+            (source, "temperature"): pgd(source, temperature=margins),
+            (source, "second_restart"): pgd(source, jitter=1.0, number=2),
         }
-    found = dict(zip(calls, _results(list(calls.values())), strict=True))
-    others = {key: broken for key, broken in found.items() if isinstance(key, str)}
+    broken = dict(zip(calls, results(list(calls.values())), strict=True))
 
-    def through(net: Net) -> dict[str, np.ndarray]:
-        of_net = {key[1]: found[key] for key in found if key not in others and key[0] is net}
-        return of_net | {"restarts": of_net.pop("restart_1") | of_net.pop("restart_2")}
+    def through(source: Net) -> dict[str, np.ndarray]:
+        by_name = {name: found for (key, name), found in broken.items() if key is source}
+        second = by_name.pop("second_restart")
+        return by_name | {"restarts": by_name["restarts"] | second}
 
-    within = [others["noise"], others["squares"], *through(net).values()]
-    within += through(identity).values()
-    broken = others | through(attacked) | {"identity": through(identity)["steps"]}
-    return broken, np.any(within, axis=0)
-
-
-def _results(calls: list[Call]) -> list[np.ndarray]:
-    """Return what compiled probes give, some of which run at the same time."""
-    at_once = min(calls_at_once(graph) for graph in {probe.graph for probe, *_ in calls})
-    return list(parallel(lambda probe, *arguments: probe(*arguments).numpy(), calls, at_once))
+    without_gradient = {name: broken[None, name] for name in ("noise", "squares")}
+    within = [*without_gradient.values(), *through(net).values(), *through(identity).values()]
+    by_probe = without_gradient | through(attacked) | {"identity": broken[identity, "steps"]}
+    for name in ("half_epsilon", "double_epsilon", "largest_epsilon"):
+        by_probe[name] = broken[None, name]
+    return by_probe, np.any(within, axis=0)
 
 
 @lru_cache(maxsize=KEPT)
-def _probe(net: Net, norm: str, shape: tuple[int, ...]) -> Callable:
+def _probe(net: Net, norm: str, shape: tuple[int, ...]) -> Traced:
     """Return PGD, compiled once for any budgets, steps, starts, temperatures and number of images.
 
     It gives whether each image is broken (n,). `jitter` is the share of the way from the image to a
@@ -162,20 +157,18 @@ def _probe(net: Net, norm: str, shape: tuple[int, ...]) -> Callable:
         start = x + jitter * (ball.random(numbers) - x)
         return goal.reached(net(ascend_until_reached(goal, ball, start, step, steps)))
 
-    return tf.function(run, signature, autograph=False).get_concrete_function()
+    return traced(run, signature)
 
 
 @lru_cache(maxsize=KEPT)
-def _gradient_free_probe(
-    attack: Callable, net: Net, shape: tuple[int, ...], **keys: Any
-) -> Callable:
+def _gradient_free_probe(attack: Callable, net: Net, shape: tuple[int, ...], **keys: Any) -> Traced:
     """Return an attack without gradients, compiled; it gives whether each image is broken (n,)."""
 
     def run(x: Array, labels: Array, numbers: Array) -> Array:
         moved = attack(net, x, labels, numbers, targeted=False, **keys)
         return Goal(net, labels, targeted=False).reached(net(moved))
 
-    return tf.function(run, _batch(shape), autograph=False).get_concrete_function()
+    return traced(run, _batch(shape))
 
 
 def _batch(shape: tuple[int, ...]) -> list[tf.TensorSpec]:

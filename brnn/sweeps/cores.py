@@ -1,14 +1,12 @@
-"""The cores of this machine, and the processes that share them."""
+"""The processes that share the cores of this machine."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
+from brnn.config.processor import core_count
 from brnn.errors import ConfigError
 
 DEVICES, GPUS = Path("/dev"), ("nvidia[0-9]*", "kfd", "dxg")
-CGROUP = Path("/sys/fs/cgroup")
-QUOTAS = (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"))  # of cgroups 2 and 1
 
 
 def process_count(n_jobs: int | None) -> int:
@@ -30,16 +28,3 @@ def process_count(n_jobs: int | None) -> int:
     if n_jobs is None and not hidden and any(list(DEVICES.glob(name)) for name in GPUS):
         return 1
     return core_count() if n_jobs in (None, -1) else n_jobs
-
-
-def core_count() -> int:
-    """Return the number of cores that the affinity and the container's quota permit."""
-    cores = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    for files in QUOTAS:
-        with suppress(OSError):
-            quota, period = " ".join((CGROUP / file).read_text() for file in files).split()
-            if quota not in ("max", "-1"):
-                cores = min(cores, max(1, int(quota) // int(period)))
-    return cores

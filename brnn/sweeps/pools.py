@@ -20,7 +20,7 @@ from typing import Any
 import cloudpickle
 
 from brnn import signals
-from brnn.sweeps.cores import core_count
+from brnn.config.processor import core_count
 from brnn.terminal import stderr
 from brnn.terminal.relay import Message, Relay, received
 

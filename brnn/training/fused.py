@@ -18,8 +18,8 @@ def normalized(
 ) -> Array:
     """Return what batch normalization makes of `scale (x + shift)` in training.
 
-    The shift changes the moving mean alone. Moving statistics change as in Keras. They are computed
-    in float32, and only the result has the type of `x`.
+    The shift changes the moving mean alone. Moving statistics change as in Keras. Statistics are
+    float32; the result, and the gradient with respect to `x`, have the type of `x`.
 
     Args:
         layer: normalizes each channel.

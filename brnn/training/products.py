@@ -104,8 +104,8 @@ def _multiply_int8(codes: Array, kernel: Array, signs: bool) -> Array:
 
 
 def _multiply_pixels_int8(pixels: Array, kernel: Array, whole: bool) -> Array:
-    none = tf.zeros(kernel.shape[1:], tf.int32)
-    return _multiply_bytes(tf.cast(pixels, tf.uint8), tf.cast(kernel, tf.int8), none)
+    no_bias = tf.zeros(kernel.shape[1:], tf.int32)
+    return _multiply_bytes(tf.cast(pixels, tf.uint8), tf.cast(kernel, tf.int8), no_bias)
 
 
 def _multiply_bytes(x: Array, kernel: Array, bias: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any, Literal
 
 import keras
@@ -110,14 +110,15 @@ def outputs(
     """
     x: Array = sums
     pending: Affine | None = affine
-    for stage, following in pairwise([*stages, Stage("other")]):
+    for stage, following in zip(stages, [*stages[1:], None], strict=True):
         if stage.kind == "pooled":
             x = pooled(x, stage.layers[0].pool_size[0])
         elif stage.kind == "other":
             x = stage(x, training)
         elif stage.kind == "normalized":
             scale, shift = (pending.scale, pending.shift) if pending else (1.0, None)
-            x = x if _reads_signs(following) else tf.cast(x, tf.float32)
+            if x.dtype != tf.bfloat16 or not _reads_signs(following):
+                x = tf.cast(x, tf.float32)
             x = normalized(stage.layers[0], x, scale, shift)
             pending = None
         else:
@@ -127,11 +128,13 @@ def outputs(
     return x
 
 
-def _reads_signs(stage: Stage) -> bool:
-    """Return whether a stage reads only the signs of its inputs, which no type rounds."""
-    first = stage.layers[0] if stage.kind == "joined" and stage.layers else None
-    with tf.init_scope():  # its quantizer is called with numbers, also while a graph is traced
-        return isinstance(first, QuantActivation) and reads_signs(first.quantizer)
+def _reads_signs(stage: Stage | None) -> bool:
+    """Return whether a stage reads only the signs of its inputs, which bfloat16 keeps."""
+    if stage is None or stage.kind != "joined" or not stage.layers:
+        return False
+    activation = stage.layers[0]
+    with tf.init_scope():  # a quantizer is called with numbers, also while a graph is traced
+        return isinstance(activation, QuantActivation) and reads_signs(activation.quantizer)
 
 
 def _joined(

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from brnn.attacks import batches
+from brnn.attacks import batches, parallel
+from brnn.attacks.parallel import AT_ONCE
 from brnn.config import groups
-from brnn.parallel import AT_ONCE
 from tests.support.attacking import BOTH, OPTIONS, STRONG, TARGETED, broken, norms, run
 
 
@@ -72,20 +72,30 @@ def test_l2_attacks_break_most_images_and_keep_their_budget(net, name):
     assert broken(model, moved, labels) >= 0.8
 
 
-def test_batches_that_run_at_once_give_the_bits_of_one_after_the_other(net, monkeypatch):
+@pytest.fixture
+def _two_cores(monkeypatch):
+    monkeypatch.setattr(parallel, "core_count", lambda: 2)
+    for name in parallel.THREADS:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("_two_cores")
+def test_batches_at_the_same_time_equal_one_after_the_other(net, monkeypatch):
     model, x, labels = net
     monkeypatch.setattr(batches, "ATTACK_BATCH", 7)
-    attack = groups.function("attack", groups.option("attack", "pgd") | {"epsilon": 0.2}, [])
+    attack = groups.function("attack", groups.option("attack", "pgd") | {"epsilon": 0.21}, [])
     run = batches.compiled(attack, model, x, labels)
     assert run.at_once == AT_ONCE
     starts = range(0, len(x), 7)
-    expected = [run(x[s : s + 7], labels[s : s + 7], 3, n) for n, s in enumerate(starts)]
+    expected = [run(x[s : s + 7], labels[s : s + 7], [3, n]) for n, s in enumerate(starts)]
     moved = batches.perturbed(attack, model, x, labels, 3)
     np.testing.assert_array_equal(moved, np.concatenate(expected))
 
 
+@pytest.mark.usefixtures("_two_cores")
 def test_an_attack_of_numpy_runs_one_batch_after_the_other(net):
-    attacks = (
-        groups.function("attack", groups.option("attack", name), []) for name in ("art", "noise")
-    )
-    assert [batches.compiled(attack, *net).at_once for attack in attacks] == [1, AT_ONCE]
+    model, x, labels = net
+    options = (groups.option("attack", name) | {"epsilon": 0.21} for name in ("art", "noise"))
+    attacks = [groups.function("attack", option, []) for option in options]
+    at_once = [batches.compiled(attack, model, x, labels).at_once for attack in attacks]
+    assert at_once == [1, AT_ONCE]

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from brnn.quantization import estimators, quantizers
-from brnn.quantization.layers import QuantActivation, reads_signs, sign_level, step_function
+from brnn.quantization.layers import QuantActivation, reads_signs, step_function
 
 X = np.float32([[-30, -1.5, -1, -0.25, 0, 0.3, 1, 1.0001, 30]])
 UPSTREAM = np.float32(
@@ -88,24 +88,14 @@ def test_shape_is_kept_and_gradients_pass_the_layer():
 
 
 @pytest.mark.parametrize(
-    ("quantizer", "level"),
-    [
-        (partial(quantizers.binary, scale=0.3), np.float32(0.3)),
-        (partial(quantizers.ternary, scale=1.0), None),
-        (lambda x, noise: -quantizers.binary(x, noise, scale=1.0), None),
-    ],
-)
-def test_the_level_of_a_sign(quantizer, level):
-    assert sign_level(quantizer) == level
-
-
-@pytest.mark.parametrize(
     ("quantizer", "expected"),
     [
         (partial(quantizers.binary, scale=0.5), True),
         (partial(quantizers.ternary, scale=0.5), False),
         (partial(quantizers.stochastic_binary, scale=0.5), False),  # by their size, in training
+        (lambda x, noise: 0.5 + quantizers.binary(x, noise, scale=0.5), True),  # levels 0 and 1
         (lambda x, noise: quantizers.binary(x - 0.25, noise, scale=1.0), False),
+        (lambda x, noise: quantizers.binary(x, None, scale=1.0) if noise is None else x, False),
         (lambda x, noise: x, False),
     ],
 )

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from brnn.config import processor
 from brnn.errors import ConfigError
 from brnn.sweeps import cores
 
@@ -28,7 +29,7 @@ def test_there_is_one_process_per_core_but_a_single_one_for_a_gpu(tmp_path, monk
 
 
 def test_cores_are_those_of_the_container(tmp_path, monkeypatch):
-    monkeypatch.setattr(cores, "CGROUP", tmp_path)
+    monkeypatch.setattr(processor, "CGROUP", tmp_path)
     available = len(os.sched_getaffinity(0))
     quotas = {"max 100000": available, "100000 100000": 1, "50000 100000": 1}
     for text, count in (quotas | {"99900000 100000": available}).items():

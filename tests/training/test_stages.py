@@ -11,6 +11,7 @@ from brnn.data.pixels import to_pixels
 from brnn.quantization import estimators, quantizers
 from brnn.quantization.layers import QuantActivation
 from brnn.quantization.manager import QuantManager, Rule
+from brnn.training import stages as room
 from brnn.training.chain import Chain
 from brnn.training.stages import stages
 
@@ -104,19 +105,50 @@ def test_training_is_that_of_keras(images, options):
                 assert np.linalg.norm(np.asarray(value - other)) < bound * size, other.shape
 
 
-@pytest.mark.parametrize("precision", ["sign", "ternary"])
-def test_the_type_of_sums_changes_no_logit_of_training(images, precision):
-    activation = QuantActivation(SIGN if precision == "sign" else TERNARY, STE, 9)
+def normalized_net(quantizer):
+    """Return three convolutions with batch normalization and a dense layer."""
+    keras.utils.set_random_seed(0)
     inputs = x = keras.Input((12, 12, 3))
     for filters in (32, 8, 4):
         x = keras.layers.Conv2D(filters, 3, use_bias=False)(x)
-        x = keras.layers.BatchNormalization()(x)
-        x = QuantActivation(activation.quantizer, STE, 9)(x)
+        x = QuantActivation(quantizer, STE, 9)(keras.layers.BatchNormalization()(x))
     x = keras.layers.Dense(4)(keras.layers.Flatten()(x))
-    net = QuantManager(keras.Model(inputs, x), [Rule("kernel", SIGN, 1.0)])
+    return QuantManager(keras.Model(inputs, x), [Rule("kernel", SIGN, 1.0)])
+
+
+@pytest.mark.parametrize("quantizer", [SIGN, TERNARY], ids=["sign", "ternary"])
+def test_the_type_of_sums_changes_no_logit_of_training(images, quantizer):
+    net = normalized_net(quantizer)
     chains = [Chain(net, form, form, clustered=True, training=True) for form in FORMS]
-    logits, narrow = (outputs(chain, net, images, training=True)[0] for chain in chains)
+    (logits, updates, _), (narrow, others, _) = (
+        outputs(chain, net, images, training=True) for chain in chains
+    )
     np.testing.assert_array_equal(narrow, logits)
+    for update, other in zip(updates, others, strict=True):
+        np.testing.assert_allclose(other, update, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("quantizer", "types"), [(SIGN, 2), (TERNARY, 1)], ids=["sign", "ternary"])
+def test_batch_normalization_is_narrow_only_before_signs(images, quantizer, types):
+    net = normalized_net(quantizer)
+    chain = Chain(net, "bfloat16", "bfloat16", clustered=True, training=True)
+    graph = tf.function(
+        lambda x: chain(x, pixels=True, training=True), autograph=False
+    ).get_concrete_function(images)
+    operations = [op for op in graph.graph.get_operations() if op.type == "FusedBatchNormV3"]
+    assert len(operations) == 3
+    assert len({op.get_attr("T") for op in operations}) == types  # the first layer is in float32
+
+
+def test_gradients_through_narrow_batch_normalization_are_rounded(images, monkeypatch):
+    net = normalized_net(SIGN)
+    chain = Chain(net, "bfloat16", "bfloat16", clustered=True, training=True)
+    narrow = outputs(chain, net, images, training=True)[2]
+    monkeypatch.setattr(room, "_reads_signs", lambda stage: False)
+    wide = outputs(chain, net, images, training=True)[2]
+    for gradient, other in zip(narrow, wide, strict=True):
+        size = np.linalg.norm(other) + 1e-3
+        assert np.linalg.norm(np.asarray(gradient - other)) < 0.05 * size, other.shape
 
 
 def test_a_first_layer_reads_the_inputs_that_layers_before_it_make(images):
