@@ -4,15 +4,13 @@ Command    python experiments/build_speed.py <overrides, as JSON> <rows>
            (as `experiments.speed` starts it, with another build of brnn on PYTHONPATH)
 Output     for each line of the input one part, then the line `done`: `train`, an epoch of training
            on the first rows; `evaluate`, an evaluation of as many rows of the test data; `attack`,
-           PGD of 40 steps on the first 1,000 images of the test data, where broken images stop;
-           `attack_all_steps`, the same where none stops
+           PGD of 40 steps on the first 1,000 images of the test data, where broken images stop
 """
 
 import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from brnn.attacks.batches import perturbed
 from brnn.config import groups
@@ -48,18 +46,17 @@ def contender(overrides: list[str], rows: int) -> dict[str, Callable[[], object]
     x_test, y_test = (array[:rows] for array in data.test)
     images, labels = to_pixels(data.test[0][:ATTACKED]).numpy(), data.test[1][:ATTACKED]
 
-    def attack(early_stop: bool) -> None:
-        option = groups.option("attack", "pgd") | {"early_stop": early_stop}
+    pgd = groups.function("attack", groups.option("attack", "pgd"), [])
+
+    def attack() -> None:
         weights = program.manager.weights()
         nets = RunNets(options, data, weights, _no_surrogate, loop.no_progress)
-        pgd = groups.function("attack", option, [])
         perturbed(pgd, nets.through("trained"), images, labels, options["seed"])
 
     return {
         "train": lambda: next(epochs),
         "evaluate": lambda: loop.score(program, x_test, y_test, options["batch_size"]),
-        "attack": partial(attack, early_stop=True),
-        "attack_all_steps": partial(attack, early_stop=False),
+        "attack": attack,
     }
 
 

@@ -11,8 +11,8 @@ Output     the processor, the flags, and which forms of products compute=auto ta
            counted. `Model.fit` trains the same Keras model in full precision on the same data,
            shuffled, with accuracy as its metric; at its best it has a cached and prefetched
            tf.data, XLA (but for convolutions), and 50 steps per execution. The attack is PGD on
-           the trained nets, of 40 steps on the first 1,000 test images; by default it leaves an
-           image once it is broken, so that its work depends on the net. Larq trains the net
+           the trained nets, of 40 steps on the first 1,000 test images; it leaves an image once
+           it is broken, so that its work depends on the net. Larq trains the net
            of binarynet, but for recurrent nets, by `Model.fit` of Keras 2, in processes of its
            own; at its best as `Model.fit`. The bound is the time of a step's matrix products and
            convolutions in a bare loop, in XLA or TensorFlow's graph mode, whichever is faster.
@@ -63,8 +63,7 @@ PRECISIONS = {
     "brnn, binary weights": "contextual_binary",
     "brnn, binarynet": "binarynet",
 }
-ATTACKS = {"attack": "PGD", "attack_all_steps": "PGD with all steps"}
-PARTS = ("train", "evaluate", *ATTACKS)  # of a build
+PARTS = ("train", "evaluate", "attack")  # of a build
 FLAGS = ("XLA_FLAGS", "TF_XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "OMP_NUM_THREADS")
 LARQ = (
     'python3 -m venv larq && larq/bin/pip install "tensorflow-cpu==2.15.*" larq "numpy<2"'
@@ -128,9 +127,8 @@ def _compare(name, overrides, rows, rounds):
         evaluations = {row: parts["evaluate"] for row, parts in ours.items()}
         evaluations |= _evaluate(options, data, x, y)
         _print(f"evaluation, {name}", in_turn(evaluations, rounds), len(x), rounds)
-        for part, title in ATTACKS.items():
-            attacks = {row: parts[part] for row, parts in ours.items()}
-            _print(f"{title}, {name}", in_turn(attacks, rounds), build_speed.ATTACKED, rounds)
+        attacks = {row: parts["attack"] for row, parts in ours.items()}
+        _print(f"PGD, {name}", in_turn(attacks, rounds), build_speed.ATTACKED, rounds)
 
 
 def _baseline(stack, overrides, rows):

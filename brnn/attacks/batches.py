@@ -34,18 +34,20 @@ def perturbed(
         on_progress: called with `label` at the beginning and after each batch.
         label: shown with the progress.
     """
-    run, calls = compiled(attack, net, images, labels), []
-    for number, start in enumerate(range(0, len(images), ATTACK_BATCH)):
-        rows = slice(start, start + ATTACK_BATCH)
-        calls.append((run, (images[rows], labels[rows], [seed, number])))
+    run = compiled(attack, net, images, labels)
+    starts = range(0, len(images), ATTACK_BATCH)
+    parts = [slice(start, start + ATTACK_BATCH) for start in starts]
+    calls = [
+        (run, (images[rows], labels[rows], [seed, number])) for number, rows in enumerate(parts)
+    ]
+    moved = np.empty_like(images)  # filled batch by batch, since images take much of the memory
     if on_progress:
         on_progress(label, 0.0)
-    batches: list[np.ndarray] = []
-    for batch in results(calls):
-        batches.append(batch)
+    for rows, batch in zip(parts, results(calls), strict=True):
+        moved[rows] = batch
         if on_progress:
-            on_progress(label, min(1.0, len(batches) * ATTACK_BATCH / len(images)))
-    return np.concatenate(batches)
+            on_progress(label, min(1.0, rows.stop / len(images)))
+    return moved
 
 
 def compiled(attack: partial, net: Net, images: np.ndarray, labels: np.ndarray) -> Traced:

@@ -1,6 +1,7 @@
 """Traced functions, calls of which run in parallel threads: a small net alone leaves cores idle."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -72,15 +73,15 @@ def results(calls: Sequence[tuple[Traced, tuple]]) -> Iterator[np.ndarray]:
     Where the caller stops, or an error is raised as its turn comes, calls that have not begun are
     not run.
     """
-    at_once = min(function.at_once for function, _ in calls)
+    at_once = min((function.at_once for function, _ in calls), default=1)
     if at_once == 1:
         yield from (function(*arguments) for function, arguments in calls)
         return
     with ThreadPoolExecutor(at_once) as threads:
         try:
-            pending = [threads.submit(function, *arguments) for function, arguments in calls]
-            for result in pending:
-                yield result.result()
+            pending = deque(threads.submit(function, *arguments) for function, arguments in calls)
+            while pending:
+                yield pending.popleft().result()  # not kept any longer
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
 
