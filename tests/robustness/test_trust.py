@@ -1,5 +1,6 @@
 """Trust: each net that only looks robust trips its check; a plain float net trips none."""
 
+import threading
 from functools import partial
 
 import keras
@@ -8,7 +9,7 @@ import pytest
 import tensorflow as tf
 from support.training import constant
 
-from brnn.attacks import blackbox
+from brnn.attacks import blackbox, parallel
 from brnn.attacks.batches import perturbed
 from brnn.config import groups
 from brnn.data import dataset, sources
@@ -17,6 +18,7 @@ from brnn.nets.task import Task
 from brnn.quantization import estimators
 from brnn.quantization.layers import QuantActivation
 from brnn.robustness import probes, trust
+from brnn.robustness.nets import Net
 from brnn.training import build
 from brnn.training.loop import fit
 
@@ -219,3 +221,33 @@ def test_images_beyond_the_budget_or_the_range_of_pixels_are_counted(change, cli
 def test_budget_of_unprojected_steps_grows_with_the_iterations():
     assert probes.budget(FGSM | {"iterations": 3}) == pytest.approx(0.3)
     assert probes.budget(PGD | {"iterations": 3}) == 0.1
+
+
+def test_probes_at_the_same_time_break_what_they_break_one_after_the_other(plain, monkeypatch):
+    model, x, labels = plain
+    values = []
+    for cores in (1, 2):
+        monkeypatch.setattr(parallel, "core_count", lambda cores=cores: cores)
+        values.append(checked(Net(model), x, labels)[0])
+    assert values[0] == values[1]
+
+
+def test_probes_of_a_net_in_python_run_one_after_the_other(plain, monkeypatch):
+    monkeypatch.setattr(parallel, "core_count", lambda: 2)
+    model, x, labels = plain
+    lock, overlaps = threading.Lock(), []
+
+    def logits(x):
+        overlaps.append(not lock.acquire(blocking=False))
+        try:
+            return model(x).numpy()
+        finally:
+            if not overlaps[-1]:
+                lock.release()
+
+    def net(x):
+        return tf.ensure_shape(tf.numpy_function(logits, [x], tf.float32), (None, 10))
+
+    checked(Net(net), x[:20], labels[:20])
+    assert overlaps
+    assert not any(overlaps)
