@@ -83,7 +83,7 @@ def test_runs_of_one_graph_compile_it_once_even_after_one_that_failed(track, mon
     keys = ("epochs=1", "topology.width=5", "figures=[]")
     track(*keys)
     (program,), attacked = made[build], len(made[nets])
-    graphs = batches._graph.cache_info().misses
+    traced = batches._compiled.cache_info().misses
     with pytest.raises(NonFiniteError):
         track(*keys, "optimizer.learning_rate=1e38")
     track(*keys, "seed=4")
@@ -92,4 +92,4 @@ def test_runs_of_one_graph_compile_it_once_even_after_one_that_failed(track, mon
     assert program.test.experimental_get_tracing_count() == 2  # validation and test
     assert attacked
     assert len(made[nets]) == attacked
-    assert batches._graph.cache_info().misses == graphs
+    assert batches._compiled.cache_info().misses == traced
