@@ -55,9 +55,16 @@ def test_as_many_calls_run_at_once_as_is_stated():
     assert most == AT_ONCE
 
 
-def test_one_at_once_runs_in_the_thread_of_the_caller():
+@pytest.mark.parametrize("at_once", [(1, 1), (AT_ONCE, 1), (1, AT_ONCE)])
+def test_where_one_call_may_not_overlap_all_run_in_the_thread_of_the_caller(at_once):
     seen = []
-    list(results(calls_of(lambda x: seen.append(threading.current_thread()) or x, [(1,), (2,)], 1)))
+
+    def call(number):
+        seen.append(threading.current_thread())
+        return number
+
+    calls = [calls_of(call, [(number,)], number)[0] for number in at_once]
+    assert list(results(calls)) == list(at_once)
     assert set(seen) == {threading.current_thread()}
 
 
