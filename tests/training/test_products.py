@@ -60,6 +60,7 @@ def test_pixels_of_bytes_are_whole_again(compiled):
     pixels = tf.constant(np.asarray(to_pixels(np.arange(256, dtype="uint8"))))
     whole = tf.function(to_whole, jit_compile=compiled)(pixels)
     np.testing.assert_array_equal(whole, np.arange(256))
+    assert np.count_nonzero(pixels * np.float32(255) != np.arange(256)) == 126  # a product alone
     between = tf.constant([0.3 / 255, 0.9 / 255])
     np.testing.assert_allclose(to_whole(between), [0.3, 0.9], rtol=1e-6)
     _, gradient = tf.function(lambda x: gradient_of(to_whole, x))(pixels)
